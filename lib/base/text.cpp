@@ -1,0 +1,58 @@
+#include "base/text.h"
+
+#include <cstdint>
+
+namespace ipcdoctor {
+namespace {
+
+/// The length of the well-formed UTF-8 sequence at the front, and its code point; 0 if ill-formed
+/// (Unicode 15, table 3-7).
+std::size_t decode(std::string_view s, std::uint32_t& code) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(s[i]); };
+  const unsigned char lead = byte(0);
+  if (lead < 0x80) {
+    code = lead;
+    return 1;
+  }
+  const std::size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc2 ? 2 : 0;
+  if (length == 0 || lead > 0xf4 || s.size() < length) return 0;
+  code = lead & (0xffU >> (length + 1));
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+    code = code << 6 | (byte(i) & 0x3fU);
+  }
+  const bool overlong = (length == 3 && code < 0x800) || (length == 4 && code < 0x10000);
+  const bool surrogate = code >= 0xd800 && code <= 0xdfff;
+  return overlong || surrogate || code > 0x10ffff ? 0 : length;
+}
+
+/// Controls, and the characters that reorder, hide or break text (Unicode 15, categories Cc, Cf, Zl, Zp).
+bool is_unsafe(std::uint32_t c) {
+  return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
+         (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
+         (c >= 0xfff9 && c <= 0xfffb) || (c >= 0xe0000 && c <= 0xe0fff);
+}
+
+}  // namespace
+
+std::string escape_untrusted(std::string_view bytes) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string out;
+  out.reserve(bytes.size());
+  while (!bytes.empty()) {
+    std::uint32_t code = 0;
+    const std::size_t length = decode(bytes, code);
+    if (length != 0 && !is_unsafe(code)) {
+      out.append(bytes.substr(0, length));
+    } else {
+      for (std::size_t i = 0; i < (length == 0 ? 1 : length); ++i) {
+        const auto byte = static_cast<unsigned char>(bytes[i]);
+        out += {'\\', 'x', kHex[byte >> 4], kHex[byte & 15]};
+      }
+    }
+    bytes.remove_prefix(length == 0 ? 1 : length);
+  }
+  return out;
+}
+
+}  // namespace ipcdoctor

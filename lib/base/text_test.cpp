@@ -1,0 +1,32 @@
+#include "base/text.h"
+
+#include <gtest/gtest.h>
+
+namespace ipcdoctor {
+
+TEST(EscapeUntrusted, KeepsPlainAndAccentedText) {
+  EXPECT_EQ(escape_untrusted("app.py caf\u00e9 \u4e2d"), "app.py caf\u00e9 \u4e2d");
+}
+
+TEST(EscapeUntrusted, EscapesTerminalControls) {
+  EXPECT_EQ(escape_untrusted("\x1b[31m\n\x7f"), "\\x1b[31m\\x0a\\x7f");
+}
+
+TEST(EscapeUntrusted, EscapesC1AndBidiControlsByteByByte) {
+  EXPECT_EQ(escape_untrusted("\u009b"), "\\xc2\\x9b");
+  EXPECT_EQ(escape_untrusted("\u202e"), "\\xe2\\x80\\xae");
+}
+
+TEST(EscapeUntrusted, EscapesInvalidUtf8) {
+  EXPECT_EQ(escape_untrusted("\xff\xc3("), "\\xff\\xc3(");
+  EXPECT_EQ(escape_untrusted("\xed\xa0\x80"), "\\xed\\xa0\\x80");
+  EXPECT_EQ(escape_untrusted("\xe4\xb8"), "\\xe4\\xb8");
+}
+
+TEST(EscapeUntrusted, IsIdempotent) {
+  const std::string once = escape_untrusted("a\\b\x1b\xff");
+
+  EXPECT_EQ(escape_untrusted(once), once);
+}
+
+}  // namespace ipcdoctor

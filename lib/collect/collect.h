@@ -1,0 +1,35 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "snapshot/snapshot.h"
+
+/// The only place that touches a target, and all of it in one helper process that a watchdog may kill:
+/// a read that never returns costs that one fact.
+namespace ipcdoctor::collect {
+
+enum class StopPolicy { Never, Auto, Always };
+enum class Symbols { None, All };
+
+struct Options {
+  StopPolicy stop = StopPolicy::Never;
+  std::chrono::milliseconds deadline{10000};  ///< for everything
+  std::chrono::milliseconds patience{1500};   ///< for one read of one fact
+  std::chrono::milliseconds observe{0};       ///< window in which polling loops are recognised
+  Symbols symbols = Symbols::None;            ///< All: names and lines for all stacks (save)
+};
+
+/// Why the collection did not begin: no such process, a kernel thread, a zombie, ourselves or an ancestor, no permission.
+/// The Error's text says what to do.
+Result<snapshot::Snapshot> collect(const std::vector<Pid>& targets, const Options& options);
+
+/// Adds functions and lines to the native stacks of these tasks (in a helper process, bounded by `deadline`).
+/// What cannot be named stays module+offset.
+void symbolise(snapshot::Snapshot& snapshot, const std::vector<snapshot::TaskRef>& tasks,
+               std::chrono::milliseconds deadline);
+
+}  // namespace ipcdoctor::collect

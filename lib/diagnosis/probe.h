@@ -1,0 +1,58 @@
+#pragma once
+
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "diagnosis/finding.h"
+#include "graph/wait_graph.h"
+
+namespace ipcdoctor::diagnosis {
+
+/// What a probe may look at: nothing else.
+struct Context {
+  const snapshot::Snapshot& snapshot;
+  const graph::WaitGraph& graph;
+};
+
+enum class Outcome { Found, NotFound, Inconclusive, NotApplicable };
+
+/// Missing evidence never becomes NotFound: it becomes Inconclusive with the errors.
+struct Answer {
+  Outcome outcome = Outcome::NotApplicable;
+  std::vector<Finding> findings;
+  std::vector<Error> missing;
+};
+
+/// One yes/no question about one deadlock class, a pure function.
+struct Probe {
+  const char* code;     ///< permanent
+  const char* slug;
+  const char* summary;  ///< one line for `ipcdoctor probes`
+  Answer (*run)(const Context& context);
+};
+
+/// A finding about stuck_sets()[set] with everything filled in that does not depend on the class: verdict, grade,
+/// assumptions, stuck tasks (core, then behind), chain, evidence. The probe adds title, explanation, fix, culprits, weight.
+Finding start_finding(const Context& context, const Probe& probe, int set);
+
+/// The same about live tasks that merely wait: verdict stuck or waiting, no set.
+Finding start_finding(const Context& context, const Probe& probe, Verdict verdict, std::span<const TaskRef> stuck);
+
+/// "data or EOF on pipe:[7]", "the exit of 42", "mutex `m` in app".
+std::string describe_wait(const snapshot::Snapshot& snapshot, TaskRef task);
+
+/// A culprit with where and function filled in from its stack.
+Culprit culprit(const snapshot::Snapshot& snapshot, TaskRef task, int fd, std::string why);
+
+struct Diagnosis {
+  Verdict verdict = Verdict::Inconclusive;
+  std::vector<Finding> findings;       ///< the worst first; one for each stuck set, then those about live tasks
+  std::vector<Error> inconclusive;     ///< what probes lacked
+};
+
+/// Runs all probes and merges: one finding a stuck set, the heaviest leads. A set of level Stuck that no probe
+/// claims is dropped (it merely waits); a deadlock that no probe claims becomes unclassified-deadlock.
+Diagnosis diagnose(const Context& context, std::span<const Probe* const> probes);
+
+}  // namespace ipcdoctor::diagnosis

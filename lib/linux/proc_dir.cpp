@@ -1,0 +1,98 @@
+#include "linux/proc_dir.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <climits>
+
+namespace ipcdoctor::linux {
+namespace {
+
+Error error_of(int saved, const char* verb, const std::string& dir, const std::string& name) {
+  return Error{cause_of(saved), saved, std::string(verb) + " " + dir + "/" + name};
+}
+
+/// The layout that getdents64(2) fills in.
+struct DirectoryEntry {
+  std::uint64_t ino;
+  std::int64_t offset;
+  unsigned short length;
+  unsigned char type;
+  char name[];
+};
+
+}  // namespace
+
+Result<ProcDir> ProcDir::open(Pid pid) {
+  const std::string path = "/proc/" + std::to_string(pid.value);
+  UniqueFd dir(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!dir.is_open()) return error_of(errno, "open", "/proc", std::to_string(pid.value));
+  return ProcDir(std::move(dir), path);
+}
+
+Result<ProcDir> ProcDir::open_system() {
+  UniqueFd dir(::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!dir.is_open()) return error_of(errno, "open", "", "proc");
+  return ProcDir(std::move(dir), "/proc");
+}
+
+Result<ProcDir> ProcDir::open_below(const std::string& name) const {
+  UniqueFd dir(::openat(dir_.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!dir.is_open()) return error_of(errno, "open", path_, name);
+  return ProcDir(std::move(dir), path_ + "/" + name);
+}
+
+Result<std::string> ProcDir::read(const std::string& name, std::size_t limit) const {
+  UniqueFd file(::openat(dir_.get(), name.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.is_open()) return error_of(errno, "read", path_, name);
+  std::string text;
+  std::size_t size = 0;
+  while (size <= limit) {
+    text.resize(std::max<std::size_t>(4096, size * 2));
+    const ssize_t n = ::read(file.get(), text.data() + size, text.size() - size);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return error_of(errno, "read", path_, name);
+    if (n == 0) {
+      text.resize(size);
+      return text;
+    }
+    size += static_cast<std::size_t>(n);
+  }
+  return Error{Cause::Limit, 0, "read " + path_ + "/" + name};
+}
+
+Result<std::string> ProcDir::read_link(const std::string& name) const {
+  char text[PATH_MAX + 64];
+  const ssize_t n = ::readlinkat(dir_.get(), name.c_str(), text, sizeof text);
+  if (n < 0) return error_of(errno, "read link", path_, name);
+  return std::string(text, static_cast<std::size_t>(n));
+}
+
+Result<std::vector<int>> ProcDir::list_numbers(const std::string& name, std::size_t limit) const {
+  UniqueFd dir(::openat(dir_.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!dir.is_open()) return error_of(errno, "list", path_, name);
+  std::vector<int> numbers;
+  alignas(DirectoryEntry) char buffer[32768];
+  for (;;) {
+    const long n = ::syscall(SYS_getdents64, dir.get(), buffer, sizeof buffer);
+    if (n < 0) return error_of(errno, "list", path_, name);
+    if (n == 0) break;
+    for (long at = 0; at < n;) {
+      const auto* entry = reinterpret_cast<const DirectoryEntry*>(buffer + at);
+      at += entry->length;
+      const std::string_view text(entry->name);
+      int number = 0;
+      const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+      if (failure == std::errc{} && end == text.data() + text.size()) numbers.push_back(number);
+      if (numbers.size() > limit) return Error{Cause::Limit, 0, "list " + path_ + "/" + name};
+    }
+  }
+  std::ranges::sort(numbers);
+  return numbers;
+}
+
+}  // namespace ipcdoctor::linux

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "linux/unique_fd.h"
+
+namespace ipcdoctor::linux {
+
+/// One open directory under /proc. All reads are relative to it, so that a pid that was reused
+/// in the meantime gives Gone instead of another process's facts (proc(5)).
+class ProcDir {
+ public:
+  static Result<ProcDir> open(Pid pid);              ///< /proc/PID
+  static Result<ProcDir> open_system();              ///< /proc
+  Result<ProcDir> open_below(const std::string& name) const;  ///< "task/43", "fd"
+
+  const std::string& path() const { return path_; }
+  int fd() const { return dir_.get(); }
+
+  /// A whole small file, at most `limit` bytes (Limit beyond). @return Gone, Denied.
+  Result<std::string> read(const std::string& name, std::size_t limit = 1 << 20) const;
+  /// The text of a symbolic link, raw bytes.
+  Result<std::string> read_link(const std::string& name) const;
+  /// The numeric entries of a directory, ascending: pids of /proc, tids of task, fds of fd. At most `limit`.
+  Result<std::vector<int>> list_numbers(const std::string& name, std::size_t limit = 4 << 20) const;
+
+ private:
+  ProcDir(UniqueFd dir, std::string path) : dir_(std::move(dir)), path_(std::move(path)) {}
+  UniqueFd dir_;
+  std::string path_;
+};
+
+}  // namespace ipcdoctor::linux

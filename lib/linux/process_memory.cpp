@@ -1,0 +1,67 @@
+#include "linux/process_memory.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace ipcdoctor::linux {
+namespace {
+constexpr std::size_t kMaxPages = (256U << 20) / 4096;
+}
+
+Result<ProcessMemory> ProcessMemory::open(const ProcDir& process) {
+  UniqueFd mem(::openat(process.fd(), "mem", O_RDONLY | O_CLOEXEC));
+  const std::string path = process.path() + "/mem";
+  if (!mem.is_open()) return Error{cause_of(errno), errno, "open " + path};
+  return ProcessMemory(std::move(mem), path);
+}
+
+Result<const ProcessMemory::Page*> ProcessMemory::page_at(std::uint64_t start) const {
+  const auto known = pages_.find(start);
+  if (known != pages_.end()) return known->second.get();
+  if (pages_.size() >= kMaxPages) return Error{Cause::Limit, 0, "read " + path_};
+  auto page = std::make_unique<Page>();
+  ssize_t n = -1;
+  do {
+    n = ::pread(mem_.get(), page->data(), page->size(), static_cast<off_t>(start));
+  } while (n < 0 && errno == EINTR);
+  if (n < 0) return Error{cause_of(errno), errno, "read " + path_};
+  if (static_cast<std::size_t>(n) < page->size()) return Error{Cause::Gone, 0, "read " + path_};
+  return pages_.emplace(start, std::move(page)).first->second.get();
+}
+
+Status ProcessMemory::read(RemoteAddr address, std::span<std::byte> into) const {
+  std::uint64_t at = address.value;
+  if (at + into.size() < at || at + into.size() > (std::uint64_t{1} << 63)) {
+    return Error{Cause::Malformed, EFAULT, "read " + path_};
+  }
+  while (!into.empty()) {
+    const std::uint64_t offset = at % kPageSize;
+    const auto page = page_at(at - offset);
+    if (!page) return page.error();
+    const std::size_t n = std::min<std::size_t>(into.size(), kPageSize - offset);
+    std::memcpy(into.data(), (*page)->data() + offset, n);
+    into = into.subspan(n);
+    at += n;
+  }
+  return Done{};
+}
+
+Result<std::string> ProcessMemory::read_string(RemoteAddr address, std::size_t limit) const {
+  std::string text;
+  for (std::uint64_t at = address.value; text.size() < limit;) {
+    const std::uint64_t offset = at % kPageSize;
+    const auto page = page_at(at - offset);
+    if (!page) return page.error();
+    const auto* begin = reinterpret_cast<const char*>((*page)->data()) + offset;
+    const std::size_t room = std::min<std::size_t>(kPageSize - offset, limit - text.size());
+    const std::size_t n = ::strnlen(begin, room);
+    text.append(begin, n);
+    if (n < room) break;
+    at += n;
+  }
+  return text;
+}
+
+}  // namespace ipcdoctor::linux

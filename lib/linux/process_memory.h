@@ -1,0 +1,60 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <unordered_map>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "linux/proc_dir.h"
+
+namespace ipcdoctor::linux {
+
+/// Reads a target's memory without stopping it, through pread(2) on /proc/PID/mem: that descriptor is bound to
+/// the address space (after exec or exit reads give Gone) and never blocks on a userfaultfd page.
+/// Pages are cached: one object is a view of one instant, made and dropped within a collection.
+class ProcessMemory {
+ public:
+  /// Needs PTRACE_MODE_ATTACH. @return Denied, Gone.
+  static Result<ProcessMemory> open(const ProcDir& process);
+
+  /// All of `into` or an error (Other with EIO for an unmapped page; Limit past 256 MiB of cache).
+  Status read(RemoteAddr address, std::span<std::byte> into) const;
+
+  template <class T>
+  Result<T> read_object(RemoteAddr address) const {
+    static_assert(std::is_trivially_copyable_v<T>);
+    std::array<std::byte, sizeof(T)> bytes;
+    const Status status = read(address, bytes);
+    if (!status) return status.error();
+    T value;
+    std::memcpy(&value, bytes.data(), sizeof value);
+    return value;
+  }
+  Result<std::uint64_t> read_u64(RemoteAddr address) const { return read_object<std::uint64_t>(address); }
+  Result<std::uint32_t> read_u32(RemoteAddr address) const { return read_object<std::uint32_t>(address); }
+
+  /// A C string of at most `limit` bytes; cut there without an error.
+  Result<std::string> read_string(RemoteAddr address, std::size_t limit = 4096) const;
+
+  /// Forgets all cached pages: the next read sees the target as it is then.
+  void drop_cache() const { pages_.clear(); }
+
+ private:
+  static constexpr std::size_t kPageSize = 4096;
+  using Page = std::array<std::byte, kPageSize>;
+  explicit ProcessMemory(UniqueFd mem, std::string path) : mem_(std::move(mem)), path_(std::move(path)) {}
+  Result<const Page*> page_at(std::uint64_t start) const;
+
+  UniqueFd mem_;
+  std::string path_;
+  mutable std::unordered_map<std::uint64_t, std::unique_ptr<Page>> pages_;
+};
+
+}  // namespace ipcdoctor::linux

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <iosfwd>
+
+#include "diagnosis/probe.h"
+
+/// Renders a diagnosis; one file a format.
+namespace ipcdoctor::report {
+
+struct Report {
+  const snapshot::Snapshot& snapshot;
+  const graph::WaitGraph& graph;
+  const diagnosis::Diagnosis& diagnosis;
+};
+
+enum class Colour { Off, On };
+
+struct TextOptions {
+  Colour colour = Colour::Off;
+  int width = 80;       ///< columns
+  bool stacks = false;  ///< -v
+};
+
+void write_text(std::ostream& out, const Report& report, const TextOptions& options);
+void write_json(std::ostream& out, const Report& report);  ///< ipcdoctor/report/1
+void write_html(std::ostream& out, const Report& report);
+void write_dot(std::ostream& out, const Report& report);
+void write_mermaid(std::ostream& out, const Report& report);
+void write_junit(std::ostream& out, const Report& report);
+void write_sarif(std::ostream& out, const Report& report);
+void write_github(std::ostream& out, const Report& report);
+
+}  // namespace ipcdoctor::report

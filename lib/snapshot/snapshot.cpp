@@ -1,0 +1,70 @@
+#include "snapshot/snapshot.h"
+
+#include <algorithm>
+#include <array>
+
+namespace ipcdoctor::snapshot {
+namespace {
+
+template <class Range, class Key, class Projection>
+auto find_sorted(const Range& range, const Key& key, Projection projection) -> const typename Range::value_type* {
+  const auto it = std::ranges::lower_bound(range, key, {}, projection);
+  return it != range.end() && projection(*it) == key ? &*it : nullptr;
+}
+
+const Frame* first_user_frame(const Result<std::vector<Frame>>& frames) {
+  if (!frames) return nullptr;
+  const auto it = std::ranges::find_if(*frames, [](const Frame& f) { return f.user_code && f.line > 0; });
+  return it == frames->end() ? nullptr : &*it;
+}
+
+}  // namespace
+
+const Process* find_process(const Snapshot& snapshot, Pid pid) {
+  return find_sorted(snapshot.processes, pid, [](const Process& p) { return p.pid; });
+}
+
+const Thread* find_thread(const Snapshot& snapshot, TaskRef task) {
+  const Process* process = find_process(snapshot, task.pid);
+  return process == nullptr ? nullptr
+                            : find_sorted(process->threads, task.tid, [](const Thread& t) { return t.tid; });
+}
+
+const Object* find_object(const Snapshot& snapshot, const ObjectId& id) {
+  return find_sorted(snapshot.objects, id, [](const Object& o) { return o.id; });
+}
+
+const SharedArea* find_area(const Snapshot& snapshot, const PageId& page) {
+  const auto it = std::ranges::find_if(
+      snapshot.shared_areas, [&](const SharedArea& a) { return a.dev == page.dev && a.ino == page.ino; });
+  return it == snapshot.shared_areas.end() ? nullptr : &*it;
+}
+
+std::string label(const Snapshot& snapshot, TaskRef task) {
+  const Process* process = find_process(snapshot, task.pid);
+  const std::string comm = process == nullptr || process->comm.empty() ? "process" : process->comm;
+  const std::string pid = std::to_string(task.pid.value);
+  if (task.tid.value == 0 || task.tid.value == task.pid.value) return comm + "[" + pid + "]";
+  return comm + "[" + pid + "/" + std::to_string(task.tid.value) + "]";
+}
+
+const Frame* user_frame(const Thread& thread) {
+  const Frame* python = first_user_frame(thread.python);
+  return python != nullptr ? python : first_user_frame(thread.native);
+}
+
+std::string where(const Thread& thread) {
+  const Frame* frame = user_frame(thread);
+  if (frame == nullptr) return "";
+  return frame->file.substr(frame->file.rfind('/') + 1) + ":" + std::to_string(frame->line);
+}
+
+std::string name_of(ObjectKind kind) {
+  static constexpr std::array kNames = {
+      "object",  "pipe",    "FIFO",     "unix socket", "socket",        "socket",          "eventfd",       "epoll",
+      "timerfd", "signalfd", "inotify", "fanotify",    "pidfd",         "io_uring",        "userfaultfd",   "seccomp notifier",
+      "message queue", "terminal", "pty master", "FUSE device", "file", "directory", "device", "anonymous file"};
+  return kNames[static_cast<std::size_t>(kind)];
+}
+
+}  // namespace ipcdoctor::snapshot
