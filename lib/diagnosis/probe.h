@@ -42,6 +42,9 @@ Finding start_finding(const Context& context, const Probe& probe, Verdict verdic
 /// "data or EOF on pipe:[7]", "the exit of 42", "mutex `m` in app".
 std::string describe_wait(const snapshot::Snapshot& snapshot, TaskRef task);
 
+/// The object's name as the report prints it: "pipe:[7]", a path; the kind where no name is known.
+std::string object_name(const snapshot::Snapshot& snapshot, const snapshot::ObjectId& id);
+
 /// A culprit with where and function filled in from its stack.
 Culprit culprit(const snapshot::Snapshot& snapshot, TaskRef task, int fd, std::string why);
 
@@ -51,8 +54,10 @@ struct Diagnosis {
   std::vector<Error> inconclusive;     ///< what probes lacked
 };
 
-/// Runs all probes and merges: one finding a stuck set, the heaviest leads. A set of level Stuck that no probe
-/// claims is dropped (it merely waits); a deadlock that no probe claims becomes unclassified-deadlock.
+/// Runs all probes and merges: one finding a stuck set, the heaviest leads, the slugs of the others become its `also`.
+/// Weight 0 is the fallback that never shows beside another: unclassified-deadlock claims each deadlock with it.
+/// A set of level Stuck that no probe claims is dropped: it merely waits. Findings about live tasks that share a
+/// stuck task are one finding too; those of verdict waiting are dropped where something worse was found.
 Diagnosis diagnose(const Context& context, std::span<const Probe* const> probes);
 
 }  // namespace ipcdoctor::diagnosis

@@ -1,0 +1,133 @@
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "diagnosis/probe.h"
+
+namespace ipcdoctor::diagnosis {
+namespace {
+
+using snapshot::Process;
+using snapshot::Scope;
+using snapshot::Snapshot;
+using snapshot::Thread;
+using snapshot::WaitKind;
+
+constexpr int kFallback = 0;              // weight of unclassified-deadlock
+constexpr std::size_t kMaxAsked = 256;    // tasks whose reasons to live are asked for
+
+bool heavier(const Finding& a, const Finding& b) {
+  return std::tuple(-a.weight, a.code) < std::tuple(-b.weight, b.code);
+}
+
+void add_also(Finding& leader, const Finding& other) {
+  if (other.weight == kFallback || other.slug == leader.slug) return;
+  if (std::ranges::find(leader.also, other.slug) == leader.also.end()) leader.also.push_back(other.slug);
+}
+
+/// One finding a set: the heaviest.
+std::vector<Finding> merge_sets(std::vector<Finding> findings) {
+  std::ranges::stable_sort(findings, heavier);
+  std::map<int, std::size_t> leader_of;
+  std::vector<Finding> merged;
+  for (Finding& finding : findings) {
+    const auto [it, is_new] = leader_of.try_emplace(finding.set, merged.size());
+    if (is_new)
+      merged.push_back(std::move(finding));
+    else
+      add_also(merged[it->second], finding);
+  }
+  return merged;
+}
+
+bool share_a_task(const Finding& a, const Finding& b) {
+  return std::ranges::any_of(a.stuck, [&](const StuckTask& one) {
+    return std::ranges::any_of(b.stuck, [&](const StuckTask& other) { return one.task == other.task; });
+  });
+}
+
+/// About live tasks: the worse verdict leads, then the heavier; one that shares a task with an earlier one joins it.
+std::vector<Finding> merge_live(std::vector<Finding> findings) {
+  std::ranges::stable_sort(findings, [](const Finding& a, const Finding& b) {
+    return a.verdict != b.verdict ? a.verdict < b.verdict : heavier(a, b);
+  });
+  std::vector<Finding> merged;
+  for (Finding& finding : findings) {
+    const auto it = std::ranges::find_if(merged, [&](const Finding& f) { return share_a_task(f, finding); });
+    if (it == merged.end())
+      merged.push_back(std::move(finding));
+    else
+      add_also(*it, finding);
+  }
+  return merged;
+}
+
+int lowest_pid(const Finding& finding) {
+  int lowest = 0;
+  for (const StuckTask& stuck : finding.stuck)
+    if (lowest == 0 || stuck.task.pid.value < lowest) lowest = stuck.task.pid.value;
+  return lowest;
+}
+
+void sort_for_report(std::vector<Finding>& findings) {
+  std::ranges::stable_sort(findings, [](const Finding& a, const Finding& b) {
+    return std::tuple(a.verdict, a.grade, lowest_pid(a), a.code) < std::tuple(b.verdict, b.grade, lowest_pid(b), b.code);
+  });
+}
+
+bool is_of_tree(const Process& process) {
+  return process.scope == Scope::Target || process.scope == Scope::Descendant || process.scope == Scope::Related;
+}
+
+/// What is true of a tree in which no probe found anything.
+Verdict without_findings(const Context& context) {
+  bool any_read = false;
+  bool any_blind = false;
+  std::vector<TaskRef> blocked;
+  for (const Process& process : context.snapshot.processes) {
+    if (!is_of_tree(process) || process.dead || process.exited) continue;
+    if (process.threads.empty()) any_blind = true;
+    for (const Thread& thread : process.threads) {
+      if (!thread.wait) {
+        any_blind = any_blind || thread.wait.error().cause != Cause::Gone;
+        continue;
+      }
+      any_read = true;
+      if (thread.wait->kind == WaitKind::Running || !thread.stable) return Verdict::Running;
+      blocked.push_back({process.pid, thread.tid});
+    }
+  }
+  if (!any_read) return Verdict::Inconclusive;
+  for (std::size_t i = 0; i < std::min(blocked.size(), kMaxAsked); ++i)
+    for (const graph::Leaf& leaf : context.graph.reasons(blocked[i]))
+      if (leaf.life == graph::Life::Running) return Verdict::Running;
+  return any_blind ? Verdict::Inconclusive : Verdict::Waiting;
+}
+
+bool is_alarm(const Finding& finding) {
+  return finding.verdict == Verdict::Deadlock || finding.verdict == Verdict::Stuck;
+}
+
+}  // namespace
+
+Diagnosis diagnose(const Context& context, std::span<const Probe* const> probes) {
+  Diagnosis diagnosis;
+  std::vector<Finding> about_sets;
+  std::vector<Finding> about_live;
+  for (const Probe* probe : probes) {
+    Answer answer = probe->run(context);
+    for (Finding& finding : answer.findings)
+      (finding.set >= 0 ? about_sets : about_live).push_back(std::move(finding));
+    std::ranges::move(answer.missing, std::back_inserter(diagnosis.inconclusive));
+  }
+  diagnosis.findings = merge_sets(std::move(about_sets));
+  std::ranges::move(merge_live(std::move(about_live)), std::back_inserter(diagnosis.findings));
+  if (std::ranges::any_of(diagnosis.findings, is_alarm))
+    std::erase_if(diagnosis.findings, [](const Finding& f) { return !is_alarm(f); });
+  sort_for_report(diagnosis.findings);
+  diagnosis.verdict =
+      diagnosis.findings.empty() ? without_findings(context) : diagnosis.findings.front().verdict;
+  return diagnosis;
+}
+
+}  // namespace ipcdoctor::diagnosis

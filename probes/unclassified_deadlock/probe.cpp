@@ -1,0 +1,55 @@
+#include "probes/all_probes.h"
+
+namespace ipcdoctor::probes {
+namespace {
+
+using namespace diagnosis;
+
+Answer run(const Context& context);
+
+}  // namespace
+
+extern const Probe kUnclassifiedDeadlock{"IPC000", "unclassified-deadlock",
+                                         "A deadlock that is none of the known mistakes", run};
+
+namespace {
+
+std::string steps(const Context& context, const Finding& finding) {
+  std::string text;
+  for (const StuckTask& stuck : finding.stuck) {
+    text += snapshot::label(context.snapshot, stuck.task) + " waits for " + stuck.waits_for;
+    if (!stuck.where.empty()) text += " at " + stuck.where;
+    text += ".\n";
+    if (text.size() > 2000) break;  // the stuck list has the rest
+  }
+  return text;
+}
+
+Finding describe(const Context& context, int set) {
+  Finding finding = start_finding(context, kUnclassifiedDeadlock, set);
+  const graph::StuckSet& stuck_set = context.graph.stuck_sets()[static_cast<std::size_t>(set)];
+  const std::size_t count = stuck_set.core.size();
+  const std::string first = snapshot::label(context.snapshot, stuck_set.core.front());
+  finding.title = count == 1 ? first + " waits for " + finding.stuck.front().waits_for + ", which cannot come"
+                             : first + " and " + std::to_string(count - 1) +
+                                   (count == 2 ? " other task" : " other tasks") + " wait only for each other";
+  finding.explanation = steps(context, finding);
+  for (const TaskRef& task : stuck_set.core)
+    finding.culprits.push_back(culprit(context.snapshot, task, -1, "waits for " + describe_wait(context.snapshot, task)));
+  finding.fix = "Break one step of the chain: give one of these waits a timeout, or let one of them act before it waits.";
+  finding.weight = 0;
+  return finding;
+}
+
+Answer run(const Context& context) {
+  Answer answer;
+  const auto& sets = context.graph.stuck_sets();
+  for (std::size_t i = 0; i < sets.size(); ++i)
+    if (sets[i].level > graph::Level::Stuck && !sets[i].core.empty())
+      answer.findings.push_back(describe(context, static_cast<int>(i)));
+  answer.outcome = answer.findings.empty() ? Outcome::NotFound : Outcome::Found;
+  return answer;
+}
+
+}  // namespace
+}  // namespace ipcdoctor::probes
