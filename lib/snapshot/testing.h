@@ -29,6 +29,14 @@ inline ObjectId eventfd(std::uint64_t ino) { return object(ObjectKind::EventFd, 
 inline ObjectId queue(std::uint64_t ino) { return object(ObjectKind::MessageQueue, ino, 8); }
 inline TaskRef task(int pid, int tid = 0) { return {Pid{pid}, Tid{tid == 0 ? pid : tid}}; }
 
+inline Socket stream(std::string family) {
+  Socket socket;
+  socket.family = std::move(family);
+  socket.type = "stream";
+  socket.state = "unconnected";
+  return socket;
+}
+
 class Builder;
 
 /// One process and, after thread(), the thread that the wait functions speak about.
@@ -175,8 +183,8 @@ class Builder {
     if (object.id.kind == ObjectKind::Unknown) {
       object.id = id;
       object.name = name_of(id.kind) + ":[" + std::to_string(id.ino) + "]";
-      if (id.kind == ObjectKind::UnixSocket) object.socket = Socket{.family = "unix", .type = "stream"};
-      if (id.kind == ObjectKind::InetSocket) object.socket = Socket{.family = "tcp", .type = "stream"};
+      if (id.kind == ObjectKind::UnixSocket) object.socket = stream("unix");
+      if (id.kind == ObjectKind::InetSocket) object.socket = stream("tcp");
     }
     return object;
   }
