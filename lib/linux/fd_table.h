@@ -53,9 +53,9 @@ Result<std::size_t> read_fds(const ProcDir& task, const FdTableOptions& options,
 /// The same as a vector.
 Result<std::vector<FdEntry>> read_fds(const ProcDir& task, const FdTableOptions& options = {});
 
-/// Major and minor of a terminal's slave side: /dev/pts/N (136..143), a virtual console or a serial line (4).
+/// A terminal by its device number: /dev/pts/N (136..143), consoles, serial lines; 5:0 is /dev/tty, the caller's own.
 bool is_terminal(std::uint64_t rdev);
-bool is_ptmx(std::uint64_t rdev);        ///< 5:2; which slave it has: PtyMaster in fdinfo ("tty-index")
+bool is_ptmx(std::uint64_t rdev);        ///< 5:2; FdInfo::tty_index says which slave it has
 bool is_fuse_device(std::uint64_t rdev); ///< 10:229
 bool is_kvm_device(std::uint64_t rdev);  ///< 10:232; vhost devices: 10:238 and 10:241
 

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <charconv>
 #include <climits>
+#include <cstddef>
 
 namespace ipcdoctor::linux {
 namespace {
@@ -16,14 +17,14 @@ Error error_of(int saved, const char* verb, const std::string& dir, const std::s
   return Error{cause_of(saved), saved, std::string(verb) + " " + dir + "/" + name};
 }
 
-/// The layout that getdents64(2) fills in.
+/// The layout that getdents64(2) fills in; the name follows at kNameOffset.
 struct DirectoryEntry {
   std::uint64_t ino;
   std::int64_t offset;
   unsigned short length;
   unsigned char type;
-  char name[];
 };
+constexpr long kNameOffset = offsetof(DirectoryEntry, type) + 1;
 
 }  // namespace
 
@@ -83,8 +84,8 @@ Result<std::vector<int>> ProcDir::list_numbers(const std::string& name, std::siz
     if (n == 0) break;
     for (long at = 0; at < n;) {
       const auto* entry = reinterpret_cast<const DirectoryEntry*>(buffer + at);
+      const std::string_view text(buffer + at + kNameOffset);
       at += entry->length;
-      const std::string_view text(entry->name);
       int number = 0;
       const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
       if (failure == std::errc{} && end == text.data() + text.size()) numbers.push_back(number);

@@ -18,7 +18,7 @@ struct TaskStatus {
   Pid tracer;                     ///< 0 = none
   std::uint32_t uid = 0;          ///< real
   std::uint32_t effective_uid = 0;
-  int threads = 0;                ///< 0 for a zombie leader's dead self is not certain: count task/ instead
+  int threads = 0;                ///< live threads of the group; a zombie leader counts
   std::vector<int> ns_pids;       ///< NSpid: from the reader's namespace to the innermost; empty before Linux 4.1
   std::vector<int> ns_pgids;      ///< NSpgid
   std::uint64_t voluntary_switches = 0;
