@@ -1,0 +1,37 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "commands.h"
+#include "examine.h"
+#include "exit_code.h"
+#include "reports.h"
+
+namespace ipcdoctor::cmd {
+namespace {
+
+struct AttachOptions {
+  std::vector<Pid> pids;
+  collect::Options collect;
+  ReportOptions report;
+};
+
+int attach(const AttachOptions& options) {
+  if (const Status writable = check_outputs(options.report); !writable) return fail(kUsage, to_string(writable.error()));
+  Result<Examination> examination = examine(options.pids, options.collect, options.report);
+  if (!examination) return fail(kNoTarget, to_string(examination.error()));
+  return report_on(*examination, options.report);
+}
+
+}  // namespace
+
+void add_attach(CLI::App& app, Command& command) {
+  auto options = std::make_shared<AttachOptions>();
+  CLI::App* attach_command = app.add_subcommand("attach", "diagnose the processes rooted at PID, without stopping them");
+  add_pids(*attach_command, options->pids);
+  add_report_options(*attach_command, options->report);
+  add_collect_options(*attach_command, options->collect);
+  attach_command->footer("\nExample: ipcdoctor attach \"$(pgrep -o myserver)\" --format text --format json=report.json");
+  attach_command->callback([options, &command] { command = [options] { return attach(*options); }; });
+}
+
+}  // namespace ipcdoctor::cmd

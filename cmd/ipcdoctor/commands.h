@@ -1,0 +1,30 @@
+#pragma once
+
+#include <functional>
+#include <string_view>
+
+namespace CLI {
+class App;
+}
+
+namespace ipcdoctor::cmd {
+
+/// What the chosen subcommand does once the whole command line was understood; returns the exit code.
+using Command = std::function<int()>;
+
+/// Each adds its subcommand to `app`; its callback fills in `command`.
+void add_attach(CLI::App& app, Command& command);
+void add_watch(CLI::App& app, Command& command);
+void add_run(CLI::App& app, Command& command);
+void add_save(CLI::App& app, Command& command);
+void add_analyze(CLI::App& app, Command& command);
+void add_explain(CLI::App& app, Command& command);
+void add_probes(CLI::App& app, Command& command);
+void add_demo(CLI::App& app, Command& command);
+void add_check(CLI::App& app, Command& command);
+void add_schema(CLI::App& app, Command& command);
+
+/// Prints "ipcdoctor: TEXT" as exactly one line on standard error. @return exit_code
+int fail(int exit_code, std::string_view text);
+
+}  // namespace ipcdoctor::cmd

@@ -1,0 +1,102 @@
+#include "examine.h"
+
+#include <algorithm>
+#include <set>
+
+#include "commands.h"
+#include "exit_code.h"
+#include "probes/all_probes.h"
+#include "reports.h"
+
+namespace ipcdoctor::cmd {
+namespace {
+
+using snapshot::Scope;
+using snapshot::TaskRef;
+
+constexpr std::chrono::milliseconds kSymboliseDeadline{4000};
+constexpr std::size_t kMaxSymbolised = 256;
+
+bool is_of_target(Scope scope) {
+  return scope == Scope::Target || scope == Scope::Descendant || scope == Scope::Related || scope == Scope::Holder;
+}
+
+/// The tasks that findings name; a process that is named as a whole stands for all its threads.
+std::vector<TaskRef> named_tasks(const snapshot::Snapshot& snapshot, const diagnosis::Diagnosis& diagnosis) {
+  std::set<TaskRef> tasks;
+  const auto add = [&](TaskRef task) {
+    if (task.tid.value != 0) {
+      tasks.insert(task);
+    } else if (const snapshot::Process* process = snapshot::find_process(snapshot, task.pid)) {
+      for (const snapshot::Thread& thread : process->threads) tasks.insert({task.pid, thread.tid});
+    }
+  };
+  for (const diagnosis::Finding& finding : diagnosis.findings) {
+    for (const diagnosis::StuckTask& stuck : finding.stuck) add(stuck.task);
+    for (const diagnosis::Culprit& culprit : finding.culprits) add(culprit.task);
+  }
+  return {tasks.begin(), tasks.end()};
+}
+
+std::vector<TaskRef> all_tasks(const snapshot::Snapshot& snapshot) {
+  std::vector<TaskRef> tasks;
+  for (const snapshot::Process& process : snapshot.processes) {
+    for (const snapshot::Thread& thread : process.threads) tasks.push_back({process.pid, thread.tid});
+  }
+  return tasks;
+}
+
+bool has_blind_spot(const snapshot::Snapshot& snapshot) {
+  return std::ranges::any_of(snapshot.unseen, [&](const snapshot::Unseen& unseen) {
+    const snapshot::Process* process = snapshot::find_process(snapshot, unseen.pid);
+    const Cause cause = unseen.error.cause;
+    return process != nullptr && is_of_target(process->scope) &&
+           (cause == Cause::Denied || cause == Cause::TimedOut || cause == Cause::Limit);
+  });
+}
+
+}  // namespace
+
+Examination::Examination(snapshot::Snapshot snapshot)
+    : snapshot_(std::make_unique<snapshot::Snapshot>(std::move(snapshot))),
+      graph_(*snapshot_),
+      diagnosis_(diagnosis::diagnose({*snapshot_, graph_}, probes::all_probes())) {}
+
+void Examination::symbolise(const ReportOptions& options) {
+  std::vector<TaskRef> tasks = options.verbose ? all_tasks(*snapshot_) : named_tasks(*snapshot_, diagnosis_);
+  std::erase_if(tasks, [&](TaskRef task) {
+    const snapshot::Thread* thread = snapshot::find_thread(*snapshot_, task);
+    return thread == nullptr || !thread->native || (!options.verbose && !snapshot::where(*thread).empty());
+  });
+  if (tasks.size() > kMaxSymbolised) tasks.resize(kMaxSymbolised);
+  if (tasks.empty()) return;
+  collect::symbolise(*snapshot_, tasks, kSymboliseDeadline);
+  diagnosis_ = diagnosis::diagnose({*snapshot_, graph_}, probes::all_probes());
+}
+
+int Examination::exit_code() const {
+  using diagnosis::Verdict;
+  const bool found = std::ranges::any_of(diagnosis_.findings, [](const diagnosis::Finding& finding) {
+    return finding.verdict == Verdict::Deadlock || finding.verdict == Verdict::Stuck;
+  });
+  if (found) return kFinding;
+  if (diagnosis_.verdict == Verdict::Inconclusive || has_blind_spot(*snapshot_)) return kBlindSpots;
+  return kNoFinding;
+}
+
+Result<Examination> examine(const std::vector<Pid>& pids, const collect::Options& collect_options,
+                            const ReportOptions& report_options) {
+  Result<snapshot::Snapshot> snapshot = collect::collect(pids, collect_options);
+  if (!snapshot) return snapshot.error();
+  Examination examination(*std::move(snapshot));
+  examination.symbolise(report_options);
+  return examination;
+}
+
+int report_on(const Examination& examination, const ReportOptions& options) {
+  const Status written = write_outputs({examination.snapshot(), examination.graph(), examination.diagnosis()}, options);
+  if (!written) return fail(kUsage, to_string(written.error()));
+  return examination.exit_code();
+}
+
+}  // namespace ipcdoctor::cmd

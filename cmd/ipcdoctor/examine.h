@@ -1,0 +1,40 @@
+#pragma once
+
+#include <memory>
+
+#include "diagnosis/probe.h"
+#include "options.h"
+#include "snapshot/snapshot.h"
+
+namespace ipcdoctor::cmd {
+
+/// A snapshot and all that was concluded from it.
+class Examination {
+ public:
+  explicit Examination(snapshot::Snapshot snapshot);
+
+  const snapshot::Snapshot& snapshot() const { return *snapshot_; }
+  const graph::WaitGraph& graph() const { return graph_; }
+  const diagnosis::Diagnosis& diagnosis() const { return diagnosis_; }
+
+  /// Names functions and lines of the native stacks that a reader will see, and diagnoses again with them. Live only:
+  /// it reads the images of the target. `verbose`: of all threads, else of those that a finding names.
+  void symbolise(const ReportOptions& options);
+
+  /// One of exit_code.h.
+  int exit_code() const;
+
+ private:
+  std::unique_ptr<snapshot::Snapshot> snapshot_;  // stays where it is when this moves: graph_ refers to it
+  graph::WaitGraph graph_;
+  diagnosis::Diagnosis diagnosis_;
+};
+
+/// Collect, build, diagnose, symbolise. @return the Error of collect()
+Result<Examination> examine(const std::vector<Pid>& pids, const collect::Options& collect_options,
+                            const ReportOptions& report_options);
+
+/// Writes the reports. @return the exit code
+int report_on(const Examination& examination, const ReportOptions& options);
+
+}  // namespace ipcdoctor::cmd

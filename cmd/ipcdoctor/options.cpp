@@ -1,0 +1,94 @@
+#include "options.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "reports.h"
+
+namespace ipcdoctor::cmd {
+
+Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
+  static constexpr std::pair<std::string_view, double> kUnits[] = {
+      {"ms", 1}, {"s", 1000}, {"m", 60e3}, {"h", 3600e3}, {"", 1000}};
+  const Error wrong{Cause::Malformed, 0, "not a time such as 90s, 2m or 500ms: " + std::string(text)};
+  double number = 0;
+  const auto [rest, failure] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+  if (failure != std::errc{}) return wrong;
+  const std::string_view suffix(rest, static_cast<std::size_t>(text.data() + text.size() - rest));
+  const auto unit = std::ranges::find(kUnits, suffix, &std::pair<std::string_view, double>::first);
+  if (unit == std::end(kUnits)) return wrong;
+  const double ms = number * unit->second;
+  constexpr double kYear = 365 * 24 * 3600e3;
+  if (!(ms >= 0 && ms <= kYear)) return wrong;  // also refuses NaN
+  return std::chrono::milliseconds(static_cast<std::int64_t>(ms));
+}
+
+void add_duration(CLI::App& command, const std::string& name, std::chrono::milliseconds& value,
+                  const std::string& description) {
+  command
+      .add_option_function<std::string>(
+          name,
+          [&value, name](const std::string& text) {
+            const auto time = parse_duration(text);
+            if (!time) throw CLI::ValidationError(name, time.error().what);
+            value = *time;
+          },
+          description)
+      ->type_name("TIME");
+}
+
+static Output parse_output(const std::string& text) {
+  const auto equals = text.find('=');
+  Output output{text.substr(0, equals), equals == std::string::npos ? "" : text.substr(equals + 1)};
+  if (output.path == "-") output.path.clear();
+  if (!is_format(output.format)) {
+    throw CLI::ValidationError("--format", output.format + " is none of " + format_names());
+  }
+  return output;
+}
+
+void add_report_options(CLI::App& command, ReportOptions& options) {
+  command
+      .add_option_function<std::vector<std::string>>(
+          "--format",
+          [&options](const std::vector<std::string>& values) {
+            for (const std::string& value : values) options.outputs.push_back(parse_output(value));
+            if (std::ranges::count(options.outputs, "", &Output::path) > 1) {
+              throw CLI::ValidationError("--format", "only one format can go to standard output");
+            }
+          },
+          "one of " + format_names() + "; several at once, each to its own file")
+      ->type_name("F[=FILE]")
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command.add_flag("-v,--verbose", options.verbose, "the stacks of all threads too");
+}
+
+void add_collect_options(CLI::App& command, collect::Options& options) {
+  using collect::StopPolicy;
+  static const std::map<std::string, StopPolicy> kPolicies = {
+      {"never", StopPolicy::Never}, {"auto", StopPolicy::Auto}, {"always", StopPolicy::Always}};
+  command
+      .add_option_function<std::string>(
+          "--stop", [&options](const std::string& value) { options.stop = kPolicies.at(value); },
+          "whether threads may be stopped for a moment for their registers: never, auto or always")
+      ->check(CLI::IsMember({"never", "auto", "always"}))
+      ->type_name("WHEN")
+      ->default_str("never");
+  add_duration(command, "--observe", options.observe, "watch for so long, to recognise polling loops (none)");
+  add_duration(command, "--timeout", options.deadline, "say what is known after so long (10s)");
+}
+
+void add_pids(CLI::App& command, std::vector<Pid>& pids) {
+  command
+      .add_option_function<std::vector<int>>(
+          "PID", [&pids](const std::vector<int>& values) { for (const int pid : values) pids.push_back(Pid{pid}); },
+          "a process of the program; its descendants belong to it")
+      ->required()
+      ->check(CLI::Range(1, 4194304));  // PID_MAX_LIMIT
+}
+
+}  // namespace ipcdoctor::cmd

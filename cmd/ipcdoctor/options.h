@@ -1,0 +1,46 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "collect/collect.h"
+
+namespace CLI {
+class App;
+}
+
+namespace ipcdoctor::cmd {
+
+/// "90s", "2m", "500ms", "1h"; a bare number means seconds.
+/// @return Malformed for anything else, for less than nothing and for more than a year.
+Result<std::chrono::milliseconds> parse_duration(std::string_view text);
+
+/// One --format F[=FILE].
+struct Output {
+  std::string format;
+  std::string path;  ///< "" = standard output
+};
+
+struct ReportOptions {
+  std::vector<Output> outputs;  ///< text on standard output if none was asked for
+  bool verbose = false;         ///< -v: all stacks
+};
+
+/// --format and -v.
+void add_report_options(CLI::App& command, ReportOptions& options);
+
+/// --stop, --observe, --timeout. Stacks are named later, and only those that are shown.
+void add_collect_options(CLI::App& command, collect::Options& options);
+
+/// The positional PIDs: at least one.
+void add_pids(CLI::App& command, std::vector<Pid>& pids);
+
+/// An option of this name that takes a time with a unit.
+void add_duration(CLI::App& command, const std::string& name, std::chrono::milliseconds& value,
+                  const std::string& description);
+
+}  // namespace ipcdoctor::cmd

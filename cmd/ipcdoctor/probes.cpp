@@ -1,0 +1,25 @@
+#include "probes/all_probes.h"
+
+#include <CLI/CLI.hpp>
+#include <iomanip>
+#include <iostream>
+
+#include "commands.h"
+#include "exit_code.h"
+
+namespace ipcdoctor::cmd {
+
+static int list_probes() {
+  for (const diagnosis::Probe* probe : probes::all_probes()) {
+    std::cout << probe->code << "  " << std::left << std::setw(24) << probe->slug << "  " << probe->summary << '\n';
+  }
+  return kNoFinding;
+}
+
+void add_probes(CLI::App& app, Command& command) {
+  app.add_subcommand("probes", "list the classes of deadlock that are known")->callback([&command] {
+    command = list_probes;
+  });
+}
+
+}  // namespace ipcdoctor::cmd

@@ -1,0 +1,99 @@
+#include "reports.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <iostream>
+#include <sstream>
+
+#include "output_file.h"
+
+namespace ipcdoctor::cmd {
+namespace {
+
+using Write = void (*)(std::ostream&, const report::Report&);
+
+struct Format {
+  std::string_view name;
+  Write write;  ///< nullptr: text, which needs to know the terminal
+};
+
+constexpr Format kFormats[] = {
+    {"text", nullptr},
+    {"json", report::write_json},
+};
+
+bool is_terminal(const Output& output) { return output.path.empty() && ::isatty(STDOUT_FILENO) == 1; }
+
+/// Columns of the terminal; $COLUMNS may override; 80 where there is none.
+int width_of(const Output& output) {
+  if (!is_terminal(output)) return 80;
+  if (const char* columns = std::getenv("COLUMNS"); columns != nullptr && std::atoi(columns) > 0) {
+    return std::clamp(std::atoi(columns), 40, 200);
+  }
+  winsize size{};
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
+  return std::clamp(static_cast<int>(size.ws_col), 40, 200);
+}
+
+report::TextOptions text_options(const Output& output, bool verbose) {
+  const char* no_colour = std::getenv("NO_COLOR");  // https://no-color.org: set and not empty
+  const char* term = std::getenv("TERM");
+  const bool plain = (no_colour != nullptr && *no_colour != '\0') || (term != nullptr && std::string_view(term) == "dumb");
+  return {.colour = is_terminal(output) && !plain ? report::Colour::On : report::Colour::Off,
+          .width = width_of(output),
+          .stacks = verbose};
+}
+
+std::string render(const report::Report& report, const Output& output, bool verbose) {
+  std::ostringstream out;
+  const auto format = std::ranges::find(kFormats, output.format, &Format::name);
+  if (format->write == nullptr) {
+    report::write_text(out, report, text_options(output, verbose));
+  } else {
+    format->write(out, report);
+  }
+  return std::move(out).str();
+}
+
+std::vector<Output> outputs_of(const ReportOptions& options) {
+  return options.outputs.empty() ? std::vector<Output>{{"text", ""}} : options.outputs;
+}
+
+}  // namespace
+
+bool is_format(std::string_view name) {
+  return std::ranges::find(kFormats, name, &Format::name) != std::end(kFormats);
+}
+
+std::string format_names() {
+  std::string names;
+  for (const Format& format : kFormats) names += (names.empty() ? "" : ", ") + std::string(format.name);
+  return names;
+}
+
+Status check_outputs(const ReportOptions& options) {
+  for (const Output& output : outputs_of(options)) {
+    if (output.path.empty()) continue;
+    if (Status status = check_writable(output.path); !status) return status;
+  }
+  return Done{};
+}
+
+Status write_outputs(const report::Report& report, const ReportOptions& options) {
+  std::vector<Output> outputs = outputs_of(options);
+  // Files first: whoever reads standard output may be gone, or may end us.
+  std::ranges::stable_sort(outputs, [](const Output& a, const Output& b) { return a.path.empty() < b.path.empty(); });
+  for (const Output& output : outputs) {
+    const std::string text = render(report, output, options.verbose);
+    if (Status status = output.path.empty() ? write_descriptor(STDOUT_FILENO, text) : write_whole(output.path, text);
+        !status) {
+      return status;
+    }
+  }
+  return Done{};
+}
+
+}  // namespace ipcdoctor::cmd

@@ -1,0 +1,199 @@
+#include <map>
+#include <nlohmann/json.hpp>
+#include <ostream>
+#include <set>
+
+#include "base/text.h"
+#include "report/report.h"
+#include "report/words.h"
+
+namespace ipcdoctor::report {
+namespace {
+
+using nlohmann::json;
+using snapshot::ObjectId;
+using snapshot::Process;
+using snapshot::Snapshot;
+using snapshot::TaskRef;
+using snapshot::Thread;
+
+std::string safe(std::string_view text) { return escape_untrusted(text); }
+
+json lines(const std::vector<std::string>& texts) {
+  json out = json::array();
+  for (const std::string& text : texts) out.push_back(safe(text));
+  return out;
+}
+
+/// A text of ours may have several lines; each is made safe by itself.
+std::string safe_lines(std::string_view text) {
+  std::string out;
+  while (true) {
+    const auto end = text.find('\n');
+    out += safe(text.substr(0, end));
+    if (end == std::string_view::npos) return out;
+    out += '\n';
+    text.remove_prefix(end + 1);
+  }
+}
+
+json task_json(TaskRef task) { return {{"pid", task.pid.value}, {"tid", task.tid.value}}; }
+
+json or_null(const std::string& text) { return text.empty() ? json() : json(safe(text)); }
+
+json finding_json(const diagnosis::Finding& finding) {
+  json stuck = json::array();
+  for (const diagnosis::StuckTask& s : finding.stuck) {
+    json entry = task_json(s.task);
+    entry.update({{"where", or_null(s.where)}, {"function", or_null(s.function)}, {"waits_for", safe(s.waits_for)}});
+    stuck.push_back(std::move(entry));
+  }
+  json culprits = json::array();
+  for (const diagnosis::Culprit& c : finding.culprits) {
+    json entry = task_json(c.task);
+    entry.update({{"where", or_null(c.where)}, {"function", or_null(c.function)}, {"why", safe(c.why)}});
+    if (c.fd >= 0) entry["fd"] = c.fd;
+    if (c.dead) entry["state"] = "dead";
+    culprits.push_back(std::move(entry));
+  }
+  json chain = json::array();
+  for (const diagnosis::ChainLink& link : finding.chain) {
+    chain.push_back({{"from", task_json(link.from)}, {"to", task_json(link.to)}, {"by", safe(link.by)},
+                     {"evidence", safe(link.evidence)}});
+  }
+  json evidence = json::array();
+  for (const diagnosis::Evidence& e : finding.evidence) {
+    evidence.push_back({{"fact", safe(e.fact)}, {"source", safe(e.source)}});
+  }
+  return {{"code", safe(finding.code)},
+          {"class", safe(finding.slug)},
+          {"also", lines(finding.also)},
+          {"verdict", to_string(finding.verdict)},
+          {"grade", or_null(to_string(finding.grade))},
+          {"assumptions", lines(finding.assumptions)},
+          {"title", safe(finding.title)},
+          {"explanation", safe_lines(finding.explanation)},
+          {"fix", safe_lines(finding.fix)},
+          {"stuck", std::move(stuck)},
+          {"culprits", std::move(culprits)},
+          {"chain", std::move(chain)},
+          {"evidence", std::move(evidence)}};
+}
+
+json frames_json(const Result<std::vector<snapshot::Frame>>& frames) {
+  json out = json::array();
+  if (!frames) return out;
+  for (const snapshot::Frame& f : *frames) {
+    json frame = {{"kind", word_for(f.kind)}, {"function", or_null(f.function)}, {"file", or_null(f.file)},
+                  {"user_code", f.user_code}};
+    if (f.line > 0) frame["line"] = f.line;
+    if (!f.module.empty()) frame.update({{"module", safe(f.module)}, {"offset", f.offset}});
+    if (f.guessed) frame["guessed"] = true;
+    out.push_back(std::move(frame));
+  }
+  return out;
+}
+
+json thread_json(const Thread& thread, TaskRef task, const graph::WaitGraph& graph) {
+  json out = {{"tid", thread.tid.value},
+              {"comm", safe(thread.comm)},
+              {"name", or_null(thread.name)},
+              {"state", safe(std::string(1, thread.state))},
+              {"liveness", word_for(graph.level(task))},
+              {"wait", nullptr},
+              {"python", frames_json(thread.python)},
+              {"native", frames_json(thread.native)}};
+  if (thread.wait) {
+    const snapshot::Wait& wait = *thread.wait;
+    out["wait"] = {{"kind", word_for(wait.kind)}, {"call", safe(wait.call)}, {"detail", safe(wait.detail)},
+                   {"untimed", wait.untimed}};
+  }
+  if (!thread.activity.call.empty()) out["activity"] = safe(thread.activity.call);
+  return out;
+}
+
+json process_json(const Process& process, const graph::WaitGraph& graph) {
+  json threads = json::array();
+  for (const Thread& thread : process.threads) {
+    threads.push_back(thread_json(thread, {process.pid, thread.tid}, graph));
+  }
+  return {{"pid", process.pid.value}, {"ppid", process.ppid.value},      {"comm", safe(process.comm)},
+          {"args", lines(process.args)}, {"exe", or_null(process.exe)},  {"uid", process.uid},
+          {"state", safe(std::string(1, process.state))}, {"scope", word_for(process.scope)},
+          {"dead", process.dead || process.exited},       {"python", or_null(process.python.version)},
+          {"threads", std::move(threads)}};
+}
+
+/// What the examined threads wait for, and who holds it.
+json resources_json(const Snapshot& snapshot) {
+  std::set<ObjectId> awaited;
+  for (const Process* process : examined(snapshot)) {
+    for (const Thread& thread : process->threads) {
+      if (!thread.wait) continue;
+      for (const snapshot::Awaited& a : thread.wait->objects) awaited.insert(a.object);
+    }
+  }
+  awaited.erase(ObjectId{});
+  std::map<ObjectId, json> holders;
+  for (const Process& process : snapshot.processes) {
+    if (!process.fds) continue;
+    for (const snapshot::Fd& fd : *process.fds) {
+      if (!awaited.contains(fd.object)) continue;
+      holders[fd.object].push_back({{"pid", process.pid.value}, {"fd", fd.fd}, {"access", word_for(fd.access)}});
+    }
+  }
+  json out = json::array();
+  for (const ObjectId& id : awaited) {
+    const snapshot::Object* object = snapshot::find_object(snapshot, id);
+    json entry = {{"kind", name_of(id.kind)},
+                  {"name", object == nullptr ? name_of(id.kind) + ":[" + std::to_string(id.ino) + "]" : safe(object->name)},
+                  {"queued", nullptr},
+                  {"capacity", nullptr},
+                  {"holders", holders.contains(id) ? holders[id] : json::array()}};
+    if (object != nullptr && object->queued) entry["queued"] = *object->queued;
+    if (object != nullptr && object->capacity) entry["capacity"] = *object->capacity;
+    out.push_back(std::move(entry));
+  }
+  return out;
+}
+
+json unseen_json(const Report& report) {
+  json out = json::array();
+  for (const snapshot::Unseen& unseen : report.snapshot.unseen) {
+    json entry = task_json({unseen.pid, unseen.tid});
+    entry.update({{"what", safe(to_string(unseen.error))}, {"cause", word_for(unseen.error.cause)}});
+    out.push_back(std::move(entry));
+  }
+  for (const Error& error : report.diagnosis.inconclusive) {
+    json entry = task_json({});
+    entry.update({{"what", safe(to_string(error))}, {"cause", word_for(error.cause)}});
+    out.push_back(std::move(entry));
+  }
+  return out;
+}
+
+}  // namespace
+
+void write_json(std::ostream& out, const Report& report) {
+  const Snapshot& snapshot = report.snapshot;
+  json findings = json::array();
+  for (const diagnosis::Finding& finding : report.diagnosis.findings) findings.push_back(finding_json(finding));
+  json processes = json::array();
+  for (const Process* process : examined(snapshot)) processes.push_back(process_json(*process, report.graph));
+  json pids = json::array();
+  for (const Pid pid : snapshot.targets) pids.push_back(pid.value);
+  const json document = {
+      {"schema", "ipcdoctor/report/1"},
+      {"verdict", to_string(report.diagnosis.verdict)},
+      {"findings", std::move(findings)},
+      {"processes", std::move(processes)},
+      {"resources", resources_json(snapshot)},
+      {"unseen", unseen_json(report)},
+      {"tool", {{"name", "ipcdoctor"}, {"version", IPCDOCTOR_VERSION}, {"elapsed_ms", snapshot.elapsed_ms},
+                {"observed_ms", snapshot.observed_ms}, {"stopped_threads", snapshot.stopped_threads}}},
+      {"host", {{"name", safe(snapshot.host)}, {"kernel", safe(snapshot.kernel)}}},
+      {"target", {{"pids", std::move(pids)}, {"time", snapshot.time}, {"all_holders_seen", snapshot.all_holders_seen}}}};
+  out << document.dump(1, ' ', true, json::error_handler_t::replace) << '\n';
+}
+
+}  // namespace ipcdoctor::report

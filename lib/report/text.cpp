@@ -1,0 +1,261 @@
+#include <algorithm>
+#include <map>
+#include <ostream>
+
+#include "base/text.h"
+#include "report/layout.h"
+#include "report/report.h"
+#include "report/stacks.h"
+#include "report/words.h"
+
+namespace ipcdoctor::report {
+namespace {
+
+using diagnosis::Finding;
+using diagnosis::Verdict;
+using snapshot::TaskRef;
+
+constexpr std::size_t kShownGroups = 3;   // of stuck tasks or culprits, without -v
+constexpr std::size_t kShownUnseen = 3;
+constexpr std::size_t kShownChain = 8;
+constexpr std::size_t kShownLabels = 4;
+
+class TextWriter {
+ public:
+  TextWriter(std::ostream& out, const Report& report, const TextOptions& options)
+      : out_(out), report_(report), options_(options), width_(static_cast<std::size_t>(options.width)) {}
+
+  void write() {
+    if (report_.diagnosis.findings.empty()) write_no_finding();
+    for (const Finding& finding : report_.diagnosis.findings) write_finding(finding);
+    if (options_.stacks) {
+      out_ << "Stacks, innermost call first\n" << stacks_text(report_.snapshot);
+    }
+    write_unseen();
+    write_footer();
+  }
+
+ private:
+  std::string paint(const char* code, const std::string& text) const {
+    return options_.colour == Colour::On ? std::string("\033[") + code + "m" + text + "\033[0m" : text;
+  }
+
+  static const char* colour_of(Verdict verdict) {
+    switch (verdict) {
+      case Verdict::Deadlock: return "1;31";
+      case Verdict::Stuck: return "1;35";
+      case Verdict::Waiting: return "1;32";
+      case Verdict::Running: return "1;32";
+      case Verdict::Inconclusive: return "1;33";
+    }
+    return "0";
+  }
+
+  static std::string capitals(Verdict verdict) {
+    std::string word = to_string(verdict);
+    std::ranges::transform(word, word.begin(), [](char c) { return c >= 'a' && c <= 'z' ? char(c - 'a' + 'A') : c; });
+    return word;
+  }
+
+  /// The first word gets its colour after the layout, which counts columns.
+  void headline(Verdict verdict, const std::string& rest, const std::string& right) {
+    const std::string word = capitals(verdict);
+    const std::string line = justify(word + "  " + rest, right, width_);
+    out_ << paint(colour_of(verdict), word) << line.substr(word.size()) << '\n';
+  }
+
+  void item(const std::string& text, std::string_view first, std::string_view rest) {
+    out_ << wrap(text, width_, first, rest);
+  }
+
+  std::string label(TaskRef task) const { return escape_untrusted(snapshot::label(report_.snapshot, task)); }
+
+  /// "python3[4242], [4243] and 7 more"
+  std::string labels(const std::vector<TaskRef>& tasks) const {
+    std::string out = label(tasks.front());
+    const std::size_t limit = options_.stacks ? tasks.size() : kShownLabels;
+    for (std::size_t i = 1; i < tasks.size() && i < limit; ++i) {
+      const std::string name = label(tasks[i]);
+      out += ", " + (tasks.size() > 2 ? name.substr(name.rfind('[')) : name);
+    }
+    if (tasks.size() > limit) out += " and " + std::to_string(tasks.size() - limit) + " more";
+    return out;
+  }
+
+  /// Those with the same text stand on one line, in the order of their first.
+  void write_groups(const std::vector<std::pair<std::string, TaskRef>>& entries, std::string_view heading) {
+    std::vector<std::pair<std::string, std::vector<TaskRef>>> groups;
+    for (const auto& [text, task] : entries) {
+      const auto same = std::ranges::find(groups, text, &std::pair<std::string, std::vector<TaskRef>>::first);
+      if (same == groups.end()) {
+        groups.push_back({text, {task}});
+      } else if (std::ranges::find(same->second, task) == same->second.end()) {
+        same->second.push_back(task);
+      }
+    }
+    const std::size_t limit = options_.stacks ? groups.size() : kShownGroups;
+    const std::string blank(heading.size(), ' ');
+    for (std::size_t i = 0; i < groups.size() && i < limit; ++i) {
+      item(labels(groups[i].second) + groups[i].first, i == 0 ? heading : std::string_view(blank), blank + "  ");
+    }
+    if (groups.size() > limit) out_ << blank << "and " << groups.size() - limit << " more (-v shows all)\n";
+  }
+
+  static std::string at(const std::string& where, const std::string& function) {
+    std::string out = where.empty() ? "" : "  " + where;
+    if (!function.empty()) out += (where.empty() ? "  in " : " in ") + function;
+    return escape_untrusted(out);
+  }
+
+  void write_stuck(const Finding& finding) {
+    std::vector<std::pair<std::string, TaskRef>> entries;
+    for (const diagnosis::StuckTask& s : finding.stuck) {
+      entries.push_back({at(s.where, s.function) + "  waits for " + escape_untrusted(s.waits_for), s.task});
+    }
+    write_groups(entries, "  Stuck: ");
+  }
+
+  void write_culprits(const Finding& finding) {
+    std::vector<std::pair<std::string, TaskRef>> entries;
+    for (const diagnosis::Culprit& c : finding.culprits) {
+      std::string text = c.dead ? "  (dead)" : "";
+      if (c.fd >= 0) text += "  fd " + std::to_string(c.fd);
+      entries.push_back({text + at(c.where, c.function) + "  " + escape_untrusted(c.why), c.task});
+    }
+    write_groups(entries, finding.verdict == Verdict::Waiting ? "  For:   " : "  Blame: ");
+  }
+
+  void write_lines(std::string_view text, std::string_view first, std::string_view rest) {
+    bool begun = false;
+    while (!text.empty()) {
+      const auto end = text.find('\n');
+      item(escape_untrusted(text.substr(0, end)), begun ? rest : first, rest);
+      begun = true;
+      text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    }
+  }
+
+  static std::string short_name(TaskRef task) {
+    const bool leader = task.tid.value == 0 || task.tid.value == task.pid.value;
+    return leader ? std::to_string(task.pid.value)
+                  : std::to_string(task.pid.value) + "/" + std::to_string(task.tid.value);
+  }
+
+  /// Steps that follow on each other make one line: 40 ──child-exit──▶ 42 ──pipe-write-end──▶ 40
+  void write_chain(const Finding& finding) {
+    std::vector<std::string> paths;
+    TaskRef last;
+    for (const diagnosis::ChainLink& link : finding.chain) {
+      const std::string step = " ──" + escape_untrusted(link.by) + "──▶ " + short_name(link.to);
+      if (!paths.empty() && link.from == last && columns_of(paths.back() + step) + 4 <= width_) {
+        paths.back() += step;
+      } else {
+        paths.push_back(short_name(link.from) + step);
+      }
+      last = link.to;
+    }
+    const std::size_t limit = options_.stacks ? paths.size() : kShownChain;
+    for (std::size_t i = 0; i < paths.size() && i < limit; ++i) item(paths[i], "  ", "      ");
+    if (paths.size() > limit) out_ << "  and " << paths.size() - limit << " more steps (-v shows all)\n";
+  }
+
+  void write_finding(const Finding& finding) {
+    std::string rest = escape_untrusted(finding.slug);
+    if (finding.grade != diagnosis::Grade::None) rest += " (" + to_string(finding.grade) + ")";
+    headline(finding.verdict, rest, escape_untrusted(finding.code));
+    write_lines(finding.title, "  ", "  ");
+    write_stuck(finding);
+    write_culprits(finding);
+    write_lines(finding.fix, "  Fix: ", "       ");
+    write_chain(finding);
+    for (const std::string& assumption : finding.assumptions) {
+      item("assuming: " + escape_untrusted(assumption), "  ", "    ");
+    }
+    if (options_.stacks) {
+      write_lines(finding.explanation, "  ", "  ");
+      for (const diagnosis::Evidence& e : finding.evidence) {
+        item(escape_untrusted(e.fact) + "  (" + escape_untrusted(e.source) + ")", "  - ", "    ");
+      }
+    }
+    std::string also;
+    for (const std::string& slug : finding.also) also += (also.empty() ? "" : ", ") + escape_untrusted(slug);
+    if (!also.empty()) item("also: " + also, "  ", "    ");
+  }
+
+  /// What the targets wait for, and why that can still come.
+  void write_no_finding() {
+    const Verdict verdict = report_.diagnosis.verdict;
+    static const std::map<Verdict, const char*> kWords = {
+        {Verdict::Waiting, "no deadlock: what is waited for can still come"},
+        {Verdict::Running, "no deadlock: it makes progress"},
+        {Verdict::Inconclusive, "too little could be seen to tell"}};
+    const auto words = kWords.find(verdict);
+    headline(verdict, words == kWords.end() ? "" : words->second, "");
+    for (const Pid pid : report_.snapshot.targets) {
+      const TaskRef leader{pid, Tid{pid.value}};
+      const snapshot::Thread* thread = snapshot::find_thread(report_.snapshot, leader);
+      if (thread == nullptr) continue;
+      std::string text = label(leader) + "  " + state_words(*thread);
+      if (thread->wait && thread->wait->kind != snapshot::WaitKind::Running) {
+        text += ": " + escape_untrusted(diagnosis::describe_wait(report_.snapshot, leader));
+      }
+      std::string why;
+      for (const graph::Leaf& leaf : report_.graph.reasons(leader, 2)) {
+        if (leaf.text.empty()) continue;
+        const bool own = leaf.task == leader || leaf.task.pid.value == 0;
+        why += (why.empty() ? "" : "; ") + (own ? "" : label(leaf.task) + " ") + escape_untrusted(leaf.text);
+      }
+      item(text + (why.empty() ? "" : " (" + why + ")"), "  waiting: ", "           ");
+    }
+  }
+
+  void write_unseen() {
+    std::map<std::string, std::size_t> facts;
+    for (const snapshot::Unseen& unseen : report_.snapshot.unseen) ++facts[escape_untrusted(to_string(unseen.error))];
+    for (const Error& error : report_.diagnosis.inconclusive) ++facts[escape_untrusted(to_string(error))];
+    const std::size_t limit = options_.stacks ? facts.size() : kShownUnseen;
+    std::size_t shown = 0;
+    for (const auto& [text, count] : facts) {
+      if (shown++ == limit) break;
+      item("not seen: " + text + (count > 1 ? " (" + std::to_string(count) + " times)" : ""), "", "  ");
+    }
+    if (facts.size() > limit) out_ << "not seen: " << facts.size() - limit << " facts more (-v shows all)\n";
+  }
+
+  void write_footer() {
+    const snapshot::Snapshot& snapshot = report_.snapshot;
+    std::size_t processes = 0;
+    std::size_t threads = 0;
+    for (const snapshot::Process* process : examined(snapshot)) {
+      processes += process->exited ? 0 : 1;
+      threads += process->threads.size();
+    }
+    const bool all = snapshot.unseen.empty();
+    std::string text = count_of(processes, "process", "processes") + ", " + count_of(threads, "thread", "threads") +
+                       (all ? ", all seen in " : ", seen in ") +
+                       std::to_string(static_cast<long long>(snapshot.elapsed_ms + 0.5)) + " ms, " +
+                       (snapshot.stopped_threads == 0 ? "none" : std::to_string(snapshot.stopped_threads)) + " stopped.";
+    if (!report_.diagnosis.findings.empty()) {
+      const std::string more = "More: ipcdoctor explain " + escape_untrusted(report_.diagnosis.findings.front().slug);
+      if (columns_of(text) + columns_of(more) + 2 <= width_) {
+        out_ << justify(text, more, width_) << '\n';
+        return;
+      }
+      text += " " + more;
+    }
+    item(text, "", "");
+  }
+
+  std::ostream& out_;
+  const Report& report_;
+  const TextOptions& options_;
+  std::size_t width_;
+};
+
+}  // namespace
+
+void write_text(std::ostream& out, const Report& report, const TextOptions& options) {
+  TextWriter(out, report, options).write();
+}
+
+}  // namespace ipcdoctor::report

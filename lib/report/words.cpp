@@ -1,0 +1,97 @@
+#include "report/words.h"
+
+#include <array>
+#include <cstdio>
+
+#include "base/text.h"
+
+namespace ipcdoctor::report {
+
+using snapshot::Access;
+using snapshot::FrameKind;
+using snapshot::Scope;
+using snapshot::WaitKind;
+
+namespace {
+
+/// A saved file may hold any number.
+template <class Enum, std::size_t N>
+std::string_view pick(const std::array<std::string_view, N>& words, Enum value) {
+  const auto index = static_cast<std::size_t>(value);
+  return index < N ? words[index] : "unknown";
+}
+
+}  // namespace
+
+std::string_view word_for(Scope scope) {
+  static constexpr std::array<std::string_view, 6> kWords = {"target", "descendant", "related",
+                                                             "holder", "outsider",   "self"};
+  return pick(kWords, scope);
+}
+
+std::string_view word_for(WaitKind kind) {
+  static constexpr std::array<std::string_view, 27> kWords = {
+      "running",  "read",        "write",    "poll",     "epoll",        "open-fifo",      "accept",
+      "connect",  "futex",       "child",    "vfork",    "file-lock",    "sysv-semaphore", "sysv-send",
+      "sysv-receive", "mq-send", "mq-receive", "sleep",  "signal",       "stopped",        "traced",
+      "kernel-service", "close", "io-uring", "exiting",  "terminal",     "unknown"};
+  static_assert(static_cast<std::size_t>(WaitKind::Unknown) == 26);
+  return pick(kWords, kind);
+}
+
+std::string_view word_for(Access access) {
+  static constexpr std::array<std::string_view, 4> kWords = {"none", "read", "write", "both"};
+  return pick(kWords, access);
+}
+
+std::string_view word_for(FrameKind kind) {
+  static constexpr std::array<std::string_view, 3> kWords = {"native", "inlined", "python"};
+  return pick(kWords, kind);
+}
+
+std::string_view word_for(graph::Level level) {
+  static constexpr std::array<std::string_view, 5> kWords = {"live", "stuck", "suspected", "assuming", "proved"};
+  return pick(kWords, level);
+}
+
+std::string_view word_for(Cause cause) {
+  static constexpr std::array<std::string_view, 8> kWords = {"not-read",  "gone",      "denied", "unsupported",
+                                                             "malformed", "timed-out", "limit",  "other"};
+  return pick(kWords, cause);
+}
+
+std::string state_words(const snapshot::Thread& thread) {
+  if (!thread.wait) return "unknown: " + escape_untrusted(to_string(thread.wait.error()));
+  const snapshot::Wait& wait = *thread.wait;
+  if (wait.kind == WaitKind::Running) return "runs";
+  const std::string call = wait.call.empty() ? std::string(word_for(wait.kind)) : escape_untrusted(wait.call);
+  return call + (wait.detail.empty() ? "" : "(" + escape_untrusted(wait.detail) + ")");
+}
+
+std::vector<const snapshot::Process*> examined(const snapshot::Snapshot& snapshot) {
+  std::vector<const snapshot::Process*> processes;
+  for (const snapshot::Process& process : snapshot.processes) {
+    if (process.scope != Scope::Outsider && process.scope != Scope::Self) processes.push_back(&process);
+  }
+  return processes;
+}
+
+std::string frame_words(const snapshot::Frame& frame) {
+  std::string place;
+  if (frame.line > 0) {
+    place = frame.file.substr(frame.file.rfind('/') + 1) + ":" + std::to_string(frame.line);
+  } else if (!frame.module.empty()) {
+    char offset[24];
+    std::snprintf(offset, sizeof offset, "+0x%llx", static_cast<unsigned long long>(frame.offset));
+    place = frame.module.substr(frame.module.rfind('/') + 1) + offset;
+  } else {
+    place = "?";
+  }
+  return escape_untrusted(place + (frame.function.empty() ? "" : " in " + frame.function));
+}
+
+std::string count_of(std::size_t n, std::string_view singular, std::string_view plural) {
+  return std::to_string(n) + " " + std::string(n == 1 ? singular : plural);
+}
+
+}  // namespace ipcdoctor::report

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "graph/wait_graph.h"
+#include "snapshot/snapshot.h"
+
+/// The words that several formats use for the same things.
+namespace ipcdoctor::report {
+
+std::string_view word_for(snapshot::Scope scope);     ///< "target", "descendant" ...
+std::string_view word_for(snapshot::WaitKind kind);   ///< "read", "file-lock" ...
+std::string_view word_for(snapshot::Access access);   ///< "read", "write", "both", "none"
+std::string_view word_for(snapshot::FrameKind kind);  ///< "native", "inlined", "python"
+std::string_view word_for(graph::Level level);        ///< "live", "stuck" ...
+std::string_view word_for(Cause cause);               ///< "denied", "timed-out" ...
+
+/// One word for what a thread is doing: "runs", "sleeps", "waits for data".
+std::string state_words(const snapshot::Thread& thread);
+
+/// The processes that were looked into: the tree, what belongs to it, and those it waits for.
+std::vector<const snapshot::Process*> examined(const snapshot::Snapshot& snapshot);
+
+/// "app.py:9 in consumer", "libfoo.so+0x1234 in f", "?" of one frame.
+std::string frame_words(const snapshot::Frame& frame);
+
+/// "1 process", "2 processes".
+std::string count_of(std::size_t n, std::string_view singular, std::string_view plural);
+
+}  // namespace ipcdoctor::report
