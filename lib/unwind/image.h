@@ -1,0 +1,74 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "linux/address_space.h"
+#include "unwind/eh_frame.h"
+#include "unwind/elf_file.h"
+#include "unwind/symbol_table.h"
+
+namespace ipcdoctor::unwind {
+
+/// The unwind table of an image at link-time addresses.
+struct UnwindTable {
+  std::uint64_t base = 0;         ///< what the rows are relative to
+  std::uint64_t table = 0;        ///< address of the rows in the image; 0 = `built` has them
+  std::uint64_t rows = 0;
+  std::vector<FrameEntry> built;
+};
+
+/// One ELF image: what is needed to unwind and to name, each part read when it is first asked for.
+class Image {
+ public:
+  Image(ElfFile elf, std::string path);
+
+  const ElfFile& elf() const { return elf_; }
+  const std::string& path() const { return path_; }  ///< as maps has it, raw
+  std::string name() const;                          ///< last component, safe to print
+  bool is_system() const { return system_; }         ///< of the distribution or an interpreter: not the user's code
+  const SymbolTable& symbols();
+  const UnwindTable* unwind_table();                 ///< nullptr if it has none
+
+ private:
+  ElfFile elf_;
+  std::string path_;
+  bool system_ = false;
+  std::optional<SymbolTable> symbols_;
+  std::optional<UnwindTable> table_;
+};
+
+/// An address of a process inside an image. Link-time address = address - bias.
+struct Place {
+  Image* image = nullptr;
+  std::uint64_t bias = 0;
+  std::uint64_t begin = 0, end = 0;  ///< of the mapping
+};
+
+/// All images seen, by (dev, ino) of the mapping, so that forked and unrelated processes share them.
+class ImageCache {
+ public:
+  /// The image that is mapped at the address. @return Unsupported: none (heap, JIT code); Denied, Malformed ...
+  Result<Place> find(const linux::AddressSpace& space, std::uint64_t address);
+  /// The image of one mapping.
+  Result<Place> find(const linux::AddressSpace& space, const linux::Mapping& mapping);
+
+ private:
+  struct Key {
+    std::uint64_t dev, ino, start;
+    int pid;
+    auto operator<=>(const Key&) const = default;
+  };
+  Result<Image*> load(const linux::AddressSpace& space, const linux::Mapping& mapping);
+  std::map<Key, Result<std::unique_ptr<Image>>> images_;
+};
+
+/// Opens the file behind a mapping: a regular file and the very one that is mapped, or an error. Never blocks, never
+/// opens FIFOs or devices. By /proc/PID/map_files (root; works for deleted files), else /proc/PID/exe, else the path
+/// below /proc/PID/root without leaving it.
+Result<linux::UniqueFd> open_mapped_file(const linux::AddressSpace& space, const linux::Mapping& mapping);
+
+}  // namespace ipcdoctor::unwind

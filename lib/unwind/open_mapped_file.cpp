@@ -1,0 +1,59 @@
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cinttypes>
+#include <cstdio>
+
+#include "unwind/image.h"
+
+namespace ipcdoctor::unwind {
+namespace {
+
+enum class Identity { ByLink, ByInode };
+
+/// An O_PATH descriptor runs nobody's open(): first look what it is, then open that for reading.
+Result<linux::UniqueFd> reopen_regular(linux::UniqueFd handle, const linux::Mapping& mapping, Identity identity) {
+  if (!handle.is_open()) return Error{cause_of(errno), errno, "open an image"};
+  struct stat info{};
+  if (::fstat(handle.get(), &info) < 0) return Error{cause_of(errno), errno, "stat an image"};
+  if (!S_ISREG(info.st_mode)) return Error{Cause::Unsupported, 0, "open an image: not a regular file"};
+  // st_dev of btrfs and overlayfs is not what maps shows; by the kernel's own link there is nothing to compare
+  if (identity == Identity::ByInode && (info.st_ino != mapping.ino || info.st_dev != mapping.dev)) {
+    return Error{Cause::Gone, 0, "open an image: another file has its name now"};
+  }
+  const std::string self = "/proc/self/fd/" + std::to_string(handle.get());
+  linux::UniqueFd file(::open(self.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (!file.is_open()) return Error{cause_of(errno), errno, "open an image"};
+  return file;
+}
+
+linux::UniqueFd open_path(int dir, const char* name) { return linux::UniqueFd(::openat(dir, name, O_PATH | O_CLOEXEC)); }
+
+/// A path of the target, looked up in the target's own root and never out of it.
+linux::UniqueFd open_below_root(int proc_dir, const std::string& path) {
+  const linux::UniqueFd root(::openat(proc_dir, "root", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!root.is_open()) return linux::UniqueFd();
+  struct open_how how{};
+  how.flags = O_PATH | O_CLOEXEC;
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  return linux::UniqueFd(static_cast<int>(::syscall(SYS_openat2, root.get(), path.c_str(), &how, sizeof how)));
+}
+
+}  // namespace
+
+Result<linux::UniqueFd> open_mapped_file(const linux::AddressSpace& space, const linux::Mapping& mapping) {
+  char link[64];
+  (void)std::snprintf(link, sizeof link, "map_files/%" PRIx64 "-%" PRIx64, mapping.start, mapping.end);
+  auto by_map = reopen_regular(open_path(space.dir.fd(), link), mapping, Identity::ByLink);
+  if (by_map) return by_map;
+  auto by_exe = reopen_regular(open_path(space.dir.fd(), "exe"), mapping, Identity::ByInode);
+  if (by_exe) return by_exe;
+  if (!mapping.path.starts_with('/')) return by_map;
+  return reopen_regular(open_below_root(space.dir.fd(), mapping.path), mapping, Identity::ByInode);
+}
+
+}  // namespace ipcdoctor::unwind

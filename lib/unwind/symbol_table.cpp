@@ -1,0 +1,112 @@
+#include "unwind/symbol_table.h"
+
+#include <cxxabi.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <tuple>
+
+#include "base/text.h"
+
+namespace ipcdoctor::unwind {
+namespace {
+
+constexpr std::size_t kMaxSymbols = 8 << 20;
+constexpr std::size_t kMaxName = 1024;
+constexpr std::uint64_t kMaxUnsized = 4096;  ///< a symbol without a size never covers more than this
+
+/// Of several names of one address: a public one, with few leading underscores ("read", not "__read").
+std::uint8_t rank_of(const Elf64_Sym& symbol, const char* name) {
+  const std::size_t underscores = std::min<std::size_t>(std::strspn(name, "_"), 15);
+  const bool local = ELF64_ST_BIND(symbol.st_info) == STB_LOCAL;
+  return static_cast<std::uint8_t>(underscores * 2 + (local ? 1 : 0));
+}
+
+}  // namespace
+
+SymbolTable SymbolTable::read(const ElfFile& elf) {
+  SymbolTable table;
+  table.strings_.push_back('\0');
+  table.add(elf, SHT_SYMTAB);
+  table.add(elf, SHT_DYNSYM);
+  table.sort();
+  return table;
+}
+
+void SymbolTable::add(const ElfFile& elf, std::uint32_t type) {
+  const ElfFile::Section* section = elf.find_section(type);
+  if (section == nullptr || section->entry_size != sizeof(Elf64_Sym) || section->link >= elf.sections().size()) return;
+  const ElfFile::Section& strings = elf.sections()[section->link];
+  if (strings.type != SHT_STRTAB) return;
+  const auto raw = elf.read(*section);
+  const auto text = elf.read(strings);
+  if (!raw || !text || text->empty() || text->back() != std::byte{0}) return;
+  if (type == SHT_SYMTAB) complete_ = true;
+  const std::size_t base = strings_.size();
+  if (base + text->size() > UINT32_MAX) return;
+  const auto* chars = reinterpret_cast<const char*>(text->data());
+  strings_.insert(strings_.end(), chars, chars + text->size());
+  const std::size_t count = std::min(raw->size() / sizeof(Elf64_Sym), kMaxSymbols);
+  for (std::size_t i = 0; i < count; ++i) {
+    Elf64_Sym s;
+    std::memcpy(&s, raw->data() + i * sizeof s, sizeof s);
+    const unsigned kind = ELF64_ST_TYPE(s.st_info);
+    const bool function = kind == STT_FUNC || kind == STT_GNU_IFUNC;
+    if ((!function && kind != STT_OBJECT) || s.st_shndx == SHN_UNDEF || s.st_name >= text->size()) continue;
+    if (s.st_value + s.st_size < s.st_value || chars[s.st_name] == '\0') continue;
+    Symbol symbol{.address = s.st_value, .size = s.st_size, .name = static_cast<std::uint32_t>(base + s.st_name),
+                  .function = function, .rank = rank_of(s, chars + s.st_name)};
+    (function ? functions_ : variables_).push_back(symbol);
+  }
+}
+
+void SymbolTable::sort() {
+  for (std::vector<Symbol>* symbols : {&functions_, &variables_}) {
+    std::ranges::sort(*symbols, [this](const Symbol& a, const Symbol& b) {
+      return std::make_tuple(a.address, b.size, a.rank, name_of(a)) <
+             std::make_tuple(b.address, a.size, b.rank, name_of(b));
+    });
+  }
+}
+
+const SymbolTable::Symbol* SymbolTable::find(const std::vector<Symbol>& sorted, std::uint64_t address,
+                                             bool unsized) {
+  auto it = std::ranges::upper_bound(sorted, address, {}, &Symbol::address);
+  // A nested symbol may begin nearer than the one that covers the address: look back a little.
+  for (int steps = 0; it != sorted.begin() && steps < 16; ++steps) {
+    --it;
+    const std::uint64_t start = it->address;
+    const auto first = std::ranges::lower_bound(sorted.begin(), it, start, {}, &Symbol::address);
+    // sorted by size descending: the first of equal addresses is the largest
+    const bool covers = first->size > 0 ? address - start < first->size
+                                        : unsized && steps == 0 && address - start < kMaxUnsized;
+    if (covers) return &*first;
+    it = first;
+  }
+  return nullptr;
+}
+
+std::string_view SymbolTable::name_of(const Symbol& symbol) const { return strings_.data() + symbol.name; }
+
+std::optional<std::uint64_t> SymbolTable::address_of(std::string_view name) const {
+  for (const std::vector<Symbol>* symbols : {&functions_, &variables_}) {
+    const auto it = std::ranges::find_if(*symbols, [&](const Symbol& s) { return name_of(s) == name; });
+    if (it != symbols->end()) return it->address;
+  }
+  return std::nullopt;
+}
+
+std::string demangle(std::string_view name) {
+  const std::string bounded(name.substr(0, kMaxName));
+  int status = 0;
+  const std::unique_ptr<char, decltype(&std::free)> plain(
+      bounded.starts_with("_Z") && bounded.size() < kMaxName
+          ? abi::__cxa_demangle(bounded.c_str(), nullptr, nullptr, &status)
+          : nullptr,
+      &std::free);
+  return escape_untrusted(std::string_view(plain ? plain.get() : bounded.c_str()).substr(0, kMaxName));
+}
+
+}  // namespace ipcdoctor::unwind

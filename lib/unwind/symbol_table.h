@@ -1,0 +1,47 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "unwind/elf_file.h"
+
+namespace ipcdoctor::unwind {
+
+/// The defined functions and data objects of one image, from .symtab, .dynsym and what else was added.
+/// Addresses are those at link time. Names are raw (mangled, not escaped).
+class SymbolTable {
+ public:
+  struct Symbol {
+    std::uint64_t address = 0, size = 0;
+    std::uint32_t name = 0;       ///< offset in the strings
+    bool function = false;
+    std::uint8_t rank = 0;        ///< lower is the better name of several at one address
+  };
+
+  /// Never fails: an image without usable tables has no symbols.
+  static SymbolTable read(const ElfFile& elf);
+
+  /// The symbol of that kind that covers the address. One without a size (hand-written code) covers what follows it
+  /// up to the next symbol, 4 KiB at most, and only if .symtab is there: .dynsym alone leaves too much out.
+  const Symbol* find_function(std::uint64_t address) const { return find(functions_, address, complete_); }
+  const Symbol* find_variable(std::uint64_t address) const { return find(variables_, address, false); }
+  std::optional<std::uint64_t> address_of(std::string_view name) const;
+  std::string_view name_of(const Symbol& symbol) const;
+  bool empty() const { return functions_.empty() && variables_.empty(); }
+
+ private:
+  void add(const ElfFile& elf, std::uint32_t type);
+  void sort();
+  static const Symbol* find(const std::vector<Symbol>& sorted, std::uint64_t address, bool unsized);
+
+  std::vector<char> strings_;
+  bool complete_ = false;
+  std::vector<Symbol> functions_, variables_;
+};
+
+/// The C++ name of a mangled symbol, or the symbol itself; at most 1 KiB, made safe to print.
+std::string demangle(std::string_view name);
+
+}  // namespace ipcdoctor::unwind

@@ -1,0 +1,182 @@
+#include "unwind/unwinder.h"
+
+#include <libunwind.h>
+
+#include <algorithm>
+#include <cstring>
+
+// Exported by libunwind-x86_64 for users that have their own tables (perf does the same); in no public header.
+extern "C" int _Ux86_64_dwarf_search_unwind_table(unw_addr_space_t space, unw_word_t ip, unw_dyn_info_t* table,
+                                                  unw_proc_info_t* info, int need_unwind_info, void* context);
+
+namespace ipcdoctor::unwind {
+namespace {
+
+constexpr std::size_t kMaxLayouts = 64;
+constexpr std::size_t kCachedStates = 4096;
+constexpr std::size_t kReadsPerFrame = 20000;  ///< about 65 are normal; a hostile expression could loop for ever
+constexpr std::size_t kMaxStackSwitches = 8;   ///< signal frames may go to another stack
+/// Where tables that we built ourselves seem to lie: in the kernel's half, where no target has memory.
+constexpr std::uint64_t kBuiltTables = 0xffff'c000'0000'0000;
+
+/// What the callbacks of one unwinding need.
+struct Context {
+  const linux::AddressSpace* space = nullptr;
+  ImageCache* images = nullptr;
+  Registers registers;
+  const std::vector<FrameEntry>* built = nullptr;  ///< the table at kBuiltTables just now
+  std::size_t reads_left = 0;
+  bool no_description = false;
+  bool missing_register = false;
+};
+
+std::uint64_t* register_at(Registers& registers, unw_regnum_t number) {
+  const auto optional = [](std::optional<std::uint64_t>& value) { return value ? &*value : nullptr; };
+  switch (number) {
+    case UNW_X86_64_RSP: return &registers.sp.value;
+    case UNW_X86_64_RIP: return &registers.pc.value;
+    case UNW_X86_64_RBP: return optional(registers.rbp);
+    case UNW_X86_64_RBX: return optional(registers.rbx);
+    case UNW_X86_64_R12: return optional(registers.r12);
+    case UNW_X86_64_R13: return optional(registers.r13);
+    case UNW_X86_64_R14: return optional(registers.r14);
+    case UNW_X86_64_R15: return optional(registers.r15);
+    default: return nullptr;
+  }
+}
+
+int access_register(unw_addr_space_t, unw_regnum_t number, unw_word_t* value, int write, void* arg) {
+  Context& context = *static_cast<Context*>(arg);
+  std::uint64_t* slot = register_at(context.registers, number);
+  if (slot == nullptr) {
+    context.missing_register = true;
+    return -UNW_EBADREG;
+  }
+  if (write != 0) *slot = *value; else *value = *slot;
+  return 0;
+}
+
+int access_memory(unw_addr_space_t, unw_word_t address, unw_word_t* value, int write, void* arg) {
+  Context& context = *static_cast<Context*>(arg);
+  if (write != 0 || context.reads_left == 0) return -UNW_EINVAL;
+  --context.reads_left;
+  if (address >= kBuiltTables && context.built != nullptr) {
+    const std::uint64_t offset = address - kBuiltTables;
+    const std::uint64_t size = context.built->size() * sizeof(FrameEntry);
+    *value = 0;
+    if (offset >= size) return -UNW_EINVAL;
+    std::memcpy(value, reinterpret_cast<const char*>(context.built->data()) + offset,
+                std::min<std::uint64_t>(sizeof *value, size - offset));
+    return 0;
+  }
+  const auto word = context.space->memory.read_u64(RemoteAddr{address});
+  if (!word) return -UNW_EINVAL;
+  *value = *word;
+  return 0;
+}
+
+int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t* info, int need_unwind_info, void* arg) {
+  Context& context = *static_cast<Context*>(arg);
+  context.no_description = true;
+  const auto place = context.images->find(*context.space, ip);
+  if (!place) return -UNW_ENOINFO;
+  const UnwindTable* table = place->image->unwind_table();
+  if (table == nullptr) return -UNW_ENOINFO;
+  unw_dyn_info_t dyn{};
+  dyn.format = UNW_INFO_FORMAT_REMOTE_TABLE;
+  dyn.start_ip = place->begin;
+  dyn.end_ip = place->end;
+  dyn.u.rti.segbase = table->base + place->bias;
+  dyn.u.rti.table_data = table->built.empty() ? table->table + place->bias : kBuiltTables;
+  dyn.u.rti.table_len = table->rows * sizeof(FrameEntry) / sizeof(unw_word_t);
+  context.built = table->built.empty() ? nullptr : &table->built;
+  const int found = _Ux86_64_dwarf_search_unwind_table(space, ip, &dyn, info, need_unwind_info, arg);
+  if (found == 0) context.no_description = false;
+  return found == 0 ? 0 : -UNW_ENOINFO;
+}
+
+void put_unwind_info(unw_addr_space_t, unw_proc_info_t*, void*) {}
+
+int no_dynamic_info(unw_addr_space_t, unw_word_t*, void*) { return -UNW_ENOINFO; }
+
+int access_float(unw_addr_space_t, unw_regnum_t, unw_fpreg_t*, int, void*) { return -UNW_EBADREG; }
+
+int resume(unw_addr_space_t, unw_cursor_t*, void*) { return -UNW_EINVAL; }
+
+int proc_name(unw_addr_space_t, unw_word_t, char*, size_t, unw_word_t*, void*) { return -UNW_ENOINFO; }
+
+RawFrame frame_at(unw_cursor_t& cursor) {
+  RawFrame frame;
+  unw_word_t value = 0;
+  if (unw_get_reg(&cursor, UNW_REG_IP, &value) == 0) frame.pc = value;
+  if (unw_get_reg(&cursor, UNW_REG_SP, &value) == 0) frame.sp = value;
+  return frame;
+}
+
+/// What a failed step means; nullopt to go on.
+std::optional<End> end_of(int step, const Context& context) {
+  if (context.no_description) return End::NoDescription;
+  if (step == 0) return End::Outermost;
+  if (step > 0) return std::nullopt;
+  if (context.reads_left == 0) return End::Limit;
+  return context.missing_register ? End::MissingRegister : End::Broken;
+}
+
+}  // namespace
+
+void Unwinder::AddrSpaceDelete::operator()(unw_addr_space* space) const { unw_destroy_addr_space(space); }
+
+unw_addr_space* Unwinder::space_for(const linux::AddressSpace& space) {
+  std::vector<std::uint64_t> layout;
+  for (const linux::Mapping& m : space.maps) {
+    if (!m.executable) continue;
+    layout.insert(layout.end(), {m.start, m.end, m.offset, m.dev, m.ino});
+    if (m.ino == 0) layout.push_back(static_cast<std::uint64_t>(space.pid.value));  // generated code is its own
+  }
+  auto known = spaces_.find(layout);
+  if (known == spaces_.end()) {
+    if (spaces_.size() >= kMaxLayouts) spaces_.clear();
+    static unw_accessors_t accessors = {find_proc_info, put_unwind_info, no_dynamic_info, access_memory,
+                                        access_register, access_float,   resume,          proc_name};
+    AddrSpace made(unw_create_addr_space(&accessors, 0));
+    if (made != nullptr) {
+      (void)unw_set_caching_policy(made.get(), UNW_CACHE_GLOBAL);  // without a cache it is only slower
+      (void)unw_set_cache_size(made.get(), kCachedStates, 0);
+    }
+    known = spaces_.emplace(std::move(layout), std::move(made)).first;
+  }
+  return known->second.get();
+}
+
+RawStack Unwinder::unwind(const linux::AddressSpace& space, const Registers& registers, std::size_t limit) {
+  RawStack stack;
+  stack.frames.push_back({registers.pc.value, registers.sp.value, 0});
+  unw_addr_space* unwind_space = space_for(space);
+  Context context{.space = &space, .images = &images_, .registers = registers};
+  context.reads_left = kReadsPerFrame;
+  unw_cursor_t cursor;
+  if (unwind_space == nullptr || unw_init_remote(&cursor, unwind_space, &context) < 0) return stack;
+  std::size_t switches = 0;
+  while (stack.frames.size() < limit) {
+    context.no_description = context.missing_register = false;
+    context.reads_left = kReadsPerFrame;
+    const bool signal_frame = unw_is_signal_frame(&cursor) > 0;
+    const int step = unw_step(&cursor);
+    const auto end = end_of(step, context);
+    if (end) {
+      stack.end = *end;
+      return stack;
+    }
+    const RawFrame frame = frame_at(cursor);
+    const bool grew = frame.sp > stack.frames.back().sp;
+    if (frame.pc == 0 || (!grew && !(signal_frame && ++switches <= kMaxStackSwitches))) {
+      stack.end = frame.pc == 0 ? End::Outermost : End::Broken;
+      return stack;
+    }
+    stack.frames.push_back(frame);
+  }
+  stack.end = End::Limit;
+  return stack;
+}
+
+}  // namespace ipcdoctor::unwind

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "unwind/image.h"
+#include "unwind/unwind.h"
+
+struct unw_addr_space;
+
+namespace ipcdoctor::unwind {
+
+/// One step of a stack.
+struct RawFrame {
+  std::uint64_t pc = 0, sp = 0;
+  std::uint64_t function = 0;  ///< start of the function by its frame description; 0 = not known
+};
+
+/// Why a stack ended.
+enum class End {
+  Outermost,       ///< the frame description says that nobody called
+  NoDescription,   ///< code without unwind information
+  MissingRegister, ///< the frame is found through rbp or another register that is not known
+  Broken,          ///< the stack pointer did not grow, memory could not be read, a description is damaged
+  Limit,           ///< too many frames or too much work
+};
+
+struct RawStack {
+  std::vector<RawFrame> frames;  ///< innermost first; at least one
+  End end = End::Broken;
+};
+
+/// Unwinds stacks off-line with libunwind: registers and memory come from our own readers, tables from ImageCache.
+class Unwinder {
+ public:
+  explicit Unwinder(ImageCache& images) : images_(images) {}
+  RawStack unwind(const linux::AddressSpace& space, const Registers& registers, std::size_t limit);
+
+ private:
+  struct Layout;
+  struct AddrSpaceDelete {
+    void operator()(unw_addr_space* space) const;
+  };
+  using AddrSpace = std::unique_ptr<unw_addr_space, AddrSpaceDelete>;
+  unw_addr_space* space_for(const linux::AddressSpace& space);
+
+  ImageCache& images_;
+  /// libunwind caches by address: one cache for each layout of code. Forked processes have equal ones.
+  std::map<std::vector<std::uint64_t>, AddrSpace> spaces_;
+};
+
+}  // namespace ipcdoctor::unwind
