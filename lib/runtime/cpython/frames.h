@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "runtime/cpython/objects.h"
+#include "snapshot/snapshot.h"
+
+namespace ipcdoctor::runtime::cpython {
+
+inline constexpr std::size_t kMaxFrames = 4096;
+
+/// A code object of the target. Names and file are as the target has them: unsafe to print.
+struct Code {
+  std::string function;      ///< co_qualname, or co_name before 3.11
+  std::string name;          ///< co_name
+  std::string file;
+  int first_line = 0;
+  std::vector<std::uint8_t> line_table;
+  std::vector<std::uint8_t> exception_table;
+  std::vector<std::string> locals;   ///< names of the slots of localsplus, in order
+  std::uint32_t stack_size = 0;
+};
+
+/// One activation of Python code in a thread.
+struct PyFrame {
+  std::uint64_t address = 0;
+  std::shared_ptr<const Code> code;
+  int line = 0;
+  Object globals = 0;
+  std::uint64_t locals = 0;        ///< address of the first slot of localsplus
+  std::uint64_t stack = 0;         ///< address of the first slot of the value stack
+  std::uint32_t live_stack = 0;    ///< slots of it that are surely live (see handler_depth)
+  std::uint32_t stack_size = 0;    ///< slots it may have
+  bool library = false;            ///< its file belongs to the standard library or to installed packages
+};
+
+/// Reads frames and code objects; code is read once an object.
+class Frames {
+ public:
+  explicit Frames(const Objects& objects) : objects_(&objects) {}
+
+  /// The frames of a thread state, innermost first, at most kMaxFrames.
+  std::vector<PyFrame> read(std::uint64_t thread_state) const;
+
+  /// The object in a slot of the frame; stack references of 3.14 are untagged, cells are followed.
+  Object local(const PyFrame& frame, std::string_view name) const;
+  /// All named locals that are set.
+  std::vector<std::pair<std::string, Object>> locals(const PyFrame& frame) const;
+  Object slot(std::uint64_t address) const;
+
+ private:
+  std::shared_ptr<const Code> code_at(Object code) const;
+  void read_slot_names(Object code, Code& out) const;
+  bool fill(std::uint64_t frame, PyFrame& out) const;
+  void fill_live_stack(std::uint64_t frame, std::uint64_t offset, PyFrame& out) const;
+
+  const Objects* objects_;
+  mutable std::unordered_map<Object, std::shared_ptr<const Code>> codes_;
+};
+
+/// Whether a file is the interpreter's or a package's rather than the user's: under lib*/pythonX.Y/, in site-packages or
+/// dist-packages, or frozen.
+bool is_library_file(std::string_view file);
+
+/// The frames for the snapshot: escaped, with user_code set.
+std::vector<snapshot::Frame> describe(const std::vector<PyFrame>& frames);
+
+}  // namespace ipcdoctor::runtime::cpython

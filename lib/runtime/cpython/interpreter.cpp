@@ -1,0 +1,29 @@
+#include "runtime/cpython/interpreter.h"
+
+#include "runtime/cpython/interpreter_impl.h"
+
+namespace ipcdoctor::runtime::cpython {
+
+Interpreter::Interpreter(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Interpreter::Interpreter(Interpreter&&) noexcept = default;
+Interpreter::~Interpreter() = default;
+
+Result<Interpreter> Interpreter::find(const linux::AddressSpace& space, unwind::Images&) {
+  auto runtime = find_runtime(space);
+  if (!runtime) return runtime.error();
+  return Interpreter(std::make_unique<Impl>(space, std::move(*runtime)));
+}
+
+const std::string& Interpreter::version() const { return impl_->runtime.version; }
+
+Result<std::vector<PythonThread>> Interpreter::read_threads(std::span<const NativeThread> threads) {
+  return impl_->read_threads(threads);
+}
+
+std::vector<snapshot::RuntimeObject> Interpreter::read_objects() { return impl_->read_objects(); }
+
+bool Interpreter::refine_lock(const snapshot::TaskRef& waiter, RemoteAddr futex, snapshot::Lock& lock) {
+  return impl_->refine_lock(waiter, futex, lock);
+}
+
+}  // namespace ipcdoctor::runtime::cpython

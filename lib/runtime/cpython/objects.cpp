@@ -1,0 +1,350 @@
+#include "runtime/cpython/objects.h"
+
+#include <algorithm>
+#include <array>
+
+namespace ipcdoctor::runtime::cpython {
+namespace {
+
+constexpr std::uint64_t kInlineValues = 1 << 2;    // Py_TPFLAGS_INLINE_VALUES, 3.13
+constexpr std::uint64_t kManagedDict = 1 << 4;     // Py_TPFLAGS_MANAGED_DICT, 3.11 and later
+constexpr std::uint64_t kLongSubclass = 1 << 24;
+constexpr std::uint64_t kListSubclass = 1 << 25;
+constexpr std::uint64_t kTupleSubclass = 1 << 26;
+constexpr std::uint64_t kBytesSubclass = 1 << 27;
+constexpr std::uint64_t kUnicodeSubclass = 1 << 28;
+constexpr std::uint64_t kDictSubclass = 1 << 29;
+constexpr std::size_t kMaxEntries = 1 << 16;       // of one dict
+
+void append_utf8(std::string& text, std::uint32_t c) {
+  if (c < 0x80) {
+    text += static_cast<char>(c);
+  } else if (c < 0x800) {
+    text += static_cast<char>(0xc0 | (c >> 6));
+    text += static_cast<char>(0x80 | (c & 63));
+  } else if (c < 0x10000) {
+    text += static_cast<char>(0xe0 | (c >> 12));
+    text += static_cast<char>(0x80 | ((c >> 6) & 63));
+    text += static_cast<char>(0x80 | (c & 63));
+  } else {
+    text += static_cast<char>(0xf0 | ((c >> 18) & 7));
+    text += static_cast<char>(0x80 | ((c >> 12) & 63));
+    text += static_cast<char>(0x80 | ((c >> 6) & 63));
+    text += static_cast<char>(0x80 | (c & 63));
+  }
+}
+
+}  // namespace
+
+std::string Objects::type_name(Object object) const {
+  const Object type = type_of(object);
+  if (type == 0) return {};
+  const auto known = type_names_.find(type);
+  if (known != type_names_.end()) return known->second;
+  const std::uint64_t name = remote_.word(type + layout_.type_name);
+  std::string text = name == 0 ? std::string() : remote_.text(name, 256);
+  type_names_.emplace(type, text);
+  return text;
+}
+
+std::string Objects::class_name(Object object) const {
+  std::string name = type_name(object);
+  const auto dot = name.rfind('.');
+  return dot == std::string::npos ? name : name.substr(dot + 1);
+}
+
+bool Objects::is_a(Object object, std::string_view name) const {
+  Object type = type_of(object);
+  for (int depth = 0; type != 0 && depth < 32; ++depth) {
+    const std::uint64_t at = remote_.word(type + layout_.type_name);
+    const std::string text = at == 0 ? std::string() : remote_.text(at, 256);
+    const auto dot = text.rfind('.');
+    if (std::string_view(text).substr(dot == std::string::npos ? 0 : dot + 1) == name) return true;
+    type = remote_.pointer(type + layout_.type_base);
+  }
+  return false;
+}
+
+std::optional<std::string> Objects::string(Object object, std::size_t limit) const {
+  const Object type = type_of(object);
+  if (type == 0 || (remote_.word(type + layout_.type_flags) & kUnicodeSubclass) == 0) return std::nullopt;
+  const std::uint64_t length = remote_.word(object + layout_.string_length);
+  const std::uint32_t state = remote_.get<std::uint32_t>(object + layout_.string_state);
+  const std::uint32_t width = (state >> 2) & 7;
+  const bool compact = (state & 32) != 0;
+  const bool ascii = (state & 64) != 0;
+  if (!compact || (width != 1 && width != 2 && width != 4) || length > (1U << 30)) return std::nullopt;
+  const std::size_t n = std::min<std::size_t>(length, limit);
+  const auto data = remote_.bytes(object + (ascii ? layout_.string_ascii : layout_.string_compact), n * width);
+  if (data.size() != n * width) return std::nullopt;
+  if (ascii) return std::string(data.begin(), data.end());
+  std::string text;
+  for (std::size_t i = 0; i < n; ++i) {
+    std::uint32_t c = 0;
+    for (std::uint32_t b = 0; b < width; ++b) c |= static_cast<std::uint32_t>(data[i * width + b]) << (8 * b);
+    append_utf8(text, c);
+  }
+  return text;
+}
+
+std::optional<std::int64_t> Objects::integer(Object object) const {
+  const Object type = type_of(object);
+  if (type == 0 || (remote_.word(type + layout_.type_flags) & kLongSubclass) == 0) return std::nullopt;
+  std::uint64_t digits = 0;
+  bool negative = false;
+  if (layout_.minor >= 12) {
+    const std::uint64_t tag = remote_.word(object + 16);  // lv_tag: sign in 2 bits, 1 flag, digits
+    digits = tag >> 3;
+    negative = (tag & 3) == 2;
+  } else {
+    const auto size = remote_.get<std::int64_t>(object + 16);
+    negative = size < 0;
+    digits = negative ? ~static_cast<std::uint64_t>(size) + 1 : static_cast<std::uint64_t>(size);
+  }
+  if (digits > 2) {
+    // Thread identities and addresses need three digits of 30 bits.
+    if (digits != 3 || remote_.get<std::uint32_t>(object + 32) > 7) return std::nullopt;
+  }
+  std::uint64_t value = 0;
+  for (std::uint64_t i = 0; i < digits; ++i) {
+    value |= static_cast<std::uint64_t>(remote_.get<std::uint32_t>(object + 24 + 4 * i)) << (30 * i);
+  }
+  const auto signed_value = static_cast<std::int64_t>(value);
+  if (signed_value < 0) return std::nullopt;
+  return negative ? -signed_value : signed_value;
+}
+
+std::optional<std::vector<std::uint8_t>> Objects::bytes(Object object, std::size_t limit) const {
+  const Object type = type_of(object);
+  if (type == 0 || (remote_.word(type + layout_.type_flags) & kBytesSubclass) == 0) return std::nullopt;
+  const std::uint64_t length = remote_.word(object + 16);
+  if (length > limit) return std::nullopt;
+  auto data = remote_.bytes(object + 32, length);
+  if (data.size() != length) return std::nullopt;
+  return data;
+}
+
+bool Objects::key_is(Object key, std::string_view name) const {
+  const auto known = key_names_.find(key);
+  if (known != key_names_.end()) return known->second == name;
+  const auto text = string(key, 128);
+  const bool same = text && *text == name;
+  if (key_names_.size() < 65536) key_names_.emplace(key, text.value_or(std::string()));
+  return same;
+}
+
+Objects::Keys Objects::keys_of(std::uint64_t keys) const {
+  Keys out;
+  if (keys == 0) return out;
+  if (layout_.minor <= 10) {
+    const std::uint64_t size = remote_.word(keys + 8);
+    const std::uint64_t used = remote_.word(keys + 32);
+    if (size == 0 || size > (1U << 30) || used > size) return out;
+    const std::uint64_t width = size <= 0xff ? 1 : size <= 0xffff ? 2 : size <= 0xffffffff ? 4 : 8;
+    out.entries = keys + 40 + size * width;
+    out.count = std::min<std::uint64_t>(used, kMaxEntries);
+    out.general = true;
+    return out;
+  }
+  const auto log2_size = remote_.get<std::uint8_t>(keys + 8);
+  const auto log2_index_bytes = remote_.get<std::uint8_t>(keys + 9);
+  const auto kind = remote_.get<std::uint8_t>(keys + 10);
+  const std::uint64_t used = remote_.word(keys + 24);
+  if (log2_size > 30 || log2_index_bytes > 33 || kind > 2 || used > (std::uint64_t{1} << log2_size)) return out;
+  out.entries = keys + 32 + (std::uint64_t{1} << log2_index_bytes);
+  out.count = std::min<std::uint64_t>(used, kMaxEntries);
+  out.general = kind == 0;
+  return out;
+}
+
+void Objects::each_split(const Keys& keys, std::uint64_t values, const std::function<bool(Object, Object)>& visit,
+                         std::size_t limit) const {
+  const std::uint64_t stride = keys.general ? 24 : 16;
+  for (std::size_t i = 0; i < std::min(keys.count, limit); ++i) {
+    const Object key = remote_.pointer(keys.entries + i * stride + (keys.general ? 8 : 0));
+    const Object value = remote_.pointer(values + 8 * i);
+    if (key != 0 && value != 0 && !visit(key, value)) return;
+  }
+}
+
+void Objects::each_entry(Object dict, const std::function<bool(Object, Object)>& visit, std::size_t limit) const {
+  const Object type = type_of(dict);
+  if (type == 0 || (remote_.word(type + layout_.type_flags) & kDictSubclass) == 0) return;
+  const Keys keys = keys_of(remote_.pointer(dict + 32));
+  const std::uint64_t values = remote_.pointer(dict + 40);
+  if (values != 0) return each_split(keys, values + (layout_.minor >= 13 ? 8 : 0), visit, limit);
+  const std::uint64_t stride = keys.general ? 24 : 16;
+  for (std::size_t i = 0; i < std::min(keys.count, limit); ++i) {
+    const std::uint64_t at = keys.entries + i * stride + (keys.general ? 8 : 0);
+    const Object key = remote_.pointer(at);
+    const Object value = remote_.pointer(at + 8);
+    if (key != 0 && value != 0 && !visit(key, value)) return;
+  }
+}
+
+std::optional<std::int64_t> Objects::dict_size(Object dict) const {
+  const Object type = type_of(dict);
+  if (type == 0 || (remote_.word(type + layout_.type_flags) & kDictSubclass) == 0) return std::nullopt;
+  return remote_.get<std::int64_t>(dict + 16);
+}
+
+Object Objects::entry(Object dict, std::string_view key) const {
+  Object found = 0;
+  each_entry(dict, [&](Object k, Object value) {
+    if (!key_is(k, key)) return true;
+    found = value;
+    return false;
+  });
+  return found;
+}
+
+void Objects::each_value(Object object, const std::function<bool(Object, Object)>& visit, std::size_t limit) const {
+  const Object type = type_of(object);
+  if (type == 0) return;
+  const std::uint64_t flags = remote_.word(type + layout_.type_flags);
+  const auto offset = remote_.get<std::int64_t>(type + layout_.type_dict_offset);
+  if (layout_.minor <= 10 || (flags & kManagedDict) == 0) {
+    std::int64_t at = offset;
+    if (at < 0 && layout_.minor <= 11) return;  // variable-size types: none of ours
+    if (at > 0 && at < 4096) each_entry(remote_.pointer(object + static_cast<std::uint64_t>(at)), visit, limit);
+    return;
+  }
+  const std::uint64_t cached = remote_.pointer(type + layout_.cached_keys);
+  if (layout_.minor == 11) {
+    const std::uint64_t values = remote_.pointer(object - 32);
+    if (values != 0) return each_split(keys_of(cached), values, visit, limit);
+    return each_entry(remote_.pointer(object - 24), visit, limit);
+  }
+  const std::uint64_t word = remote_.word(object - 24);
+  if (layout_.minor == 12) {
+    if ((word & 1) != 0) return each_split(keys_of(cached), word + 1, visit, limit);
+    return each_entry(word, visit, limit);
+  }
+  if (word != 0) return each_entry(word, visit, limit);
+  const std::uint64_t size = remote_.word(type + 32);  // tp_basicsize
+  if ((flags & kInlineValues) == 0 || size > 4096) return;
+  if (remote_.get<std::uint8_t>(object + size + 3) == 1) each_split(keys_of(cached), object + size + 8, visit, limit);
+}
+
+Object Objects::attribute(Object object, std::string_view name) const {
+  Object found = 0;
+  each_value(
+      object,
+      [&](Object key, Object value) {
+        if (!key_is(key, name)) return true;
+        found = value;
+        return false;
+      },
+      1024);
+  return found;
+}
+
+void Objects::each_attribute(Object object, const std::function<bool(std::string_view, Object)>& visit,
+                             std::size_t limit) const {
+  each_value(
+      object,
+      [&](Object key, Object value) {
+        const auto name = string(key, 128);
+        return !name || visit(*name, value);
+      },
+      limit);
+}
+
+std::optional<std::int64_t> Objects::length(Object object) const {
+  const Object type = type_of(object);
+  if (type == 0) return std::nullopt;
+  const std::uint64_t flags = remote_.word(type + layout_.type_flags);
+  std::int64_t size = -1;
+  if ((flags & kDictSubclass) != 0) {
+    size = remote_.get<std::int64_t>(object + 16);
+  } else if ((flags & (kListSubclass | kTupleSubclass)) != 0) {
+    size = remote_.get<std::int64_t>(object + 16);
+  } else if (is_a(object, "deque")) {
+    size = remote_.get<std::int64_t>(object + 16);
+  } else if (is_a(object, "set") || is_a(object, "frozenset")) {
+    size = remote_.get<std::int64_t>(object + 24);
+  }
+  if (size < 0) return std::nullopt;
+  return size;
+}
+
+std::vector<Object> Objects::items(Object object, std::size_t limit) const {
+  const Object type = type_of(object);
+  if (type == 0) return {};
+  const std::uint64_t flags = remote_.word(type + layout_.type_flags);
+  std::uint64_t first = 0;
+  if ((flags & kListSubclass) != 0) {
+    first = remote_.pointer(object + 24);
+  } else if ((flags & kTupleSubclass) != 0) {
+    first = object + 24;
+  } else if (is_a(object, "deque")) {
+    return deque_items(object, limit);
+  } else if (is_a(object, "set") || is_a(object, "frozenset")) {
+    return set_items(object, limit);
+  }
+  if (first == 0) return {};
+  const std::size_t n = std::min<std::size_t>(remote_.word(object + 16), limit);
+  std::vector<Object> out;
+  for (std::size_t i = 0; i < n; ++i) {
+    if (const Object item = remote_.pointer(first + 8 * i); item != 0) out.push_back(item);
+  }
+  return out;
+}
+
+std::vector<Object> Objects::deque_items(Object object, std::size_t limit) const {
+  // Modules/_collectionsmodule.c: ob_size 16, leftblock 24, leftindex 40; a block is {left, 64 items, right}.
+  constexpr std::uint64_t kBlock = 64;
+  const std::size_t n = std::min<std::size_t>(remote_.word(object + 16), limit);
+  std::uint64_t block = remote_.pointer(object + 24);
+  std::uint64_t index = remote_.word(object + 40);
+  std::vector<Object> out;
+  while (block != 0 && index < kBlock && out.size() < n) {
+    const Object item = remote_.pointer(block + 8 + 8 * index);
+    if (item == 0) break;
+    out.push_back(item);
+    if (++index == kBlock) {
+      block = remote_.pointer(block + 8 + 8 * kBlock);
+      index = 0;
+    }
+  }
+  return out;
+}
+
+std::vector<Object> Objects::set_items(Object object, std::size_t limit) const {
+  const std::uint64_t mask = remote_.word(object + 32);
+  const std::uint64_t table = remote_.pointer(object + 40);
+  std::vector<Object> out;
+  if (table == 0) return out;
+  for (std::uint64_t i = 0; i <= mask && i < 16384 && out.size() < limit; ++i) {
+    const Object item = remote_.pointer(table + 16 * i);
+    if (item != 0 && remote_.word(table + 16 * i + 8) != ~std::uint64_t{0}) out.push_back(item);
+  }
+  return out;
+}
+
+Object Objects::bound_self(Object method) const {
+  const std::string type = type_name(method);
+  if (type == "method" || type == "builtin_function_or_method") return remote_.pointer(method + 24);
+  return 0;
+}
+
+std::string Objects::function_name(Object callable) const {
+  const std::string type = type_name(callable);
+  if (type == "builtin_function_or_method") {
+    const std::uint64_t definition = remote_.pointer(callable + 16);
+    const std::uint64_t name = definition == 0 ? 0 : remote_.word(definition);
+    return name == 0 ? std::string() : remote_.text(name, 128);
+  }
+  Object function = callable;
+  if (type == "method") function = remote_.pointer(callable + 16);
+  if (type_name(function) != "function") return {};
+  // func_name: PyFunctionObject {func_code 16, func_globals 24, func_defaults .., func_name} up to 3.9; then globals first.
+  const std::uint64_t at = layout_.minor <= 9 ? 64 : 32;
+  return string(remote_.pointer(function + at), 128).value_or(std::string());
+}
+
+Object Objects::through_cell(Object object) const {
+  return type_name(object) == "cell" ? remote_.pointer(object + 16) : object;
+}
+
+}  // namespace ipcdoctor::runtime::cpython

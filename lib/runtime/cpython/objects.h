@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "runtime/cpython/layout.h"
+#include "runtime/cpython/remote.h"
+
+namespace ipcdoctor::runtime::cpython {
+
+/// An object of the target by its address; 0 = none.
+using Object = std::uint64_t;
+
+/// Reads Python objects of a target: types, names, attributes, sizes. Never the values of a program's own data: strings are
+/// read only where they are names (attributes, types, files, threads).
+class Objects {
+ public:
+  Objects(Remote remote, const Layout& layout) : remote_(remote), layout_(layout) {}
+
+  const Layout& layout() const { return layout_; }
+  const Remote& remote() const { return remote_; }
+
+  Object type_of(Object object) const { return object == 0 ? 0 : remote_.pointer(object + 8); }
+  /// "threading.Lock" types have "_thread.lock"; a class statement gives "Queue" without its module.
+  std::string type_name(Object object) const;
+  /// type_name without the module.
+  std::string class_name(Object object) const;
+  /// Whether the object's type or one of its bases is called so (tp_name, the last component).
+  bool is_a(Object object, std::string_view name) const;
+  bool is_none(Object object) const { return object != 0 && type_name(object) == "NoneType"; }
+
+  /// A str as UTF-8, at most `limit` characters. nullopt: not a str, or not readable.
+  std::optional<std::string> string(Object object, std::size_t limit = 4096) const;
+  /// An int or bool that fits.
+  std::optional<std::int64_t> integer(Object object) const;
+  std::optional<std::vector<std::uint8_t>> bytes(Object object, std::size_t limit = 1 << 20) const;
+
+  /// The attribute in the instance itself (its dict or inline values); 0 if it has none of that name.
+  Object attribute(Object object, std::string_view name) const;
+  /// All attributes of the instance, at most `limit`.
+  void each_attribute(Object object, const std::function<bool(std::string_view, Object)>& visit, std::size_t limit = 256) const;
+
+  /// The entry of a dict with str keys.
+  Object entry(Object dict, std::string_view key) const;
+  /// Entries of a dict until visit returns false; key may be any object.
+  void each_entry(Object dict, const std::function<bool(Object, Object)>& visit, std::size_t limit = 4096) const;
+  std::optional<std::int64_t> dict_size(Object dict) const;
+
+  /// The items of a list, tuple, set or deque, at most `limit`; empty for anything else.
+  std::vector<Object> items(Object object, std::size_t limit = 1024) const;
+  /// len() of a list, tuple, dict, set or deque.
+  std::optional<std::int64_t> length(Object object) const;
+
+  /// self of a bound method or a builtin method; 0 for others.
+  Object bound_self(Object method) const;
+  std::string function_name(Object callable) const;
+  /// What a cell or a weak reference refers to, or the object itself.
+  Object through_cell(Object object) const;
+
+ private:
+  struct Keys {
+    std::uint64_t entries = 0;
+    std::size_t count = 0;
+    bool general = false;   ///< entries of {hash, key, value}, else {key, value}
+  };
+  Keys keys_of(std::uint64_t keys) const;
+  void each_value(Object object, const std::function<bool(Object, Object)>& visit, std::size_t limit) const;
+  void each_split(const Keys& keys, std::uint64_t values, const std::function<bool(Object, Object)>& visit, std::size_t limit) const;
+  bool key_is(Object key, std::string_view name) const;
+  std::vector<Object> deque_items(Object object, std::size_t limit) const;
+  std::vector<Object> set_items(Object object, std::size_t limit) const;
+
+  Remote remote_;
+  Layout layout_;
+  mutable std::unordered_map<Object, std::string> type_names_;
+  mutable std::unordered_map<Object, std::string> key_names_;   ///< interned names are met again and again
+};
+
+}  // namespace ipcdoctor::runtime::cpython

@@ -1,0 +1,202 @@
+#include "runtime/cpython/runtime_finder.h"
+
+#include <elf.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <unordered_set>
+
+#include "base/text.h"
+
+namespace ipcdoctor::runtime::cpython {
+namespace {
+
+constexpr std::size_t kMaxInterpreters = 64;
+constexpr std::size_t kMaxThreads = 4096;
+
+struct DynamicTables {
+  std::uint64_t bias = 0, hash = 0, symbols = 0, strings = 0;
+};
+
+DynamicTables dynamic_tables(const Remote& remote, std::uint64_t start) {
+  DynamicTables t;
+  const auto header = remote.get<Elf64_Ehdr>(start);
+  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64) return t;
+  std::uint64_t dynamic = 0;
+  std::uint64_t size = 0;
+  bool have_bias = false;
+  for (unsigned i = 0; i < std::min<unsigned>(header.e_phnum, 64); ++i) {
+    const auto segment = remote.get<Elf64_Phdr>(start + header.e_phoff + i * sizeof(Elf64_Phdr));
+    if (segment.p_type == PT_LOAD && !have_bias) {
+      t.bias = start - (segment.p_vaddr & ~std::uint64_t{4095});
+      have_bias = true;
+    }
+    if (segment.p_type == PT_DYNAMIC) {
+      dynamic = segment.p_vaddr;
+      size = segment.p_memsz;
+    }
+  }
+  if (dynamic == 0) return t;
+  for (std::uint64_t i = 0; i < std::min<std::uint64_t>(size / sizeof(Elf64_Dyn), 256); ++i) {
+    const auto entry = remote.get<Elf64_Dyn>(t.bias + dynamic + i * sizeof(Elf64_Dyn));
+    if (entry.d_tag == DT_NULL) break;
+    // glibc has relocated these pointers in place, musl has not.
+    const std::uint64_t at = entry.d_un.d_ptr < t.bias ? entry.d_un.d_ptr + t.bias : entry.d_un.d_ptr;
+    if (entry.d_tag == DT_GNU_HASH) t.hash = at;
+    if (entry.d_tag == DT_SYMTAB) t.symbols = at;
+    if (entry.d_tag == DT_STRTAB) t.strings = at;
+  }
+  return t;
+}
+
+std::uint32_t gnu_hash(std::string_view name) {
+  std::uint32_t h = 5381;
+  for (const char c : name) h = h * 33 + static_cast<unsigned char>(c);
+  return h;
+}
+
+std::string_view base_name(std::string_view path) {
+  const auto slash = path.rfind('/');
+  return slash == path.npos ? path : path.substr(slash + 1);
+}
+
+// First mappings of images that may hold an interpreter: libpython, python*, and the executable, whatever its name.
+std::vector<std::uint64_t> candidate_images(const std::vector<linux::Mapping>& maps) {
+  std::vector<std::uint64_t> libraries;
+  std::vector<std::uint64_t> others;
+  bool first = true;
+  for (const linux::Mapping& m : maps) {
+    if (m.offset != 0 || m.ino == 0 || m.path.empty()) continue;
+    const std::string_view name = base_name(m.path);
+    if (name.starts_with("libpython")) {
+      libraries.push_back(m.start);
+    } else if (first || name.starts_with("python")) {
+      others.push_back(m.start);
+    }
+    first = false;
+  }
+  libraries.insert(libraries.end(), others.begin(), others.end());
+  if (libraries.size() > 16) libraries.resize(16);
+  return libraries;
+}
+
+// 3.13 and later without the symbol: _PyRuntime begins with the cookie, 8-byte aligned, in a writable mapping of a file.
+std::uint64_t find_cookie(const linux::AddressSpace& space) {
+  std::size_t budget = 8U << 20;
+  std::vector<std::uint8_t> bytes;
+  for (const linux::Mapping& m : space.maps) {
+    if (!m.writable || !m.readable || m.ino == 0 || m.shared) continue;
+    const std::string_view name = base_name(m.path);
+    if (name.find("python") == name.npos) continue;
+    const std::size_t size = std::min<std::size_t>(m.end - m.start, budget);
+    bytes = Remote(space.memory).bytes(m.start, size);
+    budget -= size;
+    for (std::size_t i = 0; i + 8 <= bytes.size(); i += 8) {
+      if (std::memcmp(bytes.data() + i, "xdebugpy", 8) == 0) return m.start + i;
+    }
+  }
+  return 0;
+}
+
+// The number at the start of sys.version, if it is of this minor version.
+std::string version_of(const Remote& remote, const Layout& layout, std::uint64_t interpreter) {
+  const Objects objects(remote, layout);
+  const Object modules = remote.pointer(interpreter + layout.interp_modules);
+  const Object sys = objects.entry(modules, "sys");
+  if (sys == 0) return {};
+  const Object dict = remote.pointer(sys + 16);  // PyModuleObject.md_dict
+  const auto version = objects.string(objects.entry(dict, "version"), 64);
+  if (!version) return {};
+  const std::string number = version->substr(0, version->find_first_of(" +\n"));
+  const std::string prefix = "3." + std::to_string(layout.minor) + ".";
+  return number.starts_with(prefix) ? escape_untrusted(number) : std::string();
+}
+
+// Whether the layout fits: the chain of interpreters ends, and each has thread states that point back at it.
+std::uint64_t main_interpreter(const Remote& remote, const Layout& layout, std::uint64_t runtime) {
+  std::uint64_t at = remote.pointer(runtime + layout.runtime_interpreters);
+  std::uint64_t last = 0;
+  for (std::size_t n = 0; at != 0 && n < kMaxInterpreters; ++n) {
+    last = at;  // newest first: the main one ends the list
+    at = remote.pointer(at + layout.interp_next);
+  }
+  if (last == 0 || at != 0) return 0;
+  return read_thread_states(remote, layout, last).empty() ? 0 : last;
+}
+
+bool fits(const Remote& remote, const Layout& layout, Runtime& out) {
+  out.interpreter = main_interpreter(remote, layout, out.address);
+  if (out.interpreter == 0) return false;
+  out.version = version_of(remote, layout, out.interpreter);
+  out.layout = layout;
+  return !out.version.empty();
+}
+
+bool try_layouts(const Remote& remote, Runtime& out) {
+  std::array<std::uint64_t, kDebugOffsetWords> words{};
+  if (remote.word(out.address) != 0 && remote.read(out.address, std::as_writable_bytes(std::span(words)))) {
+    if (const auto layout = layout_from_debug_offsets(words)) return fits(remote, *layout, out);
+  }
+  for (int minor = kLastTableMinor; minor >= kFirstMinor; --minor) {
+    const auto layout = layout_of(minor);
+    if (layout && fits(remote, *layout, out)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::uint64_t find_dynamic_symbol(const Remote& remote, std::uint64_t start, std::string_view name) {
+  const DynamicTables t = dynamic_tables(remote, start);
+  if (t.hash == 0 || t.symbols == 0 || t.strings == 0) return 0;
+  const auto buckets = remote.get<std::uint32_t>(t.hash);
+  const auto first = remote.get<std::uint32_t>(t.hash + 4);
+  const auto bloom = remote.get<std::uint32_t>(t.hash + 8);
+  if (buckets == 0 || bloom > (1U << 24)) return 0;
+  const std::uint64_t bucket_table = t.hash + 16 + std::uint64_t{8} * bloom;
+  const std::uint64_t chain = bucket_table + std::uint64_t{4} * buckets;
+  const std::uint32_t hash = gnu_hash(name);
+  std::uint32_t symbol = remote.get<std::uint32_t>(bucket_table + std::uint64_t{4} * (hash % buckets));
+  for (int n = 0; symbol >= first && symbol != 0 && n < 65536; ++n, ++symbol) {
+    const auto entry_hash = remote.get<std::uint32_t>(chain + std::uint64_t{4} * (symbol - first));
+    if ((entry_hash | 1) == (hash | 1)) {
+      const auto entry = remote.get<Elf64_Sym>(t.symbols + std::uint64_t{symbol} * sizeof(Elf64_Sym));
+      if (entry.st_shndx != SHN_UNDEF && remote.text(t.strings + entry.st_name, name.size() + 1) == name) {
+        return t.bias + entry.st_value;
+      }
+    }
+    if ((entry_hash & 1) != 0) break;
+  }
+  return 0;
+}
+
+std::vector<std::uint64_t> read_thread_states(const Remote& remote, const Layout& layout, std::uint64_t interpreter) {
+  std::vector<std::uint64_t> out;
+  std::unordered_set<std::uint64_t> seen;
+  std::uint64_t at = remote.pointer(interpreter + layout.interp_threads);
+  while (at != 0 && out.size() < kMaxThreads && seen.insert(at).second) {
+    if (remote.pointer(at + layout.thread_interp) != interpreter) break;
+    out.push_back(at);
+    at = remote.pointer(at + layout.thread_next);
+  }
+  return out;
+}
+
+Result<Runtime> find_runtime(const linux::AddressSpace& space) {
+  const Remote remote(space.memory);
+  bool found = false;
+  Runtime runtime;
+  for (const std::uint64_t image : candidate_images(space.maps)) {
+    runtime.address = find_dynamic_symbol(remote, image, "_PyRuntime");
+    if (runtime.address == 0) continue;
+    found = true;
+    if (try_layouts(remote, runtime)) return runtime;
+  }
+  runtime.address = found ? 0 : find_cookie(space);
+  if (runtime.address != 0 && try_layouts(remote, runtime)) return runtime;
+  if (found || runtime.address != 0) return Error{Cause::Unsupported, 0, "recognise the layout of CPython in " + space.dir.path()};
+  return Error{Cause::Unsupported, 0, "find CPython in " + space.dir.path()};
+}
+
+}  // namespace ipcdoctor::runtime::cpython
