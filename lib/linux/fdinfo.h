@@ -18,7 +18,7 @@ struct EpollTarget {
   std::uint32_t events = 0;
   std::uint64_t data = 0;
   std::uint64_t ino = 0;       ///< 0 before Linux 5.3
-  std::uint64_t dev = 0;       ///< s_dev (the kernel's own encoding, hexadecimal in the file)
+  std::uint64_t dev = 0;       ///< makedev
 };
 
 struct TimerfdInfo {
@@ -37,11 +37,11 @@ struct UringPoll {
 struct UringInfo {
   std::uint32_t sq_head = 0, sq_tail = 0, cq_head = 0, cq_tail = 0;
   std::uint32_t cached_sq_head = 0, cached_cq_tail = 0;
-  std::vector<std::string> user_files;   ///< fixed files, raw: "pipe:[102596]" or the last component of a path
+  std::vector<std::string> user_files;   ///< fixed files, as parse_fd_link() takes them; before Linux 6.8 or so only names
   std::uint64_t user_file_slots = 0;
   std::vector<UringPoll> polls;
   bool overflow = false;                 ///< CqOverflowList is not empty
-  bool complete = false;                 ///< the ring's lock could be taken: UserFiles was printed
+  bool complete = false;                 ///< all fixed files are in user_files; false also when the ring was locked
 };
 
 /// What /proc/PID/fdinfo/FD says; see proc(5). A member that the file did not have keeps its default and its has_ flag is false.
@@ -87,7 +87,8 @@ struct FdInfo {
   bool is_path_only() const { return (flags & 010000000) != 0; }  ///< O_PATH
 };
 
-/// Unknown lines are skipped. @return Malformed when pos or flags is absent or a known line does not parse.
+/// Unknown lines are skipped. Of a line that should be there once the first counts, because behind it may stand
+/// names of files that the target chose. @return Malformed when pos or flags is absent or a known line does not parse.
 Result<FdInfo> parse_fdinfo(std::string_view text);
 /// @param task  /proc/PID or /proc/PID/task/TID. Needs PTRACE_MODE_READ. @return Gone, Denied, Limit (over 64 MiB).
 Result<FdInfo> read_fdinfo(const ProcDir& task, int fd);

@@ -14,13 +14,12 @@ Result<UniqueFd> open_pidfd(Pid pid);
 /// It has exited (is at least a zombie); pidfds become readable then.
 bool has_exited(const UniqueFd& pidfd);
 
-/// Occupancy of a pipe or FIFO. While we hold the copy an EOF or EPIPE of the target's is delayed: microseconds.
+/// Occupancy of a pipe or FIFO. poll(2) is not asked: it would change how the pipe wakes its epoll watchers
+/// (poll_usage, fs/pipe.c). While we hold the copy an EOF or EPIPE of the target's is delayed: microseconds.
 struct PipeFill {
   std::uint64_t queued = 0;    ///< FIONREAD, bytes
   std::uint64_t capacity = 0;  ///< F_GETPIPE_SZ, bytes; a pipe of small writes is full below it (slots)
   bool nonblocking = false;    ///< O_NONBLOCK
-  bool writable = false;       ///< poll(2) says that there is room; only if `can_write`
-  bool can_write = false;      ///< the copy was of a write end
 };
 /// pidfd_getfd(2), ask, close at once. Only call it for a descriptor that its link says is a pipe or FIFO: closing
 /// a copy of another file may be an action. Checked again on the copy. Needs PTRACE_MODE_ATTACH.

@@ -6,6 +6,7 @@
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "linux/proc_syscall.h"
 
 namespace ipcdoctor::linux {
 
@@ -37,8 +38,13 @@ class StoppedThread {
   bool group_stopped_ = false;
 };
 
-/// Does a thread blocked in this x86-64 call go on afterwards as if nothing had happened? Calls that the kernel restarts
-/// (signal(7), "Interruption of system calls by stop signals"); with a finite timeout only those that keep it.
-bool may_be_stopped(long nr);
+/// What is known of the file that a blocked call works on.
+enum class FileOfCall { NotSocket, SocketWithoutTimeout, Unknown };
+
+/// Does a thread blocked in this x86-64 call go on after a stop as if nothing had happened? True for calls that the
+/// kernel restarts and whose timeout it keeps; false for those that return EINTR or a short count (signal(7),
+/// "Interruption of system calls and library functions by stop signals", and measurements on Linux 6.18), and
+/// for all that is not known.
+bool may_be_stopped(const SyscallState& call, FileOfCall file);
 
 }  // namespace ipcdoctor::linux

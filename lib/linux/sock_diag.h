@@ -68,7 +68,10 @@ Result<InetSocketInfo> parse_inet_diag(std::span<const std::byte> payload, bool 
 
 /// All sockets of the calling thread's network namespace. @return TimedOut past `patience`, Denied, Unsupported, Limit.
 Result<std::vector<UnixSocketInfo>> read_unix_sockets(std::chrono::milliseconds patience);
-Result<std::vector<InetSocketInfo>> read_inet_sockets(std::chrono::milliseconds patience);  ///< tcp, tcp6, udp, udp6
+enum class InetTable { Tcp, Tcp6, Udp, Udp6 };
+Result<std::vector<InetSocketInfo>> read_inet_sockets(InetTable table, std::chrono::milliseconds patience);
+/// All four; an error if one of them fails.
+Result<std::vector<InetSocketInfo>> read_inet_sockets(std::chrono::milliseconds patience);
 
 /// Runs `work` with the calling thread in the network namespace of `process`, and goes back. Only the network namespace is
 /// ever entered. Call it in the helper process: if the way back fails, the process must end (the error says so).
