@@ -1,0 +1,108 @@
+#include "probes/internal/dead_ones.h"
+
+#include <algorithm>
+
+namespace ipcdoctor::probes {
+namespace {
+
+using snapshot::RuntimeObject;
+
+constexpr std::size_t kMaxDead = 256;
+
+void add(std::vector<DeadProcess>& dead, DeadProcess one) {
+  const auto same = std::ranges::find_if(dead, [&](const DeadProcess& d) { return d.pid.value != 0 && d.pid == one.pid; });
+  if (same != dead.end()) {
+    if (same->how.empty()) same->how = one.how;
+    if (same->name.empty()) same->name = one.name;
+  } else if (dead.size() < kMaxDead) {
+    dead.push_back(std::move(one));
+  }
+}
+
+/// multiprocessing and subprocess: -9 = killed by signal 9.
+std::string exit_text(std::int64_t code) {
+  return code < 0 ? "killed by signal " + std::to_string(-code) : "exit code " + std::to_string(code);
+}
+
+std::string quoted(const RuntimeObject& object, const char* key) {
+  const auto text = object.texts.find(key);
+  if (text != object.texts.end() && !text->second.empty()) return text->second;
+  return object.name;
+}
+
+/// A Process object lives on in forked children of its maker: only the maker knows how it went.
+bool is_own_child(const RuntimeObject& object, const Process& process) {
+  const auto parent = object.numbers.find("parent_pid");
+  return parent == object.numbers.end() || parent->second == process.ns_pid || parent->second == process.pid.value;
+}
+
+void add_child_object(const Context& context, const Process& process, const RuntimeObject& object, const char* code_key,
+                      std::vector<DeadProcess>& dead) {
+  const auto pid = object.numbers.find("pid");
+  if (pid == object.numbers.end() || !is_own_child(object, process)) return;
+  const auto code = object.numbers.find(code_key);
+  const bool alive = living_process(context, process, pid->second) != nullptr;
+  if (alive && code == object.numbers.end()) return;
+  const std::string how = code != object.numbers.end() ? exit_text(code->second) : "";
+  add(dead, {Pid{static_cast<int>(pid->second)}, process.pid, quoted(object, "process"), how});
+}
+
+void add_pool_workers(const Context& context, const Process& process, const RuntimeObject& object,
+                      std::vector<DeadProcess>& dead) {
+  const auto maker = object.numbers.find("opid");
+  if (maker != object.numbers.end() && maker->second != process.ns_pid && maker->second != process.pid.value) return;
+  for (const auto& [key, value] : object.numbers) {
+    if (!key.starts_with("worker_pid_") || living_process(context, process, value) != nullptr) continue;
+    add(dead, {Pid{static_cast<int>(value)}, process.pid, "a worker of the pool", ""});
+  }
+}
+
+}  // namespace
+
+const Process* living_process(const Context& context, const Process& viewer, std::int64_t ns_pid) {
+  for (const Process& process : context.snapshot.processes) {
+    if (process.dead || process.exited) continue;
+    const bool same_namespace = process.pid_ns == viewer.pid_ns;
+    if (same_namespace && process.ns_pid != 0 && process.ns_pid == ns_pid) return &process;
+    if (same_namespace && process.ns_pid == 0 && process.pid.value == ns_pid) return &process;
+  }
+  return nullptr;
+}
+
+Pid seen_pid(const Context& context, const Process& viewer, std::int64_t ns_pid) {
+  const Process* process = living_process(context, viewer, ns_pid);
+  return process == nullptr ? Pid{} : process->pid;
+}
+
+std::vector<DeadProcess> dead_children(const Context& context, const Members& members) {
+  std::vector<DeadProcess> dead;
+  for (const Process& process : context.snapshot.processes) {
+    if (!(process.dead || process.exited) || process.ppid.value == 0 || !has_process(members, process.ppid)) continue;
+    add(dead, {process.pid, process.ppid, process.comm, process.exited ? "" : "a zombie"});
+  }
+  for (const Member& member : one_a_process(members)) {
+    for (const RuntimeObject& object : member.process->python.objects) {
+      if (object.type == "multiprocessing.Process") add_child_object(context, *member.process, object, "exitcode", dead);
+      if (object.type == "subprocess.Popen") add_child_object(context, *member.process, object, "returncode", dead);
+      if (object.type == "multiprocessing.Pool" || object.type == "ProcessPoolExecutor")
+        add_pool_workers(context, *member.process, object, dead);
+    }
+  }
+  return dead;
+}
+
+std::string describe(const DeadProcess& dead) {
+  std::string text = dead.name.empty() ? "process" : dead.name;
+  if (dead.pid.value != 0) text += "[" + std::to_string(dead.pid.value) + "]";
+  return dead.how.empty() ? text : text + " (" + dead.how + ")";
+}
+
+diagnosis::Culprit dead_culprit(const DeadProcess& dead, std::string why) {
+  diagnosis::Culprit culprit;
+  culprit.task = {dead.pid, Tid{dead.pid.value}};
+  culprit.why = std::move(why);
+  culprit.dead = true;
+  return culprit;
+}
+
+}  // namespace ipcdoctor::probes

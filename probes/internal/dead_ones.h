@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "probes/internal/set_members.h"
+
+/// Processes that are over, as far as anybody still knows of them.
+namespace ipcdoctor::probes {
+
+struct DeadProcess {
+  Pid pid;              ///< 0: unknown, but one is missing
+  Pid parent;           ///< who started it; 0: unknown
+  std::string name;     ///< "Process-1", "worker 2 of the Pool `pool`"
+  std::string how;      ///< "exit code 1", "killed by signal 9", "a zombie"; "" if unknown
+};
+
+/// Dead children of the processes that have a member in the set: zombies, what multiprocessing and subprocess objects
+/// know to be over, the processes of pools and executors that no longer exist, at most 256.
+std::vector<DeadProcess> dead_children(const Context& context, const Members& members);
+
+/// A pid as the target's process numbers it (numbers of Python objects), in ours; 0 if no such process was seen.
+Pid seen_pid(const Context& context, const Process& viewer, std::int64_t ns_pid);
+
+/// The living process of that number, or nullptr. False friends are excluded: it must be in the viewer's PID namespace.
+const Process* living_process(const Context& context, const Process& viewer, std::int64_t ns_pid);
+
+/// "Process-1[42] (exit code 1)".
+std::string describe(const DeadProcess& dead);
+
+/// A culprit that is dead; only for a known pid.
+diagnosis::Culprit dead_culprit(const DeadProcess& dead, std::string why);
+
+}  // namespace ipcdoctor::probes

@@ -1,0 +1,222 @@
+#include "probes/internal/lock_facts.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+namespace ipcdoctor::probes {
+namespace {
+
+using snapshot::FileLock;
+using snapshot::FileLockWait;
+using snapshot::Lock;
+using snapshot::LockKind;
+using snapshot::Ownership;
+using snapshot::RuntimeObject;
+
+constexpr std::size_t kMaxHolders = 1024;
+
+/// Calls that block in a futex which is not a lock of the user's, whatever its kind looks like.
+constexpr std::array kQueueCalls = std::to_array<std::string_view>({
+    "multiprocessing.Queue.get",       "multiprocessing.Queue.put",       "multiprocessing.Queue.feed",
+    "multiprocessing.Queue.feeder_idle", "multiprocessing.SimpleQueue.get", "multiprocessing.SimpleQueue.put",
+    "multiprocessing.JoinableQueue.join", "queue.Queue.get",              "queue.Queue.put",
+    "queue.Queue.join",                "queue.SimpleQueue.get",           "Pool.worker.get",
+    "Pool.worker.put",                 "Pool.get",                        "Executor.worker.get",
+    "Executor.worker.put",             "Executor.result",                 "Executor.wait",
+    "multiprocessing.Event.wait",      "multiprocessing.Condition.wait",  "multiprocessing.Barrier.wait",
+    "threading.Event.wait",            "threading.Condition.wait",        "threading.Barrier.wait",
+    "threading.Semaphore.acquire"});
+
+constexpr std::array kIdleCalls = std::to_array<std::string_view>({
+    "Pool.worker.get",       "Pool.worker_handler",         "Pool.task_handler",
+    "Pool.result_handler",   "Executor.worker.get",         "multiprocessing.Queue.feeder_idle",
+    "multiprocessing.resource_tracker", "multiprocessing.forkserver", "Manager.serve"});
+
+constexpr std::array kEndCalls = std::to_array<std::string_view>({
+    "multiprocessing.Process.join", "multiprocessing.exit.join", "threading.Thread.join",
+    "threading.shutdown",           "subprocess.wait",           "os.wait"});
+
+template <std::size_t N>
+bool contains(const std::array<std::string_view, N>& names, const std::string& name) {
+  return std::ranges::find(names, name) != names.end();
+}
+
+const Lock* lock_of(const Member& member) {
+  const Wait* wait = wait_of(member);
+  return wait != nullptr && wait->kind == WaitKind::Futex ? &wait->futex.lock : nullptr;
+}
+
+bool number_is(const Lock& lock, const char* key, std::int64_t value) {
+  const auto it = lock.numbers.find(key);
+  return it != lock.numbers.end() && it->second == value;
+}
+
+bool lives(const Context& context, TaskRef task) {
+  const Process* process = snapshot::find_process(context.snapshot, task.pid);
+  return process != nullptr && !process->dead && !process->exited;
+}
+
+void add(std::vector<Holder>& holders, Holder holder) {
+  const bool known = std::ranges::any_of(holders, [&](const Holder& h) { return h.task == holder.task; });
+  if (!known && holders.size() < kMaxHolders) holders.push_back(std::move(holder));
+}
+
+bool holds(const Thread& thread, RemoteAddr lock, RemoteAddr futex) {
+  return std::ranges::any_of(thread.held_locks, [&](RemoteAddr held) {
+    return held.value != 0 && (held == lock || held == futex);
+  });
+}
+
+bool is_semaphore_object(const RuntimeObject& object) {
+  return object.numbers.contains("count") && object.numbers.contains("maxvalue");
+}
+
+/// The name that the creator gave it (/mp-abc) is the same in every process, its address need not be.
+bool same_semaphore(const RuntimeObject& a, const RuntimeObject& b) {
+  const auto name_a = a.texts.find("semaphore"), name_b = b.texts.find("semaphore");
+  return name_a != a.texts.end() && name_b != b.texts.end() && !name_a->second.empty() &&
+         name_a->second == name_b->second;
+}
+
+void add_by_count(const Context& context, const Member& waiter, std::vector<Holder>& holders) {
+  const RuntimeObject& wanted = waiter.thread->activity.object;
+  if (!wanted.texts.contains("semaphore")) return;
+  for (const Process& process : context.snapshot.processes) {
+    if (process.dead || process.exited) continue;
+    for (const RuntimeObject& object : process.python.objects) {
+      if (!is_semaphore_object(object) || object.numbers.at("count") <= 0 || !same_semaphore(object, wanted)) continue;
+      const bool one_thread = process.threads.size() == 1;
+      add(holders, {{process.pid, one_thread ? process.threads.front().tid : Tid{}}, false,
+                    "it acquired the semaphore " + std::to_string(object.numbers.at("count")) + " times more than it released it"});
+    }
+  }
+}
+
+void add_futex_holders(const Context& context, const Member& waiter, std::vector<Holder>& holders) {
+  const snapshot::FutexWait& futex = wait_of(waiter)->futex;
+  if (futex.lock.ownership == Ownership::Known)
+    for (const TaskRef& owner : futex.lock.owners)
+      if (lives(context, owner)) add(holders, {owner, true, futex.lock.evidence});
+  for (const TaskRef& owner : futex.lock.likely_owners)
+    if (lives(context, owner)) add(holders, {owner, false, futex.lock.evidence});
+  for (const Process& process : context.snapshot.processes) {
+    if (process.mm_group != waiter.process->mm_group || process.mm_group.value == 0) continue;
+    for (const Holder& holder : holders_in(process, futex.lock.address, futex.address)) add(holders, holder);
+  }
+  if (futex.lock.kind == LockKind::PySemLock && holders.empty()) add_by_count(context, waiter, holders);
+}
+
+bool conflicts(const FileLock& lock, const FileLockWait& wait, const Member& waiter) {
+  if (lock.file != wait.file) return false;
+  const bool both_flock = lock.type == "flock" && wait.type == "flock";
+  const bool both_fcntl = lock.type != "flock" && wait.type != "flock";
+  if (!both_flock && !both_fcntl) return false;
+  if (lock.type == "posix" && wait.type == "posix" && lock.taker == waiter.task.pid) return false;
+  if (!lock.exclusive && !wait.exclusive) return false;
+  return both_flock || (lock.start <= wait.end && wait.start <= lock.end);
+}
+
+void add_file_holders(const Context& context, const Member& waiter, std::vector<Holder>& holders) {
+  for (const FileLock& lock : context.snapshot.file_locks) {
+    if (!conflicts(lock, wait_of(waiter)->file_lock, waiter)) continue;
+    // The taker answers for a lock that others merely inherited over fork.
+    const bool taker_holds = std::ranges::any_of(lock.holders, [&](const auto& h) { return h.first == lock.taker; });
+    if (taker_holds && lives(context, {lock.taker, {}})) {
+      add(holders, {{lock.taker, {}}, true, lock.type + " lock in /proc/locks, taken by " + std::to_string(lock.taker.value)});
+      continue;
+    }
+    for (const auto& [pid, fd] : lock.holders)
+      if (lives(context, {pid, {}}))
+        add(holders, {{pid, {}}, true, lock.type + " lock on fd " + std::to_string(fd) + " of " + std::to_string(pid.value)});
+  }
+}
+
+}  // namespace
+
+bool is_mutex_like(const Lock& lock) {
+  switch (lock.kind) {
+    case LockKind::Mutex:
+    case LockKind::RecursiveMutex:
+    case LockKind::ErrorcheckMutex:
+    case LockKind::RobustMutex:
+    case LockKind::PiMutex:
+    case LockKind::RwlockRead:
+    case LockKind::RwlockWrite:
+    case LockKind::Once:
+    case LockKind::FileStream:
+    case LockKind::Arena:
+    case LockKind::LibcInternal:
+    case LockKind::PyLock:
+    case LockKind::PyRLock:
+    case LockKind::PyGil:
+    case LockKind::PyImportLock: return true;
+    case LockKind::PySemLock: return number_is(lock, "maxvalue", 1) || number_is(lock, "max", 1) || number_is(lock, "kind", 0);
+    default: return false;
+  }
+}
+
+bool waits_for_lock(const Member& member) {
+  if (waits_in(member, WaitKind::FileLock)) return true;
+  const Lock* lock = lock_of(member);
+  return lock != nullptr && is_mutex_like(*lock);
+}
+
+bool waits_in_library_queue(const Member& member) { return contains(kQueueCalls, member.thread->activity.call); }
+
+// A Condition takes its own lock again, a feeder queues for the pipe: the user wrote no lock there.
+bool waits_for_own_lock(const Member& member) { return waits_for_lock(member) && !waits_in_library_queue(member); }
+
+bool waits_for_semaphore(const Member& member) {
+  if (waits_in(member, WaitKind::SysvSem)) {
+    const auto& ops = wait_of(member)->sysv.ops;
+    return std::ranges::any_of(ops, [](const auto& op) { return op.second < 0; });
+  }
+  const Lock* lock = lock_of(member);
+  if (lock == nullptr) return false;
+  return lock->kind == LockKind::Semaphore || (lock->kind == LockKind::PySemLock && !is_mutex_like(*lock));
+}
+
+bool waits_for_end(const Member& member) {
+  const Wait* wait = wait_of(member);
+  if (wait == nullptr) return false;
+  if (wait->kind == WaitKind::Child || wait->kind == WaitKind::Vfork || wait->kind == WaitKind::Exiting) return true;
+  if (wait->kind == WaitKind::Futex)
+    return wait->futex.lock.kind == LockKind::ThreadJoin || wait->futex.lock.kind == LockKind::PyThreadJoin ||
+           contains(kEndCalls, member.thread->activity.call);
+  if (wait->kind != WaitKind::Poll || wait->objects.empty()) return false;
+  const bool only_pidfds = std::ranges::all_of(
+      wait->objects, [](const snapshot::Awaited& a) { return a.object.kind == snapshot::ObjectKind::PidFd; });
+  return only_pidfds || contains(kEndCalls, member.thread->activity.call);
+}
+
+bool is_idle_helper(const Thread& thread) { return contains(kIdleCalls, thread.activity.call); }
+
+std::vector<Holder> holders_of(const Context& context, const Member& waiter) {
+  std::vector<Holder> holders;
+  if (waits_in(waiter, WaitKind::Futex)) add_futex_holders(context, waiter, holders);
+  if (waits_in(waiter, WaitKind::FileLock)) add_file_holders(context, waiter, holders);
+  return holders;
+}
+
+std::vector<Holder> holders_in(const Process& other, RemoteAddr lock, RemoteAddr futex) {
+  std::vector<Holder> holders;
+  if (other.dead || other.exited) return holders;
+  for (const Thread& thread : other.threads) {
+    if (!holds(thread, lock, futex)) continue;
+    const std::string at = place(thread);
+    holders.push_back({{other.pid, thread.tid}, false, at.empty() ? "its stack is inside the lock" : "it is inside the lock at " + at});
+  }
+  return holders;
+}
+
+std::string lock_name(const Context& context, const Member& waiter) {
+  const Lock* lock = lock_of(waiter);
+  if (lock != nullptr && !lock->name.empty()) return lock->name;
+  const RuntimeObject& object = waiter.thread->activity.object;
+  if (lock != nullptr && !object.name.empty() && waiter.thread->activity.call.ends_with(".acquire"))
+    return object.type + " `" + object.name + "`";
+  return diagnosis::describe_wait(context.snapshot, waiter.task);
+}
+
+}  // namespace ipcdoctor::probes

@@ -1,0 +1,66 @@
+#include "probes/internal/receivers.h"
+
+#include <algorithm>
+
+namespace ipcdoctor::probes {
+namespace {
+
+using snapshot::ObjectId;
+using snapshot::RuntimeObject;
+
+bool is_proxy_get(const Thread& thread) {
+  if (thread.activity.call != "Manager.call") return false;
+  const auto method = thread.activity.object.texts.find("method");
+  return method != thread.activity.object.texts.end() && method->second == "get";
+}
+
+/// What it reads: the pipe of the queue, else the descriptor of the call.
+ObjectId source_of(const Thread& thread) {
+  const RuntimeObject& object = thread.activity.object;
+  for (const char* key : {"reader", "handle", "socket"})
+    if (const auto it = object.objects.find(key); it != object.objects.end()) return it->second;
+  const Wait* wait = wait_of(thread);
+  return wait != nullptr && !wait->objects.empty() ? wait->objects.front().object : ObjectId{};
+}
+
+}  // namespace
+
+bool takes_from_processes(const Thread& thread) {
+  const std::string& call = thread.activity.call;
+  return call == "multiprocessing.Queue.get" || call == "multiprocessing.SimpleQueue.get" || call == "Connection.recv" ||
+         is_proxy_get(thread);
+}
+
+bool takes_from_threads(const Thread& thread) {
+  return thread.activity.call == "queue.Queue.get" || thread.activity.call == "queue.SimpleQueue.get";
+}
+
+bool takes_from_queue(const Thread& thread) { return takes_from_processes(thread) || takes_from_threads(thread); }
+
+Members fellow_receivers(const Members& members, const Member& one) {
+  const bool by_threads = takes_from_threads(*one.thread);
+  const ObjectId source = source_of(*one.thread);
+  const RuntimeObject& object = one.thread->activity.object;
+  Members fellows;
+  for (const Member& member : members) {
+    if (!takes_from_queue(*member.thread) || takes_from_threads(*member.thread) != by_threads) continue;
+    const bool same_object = member.process->mm_group == one.process->mm_group &&
+                             member.thread->activity.object.address == object.address;
+    const bool same_source = !by_threads && source.kind != snapshot::ObjectKind::Unknown && source_of(*member.thread) == source;
+    if (member.task == one.task || same_object || same_source) fellows.push_back(member);
+  }
+  return fellows;
+}
+
+std::string queue_name(const Context& context, const Member& receiver) {
+  const RuntimeObject& object = receiver.thread->activity.object;
+  if (object.type == "Manager.proxy") return object.name.empty() ? "a manager's queue" : "the manager's queue `" + object.name + "`";
+  if (!object.type.empty()) {
+    const std::string kind = "the " + object.type;
+    return object.name.empty() ? kind : kind + " `" + object.name + "`";
+  }
+  const ObjectId source = source_of(*receiver.thread);
+  return source.kind == snapshot::ObjectKind::Unknown ? "its queue" : diagnosis::object_name(context.snapshot, source);
+}
+
+}  // namespace ipcdoctor::probes
