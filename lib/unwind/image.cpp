@@ -23,7 +23,9 @@ bool is_system_path(std::string_view path) {
   static constexpr std::array<std::string_view, 5> kFolders = {"/usr/lib", "/lib/", "/lib64/", "/lib32/", "["};
   static constexpr std::array<std::string_view, 9> kNames = {"ld-linux", "ld-musl", "libc.so", "libc-", "libpthread",
                                                              "libpython", "libstdc++", "libgcc_s", "linux-vdso"};
+  static constexpr std::array<std::string_view, 3> kInstalled = {"/lib-dynload/", "/site-packages/", "/dist-packages/"};
   if (starts_with_any(path, kFolders)) return true;
+  if (std::ranges::any_of(kInstalled, [&](auto part) { return path.find(part) != path.npos; })) return true;
   const std::string_view name = last_component(path);
   if (starts_with_any(name, kNames)) return true;
   // python, python3, python3.11; but not a user's "python_runner"

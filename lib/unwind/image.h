@@ -71,4 +71,7 @@ class ImageCache {
 /// below /proc/PID/root without leaving it.
 Result<linux::UniqueFd> open_mapped_file(const linux::AddressSpace& space, const linux::Mapping& mapping);
 
+/// A regular file by a path in the target's own root; never blocks, never leaves that root.
+Result<linux::UniqueFd> open_in_root(const linux::AddressSpace& space, const std::string& path);
+
 }  // namespace ipcdoctor::unwind

@@ -13,16 +13,15 @@
 namespace ipcdoctor::unwind {
 namespace {
 
-enum class Identity { ByLink, ByInode };
-
 /// An O_PATH descriptor runs nobody's open(): first look what it is, then open that for reading.
-Result<linux::UniqueFd> reopen_regular(linux::UniqueFd handle, const linux::Mapping& mapping, Identity identity) {
+/// @param expected  what must have the same inode; nullptr where the kernel's own link was followed (st_dev of btrfs
+///                  and overlayfs is not what maps shows) or anything is welcome.
+Result<linux::UniqueFd> reopen_regular(linux::UniqueFd handle, const linux::Mapping* expected) {
   if (!handle.is_open()) return Error{cause_of(errno), errno, "open an image"};
   struct stat info{};
   if (::fstat(handle.get(), &info) < 0) return Error{cause_of(errno), errno, "stat an image"};
   if (!S_ISREG(info.st_mode)) return Error{Cause::Unsupported, 0, "open an image: not a regular file"};
-  // st_dev of btrfs and overlayfs is not what maps shows; by the kernel's own link there is nothing to compare
-  if (identity == Identity::ByInode && (info.st_ino != mapping.ino || info.st_dev != mapping.dev)) {
+  if (expected != nullptr && (info.st_ino != expected->ino || info.st_dev != expected->dev)) {
     return Error{Cause::Gone, 0, "open an image: another file has its name now"};
   }
   const std::string self = "/proc/self/fd/" + std::to_string(handle.get());
@@ -48,12 +47,16 @@ linux::UniqueFd open_below_root(int proc_dir, const std::string& path) {
 Result<linux::UniqueFd> open_mapped_file(const linux::AddressSpace& space, const linux::Mapping& mapping) {
   char link[64];
   (void)std::snprintf(link, sizeof link, "map_files/%" PRIx64 "-%" PRIx64, mapping.start, mapping.end);
-  auto by_map = reopen_regular(open_path(space.dir.fd(), link), mapping, Identity::ByLink);
+  auto by_map = reopen_regular(open_path(space.dir.fd(), link), nullptr);
   if (by_map) return by_map;
-  auto by_exe = reopen_regular(open_path(space.dir.fd(), "exe"), mapping, Identity::ByInode);
+  auto by_exe = reopen_regular(open_path(space.dir.fd(), "exe"), &mapping);
   if (by_exe) return by_exe;
   if (!mapping.path.starts_with('/')) return by_map;
-  return reopen_regular(open_below_root(space.dir.fd(), mapping.path), mapping, Identity::ByInode);
+  return reopen_regular(open_below_root(space.dir.fd(), mapping.path), &mapping);
+}
+
+Result<linux::UniqueFd> open_in_root(const linux::AddressSpace& space, const std::string& path) {
+  return reopen_regular(open_below_root(space.dir.fd(), path), nullptr);
 }
 
 }  // namespace ipcdoctor::unwind

@@ -1,16 +1,76 @@
 #include "unwind/unwind.h"
 
-#include <algorithm>
+#include <map>
 
 #include "base/text.h"
+#include "unwind/debug_info.h"
 #include "unwind/image.h"
 #include "unwind/unwinder.h"
 
 namespace ipcdoctor::unwind {
 
+namespace {
+
+/// Headers of the compiler and the system: inlined or instantiated, they are not the user's lines.
+bool is_system_source(std::string_view file) {
+  return file.starts_with("/usr/include/") || file.starts_with("/usr/lib/");
+}
+
+}  // namespace
+
 struct Images::Impl {
   ImageCache cache;
   Unwinder unwinder{cache};
+  std::map<const Image*, std::unique_ptr<DebugInfo>> debug;
+
+  std::map<const Image*, SymbolTable> separate;
+
+  DebugInfo& debug_of(const Image& image, const linux::AddressSpace& space) {
+    std::unique_ptr<DebugInfo>& info = debug[&image];
+    if (info == nullptr) info = DebugInfo::open(image, space);
+    return *info;
+  }
+
+  std::string function_of(Image& image, std::uint64_t address) {
+    const auto* symbol = image.symbols().find_function(address);
+    return symbol == nullptr ? "" : demangle(image.symbols().name_of(*symbol));
+  }
+
+  /// The name of an internal function of a system library, where its debug file is installed.
+  std::string separate_function(const Image& image, const linux::AddressSpace& space, std::uint64_t address) {
+    auto known = separate.find(&image);
+    if (known == separate.end()) known = separate.emplace(&image, read_separate_symbols(image, space)).first;
+    const auto* symbol = known->second.find_function(address);
+    return symbol == nullptr ? "" : demangle(known->second.name_of(*symbol));
+  }
+
+  /// Appends the frame and before it what was inlined into it.
+  void describe(const linux::AddressSpace& space, snapshot::Frame frame, std::uint64_t back,
+                std::vector<snapshot::Frame>& into) {
+    const auto place = cache.find(space, frame.pc.value - back);
+    if (!place) return into.push_back(std::move(frame));
+    const std::uint64_t address = frame.pc.value - back - place->bias;
+    frame.function = function_of(*place->image, address);
+    std::vector<SourceFrame> sources;
+    if (!place->image->is_system()) {
+      sources = debug_of(*place->image, space).frames_at(address);
+    } else if (frame.function.empty()) {
+      // DWARF of a C library takes 100 ms to open; nobody wants its lines
+      frame.function = separate_function(*place->image, space, address);
+    }
+    if (sources.empty()) return into.push_back(std::move(frame));
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+      snapshot::Frame named = frame;
+      const bool last = i + 1 == sources.size();
+      named.kind = last ? snapshot::FrameKind::Native : snapshot::FrameKind::Inlined;
+      // the symbol has the full name of the real function; DWARF of C++ sometimes only its last part
+      if (!last || named.function.empty()) named.function = sources[i].function;
+      named.file = sources[i].file;
+      named.line = sources[i].line;
+      named.user_code = frame.user_code && !is_system_source(named.file);
+      into.push_back(std::move(named));
+    }
+  }
 };
 
 Images::Images() : impl_(std::make_unique<Impl>()) {}
@@ -84,13 +144,19 @@ Result<RemoteAddr> Images::address_of(const linux::AddressSpace& space, std::str
 }
 
 void Images::describe(const linux::AddressSpace& space, std::vector<snapshot::Frame>& frames) {
+  std::vector<snapshot::Frame> described;
+  described.reserve(frames.size());
   for (std::size_t i = 0; i < frames.size(); ++i) {
-    if (!frames[i].function.empty() || frames[i].kind != snapshot::FrameKind::Native) continue;
-    // a return address may be the first byte of the next function: look at the call itself
-    const std::uint64_t pc = frames[i].pc.value - (i == 0 ? 0 : 1);
-    const auto function = function_at(space, RemoteAddr{pc});
-    if (function) frames[i].function = *function;
+    snapshot::Frame& frame = frames[i];
+    const bool done = frame.kind != snapshot::FrameKind::Native || !frame.function.empty();
+    // a return address may be the first byte of the next line or function: look at the call itself
+    if (done) {
+      described.push_back(std::move(frame));
+    } else {
+      impl_->describe(space, std::move(frame), i == 0 ? 0 : 1, described);
+    }
   }
+  frames = std::move(described);
 }
 
 }  // namespace ipcdoctor::unwind
