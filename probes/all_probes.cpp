@@ -4,16 +4,18 @@
 
 namespace ipcdoctor::probes {
 
-// Each is defined in its folder's probe.cpp.
+// Each is defined in its folder's probe.cpp. By code.
 extern const diagnosis::Probe kUnclassifiedDeadlock;
+extern const diagnosis::Probe kUnclosedWriteEnd;
 extern const diagnosis::Probe kLockHeldAcrossFork;
 extern const diagnosis::Probe kDeadLockOwner;
 extern const diagnosis::Probe kSelfDeadlock;
 extern const diagnosis::Probe kLostWorker;
 
 std::span<const diagnosis::Probe* const> all_probes() {
-  static constexpr std::array<const diagnosis::Probe*, 5> kProbes = {
+  static constexpr std::array kProbes = {
       &kUnclassifiedDeadlock,
+      &kUnclosedWriteEnd,
       &kLockHeldAcrossFork,
       &kDeadLockOwner,
       &kSelfDeadlock,

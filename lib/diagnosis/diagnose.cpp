@@ -104,6 +104,14 @@ Verdict without_findings(const Context& context) {
   return any_blind ? Verdict::Inconclusive : Verdict::Waiting;
 }
 
+/// Several probes lack the same fact.
+void add_once(std::vector<Error>& errors, Error error) {
+  const bool known = std::ranges::any_of(errors, [&](const Error& e) {
+    return e.cause == error.cause && e.number == error.number && e.what == error.what;
+  });
+  if (!known) errors.push_back(std::move(error));
+}
+
 bool is_alarm(const Finding& finding) {
   return finding.verdict == Verdict::Deadlock || finding.verdict == Verdict::Stuck;
 }
@@ -118,7 +126,7 @@ Diagnosis diagnose(const Context& context, std::span<const Probe* const> probes)
     Answer answer = probe->run(context);
     for (Finding& finding : answer.findings)
       (finding.set >= 0 ? about_sets : about_live).push_back(std::move(finding));
-    std::ranges::move(answer.missing, std::back_inserter(diagnosis.inconclusive));
+    for (Error& error : answer.missing) add_once(diagnosis.inconclusive, std::move(error));
   }
   diagnosis.findings = merge_sets(std::move(about_sets));
   std::ranges::move(merge_live(std::move(about_live)), std::back_inserter(diagnosis.findings));

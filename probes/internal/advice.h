@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+
+#include "probes/internal/ends.h"
+#include "probes/internal/tasks.h"
+
+/// Words that several probes share.
+namespace ipcdoctor::probes {
+
+enum class Language { C, Python, Shell };
+
+/// The language that the process is written in: by its interpreter, else C.
+Language language_of(const Snapshot& snapshot, Pid pid);
+
+/// " at app.py:9 in consumer()" for the place where a task stands; "" if it is not known.
+std::string place(const Snapshot& snapshot, TaskRef task);
+
+/// "waits for the exit of 42", "sleeps", "runs": what the task that stands for the process does.
+std::string doing(const Snapshot& snapshot, TaskRef task);
+
+/// "consumer()" of the innermost user frame, else `otherwise`.
+std::string function_of(const Snapshot& snapshot, TaskRef task, const std::string& otherwise);
+
+/// "a, b and 3 more" of the labels of these processes.
+std::string names(const Snapshot& snapshot, const std::vector<Pid>& pids);
+
+}  // namespace ipcdoctor::probes

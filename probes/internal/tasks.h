@@ -1,0 +1,72 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "diagnosis/probe.h"
+
+/// Small questions about tasks, waits and families that several probes ask.
+namespace ipcdoctor::probes {
+
+using diagnosis::Context;
+using snapshot::ObjectId;
+using snapshot::Process;
+using snapshot::Snapshot;
+using snapshot::TaskRef;
+using snapshot::Thread;
+using snapshot::Wait;
+
+/// The wait of that task, or nullptr if it is not known.
+const Wait* wait_of(const Snapshot& snapshot, TaskRef task);
+
+/// core, then behind.
+std::vector<TaskRef> members(const graph::StuckSet& set);
+bool contains(const std::vector<TaskRef>& tasks, Pid pid);
+
+/// Errors of facts that were needed about the members of the sets: what makes an answer inconclusive.
+std::vector<Error> missing_waits(const Context& context);
+
+/// Found, or Inconclusive with missing_waits() where there are some, or NotFound.
+diagnosis::Answer conclude(const Context& context, std::vector<diagnosis::Finding> findings);
+
+/// What the objects of a wait are waited on for.
+bool receives(const Wait& wait);  ///< data, EOF, a connection or a message, and nothing else
+bool sends(const Wait& wait);     ///< room, and nothing else
+
+/// The objects that a receiving task waits on; those of an epoll set are resolved.
+std::vector<ObjectId> received_objects(const Snapshot& snapshot, TaskRef task);
+/// The objects that a sending task needs room in.
+std::vector<ObjectId> sent_objects(const Snapshot& snapshot, TaskRef task);
+
+/// The processes whose exit ends this wait: children, pidfds, sentinels of Process.join.
+std::vector<Pid> awaited_exits(const Snapshot& snapshot, TaskRef task);
+/// The threads whose end it waits for.
+std::vector<TaskRef> awaited_threads(const Snapshot& snapshot, TaskRef task);
+/// Some thread of `waiter` waits for the exit of `process`, of an ancestor of it, or of one of its threads.
+bool waits_for_exit(const Snapshot& snapshot, Pid waiter, Pid process);
+
+/// `older` is the parent of `younger`, or its parent's parent, ...
+bool is_ancestor(const Snapshot& snapshot, Pid older, Pid younger);
+
+/// A process of the target's tree or one that came from it.
+bool is_of_tree(const Process& process);
+
+/// It came from the tree but its parent ended: init or a subreaper adopted it. In doubt false.
+/// Sure when its parent is of another session than it and it does not lead its own; for a session leader its start
+/// must be later than the target's and its parent's session another.
+bool left_the_tree(const Snapshot& snapshot, const Process& process);
+
+/// The descriptor was inherited over exec although no program expects it: above stderr, and the process runs
+/// another program than its parent.
+bool is_leaked_over_exec(const Process& process, int fd);
+
+/// The task that best stands for a process in a set: a member of it, the lowest tid first; tid 0 if none.
+TaskRef task_of(const std::vector<TaskRef>& tasks, Pid pid);
+
+/// "python3[42]"
+std::string name(const Snapshot& snapshot, Pid pid);
+
+/// Adds the tasks of the tree that wait only for the end of these, and so on.
+std::vector<TaskRef> with_waiting_parents(const Snapshot& snapshot, std::vector<TaskRef> stuck);
+
+}  // namespace ipcdoctor::probes
