@@ -1,9 +1,83 @@
 # A thin front over CMake. `make` alone lists the targets.
 BUILD ?= build
 JOBS ?= $(shell nproc)
-GENERATOR := $(if $(shell command -v ninja),-G Ninja,)
+PREFIX ?= /usr/local
+DESTDIR ?=
+# Programs with their truth, and a benchmark, that are kept outside of this repository.
+CORPUS ?=
+BENCH ?=
+
+CMAKE_FLAGS ?=
+configure = cmake -S . -B $(1) $(if $(shell command -v ninja),-G Ninja) $(if $(shell command -v ccache),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache) -DCMAKE_INSTALL_PREFIX=$(PREFIX) $(CMAKE_FLAGS) $(2) >/dev/null
+compile = cmake --build $(1) -j $(JOBS)
+sources = $(shell git ls-files 'cmd/*.cpp' 'cmd/*.h' 'lib/*.cpp' 'lib/*.h' 'probes/*.cpp' 'probes/*.h')
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/  \1\t/' | expand -t 18
 
-.PHONY: help
+setup:           ## install the packages that build and tests need (apt-get)
+	@.ci/setup
+
+build: setup     ## build/bin/ipcdoctor and everything else
+	@$(call configure,$(BUILD))
+	@$(call compile,$(BUILD))
+
+demo: setup      ## build it, then diagnose a program that hangs on purpose
+	@$(call configure,$(BUILD))
+	@$(call compile,$(BUILD)) --target ipcdoctor programs
+	@$(BUILD)/bin/ipcdoctor demo; test $$? -le 1
+
+test: build      ## all tests; those with real processes too
+	@cd $(BUILD) && ctest --output-on-failure -j $(JOBS)
+
+test-live: build ## only the tests with real processes
+	@cd $(BUILD) && ctest --output-on-failure -L live
+
+check: CMAKE_FLAGS += -DIPCDOCTOR_WERROR=ON
+check: test man-check lint  ## what a change must pass: no warnings, tests, lint, man pages
+
+lint:            ## clang-tidy (OPTIONAL=1 .ci/setup installs it)
+	@$(call configure,$(BUILD))
+	@run-clang-tidy -quiet -p $(BUILD) -j $(JOBS) '$(CURDIR)/(cmd|lib|probes)/.*\.cpp$$'
+
+format:          ## clang-format on all C++
+	@clang-format -i $(sources)
+
+asan: setup      ## the unit tests with AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(call configure,$(BUILD)-asan,-DIPCDOCTOR_SANITIZE=ON)
+	@$(call compile,$(BUILD)-asan)
+	@cd $(BUILD)-asan && ctest --output-on-failure -j $(JOBS) -L unit
+
+golden: build    ## rewrite testdata/reports from what is printed now; review the diff
+	@IPCDOCTOR_GOLDEN=write $(BUILD)/bin/report_test --gtest_filter='*Golden*'
+	@git diff --stat testdata/reports
+
+new-probe:       ## SLUG=full-buffer-cycle CODE=IPC105: the skeleton of a class
+	@.ci/new-probe "$(CODE)" "$(SLUG)"
+
+man:             ## man/ipcdoctor-probes.7 from probes/*/README.md
+	@.ci/probes-man >man/ipcdoctor-probes.7
+
+man-check:       ## the man pages are clean
+	@mandoc -Tlint -W warning man/*.[157]
+
+soundness: build ## healthy programs must get no finding, random graphs no wrong proof
+	@cd $(BUILD) && ctest --output-on-failure -R '[Hh]ealthy|[Ss]ound|[Rr]andom'
+
+score: build     ## CORPUS=dir: run it on a corpus of programs with their truth
+	@$(CORPUS)/score --ipcdoctor $(BUILD)/bin/ipcdoctor --floor testdata/corpus-floor.json
+
+bench: build     ## BENCH=dir: time it beside other tools
+	@$(BENCH)/versus --ipcdoctor $(BUILD)/bin/ipcdoctor
+
+install: build   ## to $(DESTDIR)$(PREFIX)
+	@cmake --install $(BUILD) --prefix "$(DESTDIR)$(PREFIX)"
+
+uninstall:       ## what install put there
+	@rm -f $(DESTDIR)$(PREFIX)/bin/ipcdoctor $(DESTDIR)$(PREFIX)/share/man/man[157]/ipcdoctor*.[157]
+	@rm -rf $(DESTDIR)$(PREFIX)/share/ipcdoctor
+
+clean:           ## remove what was built
+	@rm -rf $(BUILD) $(BUILD)-asan
+
+.PHONY: help setup build demo test test-live check lint format asan golden new-probe man man-check soundness score bench install uninstall clean
