@@ -1,8 +1,8 @@
 # The programs that hang on purpose: testdata/programs/<class or healthy>/<name>.c or .cpp becomes
-# build/programs/<class>/<name>. Scripts run from where they are.
+# build/programs/<class>/<name>; scripts are copied there.
 file(GLOB program_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/testdata/programs/*/*.c
      ${PROJECT_SOURCE_DIR}/testdata/programs/*/*.cpp)
-add_custom_target(programs)
+add_custom_target(programs ALL)
 foreach(source IN LISTS program_sources)
   get_filename_component(folder ${source} DIRECTORY)
   get_filename_component(class ${folder} NAME)
@@ -13,4 +13,13 @@ foreach(source IN LISTS program_sources)
   # -g -O0 and no sanitizer: what users debug, and what a target must not be
   set_target_properties(program_${class}_${name} PROPERTIES COMPILE_OPTIONS "-g;-O0;-pthread" LINK_OPTIONS "-pthread")
   add_dependencies(programs program_${class}_${name})
+endforeach()
+
+file(GLOB scripts CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/testdata/programs/*/*.py
+     ${PROJECT_SOURCE_DIR}/testdata/programs/*/*.sh)
+foreach(script IN LISTS scripts)
+  get_filename_component(folder ${script} DIRECTORY)
+  get_filename_component(class ${folder} NAME)
+  get_filename_component(name ${script} NAME)
+  configure_file(${script} ${CMAKE_BINARY_DIR}/programs/${class}/${name} COPYONLY)  # again whenever it changes
 endforeach()

@@ -1,0 +1,27 @@
+# Texts of the repository that the program prints: embedded.cpp from probes/*/README.md and the JSON schema.
+function(ipcdoctor_embed output)
+  file(GLOB pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/probes/*/README.md)
+  set(schema ${PROJECT_SOURCE_DIR}/lib/report/report.schema.json)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${pages} ${schema})
+  set(entries "")
+  foreach(page IN LISTS pages)
+    get_filename_component(folder ${page} DIRECTORY)
+    get_filename_component(slug ${folder} NAME)
+    string(REPLACE "_" "-" slug ${slug})
+    file(READ ${page} text)
+    string(APPEND entries "    {\"${slug}\", R\"~page~(${text})~page~\"},\n")
+  endforeach()
+  file(READ ${schema} schema_text)
+  file(WRITE ${output}.new "// Made by embed.cmake; do not edit.\n#include \"cmd/ipcdoctor/embedded.h\"\n
+namespace ipcdoctor::cmd {
+
+const std::vector<Page>& pages() {
+  static const std::vector<Page> kPages = {\n${entries}  };
+  return kPages;
+}
+
+std::string_view report_schema() { return R\"~page~(${schema_text})~page~\"; }
+
+}  // namespace ipcdoctor::cmd\n")
+  configure_file(${output}.new ${output} COPYONLY)  # touches it only when the text changed
+endfunction()

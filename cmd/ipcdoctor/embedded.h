@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+/// Texts that were files when ipcdoctor was built (embed.cmake).
+namespace ipcdoctor::cmd {
+
+struct Page {
+  std::string_view slug;
+  std::string_view text;  ///< probes/<slug>/README.md
+};
+
+const std::vector<Page>& pages();
+
+/// The JSON Schema of write_json().
+std::string_view report_schema();
+
+}  // namespace ipcdoctor::cmd

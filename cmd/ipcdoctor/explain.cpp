@@ -1,0 +1,42 @@
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <iostream>
+#include <memory>
+
+#include "commands.h"
+#include "embedded.h"
+#include "exit_code.h"
+#include "probes/all_probes.h"
+
+namespace ipcdoctor::cmd {
+namespace {
+
+/// "IPC101" and "ipc101" mean the class of that code; underscores are as good as hyphens.
+std::string slug_of(std::string name) {
+  std::ranges::replace(name, '_', '-');
+  std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  for (const diagnosis::Probe* probe : probes::all_probes()) {
+    std::string code = probe->code;
+    std::ranges::transform(code, code.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    if (code == name) return probe->slug;
+  }
+  return name;
+}
+
+int explain(const std::string& name) {
+  const auto page = std::ranges::find(pages(), slug_of(name), &Page::slug);
+  if (page == pages().end()) return fail(kUsage, "no class " + name + "; `ipcdoctor probes` lists them");
+  std::cout << page->text;
+  return kNoFinding;
+}
+
+}  // namespace
+
+void add_explain(CLI::App& app, Command& command) {
+  auto name = std::make_shared<std::string>();
+  CLI::App* explain_command = app.add_subcommand("explain", "what a class means, how it is found, what to do");
+  explain_command->add_option("CLASS", *name, "such as unclosed-write-end or IPC101")->required();
+  explain_command->callback([name, &command] { command = [name] { return explain(*name); }; });
+}
+
+}  // namespace ipcdoctor::cmd

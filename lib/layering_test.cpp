@@ -1,0 +1,178 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <regex>
+#include <set>
+#include <sstream>
+
+/// The rules that no compiler checks: which folder may include which, and that a class has all its parts.
+namespace {
+
+namespace fs = std::filesystem;
+using Folders = std::set<std::string>;
+
+const fs::path kRoot = IPCDOCTOR_SOURCE;
+
+const std::map<std::string, Folders> kMayInclude = {
+    {"base", {}},
+    {"linux", {"base"}},
+    {"snapshot", {"base"}},
+    {"graph", {"snapshot", "base"}},
+    {"diagnosis", {"graph", "snapshot", "base"}},
+    {"report", {"diagnosis", "graph", "snapshot", "base"}},
+    {"probes", {"diagnosis", "graph", "snapshot", "base"}},
+    {"unwind", {"snapshot", "linux", "base"}},
+    {"runtime", {"unwind", "linux", "snapshot", "base"}},
+    {"collect", {"runtime", "unwind", "linux", "snapshot", "base"}},
+    {"watch", {"collect", "diagnosis", "graph", "snapshot", "linux", "base"}},
+    {"cmd", {"base", "linux", "snapshot", "graph", "diagnosis", "report", "probes", "unwind", "runtime", "collect", "watch"}},
+};
+
+/// Libraries of others, and the only folders that know them.
+const std::map<std::string, Folders> kKnownTo = {
+    {"CLI/", {"cmd"}},
+    {"nlohmann/", {"snapshot", "report"}},
+    {"sys/ptrace.h", {"linux"}},
+    {"libmnl/", {"linux"}},
+    {"libunwind", {"unwind"}},
+};
+
+std::string read(const fs::path& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+std::vector<fs::path> sources(const std::string& top) {
+  std::vector<fs::path> found;
+  for (const auto& entry : fs::recursive_directory_iterator(kRoot / top)) {
+    if (entry.path().extension() == ".cpp" || entry.path().extension() == ".h") found.push_back(entry.path());
+  }
+  return found;
+}
+
+/// "lib/report/json.cpp" belongs to report, "probes/x/probe.cpp" to probes.
+std::string folder_of(const fs::path& path) {
+  const fs::path relative = fs::relative(path, kRoot);
+  auto part = relative.begin();
+  return *part == "lib" ? *++part : *part;
+}
+
+std::vector<std::string> includes(const std::string& text) {
+  static const std::regex kInclude(R"re((?:^|\n)\s*#\s*include\s+["<]([^">]+)[">])re");
+  std::vector<std::string> found;
+  for (auto it = std::sregex_iterator(text.begin(), text.end(), kInclude); it != std::sregex_iterator(); ++it) {
+    found.push_back((*it)[1]);
+  }
+  return found;
+}
+
+bool is_test(const fs::path& path) { return path.filename().string().ends_with("_test.cpp"); }
+
+TEST(Layering, EachFolderIncludesOnlyWhatTheTableAllows) {
+  std::size_t files = 0;
+  for (const std::string top : {"lib", "cmd", "probes"}) {
+    for (const fs::path& path : sources(top)) {
+      if (path.parent_path() == kRoot / "lib") continue;  // this test
+      ++files;
+      const std::string folder = folder_of(path);
+      ASSERT_TRUE(kMayInclude.contains(folder)) << path << " is in a folder that the table does not know";
+      for (const std::string& include : includes(read(path))) {
+        const std::string target = include.substr(0, include.find('/'));
+        if (!kMayInclude.contains(target) || target == folder || include.find('/') == std::string::npos) continue;
+        // <linux/futex.h> and its kin are the kernel's; ours exist under lib/
+        if (target == "linux" && !fs::exists(kRoot / "lib" / include)) continue;
+        EXPECT_TRUE(kMayInclude.at(folder).contains(target)) << path << " includes " << include;
+      }
+    }
+  }
+  EXPECT_GT(files, 50U);
+}
+
+TEST(Layering, LibrariesOfOthersAreKnownOnlyWhereTheyBelong) {
+  for (const std::string top : {"lib", "cmd", "probes"}) {
+    for (const fs::path& path : sources(top)) {
+      if (is_test(path)) continue;
+      for (const std::string& include : includes(read(path))) {
+        for (const auto& [library, folders] : kKnownTo) {
+          if (!include.starts_with(library)) continue;
+          EXPECT_TRUE(folders.contains(folder_of(path))) << path << " includes " << include;
+        }
+      }
+    }
+  }
+}
+
+TEST(Layering, LibrariesAndProbesNeverPrint) {
+  static const std::regex kPrints(R"(\bstd::(cout|cerr|clog|printf|puts)\b|\bfprintf\s*\(|\bperror\s*\()");
+  for (const std::string top : {"lib", "probes"}) {
+    for (const fs::path& path : sources(top)) {
+      if (is_test(path)) continue;
+      const std::string text = read(path);
+      EXPECT_FALSE(std::regex_search(text, kPrints)) << path;
+    }
+  }
+}
+
+struct ProbeFolder {
+  fs::path path;
+  std::string slug;
+};
+
+std::vector<ProbeFolder> probe_folders() {
+  std::vector<ProbeFolder> found;
+  for (const auto& entry : fs::directory_iterator(kRoot / "probes")) {
+    if (!entry.is_directory() || entry.path().filename() == "internal") continue;
+    std::string slug = entry.path().filename();
+    std::ranges::replace(slug, '_', '-');
+    found.push_back({entry.path(), slug});
+  }
+  return found;
+}
+
+TEST(Probes, EachFolderHasPageProbeAndTest) {
+  EXPECT_GT(probe_folders().size(), 0U);
+  for (const ProbeFolder& probe : probe_folders()) {
+    for (const char* file : {"README.md", "probe.cpp", "probe_test.cpp"}) {
+      EXPECT_TRUE(fs::exists(probe.path / file)) << probe.path / file;
+    }
+  }
+}
+
+TEST(Probes, EachPageHasTheFiveHeadings) {
+  for (const ProbeFolder& probe : probe_folders()) {
+    const std::string page = read(probe.path / "README.md");
+    for (const char* heading :
+         {"# ", "## What it means", "## Example", "## How it is detected", "## When it is wrong", "## What to do"}) {
+      EXPECT_THAT(page, testing::HasSubstr(heading)) << probe.slug;
+    }
+  }
+}
+
+TEST(Probes, EachIsInTheTableAndTheTableHasNoOther) {
+  const std::string table = read(kRoot / "probes/all_probes.cpp");
+  std::string all;
+  for (const ProbeFolder& probe : probe_folders()) {
+    const std::string source = read(probe.path / "probe.cpp");
+    static const std::regex kDefinition(R"re(const (?:diagnosis::)?Probe (k\w+)\s*\{\s*"(IPC\d{3})",\s*"([a-z-]+)")re");
+    std::smatch definition;
+    ASSERT_TRUE(std::regex_search(source, definition, kDefinition)) << probe.slug;
+    EXPECT_EQ(definition[3], probe.slug);
+    EXPECT_THAT(table, testing::HasSubstr("&" + definition[1].str())) << probe.slug;
+  }
+  const auto entries = std::count(table.begin(), table.end(), '&');
+  EXPECT_EQ(static_cast<std::size_t>(entries), probe_folders().size());
+}
+
+TEST(Probes, EachHasItsEntryInTheManPage) {
+  const std::string page = read(kRoot / "man/ipcdoctor-probes.7");
+  for (const ProbeFolder& probe : probe_folders()) {
+    EXPECT_THAT(page, testing::HasSubstr(probe.slug)) << "run `make man`";
+  }
+}
+
+}  // namespace
