@@ -1,0 +1,140 @@
+#include <CLI/CLI.hpp>
+#include <linux/netlink.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+#include <iostream>
+
+#include "commands.h"
+#include "exit_code.h"
+#include "linux/capabilities.h"
+#include "linux/namespaces.h"
+#include "linux/unique_fd.h"
+
+namespace ipcdoctor::cmd {
+namespace {
+
+std::string status_field(const std::string& name) {
+  std::ifstream file("/proc/self/status");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with(name + ":")) return line.substr(line.find_first_not_of(": \t", name.size()));
+  }
+  return "";
+}
+
+bool can_read(const std::string& path) {
+  std::ifstream file(path);
+  std::string line;
+  return static_cast<bool>(std::getline(file, line));
+}
+
+/// A child of ours that blocks, so that reading it harms nobody.
+class Patient {
+ public:
+  Patient() {
+    int ends[2];
+    if (::pipe(ends) != 0) return;
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      char byte = 0;
+      (void)!::read(ends[0], &byte, 1);  // until it is killed
+      ::_exit(0);
+    }
+    ::close(ends[0]);
+    ::close(ends[1]);
+  }
+  Patient(const Patient&) = delete;
+  Patient& operator=(const Patient&) = delete;
+  ~Patient() {
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  std::string file(const std::string& name) const { return "/proc/" + std::to_string(pid_) + "/" + name; }
+
+ private:
+  pid_t pid_ = -1;
+};
+
+class Check {
+ public:
+  int run() {
+    utsname system{};
+    ::uname(&system);
+    line("kernel", system.release);
+    line("user", ::geteuid() == 0 ? "root" : "uid " + std::to_string(::geteuid()));
+    check_ptrace();
+    check_namespaces();
+    check_kernel();
+    std::cout << (advice_.empty() ? "\nEverything can be seen.\n" : "\nTo see the rest:\n" + advice_);
+    return advice_.empty() ? kNoFinding : kBlindSpots;
+  }
+
+ private:
+  static void line(const std::string& name, const std::string& value) {
+    std::cout << name << std::string(name.size() < 26 ? 26 - name.size() : 1, ' ') << value << '\n';
+  }
+
+  void advise(const std::string& text) { advice_ += "  - " + text + "\n"; }
+
+  void check_ptrace() {
+    const Result<linux::OwnRights> read = linux::read_own_rights();
+    if (!read) {
+      line("rights", to_string(read.error()));
+      return advise("mount /proc");
+    }
+    rights_ = *read;
+    line("CAP_SYS_PTRACE", rights_.can_ptrace() ? "yes: the processes of every user" : "no: only those of the same user");
+    if (!rights_.can_ptrace()) advise("run ipcdoctor as root, or: sudo setcap cap_sys_ptrace+ep \"$(command -v ipcdoctor)\"");
+    static const char* const kScopes[] = {"0: all processes of the same user", "1: only our own descendants",
+                                          "2: only with CAP_SYS_PTRACE", "3: nobody, until the next boot"};
+    const int scope = rights_.ptrace_scope;
+    line("ptrace_scope (Yama)", scope >= 0 && scope <= 3 ? kScopes[scope] : "unknown");
+    if (scope == 1 && !rights_.can_ptrace()) {
+      advise("sudo sysctl kernel.yama.ptrace_scope=0, or start the program with `ipcdoctor run -- COMMAND`");
+    }
+    if (scope == 3) advise("ptrace_scope 3 forbids reading calls and memory of others until the next boot");
+    const Patient patient;
+    const bool calls = can_read(patient.file("syscall"));
+    line("blocked calls", calls ? "yes" : "no: /proc/PID/syscall of a child of ours cannot be read");
+    if (!calls) advise("allow ptrace in this container: docker run --cap-add SYS_PTRACE");
+    line("locks held (memory)", can_read(patient.file("maps")) ? "yes" : "no");
+    line("kernel stacks", can_read(patient.file("stack")) ? "yes" : "no (root only; rarely needed)");
+  }
+
+  void check_namespaces() {
+    const bool initial = linux::in_init_pid_namespace().value_or(false);
+    line("PID namespace", initial ? "the host's" : "a container's: processes outside of it are not seen");
+    if (!initial) advise("run ipcdoctor on the host, or in a container with --pid=host, to see holders outside");
+    line("/proc", rights_.hides_pids ? "hides the processes of others (hidepid)" : "shows all processes");
+    if (rights_.hides_pids) advise("sudo mount -o remount,hidepid=off /proc, or run as root");
+  }
+
+  void check_kernel() {
+    const linux::UniqueFd diag(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+    line("peers of sockets", diag.is_open() ? "yes" : "no: the kernel has no sock_diag for us");
+    if (!diag.is_open()) advise("sudo modprobe unix_diag inet_diag tcp_diag");
+    const std::string seccomp = status_field("Seccomp");
+    line("seccomp", seccomp == "0" || seccomp.empty() ? "none" : "filtered: some reads may be refused");
+    line("file locks", ::access("/proc/locks", R_OK) == 0 ? "yes" : "no");
+  }
+
+  linux::OwnRights rights_;
+  std::string advice_;
+};
+
+}  // namespace
+
+void add_check(CLI::App& app, Command& command) {
+  app.add_subcommand("check", "what you may see here, and how to get the rest")->callback([&command] {
+    command = [] { return Check{}.run(); };
+  });
+}
+
+}  // namespace ipcdoctor::cmd
