@@ -8,28 +8,48 @@ namespace ipcdoctor::probes {
 extern const diagnosis::Probe kUnclassifiedDeadlock;
 extern const diagnosis::Probe kUnclosedWriteEnd;
 extern const diagnosis::Probe kUnclosedReadEnd;
+extern const diagnosis::Probe kMissingSentinel;
 extern const diagnosis::Probe kMutualReceive;
 extern const diagnosis::Probe kFullBufferCycle;
 extern const diagnosis::Probe kJoinBeforeDrain;
 extern const diagnosis::Probe kFullQueueNoConsumer;
+extern const diagnosis::Probe kUnfinishedTasks;
 extern const diagnosis::Probe kLockHeldAcrossFork;
+extern const diagnosis::Probe kThreadLostInFork;
 extern const diagnosis::Probe kDeadLockOwner;
+extern const diagnosis::Probe kLockOrderCycle;
 extern const diagnosis::Probe kSelfDeadlock;
+extern const diagnosis::Probe kLockHeldWhileWaiting;
 extern const diagnosis::Probe kLostWorker;
+extern const diagnosis::Probe kMissingParty;
+extern const diagnosis::Probe kMissedWakeup;
+extern const diagnosis::Probe kPoolStarvation;
+extern const diagnosis::Probe kUnsharedPrimitive;
+extern const diagnosis::Probe kJoinCycle;
 
 std::span<const diagnosis::Probe* const> all_probes() {
   static constexpr std::array kProbes = {
       &kUnclassifiedDeadlock,
       &kUnclosedWriteEnd,
       &kUnclosedReadEnd,
+      &kMissingSentinel,
       &kMutualReceive,
       &kFullBufferCycle,
       &kJoinBeforeDrain,
       &kFullQueueNoConsumer,
+      &kUnfinishedTasks,
       &kLockHeldAcrossFork,
+      &kThreadLostInFork,
       &kDeadLockOwner,
+      &kLockOrderCycle,
       &kSelfDeadlock,
+      &kLockHeldWhileWaiting,
       &kLostWorker,
+      &kMissingParty,
+      &kMissedWakeup,
+      &kPoolStarvation,
+      &kUnsharedPrimitive,
+      &kJoinCycle,
   };
   return kProbes;
 }

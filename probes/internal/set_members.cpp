@@ -53,6 +53,34 @@ Members one_a_process(std::span<const Member> members) {
   return chosen;
 }
 
+namespace {
+
+bool share_somebody(const Finding& a, const Finding& b) {
+  const auto blames = [](const Finding& f, Pid pid) {
+    return std::ranges::any_of(f.culprits, [&](const auto& c) { return c.task.pid == pid; }) ||
+           std::ranges::any_of(f.stuck, [&](const auto& s) { return s.task.pid == pid; });
+  };
+  return std::ranges::any_of(a.stuck, [&](const auto& s) { return blames(b, s.task.pid); }) ||
+         std::ranges::any_of(a.culprits, [&](const auto& c) { return blames(b, c.task.pid); });
+}
+
+/// Three children that each hang alone in the same way are three sets and one mistake: each finding names all of them.
+void share_culprits(std::vector<Finding>& findings) {
+  constexpr std::size_t kMaxCulprits = 64;
+  const std::vector<Finding> before = findings;
+  for (Finding& finding : findings) {
+    for (const Finding& other : before) {
+      if (other.set == finding.set || !share_somebody(finding, other)) continue;
+      for (const diagnosis::Culprit& culprit : other.culprits) {
+        const bool known = std::ranges::any_of(finding.culprits, [&](const auto& c) { return c.task == culprit.task && c.fd == culprit.fd; });
+        if (!known && finding.culprits.size() < kMaxCulprits) finding.culprits.push_back(culprit);
+      }
+    }
+  }
+}
+
+}  // namespace
+
 Answer examine_sets(const Context& context, graph::Level lowest, const Examine& examine, const Blind& blind) {
   Answer answer;
   answer.outcome = diagnosis::Outcome::NotFound;
@@ -67,6 +95,7 @@ Answer examine_sets(const Context& context, graph::Level lowest, const Examine& 
       answer.missing.insert(answer.missing.end(), missing.begin(), missing.end());
     }
   }
+  if (answer.findings.size() > 1 && answer.findings.size() <= 256) share_culprits(answer.findings);
   if (!answer.findings.empty()) answer.outcome = diagnosis::Outcome::Found;
   else if (!answer.missing.empty()) answer.outcome = diagnosis::Outcome::Inconclusive;
   return answer;

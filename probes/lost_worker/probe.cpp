@@ -2,6 +2,7 @@
 
 #include "probes/all_probes.h"
 #include "probes/internal/dead_ones.h"
+#include "probes/internal/lock_facts.h"
 #include "probes/internal/pools.h"
 #include "probes/internal/receivers.h"
 
@@ -63,6 +64,11 @@ Loss lost_of_pool(const Context& context, const Members& members, const Member& 
     if (one.parent == pool->owner->pid) dead.push_back(one);
   if (number(*pool->object, "dead_workers", 0) > 0)
     return {80, "a worker of " + pool->name + " is dead and its task with it", "", worker_fix(is_pool), dead};
+  // A helper thread that waits for a lock keeps the work back: it is not lost.
+  const bool held_back = std::ranges::any_of(members, [&](const Member& m) {
+    return m.process == waiter.process && waits_for_own_lock(m) && !is_idle_helper(*m.thread);
+  });
+  if (held_back) return {};
   const bool waits_for_result = waiter.thread->activity.call != "Pool.join";
   if (waits_for_result && all_idle(*pool)) {
     const std::string who_lost = is_pool ? "" : "its work items were lost before a worker saw them";

@@ -1,0 +1,73 @@
+#include <algorithm>
+
+#include "probes/all_probes.h"
+#include "probes/internal/cycles.h"
+#include "probes/internal/lock_facts.h"
+
+namespace ipcdoctor::probes {
+namespace {
+
+Answer run(const Context& context);
+
+}  // namespace
+
+extern const Probe kLockHeldWhileWaiting{"IPC206", "lock-held-while-waiting",
+                                         "A task holds a lock while it waits for somebody who needs that lock", run};
+
+namespace {
+
+/// The step after ring[i]: what the holder of ring[i]'s lock waits for itself.
+const Step& after(const Ring& ring, std::size_t i) { return ring[(i + 1) % ring.size()]; }
+
+int weigh(const Members& members, const Ring& ring) {
+  const bool sure_others = std::ranges::all_of(ring, [](const Step& s) { return s.sure || s.kind == StepKind::Lock; });
+  const bool sure_locks = std::ranges::all_of(ring, [](const Step& s) { return s.sure || s.kind != StepKind::Lock; });
+  const bool import = std::ranges::any_of(ring, [&](const Step& s) {
+    return s.kind == StepKind::Lock && members[s.from].thread->activity.call == "import";
+  });
+  if (sure_locks && sure_others) return 58;
+  if (sure_locks) return import ? 60 : 52;
+  return sure_others ? 48 : 35;
+}
+
+std::string fix_for(const Context& context, const Members& members, const Ring& ring, std::size_t lock_step) {
+  const Member& waiter = members[ring[lock_step].from];
+  const Member& holder = members[ring[lock_step].to];
+  const std::string what = lock_name(context, waiter);
+  const std::string at = place(holder);
+  if (waiter.thread->activity.call == "import" || wait_of(waiter)->futex.lock.kind == snapshot::LockKind::PyImportLock)
+    return "Do not wait for threads or processes while a module is being imported: move the code" + (at.empty() ? "" : " at " + at) +
+           " into a function and call it under if __name__ == \"__main__\".";
+  std::string fix = "Release " + what + " before " + (at.empty() ? "the wait" : "the wait at " + at) + ", or do not take it in ";
+  const std::string other = place(waiter);
+  return fix + (other.empty() ? snapshot::label(context.snapshot, waiter.task) : other) + ".";
+}
+
+std::optional<Finding> examine(const Context& context, int set, const Members& members) {
+  const Ring ring = shortest_mixed_ring(members, steps_between(context, members));
+  if (ring.empty()) return std::nullopt;
+  Finding finding = diagnosis::start_finding(context, kLockHeldWhileWaiting, set);
+  finding.weight = weigh(members, ring);
+  finding.explanation = tell_ring(context, members, ring);
+  for (std::size_t i = 0; i < ring.size(); ++i) {
+    if (ring[i].kind != StepKind::Lock || after(ring, i).kind == StepKind::Lock) continue;
+    const Member& waiter = members[ring[i].from];
+    const Member& holder = members[ring[i].to];
+    const std::string wants = diagnosis::describe_wait(context.snapshot, holder.task);
+    const std::string what = lock_name(context, waiter);
+    finding.culprits.push_back(
+        diagnosis::culprit(context.snapshot, holder.task, -1, "holds " + what + " while it waits for " + wants));
+    if (!ring[i].evidence.empty())
+      finding.evidence.push_back({ring[i].evidence, "/proc/" + std::to_string(holder.task.pid.value)});
+    if (!finding.title.empty()) continue;
+    finding.title = snapshot::label(context.snapshot, holder.task) + " waits for " + wants + " while it holds " + what + ", which " +
+                    snapshot::label(context.snapshot, waiter.task) + " needs";
+    finding.fix = fix_for(context, members, ring, i);
+  }
+  return finding;
+}
+
+Answer run(const Context& context) { return examine_sets(context, graph::Level::Suspected, examine, unknown_locks); }
+
+}  // namespace
+}  // namespace ipcdoctor::probes

@@ -1,0 +1,91 @@
+#include <algorithm>
+
+#include "probes/all_probes.h"
+#include "probes/internal/dead_ones.h"
+#include "probes/internal/joiners.h"
+#include "probes/internal/lock_facts.h"
+#include "probes/internal/pools.h"
+
+namespace ipcdoctor::probes {
+namespace {
+
+using snapshot::LockKind;
+
+Answer run(const Context& context);
+
+}  // namespace
+
+extern const Probe kMissingParty{"IPC302", "missing-party", "A barrier or latch has fewer parties than it needs", run};
+
+namespace {
+
+bool waits_at_barrier(const Member& member) {
+  const std::string& call = member.thread->activity.call;
+  if (call == "threading.Barrier.wait" || call == "multiprocessing.Barrier.wait") return true;
+  const Wait* wait = wait_of(member);
+  if (wait == nullptr || wait->kind != WaitKind::Futex) return false;
+  return wait->futex.lock.kind == LockKind::Barrier || wait->futex.lock.kind == LockKind::Latch;
+}
+
+/// From the Python object or the libc one; -1: not known.
+std::int64_t count(const Member& waiter, const char* key) {
+  const std::int64_t of_object = number(waiter.thread->activity.object, key, -1);
+  if (of_object >= 0) return of_object;
+  const Wait* wait = wait_of(waiter);
+  if (wait == nullptr) return -1;
+  const auto it = wait->futex.lock.numbers.find(key);
+  return it == wait->futex.lock.numbers.end() ? -1 : it->second;
+}
+
+/// Alive, of the same program, and neither at the barrier nor merely waiting for those who are.
+Members strayed(const Members& members, const Members& waiters) {
+  Members others;
+  for (const Member& member : members) {
+    const bool related = std::ranges::any_of(waiters, [&](const Member& w) {
+      return w.task.pid == member.task.pid || w.process->ppid == member.process->ppid;
+    });
+    if (related && !waits_at_barrier(member) && !waits_for_end(member) && !is_idle_helper(*member.thread)) others.push_back(member);
+  }
+  return others;
+}
+
+std::string arithmetic(const Member& waiter, std::size_t waiters) {
+  const std::int64_t parties = count(waiter, "parties");
+  if (parties <= 0) return std::to_string(waiters) + " wait, more are needed";
+  return std::to_string(waiters) + " of " + std::to_string(parties) + " parties wait";
+}
+
+std::optional<Finding> examine(const Context& context, int set, const Members& members) {
+  Members waiters;
+  std::ranges::copy_if(members, std::back_inserter(waiters), waits_at_barrier);
+  if (waiters.empty()) return std::nullopt;
+  const Member& first = waiters.front();
+  const std::vector<DeadProcess> dead = dead_children(context, members);
+  const Members elsewhere = strayed(members, waiters);
+  const std::string sum = arithmetic(first, waiters.size());
+  Finding finding = diagnosis::start_finding(context, kMissingParty, set);
+  finding.weight = 73;
+  finding.title = "a barrier waits for a party that does not come: " + sum;
+  finding.explanation = snapshot::label(context.snapshot, first.task) + place_in_brackets(*first.thread) + " waits at a barrier: " + sum + ". ";
+  if (!elsewhere.empty())
+    finding.explanation += snapshot::label(context.snapshot, elsewhere.front().task) + place_in_brackets(*elsewhere.front().thread) +
+                           " is not there: it waits for " + diagnosis::describe_wait(context.snapshot, elsewhere.front().task) + ".";
+  else if (!dead.empty()) finding.explanation += describe(dead.front()) + " is dead.";
+  else finding.explanation += "The others have ended or never started.";
+  finding.fix = first.thread->is_python || !first.thread->activity.call.empty()
+                    ? "A party that fails must call barrier.abort(), in a `finally`; wait with barrier.wait(timeout=...).\n"
+                      "Make the number of parties the number of processes that were really started."
+                    : "Make the count of the barrier the number of parties that really come; a party that fails must not simply exit: "
+                      "let it arrive, or end the others.";
+  blame(context, elsewhere, "should come to the barrier and waits elsewhere", finding);
+  for (const DeadProcess& one : dead)
+    if (one.pid.value != 0 && finding.culprits.size() < 8) finding.culprits.push_back(dead_culprit(one, "ended and did not come to the barrier: " + describe(one)));
+  return finding;
+}
+
+Answer run(const Context& context) {
+  return examine_sets(context, graph::Level::Suspected, examine, unknown_locks_or_stacks);
+}
+
+}  // namespace
+}  // namespace ipcdoctor::probes

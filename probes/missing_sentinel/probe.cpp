@@ -1,0 +1,84 @@
+#include <algorithm>
+#include <csignal>
+
+#include "probes/all_probes.h"
+#include "probes/internal/joiners.h"
+#include "probes/internal/lock_facts.h"
+#include "probes/internal/receivers.h"
+
+namespace ipcdoctor::probes {
+namespace {
+
+Answer run(const Context& context);
+
+}  // namespace
+
+extern const Probe kMissingSentinel{"IPC103", "missing-sentinel",
+                                    "Consumers wait for an item and nobody is left to send one", run};
+
+namespace {
+
+bool catches_term(const Thread& thread) {
+  return thread.signals && (thread.signals->caught & (std::uint64_t{1} << (SIGTERM - 1))) != 0;
+}
+
+/// Threads of a manager only serve: the process that called them is the consumer.
+bool serves_a_client(const Thread& thread) {
+  return thread.python && std::ranges::any_of(*thread.python, [](const snapshot::Frame& f) {
+    return f.function == "serve_client" && f.file.ends_with("managers.py");
+  });
+}
+
+Members consumers_of(const Members& members) {
+  for (const Member& member : members)
+    if (takes_from_queue(*member.thread) && !serves_a_client(*member.thread)) {
+      Members fellows = fellow_receivers(members, member);
+      std::erase_if(fellows, [](const Member& m) { return serves_a_client(*m.thread); });
+      return fellows;
+    }
+  return {};
+}
+
+std::string count_of(std::size_t n, const char* thing) {
+  return std::to_string(n) + " " + thing + (n == 1 ? "" : "s");
+}
+
+std::string fix_for(const Member& consumer, const Members& joiners, std::size_t missing, const std::string& queue) {
+  const std::string at = joiners.empty() ? "" : place(joiners.front());
+  const bool connection = consumer.thread->activity.call == "Connection.recv";
+  std::string fix = connection ? "Send a last message, such as None, or close the connection" : "Put one sentinel, such as None, for each consumer into " + queue;
+  fix += at.empty() ? " when there is no more work" : " before " + at;
+  fix += " (" + std::to_string(missing) + " missing), and leave the loop at " + place(consumer) + " when it comes.\n";
+  if (catches_term(*consumer.thread))
+    fix += "The consumer catches SIGTERM and goes on waiting: let its handler raise SystemExit.\n";
+  return fix + "Or make the consumers daemons, if they need not finish.";
+}
+
+std::optional<Finding> examine(const Context& context, int set, const Members& members) {
+  const Members consumers = consumers_of(members);
+  if (consumers.empty()) return std::nullopt;
+  const Members joiners = joiners_of(members, consumers);
+  const Member& first = consumers.front();
+  const std::string queue = queue_name(context, first);
+  const std::string who = snapshot::label(context.snapshot, first.task);
+  Finding finding = diagnosis::start_finding(context, kMissingSentinel, set);
+  finding.weight = joiners.empty() ? 42 : 70;
+  finding.title = (consumers.size() == 1 ? who + " waits" : count_of(consumers.size(), "consumer") + " wait") + " for an item of " +
+                  queue + ", and nobody is left to put one: " + count_of(consumers.size(), "sentinel") + " missing";
+  finding.explanation = who + place_in_brackets(*first.thread) + " takes from " + queue + " until something tells it to stop. ";
+  finding.explanation += joiners.empty()
+                             ? "All that could put an item there are gone or wait themselves."
+                             : snapshot::label(context.snapshot, joiners.front().task) + place_in_brackets(*joiners.front().thread) +
+                                   " waits for its end and puts nothing more.";
+  finding.fix = fix_for(first, joiners, consumers.size(), queue);
+  blame(context, joiners, "waits for the consumers to end without telling them to: no sentinel", finding);
+  if (joiners.empty()) blame(context, consumers, "waits for an item that nobody is left to put", finding);
+  if (consumers.size() == 1 && catches_term(*first.thread))
+    blame(context, consumers, "catches SIGTERM and goes on waiting for an item", finding);
+  return finding;
+}
+
+Answer run(const Context& context) { return examine_sets(context, graph::Level::Suspected, examine, unknown_stacks); }
+
+}  // namespace
+}  // namespace ipcdoctor::probes

@@ -1,0 +1,73 @@
+#include <algorithm>
+
+#include "probes/all_probes.h"
+#include "probes/internal/dead_ones.h"
+#include "probes/internal/joiners.h"
+#include "probes/internal/pools.h"
+#include "probes/internal/receivers.h"
+
+namespace ipcdoctor::probes {
+namespace {
+
+Answer run(const Context& context);
+
+}  // namespace
+
+extern const Probe kUnfinishedTasks{"IPC108", "unfinished-tasks", "join() of a queue without as many task_done() as put()", run};
+
+namespace {
+
+bool joins_a_queue(const Member& member) {
+  const std::string& call = member.thread->activity.call;
+  return call == "multiprocessing.JoinableQueue.join" || call == "queue.Queue.join";
+}
+
+/// Those that take from the same queue: by its pipe, or by its address in the same or a forked memory.
+Members takers_of(const Members& members, const Member& joiner) {
+  const snapshot::RuntimeObject& queue = joiner.thread->activity.object;
+  Members takers;
+  for (const Member& member : members) {
+    const snapshot::RuntimeObject& taken = member.thread->activity.object;
+    if (!takes_from_queue(*member.thread)) continue;
+    const auto a = queue.objects.find("reader"), b = taken.objects.find("reader");
+    const bool same_pipe = a != queue.objects.end() && b != taken.objects.end() && a->second == b->second;
+    if (same_pipe || (queue.address.value != 0 && taken.address == queue.address)) takers.push_back(member);
+  }
+  return takers;
+}
+
+std::string names(const std::vector<DeadProcess>& dead) {
+  std::string text;
+  for (std::size_t i = 0; i < dead.size() && i < 3; ++i) text += (i == 0 ? "" : ", ") + describe(dead[i]);
+  return text;
+}
+
+std::optional<Finding> examine(const Context& context, int set, const Members& members) {
+  const auto joiner = std::ranges::find_if(members, joins_a_queue);
+  if (joiner == members.end()) return std::nullopt;
+  const Members takers = takers_of(members, *joiner);
+  const std::vector<DeadProcess> dead = dead_children(context, members);
+  const std::int64_t unfinished = number(joiner->thread->activity.object, "unfinished", -1);
+  Finding finding = diagnosis::start_finding(context, kUnfinishedTasks, set);
+  const std::string who = snapshot::label(context.snapshot, joiner->task);
+  const std::string queue = queue_name(context, *joiner);
+  const std::string open = unfinished > 0 ? std::to_string(unfinished) + " tasks" : "some tasks";
+  finding.weight = 76;
+  finding.title = who + " waits until all tasks of " + queue + " are done: task_done() is missing for " + open;
+  finding.explanation = "join() returns when task_done() was called once for each item that was put. " + open + " of " + queue + " are not done. ";
+  if (!dead.empty()) finding.explanation += "Dead: " + names(dead) + "; an item that it had taken is never done.";
+  else if (!takers.empty()) finding.explanation += "Its consumers wait for more items: for some they did not call task_done().";
+  else finding.explanation += "Nobody is left who takes from it.";
+  const std::string at = takers.empty() ? "" : place(takers.front());
+  finding.fix = "Call task_done() in a `finally` after every get()" + (at.empty() ? "" : " (the consumer gets at " + at + ")") +
+                ", so that an item that fails counts too.\nLet a worker that fails go on with the next item instead of ending.";
+  for (const DeadProcess& one : dead)
+    if (one.pid.value != 0 && finding.culprits.size() < 8) finding.culprits.push_back(dead_culprit(one, "ended with an item it had not finished: " + describe(one)));
+  if (dead.empty()) blame(context, takers, "takes items and does not call task_done() for each", finding);
+  return finding;
+}
+
+Answer run(const Context& context) { return examine_sets(context, graph::Level::Suspected, examine, unknown_stacks); }
+
+}  // namespace
+}  // namespace ipcdoctor::probes
