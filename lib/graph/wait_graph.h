@@ -19,6 +19,9 @@
 ///   Suspected  polling loops are taken for untimed waits
 ///   Stuck      those that name one outside thing are: a stopped process, a FIFO without a peer, a signal
 /// A task has the first level at which it is dead.
+///
+/// Signals that a person or a program sends on purpose, debuggers, kill and exit by others' hand, and
+/// reopening through /proc/PID/fd are outside help: they are defined out.
 namespace ipcdoctor::graph {
 
 using snapshot::ObjectId;
@@ -35,6 +38,7 @@ enum class Life {
   NotSeen,                       ///< facts are missing: denied, gone, timed out
   // switched off for Assuming: text states the assumption
   NamedObject, FdsInFlight, Alarm, SysvStranger, NonOwnerRelease, KernelUser,
+  UnseenHolder,                  ///< not every fd table or address space of the system could be read
   // switched off for Suspected
   Polling,
   // switched off for Stuck
@@ -65,7 +69,9 @@ struct StuckSet {
   std::vector<std::string> assumptions;  ///< texts of the Leafs without which it would live; Assuming and Suspected only
   std::vector<Leaf> causes;              ///< Stuck only: the outside things that could end it
   std::vector<TaskRef> core;             ///< a bottom component: each waits for others of it only. A task that nothing can wake is a core of its own
-  std::vector<TaskRef> behind;           ///< dead only because they wait for the core, nearest first
+  /// Dead only because they wait for the core, nearest first. One that needs an assumption of its own has a
+  /// weaker level() than the set, but never Stuck.
+  std::vector<TaskRef> behind;
 };
 
 /// One step of an explanation: `from` waits for `to`.

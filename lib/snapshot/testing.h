@@ -12,22 +12,40 @@
 ///
 ///   Builder b;
 ///   b.process(40).thread().waits_for_child(42);
-///   b.process(42).child_of(40).fd(3, pipe(7), Access::Write).fd(4, pipe(7), Access::Read).thread().reads(4);
-///   const Snapshot snapshot = b.build();
+///   b.process(42).child_of(40).fd(3, pipe(7), Access::Write).fd(4, pipe(7),
+///   Access::Read).thread().reads(4); const Snapshot snapshot = b.build();
 ///
-/// Unless told otherwise everything was seen: threads are stable and blocked without a timeout, fd tables
-/// and signal sets were read, and all holders are known.
+/// Unless told otherwise everything was seen: threads are stable and blocked without a timeout, fd
+/// tables and signal sets were read, and all holders are known.
 namespace ipcdoctor::snapshot::testing {
 
-inline ObjectId object(ObjectKind kind, std::uint64_t ino, std::uint64_t dev = 0) { return {kind, dev, ino}; }
-inline ObjectId pipe(std::uint64_t ino) { return object(ObjectKind::Pipe, ino); }
-inline ObjectId fifo(std::uint64_t ino) { return object(ObjectKind::Fifo, ino, 8); }
-inline ObjectId file(std::uint64_t ino) { return object(ObjectKind::File, ino, 8); }
-inline ObjectId unix_socket(std::uint64_t ino) { return object(ObjectKind::UnixSocket, ino); }
-inline ObjectId inet_socket(std::uint64_t ino) { return object(ObjectKind::InetSocket, ino); }
-inline ObjectId eventfd(std::uint64_t ino) { return object(ObjectKind::EventFd, ino); }
-inline ObjectId queue(std::uint64_t ino) { return object(ObjectKind::MessageQueue, ino, 8); }
-inline TaskRef task(int pid, int tid = 0) { return {Pid{pid}, Tid{tid == 0 ? pid : tid}}; }
+inline ObjectId object(ObjectKind kind, std::uint64_t ino, std::uint64_t dev = 0) {
+  return {kind, dev, ino};
+}
+inline ObjectId pipe(std::uint64_t ino) {
+  return object(ObjectKind::Pipe, ino);
+}
+inline ObjectId fifo(std::uint64_t ino) {
+  return object(ObjectKind::Fifo, ino, 8);
+}
+inline ObjectId file(std::uint64_t ino) {
+  return object(ObjectKind::File, ino, 8);
+}
+inline ObjectId unix_socket(std::uint64_t ino) {
+  return object(ObjectKind::UnixSocket, ino);
+}
+inline ObjectId inet_socket(std::uint64_t ino) {
+  return object(ObjectKind::InetSocket, ino);
+}
+inline ObjectId eventfd(std::uint64_t ino) {
+  return object(ObjectKind::EventFd, ino);
+}
+inline ObjectId queue(std::uint64_t ino) {
+  return object(ObjectKind::MessageQueue, ino, 8);
+}
+inline TaskRef task(int pid, int tid = 0) {
+  return {Pid{pid}, Tid{tid == 0 ? pid : tid}};
+}
 
 inline Socket stream(std::string family) {
   Socket socket;
@@ -64,7 +82,9 @@ class ProcessBuilder {
   ProcessBuilder& scope(Scope scope) { return process_.scope = scope, *this; }
   ProcessBuilder& zombie() { return process_.dead = true, process_.state = 'Z', *this; }
   ProcessBuilder& shares_memory_with(int pid) { return process_.mm_group = Pid{pid}, *this; }
-  ProcessBuilder& python(std::string version = "3.11.2") { return process_.python.version = std::move(version), *this; }
+  ProcessBuilder& python(std::string version = "3.11.2") {
+    return process_.python.version = std::move(version), *this;
+  }
   inline ProcessBuilder& fd(int fd, ObjectId id, Access access = Access::Both);
 
   /// Adds a frame of the user's own Python code, outermost last.
@@ -196,8 +216,8 @@ class Builder {
     object(a).socket->state = object(b).socket->state = "established";
     return *this;
   }
-  Builder& area(std::uint64_t ino, const std::vector<int>& mappers, std::string path = "/dev/shm/sem.x (deleted)",
-                bool has_name = false) {
+  Builder& area(std::uint64_t ino, const std::vector<int>& mappers,
+                std::string path = "/dev/shm/sem.x (deleted)", bool has_name = false) {
     SharedArea area{1, ino, std::move(path), has_name, {}};
     for (const int pid : mappers) area.mappers.push_back(Pid{pid});
     snapshot_.shared_areas.push_back(std::move(area));

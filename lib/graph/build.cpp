@@ -1,0 +1,223 @@
+#include "graph/build.h"
+
+#include <algorithm>
+
+namespace ipcdoctor::graph {
+
+using snapshot::Access;
+using snapshot::Fd;
+using snapshot::Object;
+using snapshot::Scope;
+
+Gates build_gates(const Snapshot& snapshot) {
+  return Build(snapshot).run();
+}
+
+Build::Build(const Snapshot& snapshot) : snapshot_(snapshot) {}
+
+Gates Build::run() && {
+  unreadable_tables_ = add_gate("unread-table");
+  add_tasks();
+  add_unseen_tasks();
+  index_holders();
+  for (const Process& process : snapshot_.processes) {
+    for (const Thread& thread : process.threads) {
+      if (gates_.node_of_task.contains({process.pid, thread.tid})) add_wait(process, thread);
+    }
+  }
+  gates_.network.freeze();
+  return std::move(gates_);
+}
+
+Node Build::add_gate(const char* by, const ObjectId& object, std::uint32_t need) {
+  gates_.gates.push_back({by, object, Gate::kNoGuard});
+  gates_.meanings.push_back(
+      {Gates::Kind::Gate, static_cast<std::uint32_t>(gates_.gates.size() - 1)});
+  return gates_.network.add(need);
+}
+
+Node Build::add_leaf(Life life, std::string text, const TaskRef& task, const ObjectId& object) {
+  gates_.leaves.push_back({life, task, object, std::move(text)});
+  gates_.meanings.push_back(
+      {Gates::Kind::Leaf, static_cast<std::uint32_t>(gates_.leaves.size() - 1)});
+  return gates_.network.add(0);
+}
+
+Node Build::add_guarded(Node to, Node leaf) {
+  const Node both = add_gate("", {}, Network::kAll);
+  const Node inner = add_gate();
+  gates_.gates[gates_.meanings[both].index].guard = leaf;
+  gates_.network.connect(leaf, both);
+  gates_.network.connect(inner, both);
+  gates_.network.connect(both, to);
+  return inner;
+}
+
+Node Build::group(std::map<Pid, Node>& groups, Pid key) {
+  const auto [it, is_new] = groups.try_emplace(key);
+  if (is_new) it->second = add_gate();
+  return it->second;
+}
+
+bool Build::in_tree(const Process& process) const {
+  return process.scope == Scope::Target || process.scope == Scope::Descendant ||
+         process.scope == Scope::Related;
+}
+
+/// A process that was not looked into: one task that stands for all of it and can do anything.
+Node Build::outsider(const Process& process) {
+  const auto [it, is_new] = outsiders_.try_emplace(process.pid);
+  if (is_new) {
+    const TaskRef task{process.pid, Tid{}};
+    gates_.tasks.push_back(task);
+    gates_.meanings.push_back(
+        {Gates::Kind::Task, static_cast<std::uint32_t>(gates_.tasks.size() - 1)});
+    it->second = gates_.network.add(1);
+    gates_.node_of_task.emplace(task, it->second);
+    gates_.network.connect(
+        add_leaf(Life::NotSeen, snapshot::label(snapshot_, task) + " was not looked into", task),
+        it->second);
+  }
+  return it->second;
+}
+
+void Build::add_tasks() {
+  for (const Process& process : snapshot_.processes) {
+    const Pid memory = process.mm_group.value == 0 ? process.pid : process.mm_group;
+    const Pid table = process.fd_group.value == 0 ? process.pid : process.fd_group;
+    const Node groups[] = {group(thread_groups_, process.pid), group(memories_, memory),
+                           group(fd_groups_, table)};
+    if (process.dead || process.exited) continue;
+    if (process.scope == Scope::Outsider || process.scope == Scope::Self ||
+        process.threads.empty()) {
+      for (const Node to : groups) gates_.network.connect(outsider(process), to);
+      continue;
+    }
+    for (const Thread& thread : process.threads) {
+      if (thread.state == 'Z' || thread.state == 'X')
+        continue;  // it has ended; only its number is left
+      // A table of its own that could not be read is one too. NotRead says that it shares the
+      // process's.
+      const bool has_own_table = thread.own_fds || thread.own_fds.error().cause != Cause::NotRead;
+      add_task(process, thread, has_own_table);
+      const Node node = gates_.node_of_task.at({process.pid, thread.tid});
+      gates_.network.connect(node, groups[0]);
+      gates_.network.connect(node, groups[1]);
+      if (!has_own_table) gates_.network.connect(node, groups[2]);
+    }
+  }
+}
+
+void Build::add_task(const Process& process, const Thread& thread, bool has_own_table) {
+  const TaskRef task{process.pid, thread.tid};
+  gates_.tasks.push_back(task);
+  gates_.meanings.push_back(
+      {Gates::Kind::Task, static_cast<std::uint32_t>(gates_.tasks.size() - 1)});
+  const Node node = gates_.network.add(1);
+  gates_.node_of_task.emplace(task, node);
+  if (has_own_table && !thread.own_fds) gates_.network.connect(node, unreadable_tables_);
+}
+
+/// Threads that are known to exist but of which nothing was learned may do anything that their
+/// process can.
+void Build::add_unseen_tasks() {
+  for (const snapshot::Unseen& unseen : snapshot_.unseen) {
+    const Process* process = snapshot::find_process(snapshot_, unseen.pid);
+    if (process == nullptr || process->dead || process->exited || unseen.tid.value == 0) continue;
+    const TaskRef task{unseen.pid, unseen.tid};
+    if (unseen.error.cause == Cause::Gone || snapshot::find_thread(snapshot_, task) != nullptr)
+      continue;
+    const Node leaf = add_leaf(Life::NotSeen, to_string(unseen.error), task);
+    const Pid memory = process->mm_group.value == 0 ? process->pid : process->mm_group;
+    const Pid table = process->fd_group.value == 0 ? process->pid : process->fd_group;
+    for (const Node to : {group(thread_groups_, process->pid), group(memories_, memory),
+                          group(fd_groups_, table)}) {
+      gates_.network.connect(leaf, to);
+    }
+  }
+}
+
+void Build::index_holders() {
+  const auto add_table = [this](const std::vector<Fd>& fds, Node who, Pid pid) {
+    for (const Fd& fd : fds) holders_.push_back({fd.object, fd.access, who, fd.fd, pid});
+  };
+  for (const Process& process : snapshot_.processes) {
+    if (process.dead || process.exited || process.scope == Scope::Self) continue;
+    const Node table =
+        group(fd_groups_, process.fd_group.value == 0 ? process.pid : process.fd_group);
+    if (process.fds) {
+      add_table(*process.fds, table, process.pid);
+    } else if (process.scope != Scope::Outsider && process.fds.error().cause != Cause::Gone) {
+      gates_.network.connect(table, unreadable_tables_);
+    }
+    for (const Thread& thread : process.threads) {
+      const auto node = gates_.node_of_task.find({process.pid, thread.tid});
+      if (thread.own_fds && node != gates_.node_of_task.end())
+        add_table(*thread.own_fds, node->second, process.pid);
+    }
+  }
+  std::ranges::stable_sort(holders_, {}, &Holder::object);
+  for (const Object& object : snapshot_.objects) {
+    for (const ObjectId& inner : object.in_flight) carriers_[inner].push_back(object.id);
+    for (const ObjectId& inner : object.registered) carriers_[inner].push_back(object.id);
+    if (object.socket && object.socket->fds_in_flight > object.in_flight.size())
+      unnamed_carriers_.push_back(object.id);
+  }
+}
+
+Node Build::threads_of(Pid pid) {
+  if (snapshot::find_process(snapshot_, pid) == nullptr && !thread_groups_.contains(pid)) {
+    const Node node = group(thread_groups_, pid);
+    gates_.network.connect(
+        add_leaf(Life::NotSeen, "process " + std::to_string(pid.value) + " was not seen",
+                 {pid, Tid{}}),
+        node);
+  }
+  return group(thread_groups_, pid);
+}
+
+Node Build::users_of_memory(Pid pid) {
+  const Process* process = snapshot::find_process(snapshot_, pid);
+  if (process == nullptr) return threads_of(pid);
+  return group(memories_, process->mm_group.value == 0 ? pid : process->mm_group);
+}
+
+Node Build::tree() {
+  if (tree_ != Gate::kNoGuard) return tree_;
+  tree_ = add_gate();
+  for (const Process& process : snapshot_.processes) {
+    if (in_tree(process)) gates_.network.connect(threads_of(process.pid), tree_);
+  }
+  return tree_;
+}
+
+Node Build::children_of(Pid pid) {
+  const auto [it, is_new] = children_.try_emplace(pid);
+  if (is_new) {
+    it->second = add_gate();
+    for (const Process& process : snapshot_.processes) {
+      if (process.ppid == pid && !process.dead && !process.exited) {
+        gates_.network.connect(threads_of(process.pid), it->second);
+      }
+    }
+  }
+  return it->second;
+}
+
+void Build::add_task_event(Node to, const TaskRef& task) {
+  const auto node = gates_.node_of_task.find(task);
+  if (node != gates_.node_of_task.end()) {
+    gates_.network.connect(node->second, to);
+    return;
+  }
+  const Process* process = snapshot::find_process(snapshot_, task.pid);
+  if (process != nullptr && (process->scope == Scope::Outsider || process->threads.empty()) &&
+      !process->dead && !process->exited) {
+    gates_.network.connect(outsider(*process), to);
+    return;
+  }
+  gates_.network.connect(
+      add_leaf(Life::NotSeen, snapshot::label(snapshot_, task) + " was not seen", task), to);
+}
+
+}  // namespace ipcdoctor::graph

@@ -1,0 +1,146 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "graph/reduction.h"
+#include "graph/wait_graph.h"
+
+/// Snapshot -> gates. One gate for each kernel object and each side of it, one for the tasks of
+/// each process, fd table and address space: never an edge for each pair of a reader and a writer.
+namespace ipcdoctor::graph {
+
+/// A condition. `by` names the kind of help for those who come through it; "" for mere groups.
+struct Gate {
+  const char* by = "";
+  ObjectId object;
+  /// A leaf without which nothing may come through, kNoGuard if there is none. The gate needs both
+  /// it and one of the others.
+  static constexpr Node kNoGuard = ~Node{0};
+  Node guard = kNoGuard;
+};
+
+/// What a Network's nodes stand for.
+struct Gates {
+  enum class Kind : std::uint8_t { Task, Gate, Leaf };
+  struct Meaning {
+    Kind kind = Kind::Gate;
+    std::uint32_t index = 0;  ///< in the vector of that kind
+  };
+
+  Network network;
+  std::vector<Meaning> meanings;
+  std::vector<TaskRef> tasks;
+  std::vector<Gate> gates;
+  std::vector<Leaf> leaves;
+  std::map<TaskRef, Node> node_of_task;
+
+  bool is_task(Node node) const { return meanings[node].kind == Kind::Task; }
+  const TaskRef& task(Node node) const { return tasks[meanings[node].index]; }
+  const Gate* gate(Node node) const {
+    return meanings[node].kind == Kind::Gate ? &gates[meanings[node].index] : nullptr;
+  }
+  const Leaf* leaf(Node node) const {
+    return meanings[node].kind == Kind::Leaf ? &leaves[meanings[node].index] : nullptr;
+  }
+};
+
+Gates build_gates(const Snapshot& snapshot);
+
+/// Those who hold a side of an object.
+enum class Side { Readers, Writers, All };
+
+/// The state of a build. Functions named x_event connect to `to` everything that may cause x.
+class Build {
+ public:
+  explicit Build(const Snapshot& snapshot);
+  Gates run() &&;
+
+ private:
+  using Process = snapshot::Process;
+  using Thread = snapshot::Thread;
+  struct Waiter {
+    const Process& process;
+    const Thread& thread;
+    const snapshot::Wait& wait;
+    TaskRef task;
+    Node node;
+  };
+  struct Holder {
+    ObjectId object;
+    snapshot::Access access;
+    Node who;
+    int fd;
+    Pid pid;
+  };
+
+  // build.cpp: nodes and groups of tasks
+  Node add_gate(const char* by = "", const ObjectId& object = {}, std::uint32_t need = 1);
+  Node add_leaf(Life life, std::string text, const TaskRef& task = {}, const ObjectId& object = {});
+  /// An alternative of `to` that only counts as long as the leaf is on; the caller connects it.
+  Node add_guarded(Node to, Node leaf);
+  void add_tasks();
+  void add_task(const Process& process, const Thread& thread, bool has_own_table);
+  void add_unseen_tasks();
+  void index_holders();
+  Node group(std::map<Pid, Node>& groups, Pid key);
+  Node threads_of(Pid pid);       ///< of a thread group
+  Node users_of_memory(Pid pid);  ///< all that share its address space
+  Node tree();                    ///< all of the programs looked at
+  Node children_of(Pid pid);
+  Node outsider(const Process& process);
+  void add_task_event(Node to, const TaskRef& task);
+  bool in_tree(const Process& process) const;
+
+  // build_objects.cpp: descriptors
+  Node holders(const ObjectId& id, Side side);
+  void holders_event(Node to, const char* by, const ObjectId& id, Side side);
+  bool somebody_else_holds(const ObjectId& id, Side side, Pid than) const;
+  bool anyone_holds(const ObjectId& id, Side side) const;
+  std::string name(const ObjectId& id) const;
+  void connect_in_flight(Node to, const ObjectId& id);
+  void object_event(Node to, const snapshot::Awaited& awaited, const Waiter& waiter);
+  void pipe_event(Node to, const snapshot::Awaited& awaited, const Waiter& waiter);
+  void socket_event(Node to, const snapshot::Awaited& awaited, const Waiter& waiter);
+  void connected_event(Node to, const snapshot::Object& object, bool out, const Waiter& waiter);
+  void queue_event(Node to, const snapshot::Awaited& awaited, const Waiter& waiter);
+  void terminal_event(Node to, const ObjectId& id);
+  Node epoll(const ObjectId& id, const Waiter& waiter);
+  void pidfd_event(Node to, const ObjectId& id);
+  void connect_event(Node to, const Waiter& waiter);
+
+  // build_waits.cpp: what a blocked task waits for, and what wakes it besides
+  void add_wait(const Process& process, const Thread& thread);
+  void add_condition(const Waiter& waiter);
+  void add_signals(const Process& process, const Thread& thread, Node node);
+  void children_event(const Waiter& waiter);
+  void futex_event(const Waiter& waiter);
+  void owners_event(Node to, const char* by, const Waiter& waiter,
+                    const std::vector<TaskRef>& owners);
+  void memory_event(Node to, const Waiter& waiter);
+  void file_lock_event(const Waiter& waiter);
+  void sysv_event(const Waiter& waiter);
+  void stopped_event(const Waiter& waiter);
+  void kernel_service_event(const Waiter& waiter);
+
+  const Snapshot& snapshot_;
+  Gates gates_;
+  std::map<Pid, Node> thread_groups_, fd_groups_, memories_, children_, outsiders_, alarms_,
+      timers_;
+  Node tree_ = Gate::kNoGuard;
+  Node unreadable_tables_ = Gate::kNoGuard;  ///< tasks that may hold anything
+  Node unseen_ = Gate::kNoGuard;
+  std::vector<Holder> holders_;  ///< by object
+  std::map<ObjectId, std::vector<ObjectId>>
+      carriers_;  ///< sockets and rings that hold a reference to the key
+  std::vector<ObjectId>
+      unnamed_carriers_;  ///< sockets with descriptors in flight that nobody can name
+  std::map<std::tuple<ObjectId, Side>, Node> holder_gates_;
+  std::map<std::tuple<const char*, ObjectId, Side>, Node> labels_;
+  std::map<ObjectId, Node> epolls_;
+};
+
+}  // namespace ipcdoctor::graph

@@ -1,0 +1,374 @@
+#include <algorithm>
+
+#include "graph/build.h"
+
+namespace ipcdoctor::graph {
+
+using snapshot::Access;
+using snapshot::Awaited;
+using snapshot::Object;
+using snapshot::ObjectKind;
+using snapshot::Scope;
+using snapshot::Socket;
+using snapshot::WaitKind;
+using snapshot::Watched;
+
+namespace {
+
+bool is_on(Side side, Access access) {
+  switch (side) {
+    case Side::Readers:
+      return access == Access::Read || access == Access::Both;
+    case Side::Writers:
+      return access == Access::Write || access == Access::Both;
+    case Side::All:
+      return true;
+  }
+  return true;
+}
+
+constexpr std::uint32_t kPollIn = 1, kPollOut = 4;
+/// EPOLLWAKEUP, EPOLLONESHOT, EPOLLET, EPOLLEXCLUSIVE: what is left of the events of a one-shot
+/// entry that has fired, which then reports nothing (fs/eventpoll.c, EP_PRIVATE_BITS).
+constexpr std::uint32_t kEpollPrivateBits = 0xf0000000;
+
+}  // namespace
+
+std::string Build::name(const ObjectId& id) const {
+  const Object* object = snapshot::find_object(snapshot_, id);
+  if (object != nullptr && !object->name.empty()) return object->name;
+  return snapshot::name_of(id.kind) + ":[" + std::to_string(id.ino) + "]";
+}
+
+bool Build::anyone_holds(const ObjectId& id, Side side) const {
+  const auto range = std::ranges::equal_range(holders_, id, {}, &Holder::object);
+  return std::ranges::any_of(range, [&](const Holder& h) { return is_on(side, h.access); });
+}
+
+bool Build::somebody_else_holds(const ObjectId& id, Side side, Pid than) const {
+  const auto range = std::ranges::equal_range(holders_, id, {}, &Holder::object);
+  return std::ranges::any_of(
+      range, [&](const Holder& h) { return is_on(side, h.access) && h.pid != than; });
+}
+
+/// The tasks that hold a side of an object, and every doubt that there are more.
+Node Build::holders(const ObjectId& id, Side side) {
+  const auto [it, is_new] = holder_gates_.try_emplace({id, side});
+  if (!is_new) return it->second;
+  const Node node = it->second = add_gate("", id);
+  for (const Holder& holder : std::ranges::equal_range(holders_, id, {}, &Holder::object)) {
+    if (is_on(side, holder.access)) gates_.network.connect(holder.who, node, holder.fd);
+  }
+  gates_.network.connect(unreadable_tables_, node);
+  connect_in_flight(node, id);
+  if (!snapshot_.all_holders_seen) {
+    gates_.network.connect(
+        add_leaf(Life::UnseenHolder, "no process that could not be looked into holds " + name(id),
+                 {}, id),
+        node);
+  }
+  if (snapshot_.unknown_fds_in_flight) {
+    gates_.network.connect(
+        add_leaf(Life::FdsInFlight,
+                 "no descriptor on its way through a socket refers to " + name(id), {}, id),
+        node);
+  }
+  const Object* object = snapshot::find_object(snapshot_, id);
+  if (object != nullptr && object->kernel_user) {
+    gates_.network.connect(
+        add_leaf(Life::KernelUser, "the kernel itself does not use " + name(id), {}, id), node);
+  }
+  return node;
+}
+
+/// Who can receive a descriptor, or close what carries it, holds it too. Of unnamed ones any may be
+/// meant.
+void Build::connect_in_flight(Node to, const ObjectId& id) {
+  std::vector<ObjectId> carriers = unnamed_carriers_;
+  if (const auto it = carriers_.find(id); it != carriers_.end()) {
+    carriers.insert(carriers.end(), it->second.begin(), it->second.end());
+  }
+  for (const ObjectId& carrier : carriers) {
+    if (carrier == id) continue;
+    const Node inner = add_gate(
+        carrier.kind == ObjectKind::IoUring ? "io_uring" : "descriptor-in-flight", carrier);
+    gates_.network.connect(holders(carrier, Side::All), inner);
+    gates_.network.connect(inner, to);
+    const Object* object = snapshot::find_object(snapshot_, carrier);
+    if (object != nullptr && object->socket &&
+        object->socket->listener.kind != ObjectKind::Unknown) {
+      gates_.network.connect(holders(object->socket->listener, Side::All), inner);
+    } else if (!anyone_holds(carrier, Side::All)) {
+      gates_.network.connect(
+          add_leaf(Life::NotSeen, "nobody is seen to hold " + name(carrier), {}, carrier), inner);
+    }
+  }
+}
+
+void Build::holders_event(Node to, const char* by, const ObjectId& id, Side side) {
+  const auto [it, is_new] = labels_.try_emplace({by, id, side});
+  if (is_new) {
+    it->second = add_gate(by, id);
+    const Node inner = holders(id, side);
+    gates_.network.connect(inner, it->second);
+  }
+  gates_.network.connect(it->second, to);
+}
+
+void Build::object_event(Node to, const Awaited& awaited, const Waiter& waiter) {
+  const ObjectId& id = awaited.object;
+  const Object* object = snapshot::find_object(snapshot_, id);
+  switch (id.kind) {
+    case ObjectKind::Pipe:
+    case ObjectKind::Fifo:
+      return pipe_event(to, awaited, waiter);
+    case ObjectKind::UnixSocket:
+    case ObjectKind::InetSocket:
+      return socket_event(to, awaited, waiter);
+    case ObjectKind::EventFd:
+      return holders_event(to, "eventfd", id, Side::All);
+    case ObjectKind::Epoll:
+      gates_.network.connect(epoll(id, waiter), to);
+      return;
+    case ObjectKind::TimerFd:
+      if (object == nullptr || object->armed) {
+        gates_.network.connect(add_leaf(Life::Timer, name(id) + " will fire", waiter.task, id), to);
+      }
+      return holders_event(to, "timerfd", id, Side::All);
+    case ObjectKind::PidFd:
+      return pidfd_event(to, id);
+    case ObjectKind::MessageQueue:
+      return queue_event(to, awaited, waiter);
+    case ObjectKind::Terminal:
+    case ObjectKind::TerminalMaster:
+      return terminal_event(to, id);
+    case ObjectKind::IoUring:
+      if (object == nullptr || object->pending > 0) {
+        gates_.network.connect(
+            add_leaf(Life::Outside, "operations of " + name(id) + " are under way", {}, id), to);
+      }
+      gates_.network.connect(
+          add_leaf(Life::KernelUser, "the kernel completes nothing on " + name(id), {}, id), to);
+      return holders_event(to, "io_uring", id, Side::All);
+    case ObjectKind::Unknown:
+      gates_.network.connect(
+          add_leaf(Life::NotSeen, "what fd " + std::to_string(awaited.fd) + " is was not seen",
+                   waiter.task),
+          to);
+      return;
+    default:
+      gates_.network.connect(add_leaf(Life::Outside, "waits for " + name(id), waiter.task, id), to);
+  }
+}
+
+void Build::pipe_event(Node to, const Awaited& awaited, const Waiter& waiter) {
+  const ObjectId& id = awaited.object;
+  // poll() on a write end reports the last reader's close whatever was asked for, and the other way
+  // round.
+  bool from_writers = awaited.in, from_readers = awaited.out;
+  if (waiter.wait.kind == WaitKind::Poll || waiter.wait.kind == WaitKind::Epoll) {
+    for (const Holder& holder : std::ranges::equal_range(holders_, id, {}, &Holder::object)) {
+      if (holder.pid != waiter.process.pid || holder.fd != awaited.fd) continue;
+      from_writers |= holder.access == Access::Read;
+      from_readers |= holder.access == Access::Write;
+    }
+  }
+  if (!from_writers && !from_readers) from_writers = from_readers = true;
+  if (from_writers) holders_event(to, "pipe-write-end", id, Side::Writers);
+  if (from_readers) holders_event(to, "pipe-read-end", id, Side::Readers);
+
+  const Object* object = snapshot::find_object(snapshot_, id);
+  const Side side = from_writers ? Side::Writers : Side::Readers;
+  if (id.kind == ObjectKind::Fifo && (object == nullptr || object->has_name)) {
+    const bool closed_world = somebody_else_holds(id, side, waiter.process.pid);
+    gates_.network.connect(
+        closed_world ? add_leaf(Life::NamedObject, "nobody else opens " + name(id), waiter.task, id)
+                     : add_leaf(Life::Outside, "anybody may open " + name(id), waiter.task, id),
+        to);
+  } else if ((from_writers && !anyone_holds(id, Side::Writers)) ||
+             (from_readers && !anyone_holds(id, Side::Readers))) {
+    // The kernel would have ended the wait: somebody holds the other end where it cannot be seen.
+    if (!carriers_.contains(id)) {
+      gates_.network.connect(
+          add_leaf(Life::NotSeen, "nobody is seen to hold the other end of " + name(id),
+                   waiter.task, id),
+          to);
+    }
+  }
+}
+
+void Build::socket_event(Node to, const Awaited& awaited, const Waiter& waiter) {
+  const Object* object = snapshot::find_object(snapshot_, awaited.object);
+  const ObjectId& id = awaited.object;
+  if (object == nullptr || !object->socket) {
+    gates_.network.connect(
+        add_leaf(Life::NotSeen, "the peer of " + name(id) + " is not known", waiter.task, id), to);
+    return;
+  }
+  const Socket& socket = *object->socket;
+  if (socket.state == "listen") {
+    holders_event(to, "own-end", id, Side::All);
+    gates_.network.connect(
+        add_leaf(Life::Outside, "anybody may connect to " + name(id), waiter.task, id), to);
+    return;
+  }
+  if (socket.peer_is_remote) {
+    gates_.network.connect(
+        add_leaf(Life::Outside, "the peer of " + name(id) + " is elsewhere " + socket.remote,
+                 waiter.task, id),
+        to);
+    return;
+  }
+  if (socket.peer.kind == ObjectKind::Unknown && !socket.peer_in_backlog) {
+    const bool connected =
+        socket.family == "unix" && (socket.type != "dgram" || socket.state == "established");
+    gates_.network.connect(
+        connected
+            ? add_leaf(Life::NotSeen, "the peer of " + name(id) + " was not found", waiter.task, id)
+            : add_leaf(Life::Outside, "anybody may send to " + name(id), waiter.task, id),
+        to);
+    return;
+  }
+  if (socket.peer_closed || (awaited.in && socket.shut_read) ||
+      (awaited.out && socket.shut_write)) {
+    gates_.network.connect(
+        add_leaf(Life::NotUnderstood, "the connection of " + name(id) + " has been shut down",
+                 waiter.task, id),
+        to);
+  }
+  connected_event(to, *object, awaited.out || !awaited.in, waiter);
+  holders_event(to, "own-end", id, Side::All);
+}
+
+/// The peer is on this host: its holders read, write, shut down or close.
+void Build::connected_event(Node to, const Object& object, bool out, const Waiter& waiter) {
+  const Socket& socket = *object.socket;
+  const Object* peer = snapshot::find_object(snapshot_, socket.peer);
+  if (socket.peer.kind != ObjectKind::Unknown)
+    holders_event(to, "socket-peer", socket.peer, Side::All);
+  ObjectId listener = socket.listener;
+  if (listener.kind == ObjectKind::Unknown && peer != nullptr && peer->socket)
+    listener = peer->socket->listener;
+  const bool has_listener = listener.kind != ObjectKind::Unknown;
+  if (has_listener) holders_event(to, "listener", listener, Side::All);
+  if (!anyone_holds(has_listener ? listener : socket.peer, Side::All) &&
+      !carriers_.contains(socket.peer)) {
+    gates_.network.connect(
+        add_leaf(Life::NotSeen, "nobody is seen to hold the peer of " + object.name, waiter.task,
+                 object.id),
+        to);
+  }
+  if (!out) return;
+  if (socket.family != "unix" && (socket.kernel_timer || peer == nullptr || !peer->socket)) {
+    // With data that the peer does not take the timer is the one that probes its closed window.
+    const bool window_closed = peer != nullptr && peer->socket && peer->socket->receive_queue > 0;
+    gates_.network.connect(
+        window_closed ? add_leaf(Life::KernelUser, "no TCP timer ends the send on " + object.name,
+                                 waiter.task, object.id)
+                      : add_leaf(Life::Timer, "a TCP timer may end the send on " + object.name,
+                                 waiter.task, object.id),
+        to);
+  }
+  if (socket.type == "dgram" && waiter.wait.wchan.find("unix_wait_for_peer") == std::string::npos) {
+    gates_.network.connect(add_leaf(Life::NamedObject, object.name + " sends to its peer only",
+                                    waiter.task, object.id),
+                           to);
+  }
+}
+
+void Build::queue_event(Node to, const Awaited& awaited, const Waiter& waiter) {
+  const ObjectId& id = awaited.object;
+  if (awaited.in) holders_event(to, "message-queue", id, Side::Writers);
+  if (awaited.out || !awaited.in) holders_event(to, "message-queue", id, Side::Readers);
+  const Object* object = snapshot::find_object(snapshot_, id);
+  if (object != nullptr && !object->has_name) return;
+  // A queue with a name that only its reader has open is a server's: strangers are what it is for.
+  const Side side = awaited.in ? Side::Writers : Side::Readers;
+  const bool closed_world = awaited.out || somebody_else_holds(id, side, waiter.process.pid);
+  gates_.network.connect(
+      closed_world ? add_leaf(Life::NamedObject, "nobody else opens " + name(id), waiter.task, id)
+                   : add_leaf(Life::Outside, "anybody may open " + name(id), waiter.task, id),
+      to);
+}
+
+/// The other side of a pty; the own side too, which may flush, hang up or push input back
+/// (TIOCSTI).
+void Build::terminal_event(Node to, const ObjectId& id) {
+  const ObjectId slave{ObjectKind::Terminal, id.dev, 0},
+      master{ObjectKind::TerminalMaster, id.dev, 0};
+  bool is_ours = anyone_holds(master, Side::All);
+  for (const Holder& holder : std::ranges::equal_range(holders_, master, {}, &Holder::object)) {
+    const Process* process = snapshot::find_process(snapshot_, holder.pid);
+    is_ours = is_ours && process != nullptr && in_tree(*process);
+  }
+  if (!is_ours) {
+    gates_.network.connect(add_leaf(Life::Outside, "waits for terminal " + name(id), {}, id), to);
+    return;
+  }
+  holders_event(to, "terminal", master, Side::All);
+  holders_event(to, "terminal", slave, Side::All);
+  gates_.network.connect(add_leaf(Life::NamedObject, "nobody else opens " + name(slave), {}, id),
+                         to);
+}
+
+/// Any watched event, or a change of the set by who holds it. Sets may watch each other.
+Node Build::epoll(const ObjectId& id, const Waiter& waiter) {
+  if (const auto it = epolls_.find(id); it != epolls_.end()) return it->second;
+  const Node node = add_gate("epoll", id);
+  epolls_.emplace(id, node);  // before what it watches: a hostile set may contain itself
+  holders_event(node, "epoll", id, Side::All);
+  const Object* object = snapshot::find_object(snapshot_, id);
+  if (object == nullptr) {
+    gates_.network.connect(
+        add_leaf(Life::NotSeen, "what " + name(id) + " watches was not seen", waiter.task, id),
+        node);
+    return node;
+  }
+  for (const Watched& watched : object->watched) {
+    if ((watched.events & ~kEpollPrivateBits) == 0) continue;
+    Awaited awaited{watched.fd, watched.object, (watched.events & kPollIn) != 0,
+                    (watched.events & kPollOut) != 0};
+    if (!awaited.in && !awaited.out) awaited.in = awaited.out = true;
+    object_event(node, awaited, waiter);
+  }
+  return node;
+}
+
+void Build::pidfd_event(Node to, const ObjectId& id) {
+  const Pid pid{static_cast<int>(id.ino)};
+  const Process* process = snapshot::find_process(snapshot_, pid);
+  if (process != nullptr && (process->dead || process->exited)) {
+    gates_.network.connect(
+        add_leaf(Life::NotUnderstood, "process " + std::to_string(pid.value) + " has exited",
+                 {pid, Tid{}}, id),
+        to);
+  }
+  const Node exit = add_gate("child-exit", id);
+  gates_.network.connect(threads_of(pid), exit);
+  gates_.network.connect(exit, to);
+}
+
+void Build::connect_event(Node to, const Waiter& waiter) {
+  for (const Awaited& awaited : waiter.wait.objects) {
+    const Object* object = snapshot::find_object(snapshot_, awaited.object);
+    holders_event(to, "own-end", awaited.object, Side::All);
+    const bool is_unix = object != nullptr && object->socket && object->socket->family == "unix";
+    if (is_unix && object->socket->listener.kind != ObjectKind::Unknown) {
+      holders_event(to, "listener", object->socket->listener, Side::All);
+      if (!anyone_holds(object->socket->listener, Side::All)) {
+        gates_.network.connect(
+            add_leaf(Life::NotSeen, "nobody is seen to hold " + name(object->socket->listener),
+                     waiter.task, object->socket->listener),
+            to);
+      }
+    } else {
+      // TCP gives up by itself; an unknown listener may accept.
+      gates_.network.connect(add_leaf(is_unix ? Life::NotSeen : Life::Outside,
+                                      "whom " + name(awaited.object) + " connects to is not known",
+                                      waiter.task, awaited.object),
+                             to);
+    }
+  }
+}
+
+}  // namespace ipcdoctor::graph

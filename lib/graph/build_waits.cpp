@@ -1,0 +1,400 @@
+#include <algorithm>
+
+#include "graph/build.h"
+
+namespace ipcdoctor::graph {
+
+using snapshot::Awaited;
+using snapshot::FileLock;
+using snapshot::Lock;
+using snapshot::LockKind;
+using snapshot::ObjectKind;
+using snapshot::Ownership;
+using snapshot::SharedArea;
+using snapshot::SysvObject;
+using snapshot::WaitKind;
+
+namespace {
+
+bool has_signal(std::uint64_t set, int signal) {
+  return (set >> (signal - 1) & 1) != 0;
+}
+
+constexpr int kSigAlrm = 14, kSigChld = 17, kSigVtalrm = 26, kSigProf = 27;
+
+/// A thread that waits for the GIL wakes every 5 ms and goes on waiting until its owner lets go
+/// (take_gil() in Python/ceval_gil.c), so neither its timeout nor its switches let it progress.
+bool waits_for_gil(const snapshot::Wait& wait) {
+  const Lock& lock = wait.futex.lock;
+  return wait.kind == WaitKind::Futex && lock.kind == LockKind::PyGil &&
+         lock.ownership == Ownership::Known && lock.checked && !lock.owners.empty();
+}
+
+/// Whether a wait that polls is a wait for something; who just sleeps between looks does not say
+/// for what.
+bool has_condition(const snapshot::Wait& wait) {
+  switch (wait.kind) {
+    case WaitKind::Running:
+    case WaitKind::Sleep:
+    case WaitKind::Unknown:
+      return false;
+    case WaitKind::Poll:
+      return !wait.objects.empty();
+    default:
+      return true;
+  }
+}
+
+/// Locks that the kernel passes on when the owner's process ends.
+bool survives_owner(LockKind kind) {
+  return kind == LockKind::RobustMutex || kind == LockKind::PiMutex || kind == LockKind::Unknown;
+}
+
+}  // namespace
+
+void Build::add_wait(const Process& process, const Thread& thread) {
+  const TaskRef task{process.pid, thread.tid};
+  const Node node = gates_.node_of_task.at(task);
+  const auto live = [&](Life life, std::string text) {
+    gates_.network.connect(add_leaf(life, std::move(text), task), node);
+  };
+  if (!thread.wait) return live(Life::NotSeen, to_string(thread.wait.error()));
+  const snapshot::Wait& wait = *thread.wait;
+  if (wait.kind == WaitKind::Running || thread.state == 'R') return live(Life::Running, "runs");
+  const bool for_gil = waits_for_gil(wait);
+  if (thread.polls && snapshot_.observed_ms > 0 && has_condition(wait)) {
+    live(Life::Polling, snapshot::label(snapshot_, task) + " does nothing between two looks");
+  } else if (!thread.stable && !for_gil) {
+    live(Life::Running, "ran while it was looked at");
+  } else if (!wait.untimed && !for_gil) {
+    live(Life::Timer, wait.kind == WaitKind::Sleep ? "sleeps" : "waits with a timeout");
+  }
+  add_condition({process, thread, wait, task, node});
+  add_signals(process, thread, node);
+}
+
+void Build::add_condition(const Waiter& waiter) {
+  const auto live = [&](Life life, const std::string& text) {
+    gates_.network.connect(add_leaf(life, text, waiter.task), waiter.node);
+  };
+  switch (waiter.wait.kind) {
+    case WaitKind::Running:
+      return;
+    case WaitKind::Sleep:
+      return live(Life::Timer, "sleeps");
+    case WaitKind::Read:
+    case WaitKind::Write:
+    case WaitKind::Accept:
+    case WaitKind::MqSend:
+    case WaitKind::MqReceive:
+    case WaitKind::IoUring:
+    case WaitKind::Close:
+    case WaitKind::Terminal:
+    case WaitKind::Epoll:
+      if (waiter.wait.objects.empty()) live(Life::NotSeen, "what it waits on was not seen");
+      [[fallthrough]];
+    case WaitKind::Poll:
+      for (const Awaited& awaited : waiter.wait.objects) object_event(waiter.node, awaited, waiter);
+      if (waiter.wait.objects.empty()) live(Life::Signal, "waits for a signal");
+      return;
+    case WaitKind::OpenFifo:
+      live(Life::PeerlessOpen,
+           "nobody has opened the other side of " + (waiter.wait.objects.empty()
+                                                         ? waiter.wait.detail
+                                                         : name(waiter.wait.objects[0].object)));
+      gates_.network.connect(tree(), waiter.node);
+      return;
+    case WaitKind::Signal:
+      live(Life::Signal, "waits for a signal");
+      gates_.network.connect(tree(), waiter.node);
+      gates_.network.connect(children_of(waiter.process.pid), waiter.node);
+      return;
+    case WaitKind::Connect:
+      if (waiter.wait.objects.empty()) live(Life::NotSeen, "what it connects to was not seen");
+      return connect_event(waiter.node, waiter);
+    case WaitKind::Futex:
+      return futex_event(waiter);
+    case WaitKind::Child:
+    case WaitKind::Vfork:
+    case WaitKind::Exiting:
+      return children_event(waiter);
+    case WaitKind::FileLock:
+      return file_lock_event(waiter);
+    case WaitKind::SysvSem:
+    case WaitKind::SysvSend:
+    case WaitKind::SysvReceive:
+      return sysv_event(waiter);
+    case WaitKind::Stopped:
+    case WaitKind::Traced:
+      return stopped_event(waiter);
+    case WaitKind::KernelService:
+      return kernel_service_event(waiter);
+    case WaitKind::Unknown:
+      break;
+  }
+  live(Life::NotUnderstood,
+       (waiter.wait.call.empty() ? "its wait" : waiter.wait.call) + " is not understood");
+}
+
+/// What happens by itself and may end any wait: the exit of a child, timers, asynchronous I/O.
+void Build::add_signals(const Process& process, const Thread& thread, Node node) {
+  const TaskRef task{process.pid, thread.tid};
+  if (!thread.signals) {
+    gates_.network.connect(add_leaf(Life::NotSeen, to_string(thread.signals.error()), task), node);
+    return;
+  }
+  const snapshot::SignalSets& signals = *thread.signals;
+  if (has_signal(signals.caught & ~signals.blocked, kSigChld)) {
+    const Node gate = add_gate("sigchld");
+    gates_.network.connect(children_of(process.pid), gate);
+    gates_.network.connect(gate, node);
+  }
+  const bool alarm = has_signal(signals.caught & ~signals.blocked, kSigAlrm) ||
+                     has_signal(signals.caught & ~signals.blocked, kSigVtalrm) ||
+                     has_signal(signals.caught & ~signals.blocked, kSigProf);
+  const TaskRef whole{process.pid, Tid{}};
+  if (process.alarm_possible && alarm) {
+    const auto [it, is_new] = alarms_.try_emplace(process.pid);
+    if (is_new)
+      it->second =
+          add_leaf(Life::Alarm, "no alarm is set in " + snapshot::label(snapshot_, whole), whole);
+    gates_.network.connect(it->second, node);
+  }
+  if (process.timer_possible || process.async_io) {
+    const auto [it, is_new] = timers_.try_emplace(process.pid);
+    const char* text =
+        process.timer_possible ? "a POSIX timer may fire" : "a descriptor sends SIGIO";
+    if (is_new) it->second = add_leaf(Life::Timer, text, whole);
+    gates_.network.connect(it->second, node);
+  }
+}
+
+/// Any thread of a child may end it; a live thread of the waiter's own process may also fork
+/// another child.
+void Build::children_event(const Waiter& waiter) {
+  const Node gate = add_gate("child-exit");
+  gates_.network.connect(gate, waiter.node);
+  for (const Pid child : waiter.wait.children) {
+    const Process* process = snapshot::find_process(snapshot_, child);
+    if (process != nullptr && (process->dead || process->exited)) {
+      gates_.network.connect(
+          add_leaf(Life::NotUnderstood, snapshot::label(snapshot_, {child, Tid{}}) + " has exited",
+                   {child, Tid{}}),
+          gate);
+    } else {
+      gates_.network.connect(threads_of(child), gate);
+    }
+  }
+  if (waiter.wait.children.empty()) {
+    gates_.network.connect(add_leaf(Life::NotSeen, "whom it waits for was not seen", waiter.task),
+                           gate);
+  }
+  if (waiter.wait.kind != WaitKind::Child) return;
+  const Node siblings = add_gate("new-child");
+  gates_.network.connect(siblings, waiter.node);
+  for (const Thread& thread : waiter.process.threads) {
+    const auto node = gates_.node_of_task.find({waiter.process.pid, thread.tid});
+    if (node != gates_.node_of_task.end() && node->second != waiter.node) {
+      gates_.network.connect(node->second, siblings);
+    }
+  }
+  for (const Process& process : snapshot_.processes) {
+    if (process.tracer == waiter.process.pid) gates_.network.connect(threads_of(process.pid), gate);
+  }
+}
+
+void Build::owners_event(Node to, const char* by, const Waiter& waiter,
+                         const std::vector<TaskRef>& owners) {
+  const Lock& lock = waiter.wait.futex.lock;
+  const bool all =
+      lock.kind == LockKind::RwlockWrite && lock.checked && lock.ownership == Ownership::Known;
+  const Node gate = add_gate(by, {}, all ? Network::kAll : 1);
+  gates_.network.connect(gate, to);
+  for (const TaskRef& owner : owners) {
+    const bool by_exit = survives_owner(lock.kind) && owner.pid != waiter.process.pid;
+    if (!all) {
+      add_task_event(gate, owner);
+      if (by_exit) gates_.network.connect(threads_of(owner.pid), gate);
+      continue;
+    }
+    const Node one = add_gate();
+    add_task_event(one, owner);
+    gates_.network.connect(one, gate);
+  }
+}
+
+void Build::futex_event(const Waiter& waiter) {
+  const Lock& lock = waiter.wait.futex.lock;
+  if (lock.checked) {
+    if (lock.ownership == Ownership::Known && !lock.owners.empty()) {
+      const bool join = lock.kind == LockKind::ThreadJoin || lock.kind == LockKind::PyThreadJoin;
+      return owners_event(waiter.node,
+                          join                           ? "thread-exit"
+                          : lock.kind == LockKind::PyGil ? "gil"
+                                                         : "lock-owner",
+                          waiter, lock.owners);
+    }
+    if (lock.ownership == Ownership::Dead) return;
+    if (lock.ownership == Ownership::LeftInParent && !waiter.wait.futex.shared_memory) return;
+  }
+  const bool known = lock.ownership == Ownership::Known && !lock.owners.empty();
+  const std::vector<TaskRef>& likely = known ? lock.owners : lock.likely_owners;
+  const bool orphan =
+      lock.ownership == Ownership::LeftInParent || lock.ownership == Ownership::Dead;
+  if (likely.empty() && !orphan) return memory_event(waiter.node, waiter);
+  const std::string what = lock.name.empty() ? "the lock" : lock.name;
+  const Node leaf =
+      add_leaf(Life::NonOwnerRelease, "only its holder releases " + what, waiter.task);
+  memory_event(add_guarded(waiter.node, leaf), waiter);
+  if (!orphan) owners_event(waiter.node, "lock-owner", waiter, likely);
+}
+
+/// Everybody who can reach the word.
+void Build::memory_event(Node to, const Waiter& waiter) {
+  const snapshot::FutexWait& futex = waiter.wait.futex;
+  const Node own = add_gate(futex.shared_memory ? "shared-page" : "same-memory");
+  gates_.network.connect(users_of_memory(waiter.process.pid), own);
+  gates_.network.connect(own, to);
+  if (!futex.shared_memory) return;
+  const SharedArea* area = snapshot::find_area(snapshot_, futex.page);
+  if (area == nullptr) {
+    gates_.network.connect(
+        add_leaf(Life::NotSeen, "who maps the page of the futex was not seen", waiter.task), to);
+    return;
+  }
+  for (const Pid mapper : area->mappers) gates_.network.connect(users_of_memory(mapper), own);
+  const std::string what = area->path.empty() ? "the shared memory" : area->path;
+  if (area->has_name) {
+    gates_.network.connect(add_leaf(Life::NamedObject, "nobody else opens " + what, waiter.task),
+                           to);
+  }
+  if (!snapshot_.all_holders_seen) {
+    gates_.network.connect(
+        add_leaf(Life::UnseenHolder, "no process that could not be looked into maps " + what,
+                 waiter.task),
+        to);
+  }
+}
+
+/// Every lock in the way must go; each by whoever holds it.
+void Build::file_lock_event(const Waiter& waiter) {
+  const snapshot::FileLockWait& wait = waiter.wait.file_lock;
+  const auto in_the_way = [&](const FileLock& lock) {
+    if (lock.file != wait.file || (lock.type == "flock") != (wait.type == "flock")) return false;
+    if (!lock.exclusive && !wait.exclusive) return false;
+    if (lock.start > wait.end || wait.start > lock.end) return false;
+    return !(lock.type == "posix" && wait.type == "posix" && lock.taker == waiter.process.pid);
+  };
+  const Node all = add_gate("file-lock", wait.file, Network::kAll);
+  bool found = false;
+  for (const FileLock& lock : snapshot_.file_locks) {
+    if (!in_the_way(lock)) continue;
+    found = true;
+    const Node gate = add_gate("", wait.file);
+    gates_.network.connect(gate, all);
+    for (const auto& [pid, fd] : lock.holders) {
+      const Process* process = snapshot::find_process(snapshot_, pid);
+      const Pid table =
+          process == nullptr || process->fd_group.value == 0 ? pid : process->fd_group;
+      const bool by_process = lock.type == "posix" || process == nullptr;
+      gates_.network.connect(by_process ? threads_of(pid) : group(fd_groups_, table), gate, fd);
+      // A thread with a table of its own may hold the description there, under that number.
+      if (!by_process) gates_.network.connect(threads_of(pid), gate, fd);
+    }
+    if (lock.holders.empty()) {
+      gates_.network.connect(
+          add_leaf(Life::NotSeen,
+                   "who can release the lock on " + name(wait.file) + " was not seen", waiter.task),
+          gate);
+    }
+    if (!snapshot_.all_holders_seen && lock.type != "posix") {
+      gates_.network.connect(
+          add_leaf(Life::UnseenHolder,
+                   "no process that could not be looked into holds " + name(wait.file), waiter.task,
+                   wait.file),
+          gate);
+    }
+    if (snapshot_.unknown_fds_in_flight && lock.type != "posix") {
+      gates_.network.connect(
+          add_leaf(Life::FdsInFlight,
+                   "no descriptor on its way through a socket refers to " + name(wait.file),
+                   waiter.task, wait.file),
+          gate);
+    }
+  }
+  if (!found) {
+    gates_.network.connect(
+        add_leaf(Life::NotSeen, "the lock in its way on " + name(wait.file) + " was not seen",
+                 waiter.task),
+        all);
+  }
+  gates_.network.connect(all, waiter.node);
+}
+
+void Build::sysv_event(const Waiter& waiter) {
+  const int id = waiter.wait.sysv.id;
+  const bool is_sem = waiter.wait.kind == WaitKind::SysvSem;
+  const auto it = std::ranges::find_if(snapshot_.sysv, [&](const SysvObject& object) {
+    return object.id == id && (object.type == "sem") == is_sem;
+  });
+  const std::string what =
+      std::string(is_sem ? "semaphore set " : "message queue ") + std::to_string(id);
+  if (it == snapshot_.sysv.end()) {
+    gates_.network.connect(add_leaf(Life::NotSeen, what + " was not seen", waiter.task),
+                           waiter.node);
+    return;
+  }
+  const Node gate = add_gate("sysv");
+  gates_.network.connect(gate, waiter.node);
+  bool others = false;
+  for (const Pid pid : it->attached) {
+    gates_.network.connect(threads_of(pid), gate);
+    others |= pid != waiter.process.pid;
+  }
+  for (const Pid pid : it->last_pids) {
+    if (snapshot::find_process(snapshot_, pid) == nullptr) continue;
+    gates_.network.connect(threads_of(pid), gate);
+    others |= pid != waiter.process.pid;
+  }
+  // There is no table of users: whoever knows the number may use it. All of the tree is at hand.
+  gates_.network.connect(tree(), gate);
+  const bool is_server = waiter.wait.kind == WaitKind::SysvReceive && it->key != 0 && !others;
+  gates_.network.connect(
+      is_server ? add_leaf(Life::Outside, "anybody may send to " + what, waiter.task)
+                : add_leaf(Life::SysvStranger, "no stranger uses " + what, waiter.task),
+      waiter.node);
+}
+
+void Build::stopped_event(const Waiter& waiter) {
+  const bool traced = waiter.wait.kind == WaitKind::Traced;
+  const std::string text = traced ? "stopped by its tracer" : "stopped";
+  gates_.network.connect(
+      add_leaf(Life::StoppedProcess,
+               text + (waiter.wait.detail.empty() ? "" : ": " + waiter.wait.detail), waiter.task),
+      waiter.node);
+  if (waiter.process.tracer.value == 0) return;
+  const Node gate = add_gate("tracer");
+  gates_.network.connect(threads_of(waiter.process.tracer), gate);
+  gates_.network.connect(gate, waiter.node);
+}
+
+void Build::kernel_service_event(const Waiter& waiter) {
+  const Node gate = add_gate("same-memory");
+  gates_.network.connect(users_of_memory(waiter.process.pid), gate);
+  for (const Awaited& awaited : waiter.wait.objects) {
+    holders_event(waiter.node, "kernel-service", awaited.object, Side::All);
+    if (awaited.object.kind == ObjectKind::UserFault) gates_.network.connect(gate, waiter.node);
+    if (!anyone_holds(awaited.object, Side::All)) {
+      gates_.network.connect(
+          add_leaf(Life::NotSeen, "nobody is seen to serve " + name(awaited.object), waiter.task,
+                   awaited.object),
+          waiter.node);
+    }
+  }
+  if (waiter.wait.objects.empty()) {
+    gates_.network.connect(add_leaf(Life::NotSeen, "who serves it was not seen", waiter.task),
+                           waiter.node);
+  }
+}
+
+}  // namespace ipcdoctor::graph

@@ -1,0 +1,219 @@
+#include "graph/stuck_sets.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+
+namespace ipcdoctor::graph {
+namespace {
+
+constexpr Level kLevels[] = {Level::Proved, Level::Assuming, Level::Suspected, Level::Stuck};
+
+/// The strongest level at which a leaf no longer counts; Live = it always counts.
+Level switched_off_at(Life life) {
+  switch (life) {
+    case Life::Running:
+    case Life::Timer:
+    case Life::Outside:
+    case Life::NotUnderstood:
+    case Life::NotSeen:
+      return Level::Live;
+    case Life::NamedObject:
+    case Life::FdsInFlight:
+    case Life::Alarm:
+    case Life::SysvStranger:
+    case Life::NonOwnerRelease:
+    case Life::KernelUser:
+    case Life::UnseenHolder:
+      return Level::Assuming;
+    case Life::Polling:
+      return Level::Suspected;
+    case Life::StoppedProcess:
+    case Life::PeerlessOpen:
+    case Life::Signal:
+      return Level::Stuck;
+  }
+  return Level::Live;
+}
+
+constexpr std::size_t kNoSet = ~std::size_t{0};
+
+/// Finds the sets level by level. A task keeps the set of the strongest level at which it is dead.
+class Finder {
+ public:
+  Finder(const Gates& gates, const std::vector<Level>& levels)
+      : gates_(gates), levels_(levels), set_of_(levels.size(), kNoSet) {}
+
+  std::vector<StuckSet> run() && {
+    for (const Level level : kLevels) add_level(level);
+    for (StuckSet& set : sets_) explain(set);
+    std::ranges::stable_sort(sets_, [](const StuckSet& a, const StuckSet& b) {
+      return a.level != b.level ? a.level > b.level : a.core.front() < b.core.front();
+    });
+    return std::move(sets_);
+  }
+
+ private:
+  std::size_t size() const { return levels_.size(); }
+  bool is_settled(Node n, Level level) const { return gates_.is_task(n) && levels_[n] > level; }
+
+  void add_level(Level level) {
+    bool any = false;
+    Flags member(size(), 0), closed(size(), 0);
+    for (Node n = 0; n < size(); ++n) {
+      any |= gates_.is_task(n) && levels_[n] == level;
+      member[n] = levels_[n] >= level;
+      closed[n] = is_settled(n, level) || is_closed(gates_, levels_, n, level);
+      // What only an outside thing can end is no consequence of a deadlock elsewhere.
+      if (level == Level::Stuck && is_settled(n, level)) member[n] = 0;
+    }
+    if (!any) return;
+    const std::size_t first = sets_.size();
+    std::vector<Node> found = add_cores(level, member, closed);
+    for (std::size_t i = first; i < sets_.size(); ++i) std::ranges::sort(sets_[i].core);
+    add_behind(level, member, closed, std::move(found));
+  }
+
+  /// @return the nodes of the new cores and the tasks settled before
+  std::vector<Node> add_cores(Level level, const Flags& member, const Flags& closed) {
+    const Components components = strong_components(gates_.network, member, closed);
+    std::vector<std::vector<Node>> nodes(components.count);
+    for (Node n = 0; n < size(); ++n) {
+      if (member[n] != 0) nodes[components.of[n]].push_back(n);
+    }
+    std::vector<bool> has_task(components.count), reaches_task(components.count);
+    std::vector<Node> found;
+    for (std::uint32_t c = 0; c < components.count; ++c) {
+      for (const Node n : nodes[c]) {
+        if (gates_.is_task(n)) has_task[c] = true;
+        if (closed[n] != 0) continue;
+        for (const Network::Edge& edge : gates_.network.inputs(n)) {
+          const std::uint32_t other = components.of[edge.node];
+          if (other == Components::kNone || other == c) continue;
+          if (has_task[other] || reaches_task[other]) reaches_task[c] = true;
+        }
+      }
+      const bool is_new = std::ranges::any_of(
+          nodes[c], [&](Node n) { return gates_.is_task(n) && levels_[n] == level; });
+      if (is_new && !reaches_task[c]) add_core(level, nodes[c]);
+      for (const Node n : nodes[c]) {
+        if (set_of_[n] != kNoSet && (gates_.is_task(n) || is_new)) found.push_back(n);
+      }
+    }
+    return found;
+  }
+
+  void add_core(Level level, const std::vector<Node>& nodes) {
+    StuckSet set;
+    set.level = level;
+    for (const Node n : nodes) {
+      set_of_[n] = sets_.size();
+      if (gates_.is_task(n)) set.core.push_back(gates_.task(n));
+    }
+    sets_.push_back(std::move(set));
+  }
+
+  /// Everybody else waits for a core: breadth first, so that each comes to the nearest.
+  void add_behind(Level level, const Flags& member, const Flags& closed, std::vector<Node> todo) {
+    std::ranges::stable_sort(todo, {}, [&](Node n) { return set_of_[n]; });
+    std::vector<std::size_t> reached(size(), kNoSet);
+    for (const Node n : todo) reached[n] = set_of_[n];
+    for (std::size_t i = 0; i < todo.size(); ++i) {
+      const Node helper = todo[i];
+      for (const Network::Edge& edge : gates_.network.outputs(helper)) {
+        const Node n = edge.node;
+        if (member[n] == 0 || closed[n] != 0 || reached[n] != kNoSet) continue;
+        reached[n] = reached[helper];
+        todo.push_back(n);
+        if (!gates_.is_task(n) || levels_[n] != level || set_of_[n] != kNoSet) continue;
+        set_of_[n] = reached[n];
+        sets_[reached[n]].behind.push_back(gates_.task(n));
+      }
+    }
+  }
+
+  /// Collects the switched-off leaves without which the set would live.
+  void explain(StuckSet& set) const {
+    if (set.level == Level::Proved) return;
+    std::set<Node> seen;
+    std::vector<Node> todo;
+    const auto start = [&](const TaskRef& task) {
+      const Node n = gates_.node_of_task.at(task);
+      if (levels_[n] == set.level && seen.insert(n).second) todo.push_back(n);
+    };
+    for (const TaskRef& task : set.core) start(task);
+    for (const TaskRef& task : set.behind) start(task);
+    std::set<Node> leaves;
+    while (!todo.empty()) {
+      const Node n = todo.back();
+      todo.pop_back();
+      const bool closed = is_closed(gates_, levels_, n, set.level);
+      if (closed && !others_live(n, set.level)) continue;
+      for (const Network::Edge& edge : gates_.network.inputs(n)) {
+        if (levels_[edge.node] < set.level || gates_.is_task(edge.node)) continue;
+        if (gates_.leaf(edge.node) != nullptr) {
+          leaves.insert(edge.node);
+        } else if (!closed && seen.insert(edge.node).second) {
+          todo.push_back(edge.node);
+        }
+      }
+    }
+    for (const Node n : leaves) add_leaf(set, *gates_.leaf(n));
+  }
+
+  /// Whether only its guard keeps a gate shut.
+  bool others_live(Node node, Level level) const {
+    const Node guard = gates_.gate(node)->guard;
+    return std::ranges::all_of(gates_.network.inputs(node), [&](const Network::Edge& edge) {
+      return edge.node == guard || levels_[edge.node] < level;
+    });
+  }
+
+  static void add_leaf(StuckSet& set, const Leaf& leaf) {
+    if (switched_off_at(leaf.life) == Level::Stuck) {
+      set.causes.push_back(leaf);
+    } else if (std::ranges::find(set.assumptions, leaf.text) == set.assumptions.end()) {
+      set.assumptions.push_back(leaf.text);
+    }
+  }
+
+  const Gates& gates_;
+  const std::vector<Level>& levels_;
+  std::vector<std::size_t> set_of_;
+  std::vector<StuckSet> sets_;
+};
+
+}  // namespace
+
+std::vector<Level> find_levels(const Gates& gates) {
+  const std::size_t size = gates.network.size();
+  std::vector<Level> levels(size, Level::Live);
+  for (const Level level : kLevels) {
+    Flags off(size, 0);
+    bool any = level == Level::Proved;
+    for (Node n = 0; n < size; ++n) {
+      const Leaf* leaf = gates.leaf(n);
+      if (leaf == nullptr) continue;
+      off[n] = switched_off_at(leaf->life) >= level;
+      any |= switched_off_at(leaf->life) == level;
+    }
+    if (!any) continue;
+    const Flags live = reduce(gates.network, off);
+    for (Node n = 0; n < size; ++n) {
+      if (live[n] == 0 && levels[n] == Level::Live) levels[n] = level;
+    }
+  }
+  return levels;
+}
+
+bool is_closed(const Gates& gates, const std::vector<Level>& levels, Node node, Level level) {
+  const Gate* gate = gates.gate(node);
+  return gate != nullptr && gate->guard != Gate::kNoGuard && levels[gate->guard] >= level;
+}
+
+std::vector<StuckSet> find_stuck_sets(const Gates& gates, const std::vector<Level>& levels) {
+  return Finder(gates, levels).run();
+}
+
+}  // namespace ipcdoctor::graph

@@ -1,0 +1,47 @@
+#include "graph/wait_graph.h"
+
+#include "graph/explain.h"
+#include "graph/stuck_sets.h"
+
+namespace ipcdoctor::graph {
+
+struct WaitGraph::Impl {
+  explicit Impl(const Snapshot& snapshot)
+      : gates(build_gates(snapshot)),
+        levels(find_levels(gates)),
+        sets(find_stuck_sets(gates, levels)),
+        explainer(snapshot, gates, levels) {}
+
+  Gates gates;
+  std::vector<Level> levels;
+  std::vector<StuckSet> sets;
+  Explainer explainer;
+};
+
+WaitGraph::WaitGraph(const Snapshot& snapshot) : impl_(std::make_unique<Impl>(snapshot)) {}
+WaitGraph::WaitGraph(WaitGraph&&) noexcept = default;
+WaitGraph& WaitGraph::operator=(WaitGraph&&) noexcept = default;
+WaitGraph::~WaitGraph() = default;
+
+const std::vector<StuckSet>& WaitGraph::stuck_sets() const {
+  return impl_->sets;
+}
+
+Level WaitGraph::level(TaskRef task) const {
+  const auto node = impl_->gates.node_of_task.find(task);
+  return node == impl_->gates.node_of_task.end() ? Level::Live : impl_->levels[node->second];
+}
+
+std::vector<Waker> WaitGraph::wakers(TaskRef task, std::size_t limit) const {
+  return impl_->explainer.wakers(task, limit);
+}
+
+std::vector<Leaf> WaitGraph::reasons(TaskRef task, std::size_t limit) const {
+  return impl_->explainer.reasons(task, limit);
+}
+
+std::vector<Edge> WaitGraph::chain(const StuckSet& set, std::size_t limit) const {
+  return impl_->explainer.chain(set, limit);
+}
+
+}  // namespace ipcdoctor::graph

@@ -1,0 +1,477 @@
+#include "graph/wait_graph.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "snapshot/testing.h"
+
+namespace ipcdoctor::snapshot {
+
+/// Readable failures.
+static void PrintTo(const TaskRef& t, std::ostream* out) {
+  *out << t.pid.value << '/' << t.tid.value;
+}
+
+}  // namespace ipcdoctor::snapshot
+
+namespace ipcdoctor::graph {
+namespace {
+
+using namespace snapshot::testing;
+using snapshot::Access;
+using snapshot::LockKind;
+using snapshot::Object;
+using snapshot::ObjectKind;
+using snapshot::Ownership;
+using snapshot::Scope;
+using snapshot::SignalSets;
+using snapshot::WaitKind;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
+
+WaitGraph graph_of(const Builder& builder) {
+  return WaitGraph(builder.build());
+}
+
+/// A parent that waits for its child, which reads a pipe whose write ends only the two hold.
+Builder forgotten_write_end() {
+  Builder b;
+  b.process(40).fd(3, pipe(7), Access::Write).thread().waits_for_child(42);
+  b.process(42)
+      .child_of(40)
+      .fd(3, pipe(7), Access::Write)
+      .fd(4, pipe(7), Access::Read)
+      .thread()
+      .reads(4);
+  return b;
+}
+
+TEST(Pipe, AReaderThatHoldsTheWriteEndItselfIsDead) {
+  const WaitGraph graph = graph_of(forgotten_write_end());
+  ASSERT_EQ(graph.stuck_sets().size(), 1U);
+  const StuckSet& set = graph.stuck_sets()[0];
+  EXPECT_EQ(set.level, Level::Proved);
+  EXPECT_THAT(set.core, ElementsAre(task(40), task(42)));
+  EXPECT_THAT(set.behind, IsEmpty());
+  const auto wakers = graph.wakers(task(42));
+  ASSERT_EQ(wakers.size(), 1U);
+  EXPECT_EQ(wakers[0].task, task(40));
+  EXPECT_EQ(wakers[0].by, "pipe-write-end");
+  EXPECT_EQ(wakers[0].fd, 3);
+  EXPECT_EQ(wakers[0].evidence, "fd 3 is open for writing");
+  EXPECT_FALSE(wakers[0].live);
+  const auto chain = graph.chain(set);
+  ASSERT_EQ(chain.size(), 2U);
+  EXPECT_EQ(chain[0].from, task(40));
+  EXPECT_EQ(chain[0].to.by, "child-exit");
+  EXPECT_EQ(chain[1].from, task(42));
+  EXPECT_EQ(chain[1].to.task, task(40));
+}
+
+TEST(Pipe, AnOutsiderWithTheWriteEndKeepsAllAlive) {
+  Builder b = forgotten_write_end();
+  b.process(99).scope(Scope::Outsider).comm("daemon").fd(5, pipe(7), Access::Write);
+  const WaitGraph graph = graph_of(b);
+  EXPECT_THAT(graph.stuck_sets(), IsEmpty());
+  const auto reasons = graph.reasons(task(40));
+  ASSERT_FALSE(reasons.empty());
+  EXPECT_EQ(reasons[0].life, Life::NotSeen);
+  EXPECT_EQ(reasons[0].task.pid, Pid{99});
+}
+
+TEST(Pipe, ALiveThreadOfAHolderKeepsAllAlive) {
+  Builder b = forgotten_write_end();
+  b.process(40).thread(41).sleeps();
+  const WaitGraph graph = graph_of(b);
+  EXPECT_EQ(graph.level(task(42)), Level::Live);
+  ASSERT_EQ(graph.wakers(task(42)).size(), 2U);
+  EXPECT_TRUE(graph.wakers(task(42))[1].live);
+}
+
+TEST(Pipe, AReaderWhoseOnlyWriterCannotBeSeenIsAlive) {
+  Builder b;
+  b.process(40).fd(4, pipe(7), Access::Read).thread().reads(4);
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
+}
+
+TEST(Pipe, ASingleTaskThatHoldsBothEndsIsACoreWithAnEdgeToItself) {
+  Builder b;
+  b.process(40).fd(3, pipe(7), Access::Write).fd(4, pipe(7), Access::Read).thread().reads(4);
+  const WaitGraph graph = graph_of(b);
+  ASSERT_EQ(graph.stuck_sets().size(), 1U);
+  EXPECT_THAT(graph.stuck_sets()[0].core, ElementsAre(task(40)));
+  EXPECT_THAT(graph.wakers(task(40)), IsEmpty());
+  const auto chain = graph.chain(graph.stuck_sets()[0]);
+  ASSERT_EQ(chain.size(), 1U);
+  EXPECT_EQ(chain[0].to.task, task(40));
+  EXPECT_EQ(chain[0].to.by, "pipe-write-end");
+}
+
+TEST(Pipe, WritersWaitForReaders) {
+  Builder b;
+  b.process(40).fd(3, pipe(1), Access::Write).fd(4, pipe(2), Access::Read).thread().writes(3);
+  b.process(41).fd(3, pipe(2), Access::Write).fd(4, pipe(1), Access::Read).thread().writes(3);
+  const WaitGraph graph = graph_of(b);
+  EXPECT_EQ(graph.level(task(40)), Level::Proved);
+  EXPECT_EQ(graph.wakers(task(40))[0].by, "pipe-read-end");
+}
+
+TEST(Pipe, AnUnreadableTableMayHoldTheEnd) {
+  Builder b = forgotten_write_end();
+  b.process(50).scope(Scope::Holder).thread().sleeps();
+  b.process(50).process().fds = Error{Cause::Denied, 13, "read /proc/50/fd"};
+  EXPECT_THAT(graph_of(b).stuck_sets(), IsEmpty());
+}
+
+TEST(Pipe, UnseenHoldersMakeItAnAssumption) {
+  Builder b = forgotten_write_end();
+  b.raw().all_holders_seen = false;
+  const WaitGraph graph = graph_of(b);
+  ASSERT_EQ(graph.stuck_sets().size(), 1U);
+  EXPECT_EQ(graph.stuck_sets()[0].level, Level::Assuming);
+  EXPECT_THAT(graph.stuck_sets()[0].assumptions,
+              ElementsAre("no process that could not be looked into holds pipe:[7]"));
+}
+
+TEST(Pipe, AnEndInFlightBelongsToWhoeverCanReceiveIt) {
+  Builder b;
+  b.process(40).fd(3, pipe(7), Access::Read).fd(5, unix_socket(1)).thread().reads(3);
+  b.process(41).fd(6, unix_socket(2)).thread().sleeps();
+  b.connect(unix_socket(1), unix_socket(2));
+  b.object(unix_socket(2)).in_flight = {pipe(7)};
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
+  b.process(41).waits(WaitKind::Child, "wait4").waits_for_child(40);
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Proved);
+}
+
+TEST(Thread, WhatRanOrIsNotUnderstoodOrWasNotReadLives) {
+  const auto with = [](auto change) {
+    Builder b = forgotten_write_end();
+    change(b.process(40).last());
+    return graph_of(b).level(task(42));
+  };
+  EXPECT_EQ(with([](auto& t) { t.comm = "same"; }), Level::Proved);
+  EXPECT_EQ(with([](auto& t) { t.stable = false; }), Level::Live);
+  EXPECT_EQ(with([](auto& t) { t.state = 'R'; }), Level::Live);
+  EXPECT_EQ(with([](auto& t) { t.wait->untimed = false; }), Level::Live);
+  EXPECT_EQ(with([](auto& t) { t.wait->kind = WaitKind::Unknown; }), Level::Live);
+  EXPECT_EQ(with([](auto& t) { t.wait = Error{Cause::Denied, 13, "read"}; }), Level::Live);
+  EXPECT_EQ(with([](auto& t) { t.signals = Error{Cause::Denied, 13, "read"}; }), Level::Live);
+  EXPECT_EQ(with([](auto& t) { t.wait->children.push_back(Pid{77}); }), Level::Live);
+}
+
+TEST(Thread, PollingIsOnlySuspected) {
+  Builder b = forgotten_write_end();
+  b.process(40).timed().last().polls = true;
+  EXPECT_EQ(graph_of(b).level(task(42)), Level::Live);
+  b.raw().observed_ms = 1000;
+  EXPECT_EQ(graph_of(b).level(task(42)), Level::Suspected);
+}
+
+TEST(Signals, AChildsExitIsAnAlternativeIfItIsCaught) {
+  Builder b;
+  b.process(40).fd(3, pipe(7), Access::Write).fd(4, pipe(7), Access::Read).thread().reads(4);
+  b.process(41).child_of(40).thread().sleeps();
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Proved);
+  b.process(40).last().signals = SignalSets{.caught = 1U << 16};
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
+  b.process(40).last().signals = SignalSets{.blocked = 1U << 16, .caught = 1U << 16};
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Proved);
+}
+
+TEST(Signals, AnAlarmThatCannotBeExcludedIsAnAssumption) {
+  Builder b = forgotten_write_end();
+  b.process(42).process().alarm_possible = true;
+  b.process(42).last().signals = SignalSets{.caught = 1U << 13};
+  const WaitGraph graph = graph_of(b);
+  EXPECT_EQ(graph.level(task(42)), Level::Assuming);
+  EXPECT_THAT(graph.stuck_sets()[0].assumptions, ElementsAre("no alarm is set in app[42]"));
+}
+
+TEST(Socket, BothEndsMatter) {
+  Builder b;
+  b.process(40).fd(3, unix_socket(1)).thread().reads(3);
+  b.process(41).fd(3, unix_socket(2)).thread().reads(3);
+  b.connect(unix_socket(1), unix_socket(2));
+  const WaitGraph graph = graph_of(b);
+  EXPECT_EQ(graph.level(task(40)), Level::Proved);
+  EXPECT_EQ(graph.chain(graph.stuck_sets()[0])[0].to.by, "socket-peer");
+  b.process(42).fd(9, unix_socket(1)).thread().sleeps();
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
+}
+
+TEST(Socket, APeerInABacklogBelongsToTheListener) {
+  Builder b;
+  b.process(40).fd(3, unix_socket(1)).thread().reads(3);
+  b.process(41).fd(3, unix_socket(9)).thread().waits_for_child(40);
+  b.object(unix_socket(1)).socket->state = "established";
+  b.object(unix_socket(1)).socket->peer_in_backlog = true;
+  b.object(unix_socket(1)).socket->listener = unix_socket(9);
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Proved);
+  b.process(41).accepts(3);
+  b.object(unix_socket(9)).socket->state = "listen";
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
+}
+
+TEST(Socket, RemotePeersListenersAndLostPeersLive) {
+  const auto with = [](auto change) {
+    Builder b;
+    b.process(40).fd(3, inet_socket(1)).thread().reads(3);
+    b.object(inet_socket(1)).socket->state = "established";
+    change(b);
+    return graph_of(b).level(task(40));
+  };
+  EXPECT_EQ(with([](Builder& b) { b.object(inet_socket(1)).socket->peer_is_remote = true; }),
+            Level::Live);
+  EXPECT_EQ(with([](Builder&) {}), Level::Live);
+  EXPECT_EQ(with([](Builder& b) { b.object(inet_socket(1)).socket->state = "listen"; }),
+            Level::Live);
+  EXPECT_EQ(with([](Builder& b) {
+              b.object(inet_socket(1)).socket = Error{Cause::Denied, 1, "sock_diag"};
+            }),
+            Level::Live);
+}
+
+TEST(Socket, ATcpSendEndsByATimerUnlessThePeerDoesNotRead) {
+  Builder b;
+  b.process(40).fd(3, inet_socket(1)).thread().writes(3);
+  b.process(41).fd(3, inet_socket(2)).thread().waits_for_child(40);
+  b.connect(inet_socket(1), inet_socket(2));
+  b.object(inet_socket(1)).socket->kernel_timer = true;
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
+  b.object(inet_socket(2)).socket->receive_queue = 65536;
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Assuming);
+}
+
+TEST(Epoll, AnyWatchedObjectAndTheSetItself) {
+  Builder b;
+  const ObjectId epoll = object(ObjectKind::Epoll, 5, 40);
+  b.process(40).fd(3, pipe(1), Access::Read).fd(4, pipe(2), Access::Read).fd(5, epoll).thread();
+  b.process(40).waits(WaitKind::Epoll, "epoll_wait").on(5, true, false);
+  b.process(41)
+      .fd(3, pipe(1), Access::Write)
+      .fd(4, pipe(2), Access::Write)
+      .thread()
+      .waits_for_child(40);
+  b.object(epoll).watched = {{3, pipe(1), 1}, {4, pipe(2), 1}};
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Proved);
+  b.object(epoll).watched.push_back({6, epoll, 1});
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Proved) << "a set that watches itself";
+  b.process(42).fd(5, epoll).thread().sleeps();
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live) << "another holder may add to the set";
+}
+
+TEST(Epoll, AnArmedTimerLives) {
+  Builder b;
+  const ObjectId epoll = object(ObjectKind::Epoll, 5, 40),
+                 timer = object(ObjectKind::TimerFd, 6, 40);
+  b.process(40)
+      .fd(5, epoll)
+      .fd(6, timer)
+      .thread()
+      .waits(WaitKind::Epoll, "epoll_wait")
+      .on(5, true, false);
+  b.object(epoll).watched = {{6, timer, 1}};
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Proved);
+  b.object(timer).armed = true;
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
+}
+
+TEST(Poll, AWriteEndWaitsForItsReaders) {
+  Builder b;
+  b.process(40).fd(3, pipe(1), Access::Write).thread().polls_in({3});
+  b.process(41).fd(3, pipe(1), Access::Read).thread().sleeps();
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
+}
+
+TEST(Futex, APrivateOneIsWokenByItsOwnMemoryOnly) {
+  Builder b;
+  b.process(40).thread().futex(0x1000);
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Proved);
+  b.process(41).shares_memory_with(40).thread().sleeps();
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
+}
+
+TEST(Futex, ACheckedOwnerReplacesTheOthers) {
+  Builder b;
+  b.process(40).thread(40).futex(0x1000, LockKind::Mutex).owned_by({task(40, 41)});
+  b.process(40).thread(41).futex(0x2000, LockKind::Mutex).owned_by({task(40, 40)});
+  b.process(40).thread(42).sleeps();
+  const WaitGraph graph = graph_of(b);
+  EXPECT_EQ(graph.level(task(40)), Level::Proved);
+  EXPECT_EQ(graph.level(task(40, 42)), Level::Live);
+  EXPECT_THAT(graph.stuck_sets()[0].core, ElementsAre(task(40), task(40, 41)));
+  b.process(40).process().threads[0].wait->futex.lock.checked = false;
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Assuming);
+}
+
+TEST(Futex, LikelyOwnersAreAnAssumptionThatIsNamed) {
+  Builder b;
+  b.process(40).thread(40).futex(0x1000, LockKind::PyLock).lock().likely_owners = {task(40, 41)};
+  b.process(40).lock().name = "threading.Lock `a`";
+  b.process(40).thread(41).waits(WaitKind::Futex, "futex").futex(0x2000, LockKind::PyLock);
+  b.process(40).lock().likely_owners = {task(40, 40)};
+  b.process(40).lock().name = "threading.Lock `b`";
+  b.process(40).thread(42).sleeps();
+  const WaitGraph graph = graph_of(b);
+  ASSERT_EQ(graph.stuck_sets().size(), 1U);
+  EXPECT_EQ(graph.stuck_sets()[0].level, Level::Assuming);
+  EXPECT_THAT(graph.stuck_sets()[0].assumptions,
+              UnorderedElementsAre("only its holder releases threading.Lock `a`",
+                                   "only its holder releases threading.Lock `b`"));
+  const auto wakers = graph.wakers(task(40));
+  ASSERT_EQ(wakers.size(), 1U);
+  EXPECT_EQ(wakers[0].by, "lock-owner");
+}
+
+TEST(Futex, AReadersWriterLockNeedsAllItsReaders) {
+  Builder b;
+  b.process(40)
+      .thread(40)
+      .futex(0x1000, LockKind::RwlockWrite)
+      .owned_by({task(40, 41), task(40, 42)});
+  b.process(40).thread(41).futex(0x2000, LockKind::Mutex).owned_by({task(40, 40)});
+  b.process(40).thread(42).sleeps();
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Proved);
+}
+
+TEST(Futex, ADeadOwnerNeverReleases) {
+  Builder b;
+  b.process(40).thread(40).futex(0x1000, LockKind::Mutex).lock().ownership = Ownership::Dead;
+  b.process(40).lock().checked = true;
+  b.process(40).thread(41).sleeps();
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Proved);
+}
+
+TEST(Futex, ASharedOneIsWokenByAllWhoMapThePage) {
+  Builder b;
+  b.process(40).thread().shared_futex(5);
+  b.process(41).thread().waits_for_child(40);
+  b.process(42).thread().sleeps();
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live) << "nobody knows who maps it";
+  b.area(5, {40, 41});
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Proved);
+  b.raw().shared_areas[0].has_name = true;
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Assuming);
+  b.raw().shared_areas[0].mappers.push_back(Pid{42});
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
+}
+
+TEST(Futex, WaitingForTheGilIsWaitingForItsOwnerHoweverOftenItWakes) {
+  Builder b;
+  b.process(40)
+      .thread(40)
+      .futex(0x1000, LockKind::PyGil)
+      .owned_by({task(40, 41)})
+      .timed()
+      .last()
+      .stable = false;
+  b.process(40).thread(41).futex(0x2000, LockKind::Mutex).owned_by({task(40, 40)});
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Proved);
+}
+
+TEST(FileLock, EveryLockInTheWayMustGo) {
+  Builder b;
+  b.process(40).fd(3, file(1)).thread().file_lock(file(1), "flock");
+  b.process(41).fd(3, file(1)).thread().waits_for_child(40);
+  b.process(42).fd(3, file(1)).thread().sleeps();
+  const auto shared = [](int pid) {
+    snapshot::FileLock lock;
+    lock.file = file(1);
+    lock.type = "flock";
+    lock.taker = Pid{pid};
+    lock.holders = {{Pid{pid}, 3}};
+    return lock;
+  };
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live) << "no lock is in its way";
+  b.lock(shared(41));
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Proved);
+  b.lock(shared(42));
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Proved) << "42 alone does not help";
+  b.raw().file_locks.erase(b.raw().file_locks.begin());
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
+}
+
+TEST(Stuck, WhatAStoppedProcessKeepsWaiting) {
+  Builder b;
+  b.process(40).thread().waits_for_child(41);
+  b.process(41).child_of(40).thread().waits(WaitKind::Stopped, "read").wait().detail = "SIGTTIN";
+  const WaitGraph graph = graph_of(b);
+  ASSERT_EQ(graph.stuck_sets().size(), 1U);
+  const StuckSet& set = graph.stuck_sets()[0];
+  EXPECT_EQ(set.level, Level::Stuck);
+  EXPECT_THAT(set.core, ElementsAre(task(41)));
+  EXPECT_THAT(set.behind, ElementsAre(task(40)));
+  ASSERT_EQ(set.causes.size(), 1U);
+  EXPECT_EQ(set.causes[0].text, "stopped: SIGTTIN");
+}
+
+TEST(Stuck, AFifoThatSomebodyOfTheTreeMayStillOpen) {
+  Builder b;
+  b.process(40).thread().waits_for_child(41);
+  b.process(41).child_of(40).thread().waits(WaitKind::OpenFifo, "openat").wait().detail = "/tmp/f";
+  EXPECT_EQ(graph_of(b).level(task(41)), Level::Stuck);
+  b.process(42).thread().sleeps();
+  EXPECT_EQ(graph_of(b).level(task(41)), Level::Live);
+}
+
+TEST(Sets, TwoIndependentDeadlocksAreTwo) {
+  Builder b;
+  b.process(40).fd(3, pipe(1), Access::Write).fd(4, pipe(1), Access::Read).thread().reads(4);
+  b.process(50).fd(3, pipe(2), Access::Write).fd(4, pipe(2), Access::Read).thread().reads(4);
+  b.process(60).thread().waits_for_children({40, 50});
+  b.process(61).thread().waits_for_child(60);
+  const WaitGraph graph = graph_of(b);
+  ASSERT_EQ(graph.stuck_sets().size(), 2U);
+  EXPECT_THAT(graph.stuck_sets()[0].core, ElementsAre(task(40)));
+  EXPECT_THAT(graph.stuck_sets()[0].behind, ElementsAre(task(60), task(61)));
+  EXPECT_THAT(graph.stuck_sets()[1].core, ElementsAre(task(50)));
+  EXPECT_THAT(graph.stuck_sets()[1].behind, IsEmpty());
+  const auto chain = graph.chain(graph.stuck_sets()[0]);
+  ASSERT_EQ(chain.size(), 3U);
+  EXPECT_EQ(chain[1].from, task(60));
+  EXPECT_EQ(chain[1].to.task, task(40));
+  EXPECT_EQ(chain[2].from, task(61));
+}
+
+TEST(Sets, OneBehindWithAnAssumptionOfItsOwnHasAWeakerLevel) {
+  Builder b = forgotten_write_end();
+  b.process(30).thread().waits_for_child(40);
+  b.process(30).process().alarm_possible = true;
+  b.process(30).last().signals = SignalSets{.caught = 1U << 13};
+  const WaitGraph graph = graph_of(b);
+  ASSERT_EQ(graph.stuck_sets().size(), 1U);
+  EXPECT_EQ(graph.stuck_sets()[0].level, Level::Proved);
+  EXPECT_THAT(graph.stuck_sets()[0].behind, ElementsAre(task(30)));
+  EXPECT_EQ(graph.level(task(30)), Level::Assuming);
+}
+
+TEST(Outside, AnIdleServerIsAlive) {
+  Builder b;
+  b.process(40).fd(3, unix_socket(1)).thread().accepts(3);
+  b.object(unix_socket(1)).socket->state = "listen";
+  b.process(41)
+      .fd(3, queue(1))
+      .thread()
+      .waits(WaitKind::MqReceive, "mq_timedreceive")
+      .on(3, true, false);
+  b.object(queue(1)).has_name = true;
+  const WaitGraph graph = graph_of(b);
+  EXPECT_THAT(graph.stuck_sets(), IsEmpty());
+  EXPECT_EQ(graph.reasons(task(40))[0].life, Life::Outside);
+}
+
+TEST(Terminal, ThePtyPairOfOneProgramIsClosedOthersAreNot) {
+  Builder b;
+  const ObjectId slave{ObjectKind::Terminal, 0x8803, 0},
+      master{ObjectKind::TerminalMaster, 0x8803, 0};
+  b.process(40).fd(3, master).thread().waits_for_child(41);
+  b.process(41).child_of(40).fd(0, slave).thread().reads(0);
+  EXPECT_EQ(graph_of(b).level(task(41)), Level::Assuming);
+  b.process(40).scope(Scope::Holder);
+  EXPECT_EQ(graph_of(b).level(task(41)), Level::Live);
+}
+
+}  // namespace
+}  // namespace ipcdoctor::graph
