@@ -1,0 +1,303 @@
+#include "runtime/libc/lock.h"
+
+#include <fmt/format.h>
+#include <linux/futex.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/text.h"
+#include "runtime/libc/glibc_objects.h"
+#include "runtime/libc/lock_functions.h"
+#include "runtime/libc/musl.h"
+#include "runtime/libc/owner.h"
+
+namespace ipcdoctor::runtime::libc {
+namespace {
+
+using snapshot::Lock;
+using snapshot::LockKind;
+using snapshot::Ownership;
+
+constexpr std::size_t kFramesToName = 12;
+constexpr std::uint32_t kMaxWaiters = 1 << 22;
+
+/// One look at one futex.
+class Look {
+ public:
+  Look(const linux::AddressSpace& space, unwind::Images& images, const FutexCall& call, const FindTask& find_task)
+      : space_(space), images_(images), call_(call), find_task_(find_task) {
+    lock_.address = call.address;
+    command_ = call.op & FUTEX_CMD_MASK;
+    find_function();
+  }
+
+  Lock identify() {
+    if (is_musl(space_)) {
+      identify_musl_lock(space_, call_, find_task_, lock_);
+    } else {
+      identify_glibc();
+    }
+    name();
+    return std::move(lock_);
+  }
+
+ private:
+  /// The innermost frame whose function is known to block in futex(2).
+  void find_function() {
+    const std::size_t count = std::min(call_.frames.size(), kFramesToName);
+    for (std::size_t i = 0; i < count; ++i) {
+      const snapshot::Frame& frame = call_.frames[i];
+      if (frame.guessed) return;
+      std::string function = frame.function;
+      if (function.empty()) {
+        // a return address may be the first byte of the next function
+        const auto found = images_.function_at(space_, RemoteAddr{frame.pc.value - (i == 0 ? 0 : 1)});
+        if (found) function = *found;
+      }
+      // the only caller of this one is libc, for locks of its own: heap, streams, time zone
+      private_lock_ = private_lock_ || function == "__lll_lock_wait_private";
+      by_function_ = lock_kind_of_function(function);
+      if (by_function_ != LockKind::Unknown) {
+        function_ = std::move(function);
+        return;
+      }
+    }
+  }
+
+  bool in_libc() const {
+    return !call_.frames.empty() &&
+           (call_.frames[0].module.starts_with("libc.so") || call_.frames[0].module.starts_with("libc-2") ||
+            call_.frames[0].module.starts_with("libpthread"));
+  }
+
+  template <std::size_t N>
+  std::optional<std::array<std::byte, N>> read(std::uint64_t address) const {
+    const auto bytes = space_.memory.read_object<std::array<std::byte, N>>(RemoteAddr{address});
+    return bytes ? std::optional(*bytes) : std::nullopt;
+  }
+
+  void identify_glibc() {
+    switch (by_function_) {
+      case LockKind::RwlockRead: case LockKind::RwlockWrite: return rwlock();
+      case LockKind::Condition: return condition();
+      case LockKind::Semaphore: return semaphore();
+      case LockKind::Barrier: return barrier();
+      case LockKind::FileStream: return file_stream();
+      case LockKind::ThreadJoin: return thread_join();
+      case LockKind::Mutex: return mutex();
+      case LockKind::Unknown: return without_function();
+      default:
+        lock_.kind = by_function_;
+        lock_.evidence = fmt::format("futex word in {}", function_);
+    }
+  }
+
+  /// libc's internal functions have no public name: then the object itself must be unmistakable.
+  void without_function() {
+    if (!in_libc()) return;
+    thread_join();
+    if (lock_.kind != LockKind::Unknown) return;
+    const auto bytes = read<40>(call_.address.value);
+    const auto decoded = bytes ? decode_mutex(*bytes) : std::nullopt;
+    if (decoded && decoded->kind != LockKind::Mutex && decoded->owner > 0) return mutex();
+    file_stream();
+    if (lock_.kind == LockKind::Unknown && private_lock_) lock_.kind = LockKind::LibcInternal;
+  }
+
+  void mutex() {
+    const bool priority_call = command_ == FUTEX_LOCK_PI || command_ == FUTEX_LOCK_PI2;
+    const auto bytes = read<40>(call_.address.value);
+    const auto decoded = bytes ? decode_mutex(*bytes) : std::nullopt;
+    lock_.kind = priority_call ? LockKind::PiMutex : LockKind::Mutex;
+    if (!decoded || priority_call != (decoded->kind == LockKind::PiMutex)) {
+      if (parked_on_stack()) return;
+      lock_.ownership = Ownership::Unreadable;
+      lock_.evidence = "not a mutex of a known layout";
+      return;
+    }
+    take(*decoded, call_.address.value);
+  }
+
+  void take(const GlibcMutex& decoded, std::uint64_t address) {
+    lock_.kind = decoded.kind;
+    lock_.address = RemoteAddr{address};
+    find_owner(space_, call_, find_task_, decoded.owner_died ? 0 : decoded.owner, lock_);
+    lock_.numbers["value"] = decoded.word;
+    if (decoded.kind == LockKind::RecursiveMutex) lock_.numbers["count"] = decoded.count;
+    lock_.evidence = fmt::format("owner word {} in the glibc mutex at {:#x} (kind {:#x}); only the owner may unlock it",
+                                 decoded.owner, address, decoded.kind_bits);
+    check();
+  }
+
+  /// The kernel refused a priority-inheriting mutex (its owner is dead, or is the caller): glibc then waits for ever on
+  /// a word of its own stack, and the mutex is what its frames still point at.
+  bool parked_on_stack() {
+    if (command_ == FUTEX_LOCK_PI || command_ == FUTEX_LOCK_PI2 || call_.frames.empty()) return false;
+    const linux::Mapping* stack = linux::find_mapping(space_.maps, call_.address);
+    if (stack == nullptr || !stack->writable || stack->shared) return false;
+    constexpr std::uint64_t kWords = 64;
+    for (std::uint64_t i = 0; i < kWords; ++i) {
+      const auto pointer = space_.memory.read_u64(RemoteAddr{(call_.address.value & ~std::uint64_t{7}) + i * 8});
+      const auto bytes = pointer ? read<40>(*pointer) : std::nullopt;
+      const auto decoded = bytes ? decode_mutex(*bytes) : std::nullopt;
+      if (!decoded || decoded->kind != LockKind::PiMutex || decoded->owner == 0) continue;
+      take(*decoded, *pointer);
+      const bool own = lock_.owners.size() == 1 && lock_.owners[0] == call_.task;
+      if (own || lock_.ownership == Ownership::Dead) return true;
+      lock_ = Lock{};
+      lock_.address = call_.address;
+    }
+    return false;
+  }
+
+  /// Owners replace all other wakers only if the thread is in a function that locks such an object.
+  void check() {
+    const bool owned = lock_.ownership != Ownership::NotStored && lock_.ownership != Ownership::Unreadable;
+    const bool named = by_function_ != LockKind::Unknown || in_libc();
+    lock_.checked = owned && named;
+    // the thread that forked may well unlock its copy: with others around, somebody may do it for a dead owner
+    if (lock_.ownership == Ownership::LeftInParent) {
+      const auto threads = space_.dir.list_numbers("task", 16);
+      lock_.checked = lock_.checked && threads && threads->size() == 1;
+    }
+  }
+
+  void file_stream() {
+    const auto bytes = read<16>(call_.address.value);
+    const auto decoded = bytes ? decode_file_lock(*bytes) : std::nullopt;
+    const bool known = by_function_ == LockKind::FileStream;
+    if (known) lock_.kind = LockKind::FileStream;
+    if (!decoded || decoded->owner == 0) {
+      if (known) lock_.ownership = Ownership::Unreadable;
+      return;
+    }
+    const auto tid = read_pthread_tid(space_, RemoteAddr{decoded->owner});
+    if (!tid) {
+      if (known) lock_.ownership = Ownership::Unreadable;
+      return;
+    }
+    lock_.kind = LockKind::FileStream;
+    if (*tid > 0) find_owner(space_, call_, find_task_, *tid, lock_); else lock_.ownership = Ownership::Dead;
+    lock_.numbers["count"] = decoded->count;
+    lock_.evidence = fmt::format("owner {:#x} in the FILE lock at {:#x} is thread {}; only the owner may unlock it",
+                                 decoded->owner, call_.address.value, *tid);
+    check();
+  }
+
+  void rwlock() {
+    // readers and writers wait on different words of it
+    for (const std::uint64_t offset : {std::uint64_t{8}, std::uint64_t{12}, std::uint64_t{0}}) {
+      const auto bytes = read<56>(call_.address.value - offset);
+      const auto decoded = bytes ? decode_rwlock(*bytes) : std::nullopt;
+      if (!decoded) continue;
+      lock_.kind = by_function_;
+      lock_.address = RemoteAddr{call_.address.value - offset};
+      lock_.numbers = {{"readers", decoded->readers}, {"waiting_writers", decoded->writers},
+                       {"writer_first", decoded->writer_first ? 1 : 0}};
+      lock_.evidence = fmt::format("rwlock at {:#x}: {} readers, writer {}", lock_.address.value, decoded->readers,
+                                   decoded->writer);
+      if (decoded->writer == 0) return;  // readers are only counted
+      find_owner(space_, call_, find_task_, decoded->writer, lock_);
+      check();
+      return;
+    }
+    lock_.kind = by_function_;
+    lock_.ownership = Ownership::Unreadable;
+  }
+
+  void condition() {
+    const bool mutex_call = command_ == FUTEX_LOCK_PI || command_ == FUTEX_LOCK_PI2 ||
+                            (command_ == FUTEX_WAIT && call_.value != 0);
+    if (mutex_call) return mutex();  // signalled already: it takes its mutex back
+    lock_.kind = LockKind::Condition;
+    // g_signals[2] is at 40 (2.25 to 2.40) or 32 (since 2.41); wrefs, 8 a waiter, 4 or 4+4 bytes before it
+    const std::uint64_t index = call_.address.value % 8;
+    for (const auto& [signals, wrefs] : {std::pair{40, 36}, std::pair{32, 28}}) {
+      const std::uint64_t base = call_.address.value - index - static_cast<std::uint64_t>(signals);
+      const auto word = space_.memory.read_u32(RemoteAddr{base + static_cast<std::uint64_t>(wrefs)});
+      if (!word || (*word >> 3) == 0 || (*word >> 3) > kMaxWaiters) continue;
+      lock_.address = RemoteAddr{base};
+      lock_.numbers["waiters"] = *word >> 3;
+      break;
+    }
+    lock_.evidence = fmt::format("{} on the condition variable at {:#x}", function_, lock_.address.value);
+  }
+
+  void semaphore() {
+    const auto bytes = read<32>(call_.address.value);
+    const auto decoded = bytes ? decode_semaphore(*bytes) : std::nullopt;
+    lock_.kind = LockKind::Semaphore;
+    if (!decoded) return;
+    lock_.numbers = {{"value", decoded->value}, {"waiters", decoded->waiters}};
+    lock_.evidence = fmt::format("semaphore at {:#x}: value {}, {} waiters", call_.address.value, decoded->value,
+                                 decoded->waiters);
+  }
+
+  void barrier() {
+    lock_.kind = LockKind::Barrier;
+    const std::uint64_t base = call_.address.value - 4;
+    const auto bytes = read<32>(base);
+    const auto decoded = bytes ? decode_barrier(*bytes) : std::nullopt;
+    if (!decoded) return;
+    lock_.address = RemoteAddr{base};
+    lock_.numbers = {{"parties", decoded->parties}, {"arrived", decoded->arrived}};
+    lock_.evidence = fmt::format("barrier at {:#x}: {} of {} have arrived", base, decoded->arrived, decoded->parties);
+  }
+
+  void thread_join() {
+    if (by_function_ == LockKind::ThreadJoin) lock_.kind = LockKind::ThreadJoin;
+    const RemoteAddr pthread{call_.address.value - kPthreadTid};
+    const auto tid = read_pthread_tid(space_, pthread);
+    if (!tid || static_cast<std::uint32_t>(*tid) != call_.value || *tid == 0) {
+      if (by_function_ == LockKind::ThreadJoin) lock_.ownership = Ownership::Unreadable;
+      return;
+    }
+    lock_.kind = LockKind::ThreadJoin;
+    find_owner(space_, call_, find_task_, *tid, lock_);
+    lock_.evidence = fmt::format("waits until thread {} clears the word at {:#x}", *tid, call_.address.value);
+    check();
+  }
+
+  void name() {
+    if (lock_.kind == LockKind::Unknown || lock_.kind == LockKind::ThreadJoin) return;
+    std::string noun(noun_of(lock_.kind));
+    if (lock_.kind == LockKind::RwlockRead || lock_.kind == LockKind::RwlockWrite) noun = "rwlock";
+    if (lock_.kind == LockKind::LibcInternal || lock_.kind == LockKind::Latch) {
+      lock_.name = function_.empty() ? noun : fmt::format("{} ({})", noun, function_);
+      return;
+    }
+    const auto variable = images_.variable_at(space_, lock_.address);
+    lock_.name = variable ? fmt::format("{} `{}` in {}", noun, variable->name, variable->module)
+                          : fmt::format("{} {}", noun, place());
+  }
+
+  std::string place() const {
+    const linux::Mapping* mapping = linux::find_mapping(space_.maps, lock_.address);
+    if (mapping == nullptr) return "in unmapped memory";
+    if (mapping->path == "[heap]") return "on the heap";
+    if (mapping->path == "[stack]") return "on the stack";
+    if (mapping->path.empty()) return "in anonymous memory";
+    if (mapping->shared && mapping->path.starts_with("/dev/zero")) return "in shared memory";
+    return "in " + escape_untrusted(mapping->path);
+  }
+
+  const linux::AddressSpace& space_;
+  unwind::Images& images_;
+  const FutexCall& call_;
+  const FindTask& find_task_;
+  int command_ = 0;
+  LockKind by_function_ = LockKind::Unknown;
+  std::string function_;
+  bool private_lock_ = false;
+  Lock lock_;
+};
+
+}  // namespace
+
+Lock identify_lock(const linux::AddressSpace& space, unwind::Images& images, const FutexCall& call,
+                   const FindTask& find_task) {
+  return Look(space, images, call, find_task).identify();
+}
+
+}  // namespace ipcdoctor::runtime::libc
