@@ -1,0 +1,27 @@
+# IPC303 deadlock: an Event that the worker was to set, but it returned early
+import ctypes
+import os
+
+LIBC = ctypes.CDLL(None)
+LIBC.prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
+os.register_at_fork(after_in_child=lambda: LIBC.prctl(1, 9))
+from multiprocessing import Event, Process
+
+
+def work(ready, fail):
+    if fail:
+        return
+    ready.set()
+
+
+def main():
+    ready = Event()
+    child = Process(target=work, args=(ready, True))
+    child.start()
+    child.join()
+    print("stuck", os.getpid())
+    print("READY", flush=True)
+    ready.wait()
+
+
+main()
