@@ -1,13 +1,20 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
+#include "runtime/cpython/activity.h"
+#include "runtime/cpython/describe.h"
 #include "runtime/cpython/frames.h"
 #include "runtime/cpython/interpreter.h"
+#include "runtime/cpython/locks.h"
 #include "runtime/cpython/objects.h"
+#include "runtime/cpython/reach.h"
 #include "runtime/cpython/runtime_finder.h"
+#include "runtime/cpython/types.h"
 
 namespace ipcdoctor::runtime::cpython {
 
@@ -16,23 +23,54 @@ struct ThreadState {
   std::uint64_t address = 0;
   std::uint64_t ident = 0;       ///< pthread_self
   Tid tid;                       ///< 0 = not found among the native threads
-  std::vector<PyFrame> frames;   ///< innermost first
+  std::vector<PyFrame> frames;   ///< innermost first; only those that this process entered itself count for activities
+  Doing doing;
+  std::vector<LockObject> held;
 };
 
 struct Interpreter::Impl {
-  Impl(const linux::AddressSpace& target, Runtime found)
-      : space(target), runtime(std::move(found)), remote(target.memory), objects(remote, runtime.layout), frames(objects) {}
+  Impl(const linux::AddressSpace& target, Runtime found);
 
   Result<std::vector<PythonThread>> read_threads(std::span<const NativeThread> native);
   std::vector<snapshot::RuntimeObject> read_objects();
   bool refine_lock(const snapshot::TaskRef& waiter, RemoteAddr futex, snapshot::Lock& lock);
+
+  void read_states(std::span<const NativeThread> native);
+  void reach_objects();
+  void index_locks();
+
+  // activities
+  snapshot::Activity describe_activity(ThreadState& state) const;
+  void complete_activity(const ThreadState& state, Doing& doing) const;
+  void add_details(const ThreadState& state, const Doing& doing, snapshot::RuntimeObject& object) const;
+  Object local_of(const ThreadState& state, std::string_view function, std::string_view name) const;
+  Object object_with_thread(std::string_view type, std::initializer_list<std::string_view> attributes,
+                            const ThreadState& state) const;
+  Object queue_of_feeder(Object thread) const;
+  std::optional<std::uint64_t> futex_of(Tid tid) const;
+
+  // locks
+  const ThreadState* state_of(Tid tid) const;
+  LockObject lock_of(const ThreadState* state, std::uint64_t futex) const;
+  bool refine_gil(const snapshot::TaskRef& waiter, std::uint64_t futex, snapshot::Lock& lock) const;
+  bool refine_import(const ThreadState& state, Pid pid, snapshot::Lock& lock) const;
+  bool refine_join(const ThreadState& state, Pid pid, const LockObject& found, std::uint64_t futex, snapshot::Lock& lock) const;
+  bool refine_parked(const ThreadState& state, Pid pid, std::uint64_t futex, snapshot::Lock& lock) const;
+  void refine_sem_lock(const LockObject& found, snapshot::Lock& lock) const;
+  void set_owner(std::uint64_t ident, Pid pid, snapshot::Lock& lock) const;
+  Object thread_with_lock(Object tstate_lock) const;
 
   const linux::AddressSpace& space;
   Runtime runtime;
   Remote remote;
   Objects objects;
   Frames frames;
+  Types types;
+  Reach reach;
+  Object modules = 0;
   std::vector<ThreadState> states;
+  std::unordered_map<std::uint64_t, Tid> tids;              ///< by ident
+  std::unordered_map<std::uint64_t, LockObject> locks;      ///< by futex word
 };
 
 }  // namespace ipcdoctor::runtime::cpython

@@ -1,13 +1,33 @@
+#include "base/text.h"
 #include "runtime/cpython/interpreter_impl.h"
 #include "runtime/cpython/threads.h"
 
 namespace ipcdoctor::runtime::cpython {
+namespace {
 
-Result<std::vector<PythonThread>> Interpreter::Impl::read_threads(std::span<const NativeThread> native) {
-  states.clear();
+// Objects that are followed in a process: those that user code names, and in all.
+constexpr std::size_t kUserObjects = 3000;
+constexpr std::size_t kAllObjects = 4000;
+constexpr std::size_t kMaxDescribed = 512;
+
+void mark_inherited(const std::vector<PyFrame>& frames, std::vector<snapshot::Frame>& out) {
+  for (std::size_t i = own_frames(frames); i < out.size(); ++i) out[i].user_code = false;
+}
+
+}  // namespace
+
+Interpreter::Impl::Impl(const linux::AddressSpace& target, Runtime found)
+    : space(target),
+      runtime(std::move(found)),
+      remote(target.memory),
+      objects(remote, runtime.layout),
+      frames(objects),
+      types(objects),
+      reach(objects, types, frames),
+      modules(remote.pointer(runtime.interpreter + runtime.layout.interp_modules)) {}
+
+void Interpreter::Impl::read_states(std::span<const NativeThread> native) {
   const Layout& l = runtime.layout;
-  const auto names = read_thread_names(objects, remote.pointer(runtime.interpreter + l.interp_modules));
-  std::vector<PythonThread> out;
   for (const std::uint64_t address : read_thread_states(remote, l, runtime.interpreter)) {
     ThreadState state;
     state.address = address;
@@ -15,20 +35,81 @@ Result<std::vector<PythonThread>> Interpreter::Impl::read_threads(std::span<cons
     const std::uint64_t native_id = l.thread_native_id == 0 ? 0 : remote.word(address + l.thread_native_id);
     state.tid = match_thread(remote, space.maps, native, state.ident, native_id);
     state.frames = frames.read(address);
+    tids.emplace(state.ident, state.tid);
+    states.push_back(std::move(state));
+  }
+}
 
+// What user code names is followed first, so that it keeps its names and its share of the budget.
+void Interpreter::Impl::reach_objects() {
+  for (const ThreadState& state : states) reach.add_user_roots(state.frames);
+  for (const char* module : {"__main__", "__mp_main__"}) {
+    const Object found = objects.entry(modules, module);
+    if (found != 0) reach.add_module(remote.pointer(found + 16));
+  }
+  reach.add_root(module_global(objects, modules, "sys", "stdout"), "sys.stdout");
+  reach.add_root(module_global(objects, modules, "sys", "stderr"), "sys.stderr");
+  reach.walk(kUserObjects);
+  for (const ThreadState& state : states) reach.add_library_roots(state.frames);
+  reach.walk(kAllObjects);
+}
+
+void Interpreter::Impl::index_locks() {
+  for (const Reached& r : reach.all()) {
+    const LockObject lock = read_lock(objects, types, r.object);
+    if (lock.futex != 0) locks.emplace(lock.futex, lock);
+  }
+  for (ThreadState& state : states) {
+    state.held = read_held_locks(state.frames, frames, objects, types);
+    for (const auto& [futex, lock] : locks) {
+      if (lock.owner != 0 && lock.owner == state.ident) state.held.push_back(lock);
+    }
+  }
+}
+
+Result<std::vector<PythonThread>> Interpreter::Impl::read_threads(std::span<const NativeThread> native) {
+  states.clear();
+  tids.clear();
+  locks.clear();
+  read_states(native);
+  if (states.empty()) return Error{Cause::Gone, 0, "read the threads of CPython in " + space.dir.path()};
+  reach_objects();
+  index_locks();
+  const auto names = read_thread_names(objects, modules);
+  std::vector<PythonThread> out;
+  for (ThreadState& state : states) {
     PythonThread thread;
     thread.tid = state.tid;
     if (const auto name = names.find(state.ident); name != names.end()) thread.name = name->second;
-    thread.frames = describe(state.frames);
+    auto described = describe(state.frames);
+    mark_inherited(state.frames, described);
+    thread.frames = std::move(described);
+    thread.activity = describe_activity(state);
+    for (const LockObject& lock : state.held) {
+      thread.held_locks.push_back(RemoteAddr{lock.object});
+      thread.held_locks.push_back(RemoteAddr{lock.futex});
+    }
     out.push_back(std::move(thread));
-    states.push_back(std::move(state));
   }
-  if (out.empty()) return Error{Cause::Gone, 0, "read the threads of CPython in " + space.dir.path()};
   return out;
 }
 
-std::vector<snapshot::RuntimeObject> Interpreter::Impl::read_objects() { return {}; }
-
-bool Interpreter::Impl::refine_lock(const snapshot::TaskRef&, RemoteAddr, snapshot::Lock&) { return false; }
+std::vector<snapshot::RuntimeObject> Interpreter::Impl::read_objects() {
+  const Describer describer(objects, types, tids);
+  std::vector<snapshot::RuntimeObject> out;
+  for (const Reached& r : reach.all()) {
+    if (out.size() >= kMaxDescribed) break;
+    const bool internal = r.type == "weakref" || r.type.starts_with("io.") || r.type == "Pool.result" ||
+                          r.type == "multiprocessing.Popen" || r.type == "Executor.manager";
+    // Parts of other objects of the library tell nothing by themselves.
+    const bool part = r.type.starts_with("threading.") && r.type != "threading.Thread" &&
+                      (r.name.empty() || r.name.find("._") != std::string::npos);
+    if (internal || part) continue;
+    auto object = describer.describe(r);
+    if (r.type == "multiprocessing.SemLock" && object.numbers["count"] <= 0) continue;
+    out.push_back(std::move(object));
+  }
+  return out;
+}
 
 }  // namespace ipcdoctor::runtime::cpython

@@ -1,0 +1,239 @@
+#include "runtime/cpython/activity.h"
+
+#include <algorithm>
+#include <string_view>
+
+namespace ipcdoctor::runtime::cpython {
+namespace {
+
+/// One line of the table: a frame of this file and function means this call.
+struct Rule {
+  std::string_view file;       ///< end of the path, from a slash on; or the start of a "<frozen ...>" name
+  std::string_view function;   ///< co_name
+  std::string_view call;       ///< "*.wait" = the type of the object takes the place of the star
+  std::string_view object;     ///< the local that holds the object; "" = none
+  std::string_view inner = {};     ///< only if a frame further in is of this function ...
+  bool innermost = false;      ///< ... or only if this frame is the innermost itself
+  std::string_view types = {};     ///< only if the object's type (of objects.md) begins so
+};
+
+constexpr std::string_view kPool = "/multiprocessing/pool.py";
+constexpr std::string_view kQueues = "/multiprocessing/queues.py";
+constexpr std::string_view kConnection = "/multiprocessing/connection.py";
+constexpr std::string_view kSync = "/multiprocessing/synchronize.py";
+constexpr std::string_view kManagers = "/multiprocessing/managers.py";
+constexpr std::string_view kUtil = "/multiprocessing/util.py";
+constexpr std::string_view kProcess = "/multiprocessing/process.py";
+constexpr std::string_view kFutures = "/concurrent/futures/_base.py";
+constexpr std::string_view kFuturesThread = "/concurrent/futures/thread.py";
+constexpr std::string_view kFuturesProcess = "/concurrent/futures/process.py";
+constexpr std::string_view kThreading = "/threading.py";
+constexpr std::string_view kServer = "/socketserver.py";
+
+constexpr Rule kRules[] = {
+    // multiprocessing.util runs at the exit of a process: before the joins that it makes
+    {kUtil, "_exit_function", "multiprocessing.exit.queue", "twr", "_finalize_join"},
+    {kUtil, "_exit_function", "multiprocessing.exit.pool", "", "_terminate_pool"},
+    {kUtil, "_exit_function", "multiprocessing.exit.join", "self", "join"},
+    {kUtil, "_exit_function", "multiprocessing.exit", ""},
+    // multiprocessing.pool
+    {kPool, "worker", "Pool.worker.get", "inqueue", "get"},
+    {kPool, "worker", "Pool.worker.put", "outqueue", "put"},
+    {kPool, "_handle_workers", "Pool.worker_handler", ""},
+    {kPool, "_handle_tasks", "Pool.task_handler", ""},
+    {kPool, "_handle_results", "Pool.result_handler", ""},
+    {kPool, "terminate", "Pool.terminate", "self"},
+    {kPool, "_terminate_pool", "Pool.terminate", ""},
+    {kPool, "__exit__", "Pool.terminate", "self"},
+    {kPool, "join", "Pool.join", "self"},
+    {kPool, "map", "Pool.get", "self"},
+    {kPool, "starmap", "Pool.get", "self"},
+    {kPool, "apply", "Pool.get", "self"},
+    {kPool, "get", "Pool.get", "self"},
+    {kPool, "wait", "Pool.get", "self"},
+    {kPool, "next", "Pool.get", "self"},
+    // concurrent.futures
+    {kFuturesThread, "_worker", "Executor.worker.get", "work_queue"},
+    {kFuturesThread, "_python_exit", "Executor.exit", ""},
+    {kFuturesThread, "shutdown", "Executor.shutdown", "self"},
+    {kFuturesThread, "submit", "Executor.submit", "self"},
+    {kFuturesProcess, "_process_worker", "Executor.worker.get", "call_queue", "get"},
+    {kFuturesProcess, "_process_worker", "Executor.worker.put", "result_queue"},
+    {kFuturesProcess, "_queue_management_worker", "Executor.manager", ""},
+    {kFuturesProcess, "run", "Executor.manager", "self", {}, false, "Executor.manager"},
+    {kFuturesProcess, "_python_exit", "Executor.exit", ""},
+    {kFuturesProcess, "shutdown", "Executor.shutdown", "self"},
+    {kFuturesProcess, "submit", "Executor.submit", "self"},
+    {kFutures, "result", "Executor.result", "self"},
+    {kFutures, "exception", "Executor.result", "self"},
+    {kFutures, "wait", "Executor.wait", ""},
+    {kFutures, "as_completed", "Executor.wait", ""},
+    // managers
+    {kManagers, "_callmethod", "Manager.call", "self"},
+    {kManagers, "serve_forever", "Manager.serve", ""},
+    {kManagers, "accepter", "Manager.serve", ""},
+    {kManagers, "serve_client", "Manager.serve", ""},
+    {kManagers, "handle_request", "Manager.serve", ""},
+    {kManagers, "start", "Manager.start", ""},
+    {kManagers, "_connect", "Manager.connect", "self"},
+    {kManagers, "_finalize_manager", "Manager.shutdown", ""},
+    // queues and connections
+    {kQueues, "_feed", "multiprocessing.Queue.feeder_idle", "", "wait"},
+    {kQueues, "_feed", "multiprocessing.Queue.feed", ""},
+    {kQueues, "_finalize_join", "multiprocessing.Queue.join_thread", "twr"},
+    {kQueues, "join_thread", "multiprocessing.Queue.join_thread", "self"},
+    {kQueues, "join", "multiprocessing.JoinableQueue.join", "self"},
+    {kQueues, "task_done", "multiprocessing.JoinableQueue.task_done", "self"},
+    {kQueues, "get", "multiprocessing.SimpleQueue.get", "self", {}, false, "multiprocessing.SimpleQueue"},
+    {kQueues, "put", "multiprocessing.SimpleQueue.put", "self", {}, false, "multiprocessing.SimpleQueue"},
+    {kQueues, "get", "multiprocessing.Queue.get", "self"},
+    {kQueues, "put", "multiprocessing.Queue.put", "self"},
+    {kConnection, "Client", "Client.auth", "c", "answer_challenge"},
+    {kConnection, "Client", "Client.auth", "c", "deliver_challenge"},
+    {kConnection, "Client", "Client.connect", ""},
+    {kConnection, "accept", "Listener.auth", "c", "answer_challenge"},
+    {kConnection, "accept", "Listener.auth", "c", "deliver_challenge"},
+    {kConnection, "accept", "Listener.accept", "self"},
+    {kConnection, "recv", "Connection.recv", "self"},
+    {kConnection, "recv_bytes", "Connection.recv", "self"},
+    {kConnection, "recv_bytes_into", "Connection.recv", "self"},
+    {kConnection, "send", "Connection.send", "self"},
+    {kConnection, "send_bytes", "Connection.send", "self"},
+    {kConnection, "poll", "Connection.poll", "self"},
+    {kConnection, "wait", "Connection.wait", ""},
+    // processes
+    {kProcess, "join", "multiprocessing.Process.join", "self"},
+    {kProcess, "start", "multiprocessing.Process.start", "self"},
+    {"/multiprocessing/popen_fork.py", "wait", "multiprocessing.Process.join", ""},
+    {"/multiprocessing/resource_tracker.py", "main", "multiprocessing.resource_tracker", ""},
+    {"/multiprocessing/forkserver.py", "main", "multiprocessing.forkserver", ""},
+    {"/multiprocessing/resource_tracker.py", "_send", "multiprocessing.resource_tracker.send", ""},
+    // synchronisation between processes
+    {kSync, "wait", "*.wait", "self"},
+    {kSync, "wait_for", "*.wait", "self"},
+    {kSync, "notify", "*.notify", "self"},
+    {kSync, "notify_all", "*.notify", "self"},
+    {kSync, "set", "*.set", "self"},
+    {kSync, "__enter__", "*.acquire", "self"},
+    {kSync, "__exit__", "*.release", "self"},
+    // threads
+    {"/queue.py", "get", "queue.Queue.get", "self", {}, false, "queue.Queue"},
+    {"/queue.py", "put", "queue.Queue.put", "self", {}, false, "queue.Queue"},
+    {"/queue.py", "join", "queue.Queue.join", "self", {}, false, "queue.Queue"},
+    {kThreading, "_shutdown", "threading.shutdown", ""},
+    {kThreading, "join", "threading.Thread.join", "self"},
+    {kThreading, "start", "threading.Thread.start", "self"},
+    {kThreading, "wait", "*.wait", "self"},
+    {kThreading, "wait_for", "*.wait", "self"},
+    {kThreading, "acquire", "*.acquire", "self"},
+    {kThreading, "__enter__", "*.acquire", "self"},
+    // others
+    {"/subprocess.py", "communicate", "subprocess.communicate", "self"},
+    {"/subprocess.py", "wait", "subprocess.wait", "self"},
+    {"/subprocess.py", "_execute_child", "subprocess.start", "self"},
+    {"<frozen importlib._bootstrap>", "acquire", "import", "self"},
+    {"/importlib/_bootstrap.py", "acquire", "import", "self"},
+    {"/logging/__init__.py", "acquire", "logging.Handler.acquire", "self", {}, false, "logging.Handler"},
+    {"/logging/__init__.py", "handle", "logging.Handler.acquire", "self", {}, true, "logging.Handler"},
+    {"/logging/__init__.py", "_acquireLock", "logging.acquire", ""},
+    {kServer, "shutdown", "socketserver.shutdown", "self"},
+    {kServer, "server_close", "socketserver.close", "self"},
+    {kServer, "serve_forever", "socketserver.serve", "self"},
+    {kServer, "handle_request", "socketserver.serve", "self"},
+    {"/asyncio/base_events.py", "_run_once", "asyncio.idle", "", "select"},
+    {"/selectors.py", "select", "selectors.select", ""},
+    {"/socket.py", "accept", "socket.accept", ""},
+    {"/socket.py", "readinto", "socket.recv", ""},
+    {"/socket.py", "create_connection", "socket.connect", ""},
+    {"/getpass.py", "unix_getpass", "input", ""},
+};
+
+bool starts_process(const PyFrame& f) {
+  return f.code->name == "_bootstrap" && f.code->file.ends_with(kProcess);
+}
+
+bool file_matches(const PyFrame& f, std::string_view file) {
+  return f.library && (file.starts_with('/') ? f.code->file.ends_with(file) : f.code->file == file);
+}
+
+class Matcher {
+ public:
+  Matcher(const std::vector<PyFrame>& frames, const Frames& reader, const Objects& objects, const Types& types)
+      : frames_(frames), reader_(reader), objects_(objects), types_(types) {}
+
+  Doing find() const {
+    for (std::size_t i = library_frames(); i-- > 0;) {
+      for (const Rule& rule : kRules) {
+        Doing doing;
+        if (frames_[i].code->name == rule.function && matches(rule, i, doing)) return doing;
+      }
+    }
+    return {};
+  }
+
+ private:
+  // The number of innermost frames that the user's code, or the start of the process, called.
+  std::size_t library_frames() const {
+    std::size_t n = 0;
+    const std::size_t own = own_frames(frames_);
+    while (n < own && (frames_[n].library || is_proxy_method(n))) ++n;
+    return n;
+  }
+
+  // managers.MakeProxyType() compiles methods from a string; they do nothing but _callmethod().
+  bool is_proxy_method(std::size_t i) const {
+    return i > 0 && frames_[i].code->file == "<string>" && frames_[i - 1].code->name == "_callmethod";
+  }
+
+  // The innermost frame's local of that name among frames i and further in: rules name the locals of the frame that matters.
+  Object object_of(const Rule& rule, std::size_t i) const {
+    if (rule.inner.empty()) return reader_.local(frames_[i], rule.object);
+    if (const Object object = reader_.local(frames_[i], rule.object); object != 0 && rule.object != "self") return object;
+    for (std::size_t k = 0; k < i; ++k) {
+      if (frames_[k].code->name == rule.inner) return reader_.local(frames_[k], rule.object);
+    }
+    return 0;
+  }
+
+  bool matches(const Rule& rule, std::size_t i, Doing& doing) const {
+    if (!file_matches(frames_[i], rule.file)) return false;
+    if (rule.innermost && i != 0) return false;
+    if (!rule.inner.empty()) {
+      const auto inner = [&](const PyFrame& f) { return f.code->name == rule.inner; };
+      if (std::none_of(frames_.begin(), frames_.begin() + static_cast<std::ptrdiff_t>(i), inner)) return false;
+    }
+    doing.object = rule.object.empty() ? 0 : object_of(rule, i);
+    const Type type = types_.of(doing.object);
+    if (type.role != Role::Library && !rule.object.empty() && rule.object == "self") doing.object = 0;
+    if (!rule.types.empty() && type.name != rule.types) return false;
+    doing.call = rule.call;
+    if (rule.call.starts_with('*')) {
+      if (type.role != Role::Library) return false;
+      doing.call = std::string(type.name) + std::string(rule.call.substr(1));
+    }
+    if (rule.call == "Manager.call") {
+      doing.detail = objects_.string(reader_.local(frames_[i], "methodname"), 64).value_or(std::string());
+    }
+    return true;
+  }
+
+  const std::vector<PyFrame>& frames_;
+  const Frames& reader_;
+  const Objects& objects_;
+  const Types& types_;
+};
+
+}  // namespace
+
+std::size_t own_frames(const std::vector<PyFrame>& frames) {
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    if (starts_process(frames[i])) return i + 1;
+  }
+  return frames.size();
+}
+
+Doing find_activity(const std::vector<PyFrame>& frames, const Frames& reader, const Objects& objects, const Types& types) {
+  return Matcher(frames, reader, objects, types).find();
+}
+
+}  // namespace ipcdoctor::runtime::cpython

@@ -1,0 +1,85 @@
+#include "runtime/cpython/locks.h"
+
+#include <algorithm>
+
+namespace ipcdoctor::runtime::cpython {
+namespace {
+
+// Modules/_threadmodule.c: {header 16, lock 16, weakrefs 24, char locked 32}; RLock {lock 16, owner 24, count 32}.
+constexpr std::uint64_t kLock = 16, kRlockOwner = 24, kRlockCount = 32;
+// Modules/_io/bufferedio.c, 3.8 to 3.13.
+constexpr std::uint64_t kBufferedLock = 104, kBufferedOwner = 112;
+constexpr std::size_t kSearchedFrames = 16;
+
+// The lock that leaving `with object` releases.
+Object lock_behind(const Objects& objects, const Types& types, Object object) {
+  for (int depth = 0; depth < 3; ++depth) {
+    const std::string_view type = types.of(object).name;
+    if (type == "threading.Condition" || type == "multiprocessing.Condition") {
+      object = objects.attribute(object, "_lock");
+    } else if (type.starts_with("multiprocessing.") && type != "multiprocessing.SemLock") {
+      object = objects.attribute(object, "_semlock");
+    } else {
+      return object;
+    }
+  }
+  return object;
+}
+
+}  // namespace
+
+LockObject read_lock(const Objects& objects, const Types& types, Object object) {
+  const Type type = types.of(object);
+  if (type.role != Role::Library) return {};
+  const Remote& remote = objects.remote();
+  const int minor = objects.layout().minor;
+  LockObject lock{object, type.name, 0, 0};
+  if (type.name == "threading.Lock") {
+    lock.futex = minor <= 13 ? remote.word(object + kLock) : object + kLock;
+  } else if (type.name == "threading.RLock") {
+    lock.futex = minor <= 13 ? remote.word(object + kLock) : object + kLock;
+    if (remote.word(object + kRlockCount) != 0) lock.owner = remote.word(object + kRlockOwner);
+  } else if (type.name == "multiprocessing.SemLock") {
+    lock.futex = remote.pointer(object + kLock);
+  } else if (type.name == "queue.SimpleQueue" && minor <= 12) {
+    lock.futex = remote.word(object + kLock);
+  } else if (type.name == "io.Buffered" && minor <= 13) {
+    lock.futex = remote.word(object + kBufferedLock);
+    lock.owner = remote.word(object + kBufferedOwner);
+  }
+  return lock;
+}
+
+std::vector<LockObject> read_held_locks(const std::vector<PyFrame>& frames, const Frames& reader, const Objects& objects,
+                                        const Types& types) {
+  std::vector<LockObject> held;
+  for (const PyFrame& f : frames) {
+    for (std::uint32_t i = 0; i < f.live_stack; ++i) {
+      const Object exit = reader.slot(f.stack + 8 * std::uint64_t{i});
+      const Object self = exit == 0 ? 0 : objects.bound_self(exit);
+      if (self == 0 || objects.function_name(exit) != "__exit__") continue;
+      const LockObject lock = read_lock(objects, types, lock_behind(objects, types, self));
+      if (lock.futex != 0) held.push_back(lock);
+    }
+  }
+  return held;
+}
+
+LockObject find_lock_in_frames(const std::vector<PyFrame>& frames, std::uint64_t futex, const Frames& reader,
+                               const Objects& objects, const Types& types) {
+  for (std::size_t n = 0; n < std::min(frames.size(), kSearchedFrames); ++n) {
+    const PyFrame& f = frames[n];
+    const std::uint64_t slots = f.code->locals.size() + f.stack_size;
+    for (std::uint64_t i = 0; i < slots; ++i) {
+      // A slot above the live ones may be stale: what it points at must look like a lock with this very futex.
+      const std::uint64_t at = i < f.code->locals.size() ? f.locals + 8 * i : f.stack + 8 * (i - f.code->locals.size());
+      Object object = objects.through_cell(reader.slot(at));
+      if (const Object self = objects.bound_self(object); self != 0) object = self;
+      const LockObject lock = read_lock(objects, types, object);
+      if (lock.futex == futex && futex != 0) return lock;
+    }
+  }
+  return {};
+}
+
+}  // namespace ipcdoctor::runtime::cpython

@@ -1,0 +1,117 @@
+#include <algorithm>
+#include <cstdlib>
+
+#include "base/text.h"
+#include "runtime/cpython/interpreter_impl.h"
+
+namespace ipcdoctor::runtime::cpython {
+
+// The word that a thread sleeps on, by /proc/PID/task/TID/syscall: "202 0xADDR ...".
+std::optional<std::uint64_t> Interpreter::Impl::futex_of(Tid tid) const {
+  if (tid.value == 0) return std::nullopt;
+  const auto line = space.dir.read("task/" + std::to_string(tid.value) + "/syscall", 512);
+  if (!line || !line->starts_with("202 0x")) return std::nullopt;
+  return std::strtoull(line->c_str() + 4, nullptr, 16);
+}
+
+Object Interpreter::Impl::local_of(const ThreadState& state, std::string_view function, std::string_view name) const {
+  for (const PyFrame& f : state.frames) {
+    if (f.library && f.code->name == function) return frames.local(f, name);
+  }
+  return 0;
+}
+
+// The object of that type that has this thread in one of the attributes.
+Object Interpreter::Impl::object_with_thread(std::string_view type, std::initializer_list<std::string_view> attributes,
+                                             const ThreadState& state) const {
+  for (const Reached& r : reach.all()) {
+    if (!r.type.starts_with(type)) continue;
+    for (const std::string_view attribute : attributes) {
+      const Object thread = objects.attribute(r.object, attribute);
+      const auto ident = thread == 0 ? std::nullopt : objects.integer(objects.attribute(thread, "_ident"));
+      if (ident && static_cast<std::uint64_t>(*ident) == state.ident) return r.object;
+    }
+  }
+  return 0;
+}
+
+Object Interpreter::Impl::queue_of_feeder(Object thread) const {
+  if (thread == 0) return 0;
+  for (const Reached& r : reach.all()) {
+    const bool queue = r.type == "multiprocessing.Queue" || r.type == "multiprocessing.JoinableQueue";
+    if (queue && objects.attribute(r.object, "_thread") == thread) return r.object;
+  }
+  return 0;
+}
+
+// Goes from the object that the frame has to the one that objects.md promises.
+void Interpreter::Impl::complete_activity(const ThreadState& state, Doing& doing) const {
+  const std::string_view call = doing.call;
+  const auto referent = [&](Object weak) { return types.is(weak, "weakref") ? remote.pointer(weak + 16) : weak; };
+  if (call == "Pool.get" && types.is(doing.object, "Pool.result")) {
+    doing.object = objects.attribute(doing.object, "_pool");
+  } else if (call.starts_with("Pool.") && call.ends_with("_handler")) {
+    doing.object = object_with_thread("multiprocessing.Pool", {"_worker_handler", "_task_handler", "_result_handler"}, state);
+  } else if (call == "Executor.worker.get" && !types.of(doing.object).name.starts_with("multiprocessing.")) {
+    doing.object = referent(local_of(state, "_worker", "executor_reference"));
+  } else if (call == "Executor.manager") {
+    doing.object = types.is(doing.object, "Executor.manager") ? referent(objects.attribute(doing.object, "executor_reference")) : 0;
+  } else if (call.starts_with("multiprocessing.Queue.feed")) {
+    doing.object = object_with_thread("multiprocessing.", {"_thread"}, state);
+  } else if (call == "multiprocessing.exit.queue" || (call == "multiprocessing.Queue.join_thread" && types.is(doing.object, "weakref"))) {
+    doing.object = queue_of_feeder(referent(doing.object));
+  }
+}
+
+void Interpreter::Impl::add_details(const ThreadState& state, const Doing& doing, snapshot::RuntimeObject& object) const {
+  if (!doing.detail.empty()) object.texts["method"] = escape_untrusted(doing.detail);
+  if (doing.call == "Manager.call") {
+    const auto fd = objects.integer(objects.attribute(local_of(state, "_callmethod", "conn"), "_handle"));
+    if (fd && *fd >= 0) object.numbers["socket_fd"] = *fd;
+  }
+  if (doing.call != "Pool.get") return;
+  for (const PyFrame& f : state.frames) {
+    const Object result = frames.local(f, "self");
+    if (!types.is(result, "Pool.result")) continue;
+    object.texts["result"] = escape_untrusted(objects.class_name(result));
+    if (const auto job = objects.integer(objects.attribute(result, "_job"))) object.numbers["job"] = *job;
+    if (const auto left = objects.integer(objects.attribute(result, "_number_left"))) object.numbers["remaining"] = *left;
+    break;
+  }
+}
+
+snapshot::Activity Interpreter::Impl::describe_activity(ThreadState& state) const {
+  snapshot::Activity activity;
+  state.doing = find_activity(state.frames, frames, objects, types);
+  complete_activity(state, state.doing);
+  Doing& doing = state.doing;
+  if (doing.call.empty()) {
+    // The user's code called a method that is written in C: the futex tells which object's.
+    const auto futex = futex_of(state.tid);
+    const LockObject lock = futex ? lock_of(&state, *futex) : LockObject{};
+    if (lock.object == 0 || lock.type == "io.Buffered") return activity;
+    doing.object = lock.object;
+    doing.call = std::string(lock.type) + (lock.type == "queue.SimpleQueue" ? ".get" : ".acquire");
+    if (lock.type == "multiprocessing.SemLock") {
+      // The class that wraps it, if that was reached, tells a Lock from a Semaphore.
+      const bool recursive = remote.get<int>(lock.object + 40) == 0;
+      const bool mutex = remote.get<int>(lock.object + 36) == 1;
+      doing.call = std::string("multiprocessing.") + (recursive ? "RLock" : mutex ? "Lock" : "Semaphore") + ".acquire";
+    }
+  }
+  activity.call = doing.call;
+  const Type type = types.of(doing.object);
+  if (type.role == Role::Library) {
+    const Describer describer(objects, types, tids);
+    activity.object = describer.describe({doing.object, type.name, reach.name_of(doing.object)});
+  }
+  if (activity.object.type == "multiprocessing.SemLock") {
+    activity.object.type = activity.call.substr(0, activity.call.rfind('.'));
+    if (activity.object.name.ends_with("._semlock")) activity.object.name.resize(activity.object.name.size() - 9);
+  }
+  add_details(state, doing, activity.object);
+  if (activity.call == "Pool.get" && activity.object.type.empty()) activity.object.type = "multiprocessing.Pool";
+  return activity;
+}
+
+}  // namespace ipcdoctor::runtime::cpython

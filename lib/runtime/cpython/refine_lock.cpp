@@ -1,0 +1,194 @@
+#include <cstdio>
+
+#include "base/text.h"
+#include "runtime/cpython/interpreter_impl.h"
+#include "runtime/cpython/threads.h"
+
+namespace ipcdoctor::runtime::cpython {
+namespace {
+
+using snapshot::LockKind;
+using snapshot::Ownership;
+
+std::string hex(std::uint64_t value) {
+  char text[24];
+  std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(value));
+  return text;
+}
+
+std::string label(std::string_view type, const std::string& name) {
+  return std::string(type) + (name.empty() ? std::string() : " `" + escape_untrusted(name) + "`");
+}
+
+}  // namespace
+
+const ThreadState* Interpreter::Impl::state_of(Tid tid) const {
+  for (const ThreadState& state : states) {
+    if (state.tid == tid && tid.value != 0) return &state;
+  }
+  return nullptr;
+}
+
+LockObject Interpreter::Impl::lock_of(const ThreadState* state, std::uint64_t futex) const {
+  if (const auto found = locks.find(futex); found != locks.end()) return found->second;
+  return state == nullptr ? LockObject{} : find_lock_in_frames(state->frames, futex, frames, objects, types);
+}
+
+// The owner by its ident. One that has no thread state here has ended, or stayed behind in the parent at a fork: then the
+// lock is a copy that nobody can release. The collection, which sees the parent, tells the two apart.
+void Interpreter::Impl::set_owner(std::uint64_t ident, Pid pid, snapshot::Lock& lock) const {
+  if (ident == 0) return;
+  lock.numbers["owner_ident"] = static_cast<std::int64_t>(ident);
+  const auto found = tids.find(ident);
+  if (found == tids.end()) {
+    lock.ownership = Ownership::Dead;
+    lock.checked = true;
+  } else if (found->second.value == 0) {
+    lock.ownership = Ownership::Unreadable;
+  } else {
+    lock.ownership = Ownership::Known;
+    lock.owners = {{pid, found->second}};
+    lock.checked = true;
+  }
+}
+
+bool Interpreter::Impl::refine_gil(const snapshot::TaskRef& waiter, std::uint64_t futex, snapshot::Lock& lock) const {
+  const Layout& l = runtime.layout;
+  const std::uint64_t gil =
+      l.gil_in_runtime != 0 ? runtime.address + l.gil_in_runtime : remote.pointer(runtime.interpreter + l.gil_in_interp);
+  // The condition (32) and the mutex (80) of take_gil(); behind them is what a thread that gives it up waits on.
+  if (gil == 0 || futex < gil + 32 || futex >= gil + 120) return false;
+  lock.kind = LockKind::PyGil;
+  lock.name = "the GIL";
+  lock.address = RemoteAddr{gil};
+  lock.ownership = Ownership::Unreadable;
+  const std::uint64_t holder = remote.pointer(gil + l.gil_holder);
+  const int locked = remote.get<int>(gil + l.gil_locked);
+  lock.evidence = "gil.locked " + std::to_string(locked) + ", last_holder " + hex(holder);
+  if (locked != 1) return true;
+  for (const ThreadState& state : states) {
+    if (state.address != holder || state.tid.value == 0 || state.tid == waiter.tid) continue;
+    lock.ownership = Ownership::Known;
+    lock.owners = {{waiter.pid, state.tid}};
+    lock.checked = true;
+  }
+  return true;
+}
+
+bool Interpreter::Impl::refine_import(const ThreadState& state, Pid pid, snapshot::Lock& lock) const {
+  if (!types.is(state.doing.object, "import lock")) return false;
+  const auto name = objects.string(objects.attribute(state.doing.object, "name"), 256);
+  lock.kind = LockKind::PyImportLock;
+  lock.name = label("import lock of module", name.value_or(std::string()));
+  lock.address = RemoteAddr{state.doing.object};
+  const auto owner = objects.integer(objects.attribute(state.doing.object, "owner"));
+  lock.evidence = "_ModuleLock.owner " + (owner ? hex(static_cast<std::uint64_t>(*owner)) : std::string("None"));
+  if (owner) set_owner(static_cast<std::uint64_t>(*owner), pid, lock);
+  return true;
+}
+
+Object Interpreter::Impl::thread_with_lock(Object tstate_lock) const {
+  Object thread = 0;
+  objects.each_entry(module_global(objects, modules, "threading", "_active"), [&](Object, Object value) {
+    if (objects.attribute(value, "_tstate_lock") == tstate_lock) thread = value;
+    return thread == 0;
+  });
+  return thread;
+}
+
+// Up to 3.12 a join waits for the lock that a thread state releases at its end.
+bool Interpreter::Impl::refine_join(const ThreadState& state, Pid pid, const LockObject& found, std::uint64_t futex,
+                                    snapshot::Lock& lock) const {
+  if (found.type != "threading.Lock") return false;
+  Object thread = local_of(state, "_wait_for_tstate_lock", "self");
+  if (thread == 0 || objects.attribute(thread, "_tstate_lock") != found.object) thread = thread_with_lock(found.object);
+  if (thread == 0) return false;
+  const auto ident = objects.integer(objects.attribute(thread, "_ident"));
+  lock.kind = LockKind::PyThreadJoin;
+  lock.name = label("end of thread", objects.string(objects.attribute(thread, "_name"), 128).value_or(std::string()));
+  lock.address = RemoteAddr{found.object};
+  lock.evidence = "_tstate_lock at " + hex(found.object) + ", futex " + hex(futex);
+  if (ident) set_owner(static_cast<std::uint64_t>(*ident), pid, lock);
+  return true;
+}
+
+// From 3.13 on some waits sleep on a semaphore in their own stack frame: struct wait_entry {park_arg, addr, sema} of
+// Python/parking_lot.c, where addr is the object that is waited for.
+bool Interpreter::Impl::refine_parked(const ThreadState& state, Pid pid, std::uint64_t futex, snapshot::Lock& lock) const {
+  if (runtime.layout.minor < 13) return false;
+  const bool on_stack = linux::find_mapping(space.maps, RemoteAddr{futex}) != nullptr &&
+                        (linux::find_mapping(space.maps, RemoteAddr{futex}) == linux::find_mapping(space.maps, RemoteAddr{state.ident}) ||
+                         linux::find_mapping(space.maps, RemoteAddr{futex})->path == "[stack]");
+  const std::uint64_t address = on_stack ? remote.word(futex - 8) : 0;
+  if (address < 4096 || linux::find_mapping(space.maps, RemoteAddr{address}) == nullptr) return false;
+  if (const auto known = locks.find(address); known != locks.end()) {
+    const LockObject& found = known->second;
+    lock.kind = found.type == "threading.RLock" ? LockKind::PyRLock : LockKind::PyLock;
+    lock.name = label(found.type, reach.name_of(found.object));
+    lock.address = RemoteAddr{found.object};
+    set_owner(found.owner, pid, lock);
+    return true;
+  }
+  lock.kind = LockKind::PyParked;
+  lock.address = RemoteAddr{address};
+  lock.evidence = "parking lot entry at " + hex(futex - 16) + " waits for " + hex(address);
+  if (state.doing.call != "threading.Thread.join" || !types.is(state.doing.object, "threading.Thread")) return true;
+  const auto ident = objects.integer(objects.attribute(state.doing.object, "_ident"));
+  lock.kind = LockKind::PyThreadJoin;
+  lock.name = label("end of thread", objects.string(objects.attribute(state.doing.object, "_name"), 128).value_or(std::string()));
+  if (ident) set_owner(static_cast<std::uint64_t>(*ident), pid, lock);
+  return true;
+}
+
+void Interpreter::Impl::refine_sem_lock(const LockObject& found, snapshot::Lock& lock) const {
+  const Describer describer(objects, types, tids);
+  std::string name = reach.name_of(found.object);
+  if (name.ends_with("._semlock")) name.resize(name.size() - 9);
+  const auto object = describer.describe({found.object, found.type, name});
+  lock.kind = LockKind::PySemLock;
+  const auto number = [&](const char* key) {
+    const auto n = object.numbers.find(key);
+    return n == object.numbers.end() ? std::int64_t{0} : n->second;
+  };
+  const bool recursive = number("kind") == 0;
+  const bool mutex = number("maxvalue") == 1;
+  lock.name = label(recursive ? "multiprocessing.RLock" : mutex ? "multiprocessing.Lock" : "multiprocessing.Semaphore", name);
+  for (const char* key : {"value", "waiters", "kind", "count"}) lock.numbers[key] = number(key);
+  lock.numbers["max"] = number("maxvalue");
+  lock.evidence = "SemLock at " + hex(found.object) + ", handle " + hex(found.futex);
+}
+
+bool Interpreter::Impl::refine_lock(const snapshot::TaskRef& waiter, RemoteAddr futex, snapshot::Lock& lock) {
+  if (refine_gil(waiter, futex.value, lock)) return true;
+  const ThreadState* state = state_of(waiter.tid);
+  if (state != nullptr && refine_import(*state, waiter.pid, lock)) return true;
+  const LockObject found = lock_of(state, futex.value);
+  if (found.object == 0) return state != nullptr && refine_parked(*state, waiter.pid, futex.value, lock);
+  if (state != nullptr && refine_join(*state, waiter.pid, found, futex.value, lock)) return true;
+  lock.address = RemoteAddr{found.object};
+  if (found.type == "multiprocessing.SemLock") {
+    refine_sem_lock(found, lock);
+    return true;
+  }
+  lock.name = label(found.type == "io.Buffered" ? "lock of the buffered file" : found.type, reach.name_of(found.object));
+  lock.evidence = std::string(found.type) + " at " + hex(found.object) + ", futex " + hex(found.futex);
+  if (found.type == "threading.RLock" || found.type == "io.Buffered") {
+    lock.kind = LockKind::PyRLock;
+    set_owner(found.owner, waiter.pid, lock);
+    return true;
+  }
+  lock.kind = LockKind::PyLock;
+  if (state != nullptr && local_of(*state, "wait", "waiter") == found.object) {
+    lock.kind = LockKind::Condition;  // a fresh lock that notify() releases
+    lock.name = state->doing.call;
+    return true;
+  }
+  for (const ThreadState& holder : states) {
+    for (const LockObject& held : holder.held) {
+      if (held.object == found.object && holder.tid.value != 0) lock.likely_owners.push_back({waiter.pid, holder.tid});
+    }
+  }
+  return true;
+}
+
+}  // namespace ipcdoctor::runtime::cpython
