@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <tuple>
 
 #include "base/text.h"
 
@@ -65,8 +64,9 @@ void SymbolTable::add(const ElfFile& elf, std::uint32_t type) {
 void SymbolTable::sort() {
   for (std::vector<Symbol>* symbols : {&functions_, &variables_}) {
     std::ranges::sort(*symbols, [this](const Symbol& a, const Symbol& b) {
-      return std::make_tuple(a.address, b.size, a.rank, name_of(a)) <
-             std::make_tuple(b.address, a.size, b.rank, name_of(b));
+      if (a.address != b.address) return a.address < b.address;
+      if (a.size != b.size) return a.size > b.size;
+      return a.rank != b.rank ? a.rank < b.rank : name_of(a) < name_of(b);
     });
   }
 }

@@ -107,7 +107,10 @@ Result<std::vector<snapshot::Frame>> Images::unwind(const linux::AddressSpace& s
   const RawStack stack = impl_->unwinder.unwind(space, registers, limit);
   std::vector<snapshot::Frame> frames;
   frames.reserve(stack.frames.size());
-  for (const RawFrame& raw : stack.frames) frames.push_back(frame_of(impl_->cache, space, raw.pc));
+  for (const RawFrame& raw : stack.frames) {
+    frames.push_back(frame_of(impl_->cache, space, raw.pc));
+    frames.back().guessed = raw.guessed;
+  }
   return frames;
 }
 

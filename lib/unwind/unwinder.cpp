@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
+
+#include "unwind/frame_pointer.h"
 
 // Exported by libunwind-x86_64 for users that have their own tables (perf does the same); in no public header.
 extern "C" int _Ux86_64_dwarf_search_unwind_table(unw_addr_space_t space, unw_word_t ip, unw_dyn_info_t* table,
@@ -27,7 +30,7 @@ struct Context {
   const std::vector<FrameEntry>* built = nullptr;  ///< the table at kBuiltTables just now
   std::size_t reads_left = 0;
   bool no_description = false;
-  bool missing_register = false;
+  bool missing_rbp = false;
 };
 
 std::uint64_t* register_at(Registers& registers, unw_regnum_t number) {
@@ -49,7 +52,7 @@ int access_register(unw_addr_space_t, unw_regnum_t number, unw_word_t* value, in
   Context& context = *static_cast<Context*>(arg);
   std::uint64_t* slot = register_at(context.registers, number);
   if (slot == nullptr) {
-    context.missing_register = true;
+    context.missing_rbp = context.missing_rbp || number == UNW_X86_64_RBP;
     return -UNW_EBADREG;
   }
   if (write != 0) *slot = *value; else *value = *slot;
@@ -119,7 +122,7 @@ std::optional<End> end_of(int step, const Context& context) {
   if (step == 0) return End::Outermost;
   if (step > 0) return std::nullopt;
   if (context.reads_left == 0) return End::Limit;
-  return context.missing_register ? End::MissingRegister : End::Broken;
+  return context.missing_rbp ? End::MissingRegister : End::Broken;
 }
 
 }  // namespace
@@ -148,35 +151,90 @@ unw_addr_space* Unwinder::space_for(const linux::AddressSpace& space) {
   return known->second.get();
 }
 
-RawStack Unwinder::unwind(const linux::AddressSpace& space, const Registers& registers, std::size_t limit) {
+/// One unwinding under way: the frames so far and where libunwind stands.
+struct Unwinder::Walk {
+  Context context;
+  unw_cursor_t cursor{};
   RawStack stack;
-  stack.frames.push_back({registers.pc.value, registers.sp.value, 0});
-  unw_addr_space* unwind_space = space_for(space);
-  Context context{.space = &space, .images = &images_, .registers = registers};
-  context.reads_left = kReadsPerFrame;
-  unw_cursor_t cursor;
-  if (unwind_space == nullptr || unw_init_remote(&cursor, unwind_space, &context) < 0) return stack;
   std::size_t switches = 0;
-  while (stack.frames.size() < limit) {
-    context.no_description = context.missing_register = false;
+  std::size_t limit;
+  bool guessing = false;
+
+  bool start(unw_addr_space_t space, std::uint64_t pc, std::uint64_t sp) {
     context.reads_left = kReadsPerFrame;
-    const bool signal_frame = unw_is_signal_frame(&cursor) > 0;
-    const int step = unw_step(&cursor);
-    const auto end = end_of(step, context);
-    if (end) {
-      stack.end = *end;
-      return stack;
-    }
-    const RawFrame frame = frame_at(cursor);
-    const bool grew = frame.sp > stack.frames.back().sp;
-    if (frame.pc == 0 || (!grew && !(signal_frame && ++switches <= kMaxStackSwitches))) {
-      stack.end = frame.pc == 0 ? End::Outermost : End::Broken;
-      return stack;
-    }
-    stack.frames.push_back(frame);
+    context.registers.pc = RemoteAddr{pc};
+    context.registers.sp = RemoteAddr{sp};
+    stack.frames.push_back({pc, sp, guessing});
+    return space != nullptr && unw_init_remote(&cursor, space, &context) == 0;
   }
-  stack.end = End::Limit;
-  return stack;
+
+  /// Goes on to the end; afterwards the cursor stands at the last frame.
+  void run() {
+    stack.end = End::Limit;
+    while (stack.frames.size() < limit) {
+      context.no_description = context.missing_rbp = false;
+      context.reads_left = kReadsPerFrame;
+      const unw_cursor_t before = cursor;
+      const bool signal_frame = unw_is_signal_frame(&cursor) > 0;
+      const int step = unw_step(&cursor);
+      auto end = end_of(step, context);
+      const RawFrame frame = end ? RawFrame{} : frame_at(cursor);
+      if (!end && frame.pc == 0) end = End::Outermost;
+      const bool grew = frame.sp > stack.frames.back().sp;
+      if (!end && !grew && !(signal_frame && ++switches <= kMaxStackSwitches)) end = End::Broken;
+      if (end) {
+        stack.end = *end;
+        cursor = before;
+        return;
+      }
+      stack.frames.push_back({frame.pc, frame.sp, guessing});
+    }
+  }
+
+  std::uint64_t function_start() {
+    unw_proc_info_t info{};
+    context.reads_left = kReadsPerFrame;
+    return unw_get_proc_info(&cursor, &info) == 0 ? info.start_ip : 0;
+  }
+};
+
+RawStack Unwinder::unwind(const linux::AddressSpace& space, const Registers& registers, std::size_t limit) {
+  Walk walk{.context = Context{.space = &space, .images = &images_, .registers = registers}, .stack = {},
+            .limit = limit};
+  if (!walk.start(space_for(space), registers.pc.value, registers.sp.value)) return std::move(walk.stack);
+  walk.run();
+  if (walk.stack.end == End::NoDescription) bridge(space, walk);
+  if (walk.stack.end == End::MissingRegister) guess_frame_pointer(space, walk);
+  return std::move(walk.stack);
+}
+
+// Code without a description has no frame that could be computed: go on at the nearest caller that has one.
+void Unwinder::bridge(const linux::AddressSpace& space, Walk& walk) {
+  const RawFrame last = walk.stack.frames.back();
+  const auto found = find_return_address(space, images_, last.sp);
+  if (!found || walk.stack.frames.size() >= walk.limit) return;
+  walk.guessing = true;
+  walk.context.registers = Registers{};
+  if (walk.start(space_for(space), found->pc, found->at + 8)) walk.run();
+}
+
+// Tries the candidates until one leads to the outermost frame; else the nearest that a direct call confirms.
+void Unwinder::guess_frame_pointer(const linux::AddressSpace& space, Walk& walk) {
+  const Walk before = walk;
+  const auto candidates = find_frame_pointers(space, images_, walk.stack.frames.back().sp, walk.function_start());
+  std::optional<RawStack> fallback;
+  for (const FramePointer& candidate : candidates) {
+    // the cursor points at this context: restore it in place
+    walk.cursor = before.cursor;
+    walk.stack = before.stack;
+    walk.switches = before.switches;
+    walk.guessing = true;
+    walk.context.registers.rbp = candidate.value;
+    walk.run();
+    if (walk.stack.end == End::Outermost) return;
+    if (candidate.direct && !fallback) fallback = walk.stack;
+  }
+  walk.stack = fallback ? std::move(*fallback) : before.stack;
 }
 
 }  // namespace ipcdoctor::unwind

@@ -15,14 +15,14 @@ namespace ipcdoctor::unwind {
 /// One step of a stack.
 struct RawFrame {
   std::uint64_t pc = 0, sp = 0;
-  std::uint64_t function = 0;  ///< start of the function by its frame description; 0 = not known
+  bool guessed = false;        ///< found by scanning the stack, or beyond such a frame
 };
 
 /// Why a stack ended.
 enum class End {
   Outermost,       ///< the frame description says that nobody called
   NoDescription,   ///< code without unwind information
-  MissingRegister, ///< the frame is found through rbp or another register that is not known
+  MissingRegister, ///< the frame is found through rbp, which is not known
   Broken,          ///< the stack pointer did not grow, memory could not be read, a description is damaged
   Limit,           ///< too many frames or too much work
 };
@@ -36,10 +36,15 @@ struct RawStack {
 class Unwinder {
  public:
   explicit Unwinder(ImageCache& images) : images_(images) {}
+
+  /// Where the frame description does not do (rbp is not known, or there is none), goes on by a scan of the stack; all
+  /// frames from there on are marked as guessed.
   RawStack unwind(const linux::AddressSpace& space, const Registers& registers, std::size_t limit);
 
  private:
-  struct Layout;
+  struct Walk;
+  void bridge(const linux::AddressSpace& space, Walk& walk);
+  void guess_frame_pointer(const linux::AddressSpace& space, Walk& walk);
   struct AddrSpaceDelete {
     void operator()(unw_addr_space* space) const;
   };
