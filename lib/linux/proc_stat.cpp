@@ -32,6 +32,9 @@ Result<Stat> parse_stat(std::string_view line) {
              take_number(rest, stat.start_ticks);
   // A number that ends the text may have been cut; the kernel always writes more fields behind it.
   if (!complete || rest.empty()) return malformed;
+  bool more = take_number(rest, unused_fault_count) /* vsize */ && take_number(rest, unused) /* rss */;
+  for (int field = 25; more && field <= 27; ++field) more = take_number(rest, unused_fault_count);
+  if (!more || !take_number(rest, stat.start_stack)) stat.start_stack = 0;
   return stat;
 }
 
