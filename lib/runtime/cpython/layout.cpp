@@ -54,7 +54,7 @@ Layout interpreter_frames(int minor) {
   l.code_name = 120;
   l.code_qualname = 128;
   l.code_line_table = 136;
-  l.code_exception_table = 88;
+  l.code_exception_table = 40;
   l.code_local_names = 96;
   l.string_state = 32;
   return l;

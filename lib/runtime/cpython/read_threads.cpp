@@ -10,6 +10,14 @@ constexpr std::size_t kUserObjects = 3000;
 constexpr std::size_t kAllObjects = 4000;
 constexpr std::size_t kMaxDescribed = 512;
 
+// Objects that tell nothing by themselves: those inside others of the library, and what only the library's frames name.
+bool is_part(const Reached& r) {
+  if (r.type == "multiprocessing.SemLock" || r.type == "multiprocessing.Process" || r.type == "threading.Thread") return false;
+  if (r.name.find("._") != std::string::npos) return true;
+  const bool whole = r.type == "multiprocessing.Pool" || r.type.ends_with("Executor") || r.type.ends_with("Queue");
+  return r.name.empty() && !whole;
+}
+
 void mark_inherited(const std::vector<PyFrame>& frames, std::vector<snapshot::Frame>& out) {
   for (std::size_t i = own_frames(frames); i < out.size(); ++i) out[i].user_code = false;
 }
@@ -101,10 +109,7 @@ std::vector<snapshot::RuntimeObject> Interpreter::Impl::read_objects() {
     if (out.size() >= kMaxDescribed) break;
     const bool internal = r.type == "weakref" || r.type.starts_with("io.") || r.type == "Pool.result" ||
                           r.type == "multiprocessing.Popen" || r.type == "Executor.manager";
-    // Parts of other objects of the library tell nothing by themselves.
-    const bool part = r.type.starts_with("threading.") && r.type != "threading.Thread" &&
-                      (r.name.empty() || r.name.find("._") != std::string::npos);
-    if (internal || part) continue;
+    if (internal || is_part(r)) continue;
     auto object = describer.describe(r);
     if (r.type == "multiprocessing.SemLock" && object.numbers["count"] <= 0) continue;
     out.push_back(std::move(object));
