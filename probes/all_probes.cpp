@@ -20,12 +20,19 @@ extern const diagnosis::Probe kDeadLockOwner;
 extern const diagnosis::Probe kLockOrderCycle;
 extern const diagnosis::Probe kSelfDeadlock;
 extern const diagnosis::Probe kLockHeldWhileWaiting;
+extern const diagnosis::Probe kLeakedLock;
 extern const diagnosis::Probe kLostWorker;
 extern const diagnosis::Probe kMissingParty;
 extern const diagnosis::Probe kMissedWakeup;
 extern const diagnosis::Probe kPoolStarvation;
+extern const diagnosis::Probe kLostToken;
 extern const diagnosis::Probe kUnsharedPrimitive;
 extern const diagnosis::Probe kJoinCycle;
+extern const diagnosis::Probe kStoppedProcess;
+extern const diagnosis::Probe kPeerlessOpen;
+extern const diagnosis::Probe kExternalInput;
+extern const diagnosis::Probe kSignalNeverSent;
+extern const diagnosis::Probe kKernelServiceCycle;
 
 std::span<const diagnosis::Probe* const> all_probes() {
   static constexpr std::array kProbes = {
@@ -44,12 +51,19 @@ std::span<const diagnosis::Probe* const> all_probes() {
       &kLockOrderCycle,
       &kSelfDeadlock,
       &kLockHeldWhileWaiting,
+      &kLeakedLock,
       &kLostWorker,
       &kMissingParty,
       &kMissedWakeup,
       &kPoolStarvation,
+      &kLostToken,
       &kUnsharedPrimitive,
       &kJoinCycle,
+      &kStoppedProcess,
+      &kPeerlessOpen,
+      &kExternalInput,
+      &kSignalNeverSent,
+      &kKernelServiceCycle,
   };
   return kProbes;
 }

@@ -15,7 +15,8 @@ using snapshot::WaitKind;
 
 constexpr std::size_t kMaxNamed = 3;  // of a list; a sentence with more is not read
 
-std::string join(const std::vector<std::string>& parts, const std::string& glue, std::size_t total) {
+std::string join(const std::vector<std::string>& parts, const std::string& glue,
+                 std::size_t total) {
   std::string text;
   for (std::size_t i = 0; i < parts.size(); ++i) text += (i == 0 ? "" : glue) + parts[i];
   if (total > parts.size()) text += glue + std::to_string(total - parts.size()) + " more";
@@ -40,13 +41,20 @@ std::string children_of(const Wait& wait) {
 std::string input_on(const Snapshot& snapshot, const ObjectId& id) {
   const std::string name = object_name(snapshot, id);
   switch (id.kind) {
-    case ObjectKind::Terminal: return "input from " + name;
-    case ObjectKind::TerminalMaster: return "output or hangup of " + name;
-    case ObjectKind::EventFd: return "a count on " + name;
-    case ObjectKind::TimerFd: return "a timer, " + name;
-    case ObjectKind::SignalFd: return "a signal on " + name;
-    case ObjectKind::PidFd: return "the exit of " + std::to_string(id.ino);
-    case ObjectKind::MessageQueue: return "a message on " + name;
+    case ObjectKind::Terminal:
+      return "input from " + name;
+    case ObjectKind::TerminalMaster:
+      return "output or hangup of " + name;
+    case ObjectKind::EventFd:
+      return "a count on " + name;
+    case ObjectKind::TimerFd:
+      return "a timer, " + name;
+    case ObjectKind::SignalFd:
+      return "a signal on " + name;
+    case ObjectKind::PidFd:
+      return "the exit of " + std::to_string(id.ino);
+    case ObjectKind::MessageQueue:
+      return "a message on " + name;
     case ObjectKind::Pipe:
     case ObjectKind::Fifo:
     case ObjectKind::UnixSocket:
@@ -57,7 +65,8 @@ std::string input_on(const Snapshot& snapshot, const ObjectId& id) {
       if (listens) return "a connection on " + name;
       return (datagrams ? "a datagram on " : "data or EOF on ") + name;
     }
-    default: return "an event of " + name;
+    default:
+      return "an event of " + name;
   }
 }
 
@@ -70,14 +79,16 @@ std::string any_of(const Snapshot& snapshot, const std::vector<Awaited>& objects
   std::vector<std::string> parts;
   for (const Awaited& awaited : objects) {
     const std::string part = one_of(snapshot, awaited);
-    if (parts.size() < kMaxNamed && std::ranges::find(parts, part) == parts.end()) parts.push_back(part);
+    if (parts.size() < kMaxNamed && std::ranges::find(parts, part) == parts.end())
+      parts.push_back(part);
   }
   return join(parts, ", ", parts.size() < kMaxNamed ? parts.size() : objects.size());
 }
 
 std::string watched_by(const Snapshot& snapshot, const ObjectId& epoll) {
   const Object* object = snapshot::find_object(snapshot, epoll);
-  if (object == nullptr || object->watched.empty()) return "an event on " + object_name(snapshot, epoll);
+  if (object == nullptr || object->watched.empty())
+    return "an event on " + object_name(snapshot, epoll);
   constexpr std::uint32_t kIn = 1, kOut = 4;  // EPOLLIN, EPOLLOUT of epoll_ctl(2)
   std::vector<Awaited> objects;
   for (const snapshot::Watched& w : object->watched)
@@ -106,28 +117,48 @@ std::string kind_of(snapshot::LockKind kind) {
   switch (kind) {
     case LockKind::Mutex:
     case LockKind::RecursiveMutex:
-    case LockKind::ErrorcheckMutex: return "a mutex";
-    case LockKind::RobustMutex: return "a robust mutex";
-    case LockKind::PiMutex: return "a priority-inheritance mutex";
-    case LockKind::RwlockRead: return "a read lock";
-    case LockKind::RwlockWrite: return "a write lock";
-    case LockKind::Condition: return "a condition variable";
-    case LockKind::Semaphore: return "a semaphore";
-    case LockKind::Barrier: return "a barrier";
+    case LockKind::ErrorcheckMutex:
+      return "a mutex";
+    case LockKind::RobustMutex:
+      return "a robust mutex";
+    case LockKind::PiMutex:
+      return "a priority-inheritance mutex";
+    case LockKind::RwlockRead:
+      return "a read lock";
+    case LockKind::RwlockWrite:
+      return "a write lock";
+    case LockKind::Condition:
+      return "a condition variable";
+    case LockKind::Semaphore:
+      return "a semaphore";
+    case LockKind::Barrier:
+      return "a barrier";
     case LockKind::ThreadJoin:
-    case LockKind::PyThreadJoin: return "the end of a thread";
-    case LockKind::Once: return "a one-time initialisation";
-    case LockKind::FileStream: return "the lock of a FILE";
-    case LockKind::Arena: return "the lock of malloc";
-    case LockKind::LibcInternal: return "a lock inside libc";
-    case LockKind::Latch: return "a latch";
-    case LockKind::PyLock: return "a threading.Lock";
-    case LockKind::PyRLock: return "a threading.RLock";
-    case LockKind::PyGil: return "the GIL";
-    case LockKind::PySemLock: return "a multiprocessing semaphore";
-    case LockKind::PyImportLock: return "an import lock";
+    case LockKind::PyThreadJoin:
+      return "the end of a thread";
+    case LockKind::Once:
+      return "a one-time initialisation";
+    case LockKind::FileStream:
+      return "the lock of a FILE";
+    case LockKind::Arena:
+      return "the lock of malloc";
+    case LockKind::LibcInternal:
+      return "a lock inside libc";
+    case LockKind::Latch:
+      return "a latch";
+    case LockKind::PyLock:
+      return "a threading.Lock";
+    case LockKind::PyRLock:
+      return "a threading.RLock";
+    case LockKind::PyGil:
+      return "the GIL";
+    case LockKind::PySemLock:
+      return "a multiprocessing semaphore";
+    case LockKind::PyImportLock:
+      return "an import lock";
     case LockKind::Unknown:
-    case LockKind::PyParked: break;
+    case LockKind::PyParked:
+      break;
   }
   return "";
 }
@@ -135,7 +166,8 @@ std::string kind_of(snapshot::LockKind kind) {
 std::string futex_of(const Wait& wait) {
   const snapshot::Lock& lock = wait.futex.lock;
   using snapshot::LockKind;
-  if ((lock.kind == LockKind::ThreadJoin || lock.kind == LockKind::PyThreadJoin) && !lock.owners.empty())
+  if ((lock.kind == LockKind::ThreadJoin || lock.kind == LockKind::PyThreadJoin) &&
+      !lock.owners.empty())
     return "the end of thread " + thread_list(lock.owners);
   if (!lock.name.empty()) return lock.name;
   const std::string kind = kind_of(lock.kind);
@@ -151,41 +183,68 @@ std::string file_lock_of(const Snapshot& snapshot, const Wait& wait) {
 
 std::string of_first(const Snapshot& snapshot, const Wait& wait, const std::string& before,
                      const std::string& without) {
-  return wait.objects.empty() ? without : before + object_name(snapshot, wait.objects.front().object);
+  return wait.objects.empty() ? without
+                              : before + object_name(snapshot, wait.objects.front().object);
 }
 
 std::string describe(const Snapshot& snapshot, const snapshot::Process& process, const Wait& wait) {
   switch (wait.kind) {
-    case WaitKind::Running: return "nothing: it runs";
-    case WaitKind::Read: return wait.objects.empty() ? "data" : input_on(snapshot, wait.objects.front().object);
-    case WaitKind::Write: return of_first(snapshot, wait, "room in ", "room to write");
+    case WaitKind::Running:
+      return "nothing: it runs";
+    case WaitKind::Read:
+      return wait.objects.empty() ? "data" : input_on(snapshot, wait.objects.front().object);
+    case WaitKind::Write:
+      return of_first(snapshot, wait, "room in ", "room to write");
     case WaitKind::Poll:
       if (wait.objects.empty()) return wait.untimed ? "a signal" : "time to pass";
       return any_of(snapshot, wait.objects);
-    case WaitKind::Epoll: return wait.objects.empty() ? "an event" : watched_by(snapshot, wait.objects.front().object);
+    case WaitKind::Epoll:
+      return wait.objects.empty() ? "an event" : watched_by(snapshot, wait.objects.front().object);
     case WaitKind::OpenFifo:
-      return of_first(snapshot, wait, "somebody to open the other side of ", "the other side of a FIFO");
-    case WaitKind::Accept: return of_first(snapshot, wait, "a connection on ", "a connection");
-    case WaitKind::Connect: return of_first(snapshot, wait, "its connection to be taken, ", "a connection");
-    case WaitKind::Futex: return futex_of(wait);
-    case WaitKind::Child: return children_of(wait);
-    case WaitKind::Vfork: return "its vfork child " + numbers(wait.children) + " to exec or exit";
-    case WaitKind::FileLock: return file_lock_of(snapshot, wait);
-    case WaitKind::SysvSem: return "System V semaphore set " + std::to_string(wait.sysv.id);
-    case WaitKind::SysvSend: return "room in System V queue " + std::to_string(wait.sysv.id);
-    case WaitKind::SysvReceive: return "a message on System V queue " + std::to_string(wait.sysv.id);
-    case WaitKind::MqSend: return of_first(snapshot, wait, "room in ", "room in a message queue");
-    case WaitKind::MqReceive: return of_first(snapshot, wait, "a message on ", "a message");
-    case WaitKind::Sleep: return "time to pass";
-    case WaitKind::Signal: return "a signal";
-    case WaitKind::Stopped: return "SIGCONT: it is stopped";
-    case WaitKind::Traced: return "its tracer " + std::to_string(process.tracer.value);
-    case WaitKind::KernelService: return of_first(snapshot, wait, "the server of ", "a server of the kernel");
-    case WaitKind::Close: return of_first(snapshot, wait, "the peer to take what was sent on ", "a lingering close");
-    case WaitKind::IoUring: return of_first(snapshot, wait, "a completion on ", "an io_uring completion");
-    case WaitKind::Exiting: return wait.children.empty() ? "its own exit" : children_of(wait);
-    case WaitKind::Terminal: return of_first(snapshot, wait, "output to go on, ", "a terminal");
-    case WaitKind::Unknown: break;
+      return of_first(snapshot, wait, "somebody to open the other side of ",
+                      "the other side of a FIFO");
+    case WaitKind::Accept:
+      return of_first(snapshot, wait, "a connection on ", "a connection");
+    case WaitKind::Connect:
+      return of_first(snapshot, wait, "its connection to be taken, ", "a connection");
+    case WaitKind::Futex:
+      return futex_of(wait);
+    case WaitKind::Child:
+      return children_of(wait);
+    case WaitKind::Vfork:
+      return "its vfork child " + numbers(wait.children) + " to exec or exit";
+    case WaitKind::FileLock:
+      return file_lock_of(snapshot, wait);
+    case WaitKind::SysvSem:
+      return "System V semaphore set " + std::to_string(wait.sysv.id);
+    case WaitKind::SysvSend:
+      return "room in System V queue " + std::to_string(wait.sysv.id);
+    case WaitKind::SysvReceive:
+      return "a message on System V queue " + std::to_string(wait.sysv.id);
+    case WaitKind::MqSend:
+      return of_first(snapshot, wait, "room in ", "room in a message queue");
+    case WaitKind::MqReceive:
+      return of_first(snapshot, wait, "a message on ", "a message");
+    case WaitKind::Sleep:
+      return "time to pass";
+    case WaitKind::Signal:
+      return "a signal";
+    case WaitKind::Stopped:
+      return "SIGCONT: it is stopped";
+    case WaitKind::Traced:
+      return "its tracer " + std::to_string(process.tracer.value);
+    case WaitKind::KernelService:
+      return of_first(snapshot, wait, "the server of ", "a server of the kernel");
+    case WaitKind::Close:
+      return of_first(snapshot, wait, "the peer to take what was sent on ", "a lingering close");
+    case WaitKind::IoUring:
+      return of_first(snapshot, wait, "a completion on ", "an io_uring completion");
+    case WaitKind::Exiting:
+      return wait.children.empty() ? "its own exit" : children_of(wait);
+    case WaitKind::Terminal:
+      return of_first(snapshot, wait, "output to go on, ", "a terminal");
+    case WaitKind::Unknown:
+      break;
   }
   return wait.call.empty() ? "something that could not be seen" : "its call " + wait.call;
 }
@@ -206,7 +265,8 @@ std::string describe_wait(const snapshot::Snapshot& snapshot, TaskRef task) {
   const snapshot::Process* process = snapshot::find_process(snapshot, task.pid);
   const snapshot::Thread* thread = snapshot::find_thread(snapshot, task);
   if (process != nullptr && (process->dead || process->exited)) return "nothing: it has exited";
-  if (process == nullptr || thread == nullptr || !thread->wait) return "something that could not be seen";
+  if (process == nullptr || thread == nullptr || !thread->wait)
+    return "something that could not be seen";
   return describe(snapshot, *process, *thread->wait);
 }
 

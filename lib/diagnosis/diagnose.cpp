@@ -13,8 +13,8 @@ using snapshot::Snapshot;
 using snapshot::Thread;
 using snapshot::WaitKind;
 
-constexpr int kFallback = 0;              // weight of unclassified-deadlock
-constexpr std::size_t kMaxAsked = 256;    // tasks whose reasons to live are asked for
+constexpr int kFallback = 0;            // weight of unclassified-deadlock
+constexpr std::size_t kMaxAsked = 256;  // tasks whose reasons to live are asked for
 
 bool heavier(const Finding& a, const Finding& b) {
   return std::tuple(-a.weight, a.code) < std::tuple(-b.weight, b.code);
@@ -22,7 +22,8 @@ bool heavier(const Finding& a, const Finding& b) {
 
 void add_also(Finding& leader, const Finding& other) {
   if (other.weight == kFallback || other.slug == leader.slug) return;
-  if (std::ranges::find(leader.also, other.slug) == leader.also.end()) leader.also.push_back(other.slug);
+  if (std::ranges::find(leader.also, other.slug) == leader.also.end())
+    leader.also.push_back(other.slug);
 }
 
 /// One finding a set: the heaviest.
@@ -42,18 +43,21 @@ std::vector<Finding> merge_sets(std::vector<Finding> findings) {
 
 bool share_a_task(const Finding& a, const Finding& b) {
   return std::ranges::any_of(a.stuck, [&](const StuckTask& one) {
-    return std::ranges::any_of(b.stuck, [&](const StuckTask& other) { return one.task == other.task; });
+    return std::ranges::any_of(b.stuck,
+                               [&](const StuckTask& other) { return one.task == other.task; });
   });
 }
 
-/// About live tasks: the worse verdict leads, then the heavier; one that shares a task with an earlier one joins it.
+/// About live tasks: the worse verdict leads, then the heavier; one that shares a task with an
+/// earlier one joins it.
 std::vector<Finding> merge_live(std::vector<Finding> findings) {
   std::ranges::stable_sort(findings, [](const Finding& a, const Finding& b) {
     return a.verdict != b.verdict ? a.verdict < b.verdict : heavier(a, b);
   });
   std::vector<Finding> merged;
   for (Finding& finding : findings) {
-    const auto it = std::ranges::find_if(merged, [&](const Finding& f) { return share_a_task(f, finding); });
+    const auto it =
+        std::ranges::find_if(merged, [&](const Finding& f) { return share_a_task(f, finding); });
     if (it == merged.end())
       merged.push_back(std::move(finding));
     else
@@ -71,12 +75,14 @@ int lowest_pid(const Finding& finding) {
 
 void sort_for_report(std::vector<Finding>& findings) {
   std::ranges::stable_sort(findings, [](const Finding& a, const Finding& b) {
-    return std::tuple(a.verdict, a.grade, lowest_pid(a), a.code) < std::tuple(b.verdict, b.grade, lowest_pid(b), b.code);
+    return std::tuple(a.verdict, a.grade, lowest_pid(a), a.code) <
+           std::tuple(b.verdict, b.grade, lowest_pid(b), b.code);
   });
 }
 
 bool is_of_tree(const Process& process) {
-  return process.scope == Scope::Target || process.scope == Scope::Descendant || process.scope == Scope::Related;
+  return process.scope == Scope::Target || process.scope == Scope::Descendant ||
+         process.scope == Scope::Related;
 }
 
 /// What is true of a tree in which no probe found anything.

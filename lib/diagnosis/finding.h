@@ -18,18 +18,18 @@ std::string to_string(Grade grade);      ///< "proved" ...; "" for None
 
 struct StuckTask {
   TaskRef task;
-  std::string where;      ///< "app.py:9", "" if unknown
+  std::string where;  ///< "app.py:9", "" if unknown
   std::string function;
   std::string waits_for;  ///< "data or EOF on socket:[9433]"
 };
 
 /// Somebody whose act or omission is the cause.
 struct Culprit {
-  TaskRef task;           ///< tid 0: the process as a whole
+  TaskRef task;  ///< tid 0: the process as a whole
   int fd = -1;
   std::string where;
   std::string function;
-  std::string why;        ///< "holds the write end, never writes: waits for 42 to exit"
+  std::string why;  ///< "holds the write end, never writes: waits for 42 to exit"
   bool dead = false;
 };
 
@@ -42,26 +42,27 @@ struct ChainLink {
 
 struct Evidence {
   std::string fact;
-  std::string source;     ///< "/proc/42/syscall"
+  std::string source;  ///< "/proc/42/syscall"
 };
 
 /// One thing that is wrong. All text is safe to print.
 struct Finding {
-  std::string code;       ///< "IPC101"
-  std::string slug;       ///< "unclosed-write-end"
+  std::string code;  ///< "IPC101"
+  std::string slug;  ///< "unclosed-write-end"
   std::vector<std::string> also;
   Verdict verdict = Verdict::Deadlock;
   Grade grade = Grade::None;
   std::vector<std::string> assumptions;
   std::string title;
   std::string explanation;
-  std::string fix;        ///< lines, most useful first, in the words of the language at fault
+  std::string fix;  ///< lines, most useful first, in the words of the language at fault
   std::vector<StuckTask> stuck;
   std::vector<Culprit> culprits;
   std::vector<ChainLink> chain;
   std::vector<Evidence> evidence;
-  int set = -1;           ///< index in WaitGraph::stuck_sets(); -1: about live tasks that merely wait
-  int weight = 0;         ///< of several findings of one set the heaviest leads, the others become its `also`
+  int set = -1;  ///< index in WaitGraph::stuck_sets(); -1: about live tasks that merely wait
+  int weight =
+      0;  ///< of several findings of one set the heaviest leads, the others become its `also`
 };
 
 }  // namespace ipcdoctor::diagnosis

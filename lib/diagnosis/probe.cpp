@@ -20,7 +20,8 @@ StuckTask stuck_task(const Snapshot& snapshot, TaskRef task) {
   StuckTask stuck{task, "", "", describe_wait(snapshot, task)};
   if (const snapshot::Thread* thread = snapshot::find_thread(snapshot, task)) {
     stuck.where = snapshot::where(*thread);
-    if (const snapshot::Frame* frame = snapshot::user_frame(*thread)) stuck.function = frame->function;
+    if (const snapshot::Frame* frame = snapshot::user_frame(*thread))
+      stuck.function = frame->function;
   }
   return stuck;
 }
@@ -29,7 +30,8 @@ void add_call(Finding& finding, const Snapshot& snapshot, TaskRef task) {
   const snapshot::Thread* thread = snapshot::find_thread(snapshot, task);
   if (thread == nullptr || !thread->wait) return;
   const snapshot::Wait& wait = *thread->wait;
-  std::string fact = snapshot::label(snapshot, task) + " is in " + (wait.call.empty() ? "a call" : wait.call);
+  std::string fact =
+      snapshot::label(snapshot, task) + " is in " + (wait.call.empty() ? "a call" : wait.call);
   if (!wait.detail.empty()) fact += " (" + wait.detail + ")";
   fact += ": waits for " + describe_wait(snapshot, task);
   finding.evidence.push_back({std::move(fact), proc_path(task, "syscall")});
@@ -40,9 +42,11 @@ void add_call(Finding& finding, const Snapshot& snapshot, TaskRef task) {
 void add_wakers(Finding& finding, const Context& context, TaskRef task) {
   for (const graph::Waker& waker : context.graph.wakers(task, kMaxWakersEach)) {
     if (waker.evidence.empty()) continue;
-    const TaskRef who = waker.task.tid.value == 0 ? TaskRef{waker.task.pid, Tid{waker.task.pid.value}} : waker.task;
-    Evidence evidence{snapshot::label(context.snapshot, waker.task) + ": " + waker.evidence,
-                      waker.fd >= 0 ? proc_path(who, "fd/" + std::to_string(waker.fd)) : proc_path(who, "stat")};
+    const TaskRef who =
+        waker.task.tid.value == 0 ? TaskRef{waker.task.pid, Tid{waker.task.pid.value}} : waker.task;
+    Evidence evidence{
+        snapshot::label(context.snapshot, waker.task) + ": " + waker.evidence,
+        waker.fd >= 0 ? proc_path(who, "fd/" + std::to_string(waker.fd)) : proc_path(who, "stat")};
     const bool known = std::ranges::any_of(finding.evidence, [&](const Evidence& e) {
       return e.fact == evidence.fact && e.source == evidence.source;
     });
@@ -56,8 +60,9 @@ void add_stability(Finding& finding, const Snapshot& snapshot, std::span<const T
     return thread != nullptr && thread->stable;
   };
   if (tasks.empty() || !std::ranges::all_of(tasks, is_stable)) return;
-  finding.evidence.push_back({"none of them ran while all this was read: the switch counts did not change",
-                              proc_path(tasks.front(), "status")});
+  finding.evidence.push_back(
+      {"none of them ran while all this was read: the switch counts did not change",
+       proc_path(tasks.front(), "status")});
 }
 
 void add_evidence(Finding& finding, const Context& context, std::span<const TaskRef> tasks) {
@@ -69,7 +74,9 @@ void add_evidence(Finding& finding, const Context& context, std::span<const Task
   add_stability(finding, context.snapshot, tasks);
 }
 
-ChainLink link_of(const graph::Edge& edge) { return {edge.from, edge.to.task, edge.to.by, edge.to.evidence}; }
+ChainLink link_of(const graph::Edge& edge) {
+  return {edge.from, edge.to.task, edge.to.by, edge.to.evidence};
+}
 
 }  // namespace
 
@@ -80,21 +87,33 @@ Finding start_finding(const Context& context, const Probe& probe, int set) {
   finding.slug = probe.slug;
   finding.set = set;
   switch (stuck_set.level) {
-    case graph::Level::Proved: finding.grade = Grade::Proved; break;
-    case graph::Level::Assuming: finding.grade = Grade::Assuming; break;
-    case graph::Level::Suspected: finding.grade = Grade::Suspected; break;
+    case graph::Level::Proved:
+      finding.grade = Grade::Proved;
+      break;
+    case graph::Level::Assuming:
+      finding.grade = Grade::Assuming;
+      break;
+    case graph::Level::Suspected:
+      finding.grade = Grade::Suspected;
+      break;
     case graph::Level::Stuck:
-    case graph::Level::Live: finding.verdict = Verdict::Stuck; break;
+    case graph::Level::Live:
+      finding.verdict = Verdict::Stuck;
+      break;
   }
   finding.assumptions = stuck_set.assumptions;
-  for (const TaskRef& task : stuck_set.core) finding.stuck.push_back(stuck_task(context.snapshot, task));
-  for (const TaskRef& task : stuck_set.behind) finding.stuck.push_back(stuck_task(context.snapshot, task));
-  for (const graph::Edge& edge : context.graph.chain(stuck_set)) finding.chain.push_back(link_of(edge));
+  for (const TaskRef& task : stuck_set.core)
+    finding.stuck.push_back(stuck_task(context.snapshot, task));
+  for (const TaskRef& task : stuck_set.behind)
+    finding.stuck.push_back(stuck_task(context.snapshot, task));
+  for (const graph::Edge& edge : context.graph.chain(stuck_set))
+    finding.chain.push_back(link_of(edge));
   add_evidence(finding, context, stuck_set.core);
   return finding;
 }
 
-Finding start_finding(const Context& context, const Probe& probe, Verdict verdict, std::span<const TaskRef> stuck) {
+Finding start_finding(const Context& context, const Probe& probe, Verdict verdict,
+                      std::span<const TaskRef> stuck) {
   Finding finding;
   finding.code = probe.code;
   finding.slug = probe.slug;
@@ -116,7 +135,8 @@ Culprit culprit(const Snapshot& snapshot, TaskRef task, int fd, std::string why)
   const TaskRef thread_ref = task.tid.value == 0 ? TaskRef{task.pid, Tid{task.pid.value}} : task;
   if (const snapshot::Thread* thread = snapshot::find_thread(snapshot, thread_ref)) {
     culprit.where = snapshot::where(*thread);
-    if (const snapshot::Frame* frame = snapshot::user_frame(*thread)) culprit.function = frame->function;
+    if (const snapshot::Frame* frame = snapshot::user_frame(*thread))
+      culprit.function = frame->function;
   }
   return culprit;
 }

@@ -26,18 +26,20 @@ struct Answer {
 
 /// One yes/no question about one deadlock class, a pure function.
 struct Probe {
-  const char* code;     ///< permanent
+  const char* code;  ///< permanent
   const char* slug;
   const char* summary;  ///< one line for `ipcdoctor probes`
   Answer (*run)(const Context& context);
 };
 
-/// A finding about stuck_sets()[set] with everything filled in that does not depend on the class: verdict, grade,
-/// assumptions, stuck tasks (core, then behind), chain, evidence. The probe adds title, explanation, fix, culprits, weight.
+/// A finding about stuck_sets()[set] with everything filled in that does not depend on the class:
+/// verdict, grade, assumptions, stuck tasks (core, then behind), chain, evidence. The probe adds
+/// title, explanation, fix, culprits, weight.
 Finding start_finding(const Context& context, const Probe& probe, int set);
 
 /// The same about live tasks that merely wait: verdict stuck or waiting, no set.
-Finding start_finding(const Context& context, const Probe& probe, Verdict verdict, std::span<const TaskRef> stuck);
+Finding start_finding(const Context& context, const Probe& probe, Verdict verdict,
+                      std::span<const TaskRef> stuck);
 
 /// "data or EOF on pipe:[7]", "the exit of 42", "mutex `m` in app".
 std::string describe_wait(const snapshot::Snapshot& snapshot, TaskRef task);
@@ -50,14 +52,16 @@ Culprit culprit(const snapshot::Snapshot& snapshot, TaskRef task, int fd, std::s
 
 struct Diagnosis {
   Verdict verdict = Verdict::Inconclusive;
-  std::vector<Finding> findings;       ///< the worst first; one for each stuck set, then those about live tasks
-  std::vector<Error> inconclusive;     ///< what probes lacked
+  std::vector<Finding>
+      findings;  ///< the worst first; one for each stuck set, then those about live tasks
+  std::vector<Error> inconclusive;  ///< what probes lacked
 };
 
-/// Runs all probes and merges: one finding a stuck set, the heaviest leads, the slugs of the others become its `also`.
-/// Weight 0 is the fallback that never shows beside another: unclassified-deadlock claims each deadlock with it.
-/// A set of level Stuck that no probe claims is dropped: it merely waits. Findings about live tasks that share a
-/// stuck task are one finding too; those of verdict waiting are dropped where something worse was found.
+/// Runs all probes and merges: one finding a stuck set, the heaviest leads, the slugs of the others
+/// become its `also`. Weight 0 is the fallback that never shows beside another:
+/// unclassified-deadlock claims each deadlock with it. A set of level Stuck that no probe claims is
+/// dropped: it merely waits. Findings about live tasks that share a stuck task are one finding too;
+/// those of verdict waiting are dropped where something worse was found.
 Diagnosis diagnose(const Context& context, std::span<const Probe* const> probes);
 
 }  // namespace ipcdoctor::diagnosis

@@ -21,15 +21,18 @@ using diagnosis::Finding;
 /// A task that waits for room, and who could make it.
 struct Writer {
   TaskRef task;
-  std::string full;             ///< "pipe:[7] (65536 of 65536 bytes)", "the Queue `jobs`"
-  std::vector<Pid> receivers;   ///< in the set; empty: not known
+  std::string full;            ///< "pipe:[7] (65536 of 65536 bytes)", "the Queue `jobs`"
+  std::vector<Pid> receivers;  ///< in the set; empty: not known
 };
 
-/// multiprocessing.Queue.put and queue.Queue.put wait on a semaphore or condition: the full buffer is the queue itself.
+/// multiprocessing.Queue.put and queue.Queue.put wait on a semaphore or condition: the full buffer
+/// is the queue itself.
 bool puts_into_full_queue(const Snapshot& snapshot, TaskRef task) {
   const Thread* thread = snapshot::find_thread(snapshot, task);
-  if (thread == nullptr || !thread->wait || thread->wait->kind != snapshot::WaitKind::Futex) return false;
-  return thread->activity.call == "multiprocessing.Queue.put" || thread->activity.call == "queue.Queue.put";
+  if (thread == nullptr || !thread->wait || thread->wait->kind != snapshot::WaitKind::Futex)
+    return false;
+  return thread->activity.call == "multiprocessing.Queue.put" ||
+         thread->activity.call == "queue.Queue.put";
 }
 
 std::string queue_of(const Snapshot& snapshot, TaskRef task) {
@@ -37,7 +40,8 @@ std::string queue_of(const Snapshot& snapshot, TaskRef task) {
   return object.name.empty() ? "a bounded Queue" : "the bounded Queue `" + object.name + "`";
 }
 
-std::vector<Writer> writers_in(const Context& context, const Ends& ends, const std::vector<TaskRef>& core) {
+std::vector<Writer> writers_in(const Context& context, const Ends& ends,
+                               const std::vector<TaskRef>& core) {
   std::vector<Writer> writers;
   for (const TaskRef& task : core) {
     if (puts_into_full_queue(context.snapshot, task)) {
@@ -55,9 +59,11 @@ std::vector<Writer> writers_in(const Context& context, const Ends& ends, const s
   return writers;
 }
 
-/// Queues alone make a cycle only if two processes or threads put; one that puts waits for consumers.
+/// Queues alone make a cycle only if two processes or threads put; one that puts waits for
+/// consumers.
 bool is_cycle(const std::vector<Writer>& writers) {
-  if (std::ranges::any_of(writers, [](const Writer& w) { return !w.receivers.empty(); })) return true;
+  if (std::ranges::any_of(writers, [](const Writer& w) { return !w.receivers.empty(); }))
+    return true;
   return writers.size() >= 2;
 }
 
@@ -78,14 +84,16 @@ std::string explanation(const Snapshot& snapshot, const std::vector<Writer>& wri
   std::string text;
   for (std::size_t i = 0; i < std::min(writers.size(), kMaxTold); ++i) {
     const Writer& writer = writers[i];
-    text += snapshot::label(snapshot, writer.task) + " waits for room in " + writer.full + place(snapshot, writer.task) + ".\n";
+    text += snapshot::label(snapshot, writer.task) + " waits for room in " + writer.full +
+            place(snapshot, writer.task) + ".\n";
     for (const Pid pid : writer.receivers) {
       if (pid == writer.task.pid) {
         text += "It would have to read that itself.\n";
         continue;
       }
       const TaskRef reader{pid, Tid{pid.value}};
-      text += name(snapshot, pid) + " should read it, but " + doing(snapshot, reader) + place(snapshot, reader) + ".\n";
+      text += name(snapshot, pid) + " should read it, but " + doing(snapshot, reader) +
+              place(snapshot, reader) + ".\n";
     }
   }
   return text + "No buffer can be emptied before another one is.";
@@ -94,15 +102,19 @@ std::string explanation(const Snapshot& snapshot, const std::vector<Writer>& wri
 std::string fix(const Snapshot& snapshot, Pid pid, TaskRef task, bool only_itself) {
   const std::string at = place(snapshot, task);
   if (only_itself)
-    return "Make the descriptor non-blocking and ignore EAGAIN (a byte is already there to wake the reader), or use an eventfd" +
+    return "Make the descriptor non-blocking and ignore EAGAIN (a byte is already there to wake "
+           "the reader), or use an eventfd" +
            at + ".";
   switch (language_of(snapshot, pid)) {
     case Language::Python:
       return "Let " + name(snapshot, pid) + " receive while it sends" + at +
-             ": a thread or selectors for each direction, subprocess communicate(), or fewer items in flight than the queue holds.";
+             ": a thread or selectors for each direction, subprocess communicate(), or fewer items "
+             "in flight than the queue holds.";
     case Language::Shell:
-      return "Send one of the streams to a file, or read both at once" + at + " (command 2>&1 | ...).";
-    case Language::C: break;
+      return "Send one of the streams to a file, or read both at once" + at +
+             " (command 2>&1 | ...).";
+    case Language::C:
+      break;
   }
   return "Let " + name(snapshot, pid) + " read while it writes" + at +
          ": poll() both descriptors with O_NONBLOCK, or a thread for each direction.";
@@ -114,7 +126,8 @@ Finding describe(const Context& context, int set, const std::vector<Writer>& wri
   const std::vector<TaskRef>& core = context.graph.stuck_sets()[static_cast<std::size_t>(set)].core;
   const std::vector<Pid> all = parties(writers);
   const bool only_itself = all.size() == 1;
-  finding.title = only_itself ? name(snapshot, all.front()) + " waits for room in a full buffer that only it could empty"
+  finding.title = only_itself ? name(snapshot, all.front()) +
+                                    " waits for room in a full buffer that only it could empty"
                               : names(snapshot, all) + " wait for each other to empty full buffers";
   finding.explanation = explanation(snapshot, writers);
   const std::vector<Pid> guilty = those_who_decide(snapshot, all);
@@ -122,11 +135,13 @@ Finding describe(const Context& context, int set, const std::vector<Writer>& wri
     TaskRef task = task_of(core, pid);
     for (const Writer& writer : writers)
       if (writer.task.pid == pid) task = writer.task;
-    finding.culprits.push_back(
-        diagnosis::culprit(snapshot, task, -1, "does not read while it waits for " + diagnosis::describe_wait(snapshot, task)));
+    finding.culprits.push_back(diagnosis::culprit(
+        snapshot, task, -1,
+        "does not read while it waits for " + diagnosis::describe_wait(snapshot, task)));
   }
   finding.fix = fix(snapshot, guilty.front(), finding.culprits.front().task, only_itself);
-  const bool queues = std::ranges::all_of(writers, [&](const Writer& w) { return puts_into_full_queue(snapshot, w.task); });
+  const bool queues = std::ranges::all_of(
+      writers, [&](const Writer& w) { return puts_into_full_queue(snapshot, w.task); });
   finding.weight = queues ? 65 : 40;
   return finding;
 }
@@ -138,7 +153,8 @@ diagnosis::Answer run(const Context& context) {
   for (std::size_t i = 0; i < sets.size(); ++i) {
     if (sets[i].level <= graph::Level::Stuck) continue;
     const std::vector<Writer> writers = writers_in(context, ends, sets[i].core);
-    if (!writers.empty() && is_cycle(writers)) findings.push_back(describe(context, static_cast<int>(i), writers));
+    if (!writers.empty() && is_cycle(writers))
+      findings.push_back(describe(context, static_cast<int>(i), writers));
   }
   return conclude(context, std::move(findings));
 }

@@ -14,7 +14,8 @@ diagnosis::Answer run(const Context& context);
 }  // namespace
 
 extern const diagnosis::Probe kFullQueueNoConsumer{
-    "IPC107", "full-queue-no-consumer", "A bounded queue or backlog is full and its consumers are dead or stuck", run};
+    "IPC107", "full-queue-no-consumer",
+    "A bounded queue or backlog is full and its consumers are dead or stuck", run};
 
 namespace {
 
@@ -24,7 +25,7 @@ using snapshot::WaitKind;
 /// A producer in front of a full queue of messages, and the processes that should take from it.
 struct FullQueue {
   TaskRef producer;
-  std::string queue;               ///< "socket:[7]", "the Queue `jobs`"
+  std::string queue;  ///< "socket:[7]", "the Queue `jobs`"
   std::vector<Pid> stuck_consumers;
   std::vector<DeadProcess> dead_consumers;
 };
@@ -35,21 +36,23 @@ bool is_message_socket(const Snapshot& snapshot, const ObjectId& id) {
 }
 
 /// A datagram socket, the backlog of a listener, a POSIX message queue.
-std::optional<FullQueue> full_kernel_queue(const Context& context, const Ends& ends, const std::vector<TaskRef>& tasks,
-                                           TaskRef task) {
+std::optional<FullQueue> full_kernel_queue(const Context& context, const Ends& ends,
+                                           const std::vector<TaskRef>& tasks, TaskRef task) {
   const Snapshot& snapshot = context.snapshot;
   const Wait* wait = wait_of(snapshot, task);
   if (wait == nullptr || wait->objects.empty()) return std::nullopt;
   const ObjectId object = wait->objects.front().object;
   const bool datagrams = wait->kind == WaitKind::Write && is_message_socket(snapshot, object);
-  if (!datagrams && wait->kind != WaitKind::Connect && wait->kind != WaitKind::MqSend) return std::nullopt;
+  if (!datagrams && wait->kind != WaitKind::Connect && wait->kind != WaitKind::MqSend)
+    return std::nullopt;
   FullQueue full{task, filled(snapshot, object), {}, {}};
   for (const Pid pid : pids_of(ends.receivers(object)))
     if (pid != task.pid && contains(tasks, pid)) full.stuck_consumers.push_back(pid);
   // The address of a datagram may be known to the graph only.
   if (full.stuck_consumers.empty())
     for (const graph::Waker& waker : context.graph.wakers(task, 64))
-      if (waker.task.pid != task.pid && std::ranges::find(full.stuck_consumers, waker.task.pid) == full.stuck_consumers.end())
+      if (waker.task.pid != task.pid &&
+          std::ranges::find(full.stuck_consumers, waker.task.pid) == full.stuck_consumers.end())
         full.stuck_consumers.push_back(waker.task.pid);
   if (full.stuck_consumers.empty()) return std::nullopt;
   return full;
@@ -58,7 +61,9 @@ std::optional<FullQueue> full_kernel_queue(const Context& context, const Ends& e
 bool somebody_gets(const Context& context, const std::vector<TaskRef>& tasks) {
   return std::ranges::any_of(tasks, [&](const TaskRef& t) {
     const Thread* thread = snapshot::find_thread(context.snapshot, t);
-    return thread != nullptr && (thread->activity.call.ends_with("Queue.get") || thread->activity.call.ends_with("Queue.put")) &&
+    return thread != nullptr &&
+           (thread->activity.call.ends_with("Queue.get") ||
+            thread->activity.call.ends_with("Queue.put")) &&
            t.pid != tasks.front().pid;
   });
 }
@@ -67,10 +72,12 @@ bool somebody_gets(const Context& context, const std::vector<TaskRef>& tasks) {
 std::optional<FullQueue> full_python_queue(const Context& context, const graph::StuckSet& set,
                                            const std::vector<TaskRef>& tasks, TaskRef task) {
   const Thread* thread = snapshot::find_thread(context.snapshot, task);
-  if (thread == nullptr || thread->activity.call != "multiprocessing.Queue.put" || somebody_gets(context, tasks))
+  if (thread == nullptr || thread->activity.call != "multiprocessing.Queue.put" ||
+      somebody_gets(context, tasks))
     return std::nullopt;
   const std::string& variable = thread->activity.object.name;
-  FullQueue full{task, variable.empty() ? "a bounded Queue" : "the bounded Queue `" + variable + "`", {}, {}};
+  FullQueue full{
+      task, variable.empty() ? "a bounded Queue" : "the bounded Queue `" + variable + "`", {}, {}};
   full.dead_consumers = dead_children(context, members_of(context, set));
   if (full.dead_consumers.empty()) return std::nullopt;
   return full;
@@ -79,29 +86,40 @@ std::optional<FullQueue> full_python_queue(const Context& context, const graph::
 std::string fix(const Snapshot& snapshot, const FullQueue& full) {
   const std::string at = place(snapshot, full.producer);
   if (language_of(snapshot, full.producer.pid) == Language::Python)
-    return full.dead_consumers.empty()
-               ? "Let the consumer read before it waits for anything else, or send without blocking (setblocking(False), "
-                 "settimeout)" + at + "."
-               : "Use put(item, timeout=...) and check p.is_alive()" + at + ", and keep the consumer alive when one item fails.";
-  return "Let the consumer take from the queue before it waits for anything else, or send without blocking (MSG_DONTWAIT, "
-         "O_NONBLOCK)" + at + ".";
+    return full.dead_consumers.empty() ? "Let the consumer read before it waits for anything else, "
+                                         "or send without blocking (setblocking(False), "
+                                         "settimeout)" +
+                                             at + "."
+                                       : "Use put(item, timeout=...) and check p.is_alive()" + at +
+                                             ", and keep the consumer alive when one item fails.";
+  return "Let the consumer take from the queue before it waits for anything else, or send without "
+         "blocking (MSG_DONTWAIT, "
+         "O_NONBLOCK)" +
+         at + ".";
 }
 
-Finding describe(const Context& context, int set, const std::vector<TaskRef>& tasks, const FullQueue& full) {
+Finding describe(const Context& context, int set, const std::vector<TaskRef>& tasks,
+                 const FullQueue& full) {
   const Snapshot& snapshot = context.snapshot;
   Finding finding = diagnosis::start_finding(context, kFullQueueNoConsumer, set);
   const std::string producer = snapshot::label(snapshot, full.producer);
   const bool dead = !full.dead_consumers.empty();
-  finding.title = producer + " waits for room in " + full.queue + (dead ? ", whose consumer is dead" : ", whose consumer is stuck");
-  finding.explanation = producer + " is blocked" + place(snapshot, full.producer) + " until somebody takes from " + full.queue + ".";
+  finding.title = producer + " waits for room in " + full.queue +
+                  (dead ? ", whose consumer is dead" : ", whose consumer is stuck");
+  finding.explanation = producer + " is blocked" + place(snapshot, full.producer) +
+                        " until somebody takes from " + full.queue + ".";
   for (const DeadProcess& consumer : full.dead_consumers) {
     finding.explanation += "\n" + probes::describe(consumer) + " is over and will not.";
-    if (consumer.pid.value != 0) finding.culprits.push_back(dead_culprit(consumer, "ended without taking what is in the queue"));
+    if (consumer.pid.value != 0)
+      finding.culprits.push_back(
+          dead_culprit(consumer, "ended without taking what is in the queue"));
   }
   for (const Pid pid : full.stuck_consumers) {
     const TaskRef task = task_of(tasks, pid);
-    finding.explanation += "\n" + name(snapshot, pid) + " should, but " + doing(snapshot, task) + place(snapshot, task) + ".";
-    finding.culprits.push_back(diagnosis::culprit(snapshot, task, -1, "should take from the queue, but " + doing(snapshot, task)));
+    finding.explanation += "\n" + name(snapshot, pid) + " should, but " + doing(snapshot, task) +
+                           place(snapshot, task) + ".";
+    finding.culprits.push_back(diagnosis::culprit(
+        snapshot, task, -1, "should take from the queue, but " + doing(snapshot, task)));
   }
   finding.fix = fix(snapshot, full);
   finding.weight = dead ? 75 : 55;

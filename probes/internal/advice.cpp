@@ -16,11 +16,13 @@ const Thread* thread_of(const Snapshot& snapshot, TaskRef task) {
 }  // namespace
 
 Language language_of(const Snapshot& snapshot, Pid pid) {
-  static constexpr std::array kShells = {"sh", "bash", "dash", "zsh", "ksh", "mksh", "fish", "ash", "busybox"};
+  static constexpr std::array kShells = {"sh",   "bash", "dash", "zsh",    "ksh",
+                                         "mksh", "fish", "ash",  "busybox"};
   const Process* process = snapshot::find_process(snapshot, pid);
   if (process == nullptr) return Language::C;
   if (!process->python.version.empty()) return Language::Python;
-  const bool is_shell = std::ranges::any_of(kShells, [&](const char* shell) { return process->comm == shell; });
+  const bool is_shell =
+      std::ranges::any_of(kShells, [&](const char* shell) { return process->comm == shell; });
   return is_shell ? Language::Shell : Language::C;
 }
 
@@ -30,7 +32,8 @@ std::string place(const Snapshot& snapshot, TaskRef task) {
   const std::string line = snapshot::where(*thread);
   if (line.empty()) return "";
   const std::string function = snapshot::user_frame(*thread)->function;
-  return " at " + line + (function.empty() || function.front() == '<' ? "" : " in " + function + "()");
+  return " at " + line +
+         (function.empty() || function.front() == '<' ? "" : " in " + function + "()");
 }
 
 std::string doing(const Snapshot& snapshot, TaskRef task) {
@@ -38,17 +41,22 @@ std::string doing(const Snapshot& snapshot, TaskRef task) {
   const Thread* thread = thread_of(snapshot, task);
   if (process == nullptr || thread == nullptr || !thread->wait) return "could not be looked into";
   switch (thread->wait->kind) {
-    case snapshot::WaitKind::Running: return "runs";
-    case snapshot::WaitKind::Sleep: return "sleeps";
-    case snapshot::WaitKind::Stopped: return "is stopped";
-    default: return "waits for " + diagnosis::describe_wait(snapshot, {task.pid, thread->tid});
+    case snapshot::WaitKind::Running:
+      return "runs";
+    case snapshot::WaitKind::Sleep:
+      return "sleeps";
+    case snapshot::WaitKind::Stopped:
+      return "is stopped";
+    default:
+      return "waits for " + diagnosis::describe_wait(snapshot, {task.pid, thread->tid});
   }
 }
 
 std::string function_of(const Snapshot& snapshot, TaskRef task, const std::string& otherwise) {
   const Thread* thread = thread_of(snapshot, task);
   const snapshot::Frame* frame = thread == nullptr ? nullptr : snapshot::user_frame(*thread);
-  if (frame == nullptr || frame->function.empty() || frame->function.front() == '<') return otherwise;
+  if (frame == nullptr || frame->function.empty() || frame->function.front() == '<')
+    return otherwise;
   return frame->function + "()";
 }
 

@@ -12,11 +12,16 @@ using snapshot::ObjectKind;
 using snapshot::Process;
 
 bool is_socket(ObjectKind kind) {
-  return kind == ObjectKind::UnixSocket || kind == ObjectKind::InetSocket || kind == ObjectKind::OtherSocket;
+  return kind == ObjectKind::UnixSocket || kind == ObjectKind::InetSocket ||
+         kind == ObjectKind::OtherSocket;
 }
 
-bool reads(Access access) { return access == Access::Read || access == Access::Both; }
-bool writes(Access access) { return access == Access::Write || access == Access::Both; }
+bool reads(Access access) {
+  return access == Access::Read || access == Access::Both;
+}
+bool writes(Access access) {
+  return access == Access::Write || access == Access::Both;
+}
 
 template <class Keep>
 std::vector<Holder> only(std::vector<Holder> all, Keep keep) {
@@ -24,13 +29,16 @@ std::vector<Holder> only(std::vector<Holder> all, Keep keep) {
   return all;
 }
 
-void append(std::vector<Holder>& to, const std::vector<Holder>& from) { to.insert(to.end(), from.begin(), from.end()); }
+void append(std::vector<Holder>& to, const std::vector<Holder>& from) {
+  to.insert(to.end(), from.begin(), from.end());
+}
 
 }  // namespace
 
 Ends::Ends(const Snapshot& snapshot) : snapshot_(snapshot) {
   const auto add = [&](Pid pid, const snapshot::Fd& fd) {
-    by_object_.emplace(fd.object, Holder{pid, fd.fd, fd.object, reads(fd.access), writes(fd.access), Hold::Descriptor});
+    by_object_.emplace(fd.object, Holder{pid, fd.fd, fd.object, reads(fd.access), writes(fd.access),
+                                         Hold::Descriptor});
   };
   for (const Process& process : snapshot.processes) {
     if (process.scope == snapshot::Scope::Self || process.dead || process.exited) continue;
@@ -53,7 +61,8 @@ std::vector<Holder> Ends::holders(const ObjectId& object) const {
     const auto [begin, end] = by_object_.equal_range(other.id);
     // The access of such a descriptor is not known: both ways, which never hides a holder.
     for (auto it = begin; it != end; ++it)
-      found.push_back({it->second.pid, it->second.fd, object, true, true, queued ? Hold::InFlight : Hold::Registered});
+      found.push_back({it->second.pid, it->second.fd, object, true, true,
+                       queued ? Hold::InFlight : Hold::Registered});
   }
   std::ranges::sort(found, {}, [](const Holder& h) { return std::tuple(h.pid, h.fd, h.hold); });
   const auto repeated = std::ranges::unique(found);
@@ -65,7 +74,8 @@ std::vector<Holder> Ends::senders(const ObjectId& id) const {
   const Object* object = snapshot::find_object(snapshot_, id);
   if (is_socket(id.kind)) {
     if (object == nullptr || !object->socket) return {};
-    return holders(object->socket->peer_in_backlog ? object->socket->listener : object->socket->peer);
+    return holders(object->socket->peer_in_backlog ? object->socket->listener
+                                                   : object->socket->peer);
   }
   if (id.kind == ObjectKind::TerminalMaster) return holders({ObjectKind::Terminal, id.dev, 0});
   if (id.kind == ObjectKind::Terminal) return holders({ObjectKind::TerminalMaster, id.dev, 0});

@@ -36,9 +36,10 @@ class Ends {
   /// Every holder of that object, by pid and fd.
   std::vector<Holder> holders(const ObjectId& object) const;
 
-  /// Those who could make a read of `object` return: the write end of a pipe, the peer of a socket or those of
-  /// the listener that has not accepted it, the other side of a terminal. Where nobody has a pipe's write end and
-  /// descriptors are in flight to some socket, the holders of such sockets.
+  /// Those who could make a read of `object` return: the write end of a pipe, the peer of a socket
+  /// or those of the listener that has not accepted it, the other side of a terminal. Where nobody
+  /// has a pipe's write end and descriptors are in flight to some socket, the holders of such
+  /// sockets.
   std::vector<Holder> senders(const ObjectId& object) const;
 
   /// Those who could make room in `object` by reading.

@@ -23,24 +23,30 @@ Flow flow_of(const Context& context, const Ends& ends, TaskRef task) {
   if (wait == nullptr) return flow;
   if (receives(*wait)) flow.way = Way::Receive;
   if (sends(*wait)) flow.way = Way::Send;
-  flow.objects = flow.way == Way::Send ? sent_objects(context.snapshot, task) : received_objects(context.snapshot, task);
+  flow.objects = flow.way == Way::Send ? sent_objects(context.snapshot, task)
+                                       : received_objects(context.snapshot, task);
   for (const ObjectId& object : flow.objects)
-    for (const Holder& holder : flow.way == Way::Send ? ends.receivers(object) : ends.senders(object))
+    for (const Holder& holder :
+         flow.way == Way::Send ? ends.receivers(object) : ends.senders(object))
       flow.partners.push_back(holder.pid);
   // System V queues have no descriptors.
   if (wait->kind == WaitKind::SysvSend || wait->kind == WaitKind::SysvReceive)
-    for (const graph::Waker& waker : context.graph.wakers(task, kMaxWakers)) flow.partners.push_back(waker.task.pid);
+    for (const graph::Waker& waker : context.graph.wakers(task, kMaxWakers))
+      flow.partners.push_back(waker.task.pid);
   sort_once(flow.partners);
   return flow;
 }
 
-std::vector<Flow> flows_of(const Context& context, const Ends& ends, const std::vector<TaskRef>& tasks) {
+std::vector<Flow> flows_of(const Context& context, const Ends& ends,
+                           const std::vector<TaskRef>& tasks) {
   std::vector<Flow> flows;
   for (const TaskRef& task : tasks) flows.push_back(flow_of(context, ends, task));
   return flows;
 }
 
-bool is_partner(const Flow& flow, Pid pid) { return std::ranges::binary_search(flow.partners, pid); }
+bool is_partner(const Flow& flow, Pid pid) {
+  return std::ranges::binary_search(flow.partners, pid);
+}
 
 std::vector<Pid> those_who_decide(const Snapshot& snapshot, std::vector<Pid> pids) {
   sort_once(pids);
@@ -58,7 +64,8 @@ std::string filled(const Snapshot& snapshot, const ObjectId& id) {
   const snapshot::Object* object = snapshot::find_object(snapshot, id);
   if (object == nullptr || !object->queued) return name;
   const std::string unit = id.kind == snapshot::ObjectKind::MessageQueue ? " messages" : " bytes";
-  if (id.kind == snapshot::ObjectKind::EventFd) return name + " (count " + std::to_string(*object->queued) + ")";
+  if (id.kind == snapshot::ObjectKind::EventFd)
+    return name + " (count " + std::to_string(*object->queued) + ")";
   const std::string of = object->capacity ? " of " + std::to_string(*object->capacity) : "";
   return name + " (" + std::to_string(*object->queued) + of + unit + ")";
 }

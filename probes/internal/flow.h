@@ -11,8 +11,8 @@ namespace ipcdoctor::probes {
 
 enum class Way { None, Receive, Send };
 
-/// One waiting task as a party of data flow. partners = processes that could end the wait: senders of what it
-/// receives, receivers of what it sends; its own process too if it has the other end.
+/// One waiting task as a party of data flow. partners = processes that could end the wait: senders
+/// of what it receives, receivers of what it sends; its own process too if it has the other end.
 struct Flow {
   TaskRef task;
   Way way = Way::None;
@@ -23,12 +23,13 @@ struct Flow {
 Flow flow_of(const Context& context, const Ends& ends, TaskRef task);
 
 /// Of each task; those that wait for something else have Way::None.
-std::vector<Flow> flows_of(const Context& context, const Ends& ends, const std::vector<TaskRef>& tasks);
+std::vector<Flow> flows_of(const Context& context, const Ends& ends,
+                           const std::vector<TaskRef>& tasks);
 
 bool is_partner(const Flow& flow, Pid pid);
 
-/// Of many, the one that is an ancestor of all others: whoever started them decides the order in which all act.
-/// Of two and where nobody is, all.
+/// Of many, the one that is an ancestor of all others: whoever started them decides the order in
+/// which all act. Of two and where nobody is, all.
 std::vector<Pid> those_who_decide(const Snapshot& snapshot, std::vector<Pid> pids);
 
 /// "pipe:[7] (65536 of 65536 bytes)" as far as it is known.

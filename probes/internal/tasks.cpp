@@ -11,9 +11,10 @@ using snapshot::ObjectKind;
 using snapshot::Scope;
 using snapshot::WaitKind;
 
-constexpr std::uint32_t kEpollIn = 1;   // EPOLLIN, EPOLLOUT of epoll_ctl(2)
+constexpr std::uint32_t kEpollIn = 1;  // EPOLLIN, EPOLLOUT of epoll_ctl(2)
 constexpr std::uint32_t kEpollOut = 4;
-constexpr int kMaxGenerations = 4096;   // a parent chain cannot be longer than pids are many; hostile data can be a ring
+constexpr int kMaxGenerations =
+    4096;  // a parent chain cannot be longer than pids are many; hostile data can be a ring
 
 std::vector<Awaited> objects_of(const Snapshot& snapshot, const Wait& wait) {
   if (wait.kind != WaitKind::Epoll || wait.objects.empty()) return wait.objects;
@@ -25,7 +26,9 @@ std::vector<Awaited> objects_of(const Snapshot& snapshot, const Wait& wait) {
   return objects;
 }
 
-bool waits_in_poll(WaitKind kind) { return kind == WaitKind::Poll || kind == WaitKind::Epoll; }
+bool waits_in_poll(WaitKind kind) {
+  return kind == WaitKind::Poll || kind == WaitKind::Epoll;
+}
 
 }  // namespace
 
@@ -49,8 +52,10 @@ std::vector<Error> missing_waits(const Context& context) {
   for (const Process& process : context.snapshot.processes) {
     if (!is_of_tree(process) || process.dead || process.exited) continue;
     for (const Thread& thread : process.threads)
-      if (!thread.wait && thread.wait.error().cause != Cause::Gone) missing.push_back(thread.wait.error());
-    if (!process.fds && process.fds.error().cause != Cause::Gone) missing.push_back(process.fds.error());
+      if (!thread.wait && thread.wait.error().cause != Cause::Gone)
+        missing.push_back(thread.wait.error());
+    if (!process.fds && process.fds.error().cause != Cause::Gone)
+      missing.push_back(process.fds.error());
   }
   return missing;
 }
@@ -70,11 +75,15 @@ bool receives(const Wait& wait) {
     case WaitKind::Read:
     case WaitKind::Accept:
     case WaitKind::MqReceive:
-    case WaitKind::SysvReceive: return true;
-    case WaitKind::Epoll: return !wait.objects.empty();
+    case WaitKind::SysvReceive:
+      return true;
+    case WaitKind::Epoll:
+      return !wait.objects.empty();
     case WaitKind::Poll:
-      return !wait.objects.empty() && std::ranges::all_of(wait.objects, [](const Awaited& a) { return !a.out; });
-    default: return false;
+      return !wait.objects.empty() &&
+             std::ranges::all_of(wait.objects, [](const Awaited& a) { return !a.out; });
+    default:
+      return false;
   }
 }
 
@@ -83,10 +92,13 @@ bool sends(const Wait& wait) {
     case WaitKind::Write:
     case WaitKind::MqSend:
     case WaitKind::SysvSend:
-    case WaitKind::Close: return true;
+    case WaitKind::Close:
+      return true;
     case WaitKind::Poll:
-      return !wait.objects.empty() && std::ranges::all_of(wait.objects, [](const Awaited& a) { return a.out && !a.in; });
-    default: return false;
+      return !wait.objects.empty() &&
+             std::ranges::all_of(wait.objects, [](const Awaited& a) { return a.out && !a.in; });
+    default:
+      return false;
   }
 }
 
@@ -112,17 +124,21 @@ std::vector<Pid> awaited_exits(const Snapshot& snapshot, TaskRef task) {
   if (thread == nullptr || !thread->wait) return {};
   const Wait& wait = *thread->wait;
   std::vector<Pid> pids;
-  if (wait.kind == WaitKind::Child || wait.kind == WaitKind::Vfork || wait.kind == WaitKind::Exiting)
+  if (wait.kind == WaitKind::Child || wait.kind == WaitKind::Vfork ||
+      wait.kind == WaitKind::Exiting)
     pids = wait.children;
   for (const Awaited& awaited : objects_of(snapshot, wait))
-    if (awaited.object.kind == ObjectKind::PidFd) pids.push_back(Pid{static_cast<int>(awaited.object.ino)});
+    if (awaited.object.kind == ObjectKind::PidFd)
+      pids.push_back(Pid{static_cast<int>(awaited.object.ino)});
   const bool joins = thread->activity.call == "multiprocessing.Process.join" ||
-                     thread->activity.call == "multiprocessing.exit.join" || thread->activity.call == "Pool.join";
+                     thread->activity.call == "multiprocessing.exit.join" ||
+                     thread->activity.call == "Pool.join";
   const auto pid = thread->activity.object.numbers.find("pid");
   if (joins && pid != thread->activity.object.numbers.end()) {
     // The pid is that of the target's own namespace.
     for (const Process& process : snapshot.processes)
-      if (process.ns_pid == pid->second || (process.ns_pid == 0 && process.pid.value == pid->second))
+      if (process.ns_pid == pid->second ||
+          (process.ns_pid == 0 && process.pid.value == pid->second))
         pids.push_back(process.pid);
   }
   std::ranges::sort(pids);
@@ -135,12 +151,14 @@ std::vector<TaskRef> awaited_threads(const Snapshot& snapshot, TaskRef task) {
   const Wait* wait = wait_of(snapshot, task);
   if (wait == nullptr || wait->kind != WaitKind::Futex) return {};
   const snapshot::Lock& lock = wait->futex.lock;
-  const bool joins = lock.kind == snapshot::LockKind::ThreadJoin || lock.kind == snapshot::LockKind::PyThreadJoin;
+  const bool joins =
+      lock.kind == snapshot::LockKind::ThreadJoin || lock.kind == snapshot::LockKind::PyThreadJoin;
   std::vector<TaskRef> threads;
   if (joins) threads = lock.owners;
   const Thread* thread = snapshot::find_thread(snapshot, task);
   const auto tid = thread->activity.object.numbers.find("tid");
-  if (thread->activity.call == "threading.Thread.join" && tid != thread->activity.object.numbers.end()) {
+  if (thread->activity.call == "threading.Thread.join" &&
+      tid != thread->activity.object.numbers.end()) {
     const TaskRef joined{task.pid, Tid{static_cast<int>(tid->second)}};
     if (std::ranges::find(threads, joined) == threads.end()) threads.push_back(joined);
   }
@@ -170,31 +188,39 @@ bool is_ancestor(const Snapshot& snapshot, Pid older, Pid younger) {
 }
 
 bool is_of_tree(const Process& process) {
-  return process.scope == Scope::Target || process.scope == Scope::Descendant || process.scope == Scope::Related;
+  return process.scope == Scope::Target || process.scope == Scope::Descendant ||
+         process.scope == Scope::Related;
 }
 
 bool left_the_tree(const Snapshot& snapshot, const Process& process) {
-  if (process.scope == Scope::Target || process.scope == Scope::Descendant || process.exited) return false;
+  if (process.scope == Scope::Target || process.scope == Scope::Descendant || process.exited)
+    return false;
   const Process* parent = snapshot::find_process(snapshot, process.ppid);
-  const bool adopted_by_init = process.ppid.value == 1 || (parent != nullptr && parent->inits_pid_ns);
+  const bool adopted_by_init =
+      process.ppid.value == 1 || (parent != nullptr && parent->inits_pid_ns);
   for (const Pid target : snapshot.targets) {
     const Process* root = snapshot::find_process(snapshot, target);
     if (root == nullptr || is_ancestor(snapshot, process.pid, target)) continue;
     // A child of the adopter would be of the adopter's session, unless it leads one itself.
     const bool parent_elsewhere = parent != nullptr ? parent->sid != process.sid
-                                                    : adopted_by_init ? process.sid.value != 1
-                                                                      : process.sid == root->sid && root->sid == root->pid;
+                                  : adopted_by_init
+                                      ? process.sid.value != 1
+                                      : process.sid == root->sid && root->sid == root->pid;
     const bool leads = process.sid == process.pid;
     if (!leads && parent_elsewhere) return true;
-    const bool adopter = adopted_by_init || process.ppid == root->ppid || is_ancestor(snapshot, process.ppid, target);
+    const bool adopter = adopted_by_init || process.ppid == root->ppid ||
+                         is_ancestor(snapshot, process.ppid, target);
     const bool elsewhere = parent == nullptr || parent->sid != process.sid;
-    const bool later = std::tuple(process.start_ticks, process.pid) > std::tuple(root->start_ticks, root->pid);
+    const bool later =
+        std::tuple(process.start_ticks, process.pid) > std::tuple(root->start_ticks, root->pid);
     if (leads && adopter && elsewhere && later && process.ppid != target) return true;
   }
   return false;
 }
 
-bool is_leaked_over_exec(const Process& process, int fd) { return fd > 2 && !process.forked_copy; }
+bool is_leaked_over_exec(const Process& process, int fd) {
+  return fd > 2 && !process.forked_copy;
+}
 
 TaskRef task_of(const std::vector<TaskRef>& tasks, Pid pid) {
   TaskRef best{pid, Tid{0}};
@@ -203,21 +229,27 @@ TaskRef task_of(const std::vector<TaskRef>& tasks, Pid pid) {
   return best;
 }
 
-std::string name(const Snapshot& snapshot, Pid pid) { return snapshot::label(snapshot, {pid, Tid{0}}); }
+std::string name(const Snapshot& snapshot, Pid pid) {
+  return snapshot::label(snapshot, {pid, Tid{0}});
+}
 
-std::vector<TaskRef> with_waiting_parents(const Snapshot& snapshot, std::vector<TaskRef> stuck) {
+std::vector<TaskRef> with_those_behind(const Context& context, std::vector<TaskRef> stuck) {
+  constexpr std::size_t kMaxWakers =
+      256;  // a task with more alternatives is not said to wait for these alone
+  const auto waits_only_for_these = [&](TaskRef task, const Wait& wait) {
+    if (!wait.untimed || std::ranges::find(stuck, task) != stuck.end()) return false;
+    const std::vector<graph::Waker> wakers = context.graph.wakers(task, kMaxWakers);
+    return !wakers.empty() && wakers.size() < kMaxWakers &&
+           std::ranges::all_of(wakers,
+                               [&](const graph::Waker& w) { return contains(stuck, w.task.pid); });
+  };
   for (bool grew = true; grew;) {
     grew = false;
-    for (const Process& process : snapshot.processes) {
+    for (const Process& process : context.snapshot.processes) {
       if (!is_of_tree(process)) continue;
       for (const Thread& thread : process.threads) {
         const TaskRef task{process.pid, thread.tid};
-        if (std::ranges::find(stuck, task) != stuck.end()) continue;
-        const std::vector<Pid> exits = awaited_exits(snapshot, task);
-        const Wait* wait = wait_of(snapshot, task);
-        const bool only_these = !exits.empty() && wait->untimed &&
-                                std::ranges::all_of(exits, [&](Pid pid) { return contains(stuck, pid); });
-        if (!only_these) continue;
+        if (!thread.wait || !waits_only_for_these(task, *thread.wait)) continue;
         stuck.push_back(task);
         grew = true;
       }

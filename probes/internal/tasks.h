@@ -23,7 +23,8 @@ const Wait* wait_of(const Snapshot& snapshot, TaskRef task);
 std::vector<TaskRef> members(const graph::StuckSet& set);
 bool contains(const std::vector<TaskRef>& tasks, Pid pid);
 
-/// Errors of facts that were needed about the members of the sets: what makes an answer inconclusive.
+/// Errors of facts that were needed about the members of the sets: what makes an answer
+/// inconclusive.
 std::vector<Error> missing_waits(const Context& context);
 
 /// Found, or Inconclusive with missing_waits() where there are some, or NotFound.
@@ -42,7 +43,8 @@ std::vector<ObjectId> sent_objects(const Snapshot& snapshot, TaskRef task);
 std::vector<Pid> awaited_exits(const Snapshot& snapshot, TaskRef task);
 /// The threads whose end it waits for.
 std::vector<TaskRef> awaited_threads(const Snapshot& snapshot, TaskRef task);
-/// Some thread of `waiter` waits for the exit of `process`, of an ancestor of it, or of one of its threads.
+/// Some thread of `waiter` waits for the exit of `process`, of an ancestor of it, or of one of its
+/// threads.
 bool waits_for_exit(const Snapshot& snapshot, Pid waiter, Pid process);
 
 /// `older` is the parent of `younger`, or its parent's parent, ...
@@ -52,21 +54,22 @@ bool is_ancestor(const Snapshot& snapshot, Pid older, Pid younger);
 bool is_of_tree(const Process& process);
 
 /// It came from the tree but its parent ended: init or a subreaper adopted it. In doubt false.
-/// Sure when its parent is of another session than it and it does not lead its own; for a session leader its start
-/// must be later than the target's and its parent's session another.
+/// Sure when its parent is of another session than it and it does not lead its own; for a session
+/// leader its start must be later than the target's and its parent's session another.
 bool left_the_tree(const Snapshot& snapshot, const Process& process);
 
-/// The descriptor was inherited over exec although no program expects it: above stderr, and the process runs
-/// another program than its parent.
+/// The descriptor was inherited over exec although no program expects it: above stderr, and the
+/// process runs another program than its parent.
 bool is_leaked_over_exec(const Process& process, int fd);
 
-/// The task that best stands for a process in a set: a member of it, the lowest tid first; tid 0 if none.
+/// The task that best stands for a process in a set: a member of it, the lowest tid first; tid 0 if
+/// none.
 TaskRef task_of(const std::vector<TaskRef>& tasks, Pid pid);
 
 /// "python3[42]"
 std::string name(const Snapshot& snapshot, Pid pid);
 
-/// Adds the tasks of the tree that wait only for the end of these, and so on.
-std::vector<TaskRef> with_waiting_parents(const Snapshot& snapshot, std::vector<TaskRef> stuck);
+/// Adds the tasks of the tree that only these, and those added before, could wake.
+std::vector<TaskRef> with_those_behind(const Context& context, std::vector<TaskRef> stuck);
 
 }  // namespace ipcdoctor::probes

@@ -12,14 +12,15 @@ diagnosis::Answer run(const Context& context);
 
 }  // namespace
 
-extern const diagnosis::Probe kMutualReceive{"IPC104", "mutual-receive",
-                                             "All parties wait to receive first, and nobody sends", run};
+extern const diagnosis::Probe kMutualReceive{
+    "IPC104", "mutual-receive", "All parties wait to receive first, and nobody sends", run};
 
 namespace {
 
 using diagnosis::Finding;
 
-/// Drops all that do not receive from one of the others until only those who receive from each other are left.
+/// Drops all that do not receive from one of the others until only those who receive from each
+/// other are left.
 std::vector<Flow> receiving_from_each_other(std::vector<Flow> flows) {
   std::erase_if(flows, [](const Flow& f) { return f.way != Way::Receive; });
   for (bool shrunk = true; shrunk;) {
@@ -63,27 +64,34 @@ std::vector<Pid> who_should_send(const std::vector<Flow>& flows) {
 
 std::string explanation(const Snapshot& snapshot, const std::vector<Flow>& flows) {
   constexpr std::size_t kMaxTold = 6;
-  std::string text = "Each of them waits for another one to send first, and every buffer between them is empty.";
+  std::string text =
+      "Each of them waits for another one to send first, and every buffer between them is empty.";
   for (std::size_t i = 0; i < std::min(flows.size(), kMaxTold); ++i)
     text += "\n" + snapshot::label(snapshot, flows[i].task) + " waits for " +
-            diagnosis::describe_wait(snapshot, flows[i].task) + place(snapshot, flows[i].task) + ".";
+            diagnosis::describe_wait(snapshot, flows[i].task) + place(snapshot, flows[i].task) +
+            ".";
   return text;
 }
 
 std::string fix(const Snapshot& snapshot, Pid pid, TaskRef task) {
   const std::string who = name(snapshot, pid);
-  const std::string before = place(snapshot, task).empty() ? "" : " before its receive" + place(snapshot, task);
+  const std::string before =
+      place(snapshot, task).empty() ? "" : " before its receive" + place(snapshot, task);
   switch (language_of(snapshot, pid)) {
     case Language::Python:
       return "Let " + who + " send" + before +
-             "; if it already did, the message may still sit in its own buffer: flush() it (print(..., flush=True), "
+             "; if it already did, the message may still sit in its own buffer: flush() it "
+             "(print(..., flush=True), "
              "python -u), or both sides disagree about the protocol (an authkey on one side only).";
     case Language::Shell:
-      return "Let " + who + " write" + before + "; a filter in between may buffer it: stdbuf -oL command.";
-    case Language::C: break;
+      return "Let " + who + " write" + before +
+             "; a filter in between may buffer it: stdbuf -oL command.";
+    case Language::C:
+      break;
   }
   return "Let " + who + " send" + before +
-         "; if it already did, fflush() it, and take what stdio has already read before the next poll(). If the request "
+         "; if it already did, fflush() it, and take what stdio has already read before the next "
+         "poll(). If the request "
          "is complete, shutdown(fd, SHUT_WR) says so.";
 }
 
@@ -94,12 +102,14 @@ Finding describe(const Context& context, int set, const std::vector<Flow>& flows
   const std::vector<Pid> guilty = who_should_send(flows);
   std::vector<TaskRef> tasks;
   for (const Flow& flow : flows) tasks.push_back(flow.task);
-  finding.title = names(snapshot, parties) + (parties.size() == 2 ? " both" : " all") + " wait to receive first";
+  finding.title = names(snapshot, parties) + (parties.size() == 2 ? " both" : " all") +
+                  " wait to receive first";
   finding.explanation = explanation(snapshot, flows);
   for (const Pid pid : guilty) {
     const TaskRef task = task_of(tasks, pid);
     finding.culprits.push_back(diagnosis::culprit(
-        snapshot, task, -1, "should send, but waits for " + diagnosis::describe_wait(snapshot, task)));
+        snapshot, task, -1,
+        "should send, but waits for " + diagnosis::describe_wait(snapshot, task)));
   }
   finding.fix = fix(snapshot, guilty.front(), task_of(tasks, guilty.front()));
   finding.weight = 30;
@@ -115,7 +125,8 @@ diagnosis::Answer run(const Context& context) {
     const std::vector<Flow> core = flows_of(context, ends, sets[i].core);
     if (std::ranges::any_of(core, [](const Flow& f) { return f.way == Way::Send; })) continue;
     const std::vector<Flow> mutual = receiving_from_each_other(core);
-    if (pids_in(mutual).size() >= 2) findings.push_back(describe(context, static_cast<int>(i), mutual));
+    if (pids_in(mutual).size() >= 2)
+      findings.push_back(describe(context, static_cast<int>(i), mutual));
   }
   return conclude(context, std::move(findings));
 }

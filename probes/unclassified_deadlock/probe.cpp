@@ -30,13 +30,17 @@ Finding describe(const Context& context, int set) {
   const graph::StuckSet& stuck_set = context.graph.stuck_sets()[static_cast<std::size_t>(set)];
   const std::size_t count = stuck_set.core.size();
   const std::string first = snapshot::label(context.snapshot, stuck_set.core.front());
-  finding.title = count == 1 ? first + " waits for " + finding.stuck.front().waits_for + ", which cannot come"
-                             : first + " and " + std::to_string(count - 1) +
-                                   (count == 2 ? " other task" : " other tasks") + " wait only for each other";
+  finding.title =
+      count == 1 ? first + " waits for " + finding.stuck.front().waits_for + ", which cannot come"
+                 : first + " and " + std::to_string(count - 1) +
+                       (count == 2 ? " other task" : " other tasks") + " wait only for each other";
   finding.explanation = steps(context, finding);
   for (const TaskRef& task : stuck_set.core)
-    finding.culprits.push_back(culprit(context.snapshot, task, -1, "waits for " + describe_wait(context.snapshot, task)));
-  finding.fix = "Break one step of the chain: give one of these waits a timeout, or let one of them act before it waits.";
+    finding.culprits.push_back(
+        culprit(context.snapshot, task, -1, "waits for " + describe_wait(context.snapshot, task)));
+  finding.fix =
+      "Break one step of the chain: give one of these waits a timeout, or let one of them act "
+      "before it waits.";
   finding.weight = 0;
   return finding;
 }

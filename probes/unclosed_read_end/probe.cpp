@@ -13,7 +13,8 @@ diagnosis::Answer run(const Context& context);
 }  // namespace
 
 extern const diagnosis::Probe kUnclosedReadEnd{
-    "IPC102", "unclosed-read-end", "A writer waits for room; the only read ends are in processes that never read", run};
+    "IPC102", "unclosed-read-end",
+    "A writer waits for room; the only read ends are in processes that never read", run};
 
 namespace {
 
@@ -33,7 +34,8 @@ Pid dead_child_of(const Snapshot& snapshot, Pid parent) {
 }
 
 /// The copy came with the other end, or over exec to a program that does not know it.
-bool is_mere_copy(const Snapshot& snapshot, const Ends& ends, const Holder& holder, const ObjectId& object) {
+bool is_mere_copy(const Snapshot& snapshot, const Ends& ends, const Holder& holder,
+                  const ObjectId& object) {
   const Process* process = snapshot::find_process(snapshot, holder.pid);
   if (process == nullptr) return false;
   for (const Thread& thread : process->threads)
@@ -44,18 +46,21 @@ bool is_mere_copy(const Snapshot& snapshot, const Ends& ends, const Holder& hold
   return std::ranges::any_of(all, [&](const Holder& h) { return h.pid == holder.pid && h.writes; });
 }
 
-std::optional<DeafPipe> judge(const Context& context, const Ends& ends, const std::vector<TaskRef>& tasks, TaskRef writer) {
+std::optional<DeafPipe> judge(const Context& context, const Ends& ends,
+                              const std::vector<TaskRef>& tasks, TaskRef writer) {
   const Snapshot& snapshot = context.snapshot;
   const Flow flow = flow_of(context, ends, writer);
   if (flow.way != Way::Send || flow.objects.size() != 1) return std::nullopt;
   const ObjectId object = flow.objects.front();
   DeafPipe deaf{writer, object, {}, dead_child_of(snapshot, writer.pid)};
   for (const Holder& holder : ends.receivers(object)) {
-    const bool known = std::ranges::any_of(deaf.holders, [&](const Holder& h) { return h.pid == holder.pid; });
+    const bool known =
+        std::ranges::any_of(deaf.holders, [&](const Holder& h) { return h.pid == holder.pid; });
     if (!known) deaf.holders.push_back(holder);
     if (!contains(tasks, holder.pid)) return std::nullopt;
     const bool own = holder.pid == writer.pid;
-    if (!own && (!is_mere_copy(snapshot, ends, holder, object) || waits_for_exit(snapshot, holder.pid, writer.pid)))
+    if (!own && (!is_mere_copy(snapshot, ends, holder, object) ||
+                 waits_for_exit(snapshot, holder.pid, writer.pid)))
       return std::nullopt;
   }
   if (deaf.holders.empty()) return std::nullopt;
@@ -70,27 +75,36 @@ std::string fix(const Snapshot& snapshot, const Holder& holder) {
   switch (language_of(snapshot, holder.pid)) {
     case Language::Python:
       return "Close the read end (fd " + fd + ") in " + name(snapshot, holder.pid) +
-             " as soon as the child has it: then a write to a dead reader fails with BrokenPipeError.";
-    case Language::Shell: return "Close it where it is not needed: `command " + fd + "<&-`.";
-    case Language::C: break;
+             " as soon as the child has it: then a write to a dead reader fails with "
+             "BrokenPipeError.";
+    case Language::Shell:
+      return "Close it where it is not needed: `command " + fd + "<&-`.";
+    case Language::C:
+      break;
   }
   return "close(" + fd + ") in " + name(snapshot, holder.pid) +
          " right after fork (or O_CLOEXEC): then a write to a dead reader fails with EPIPE.";
 }
 
-Finding describe(const Context& context, int set, const std::vector<TaskRef>& tasks, const DeafPipe& deaf) {
+Finding describe(const Context& context, int set, const std::vector<TaskRef>& tasks,
+                 const DeafPipe& deaf) {
   const Snapshot& snapshot = context.snapshot;
   Finding finding = diagnosis::start_finding(context, kUnclosedReadEnd, set);
   const std::string writer = snapshot::label(snapshot, deaf.writer);
-  finding.title = writer + " writes to " + filled(snapshot, deaf.object) + ", which nobody reads any more";
-  finding.explanation = "The write would fail with EPIPE if all copies of the read end were closed, but " +
-                        names(snapshot, pids_of(deaf.holders)) + " still " + (deaf.holders.size() == 1 ? "has" : "have") +
-                        " it open and never " + (deaf.holders.size() == 1 ? "reads." : "read.");
+  finding.title =
+      writer + " writes to " + filled(snapshot, deaf.object) + ", which nobody reads any more";
+  finding.explanation =
+      "The write would fail with EPIPE if all copies of the read end were closed, but " +
+      names(snapshot, pids_of(deaf.holders)) + " still " +
+      (deaf.holders.size() == 1 ? "has" : "have") + " it open and never " +
+      (deaf.holders.size() == 1 ? "reads." : "read.");
   if (deaf.dead_reader.value != 0)
-    finding.explanation += "\nThe child " + std::to_string(deaf.dead_reader.value) + " is dead; it may have been the reader.";
+    finding.explanation += "\nThe child " + std::to_string(deaf.dead_reader.value) +
+                           " is dead; it may have been the reader.";
   for (const Holder& holder : deaf.holders) {
     const TaskRef task = holder.pid == deaf.writer.pid ? deaf.writer : task_of(tasks, holder.pid);
-    finding.culprits.push_back(diagnosis::culprit(snapshot, task, holder.fd, "has the read end open and never reads"));
+    finding.culprits.push_back(
+        diagnosis::culprit(snapshot, task, holder.fd, "has the read end open and never reads"));
   }
   finding.fix = fix(snapshot, deaf.holders.front());
   finding.weight = deaf.dead_reader.value != 0 ? 58 : 45;

@@ -12,10 +12,13 @@ using snapshot::WaitKind;
 
 /// EOF exists on it: a pipe, a stream socket that is connected, the master of a terminal.
 bool has_eof(const Snapshot& snapshot, const ObjectId& id) {
-  if (id.kind == ObjectKind::Pipe || id.kind == ObjectKind::Fifo || id.kind == ObjectKind::TerminalMaster) return true;
+  if (id.kind == ObjectKind::Pipe || id.kind == ObjectKind::Fifo ||
+      id.kind == ObjectKind::TerminalMaster)
+    return true;
   if (id.kind != ObjectKind::UnixSocket && id.kind != ObjectKind::InetSocket) return false;
   const Object* object = snapshot::find_object(snapshot, id);
-  return object != nullptr && object->socket && object->socket->type != "dgram" && object->socket->state != "listen";
+  return object != nullptr && object->socket && object->socket->type != "dgram" &&
+         object->socket->state != "listen";
 }
 
 bool only_polls(const Snapshot& snapshot, Pid pid) {
@@ -30,8 +33,10 @@ bool leader_exited(const Snapshot& snapshot, Pid pid) {
   const Process* process = snapshot::find_process(snapshot, pid);
   if (process == nullptr || process->dead || process->exited) return false;
   const auto leader = std::ranges::find(process->threads, Tid{pid.value}, &Thread::tid);
-  const bool others = std::ranges::any_of(process->threads, [&](const Thread& t) { return t.tid.value != pid.value; });
-  return others && (process->state == 'Z' || (leader != process->threads.end() && leader->state == 'Z'));
+  const bool others = std::ranges::any_of(
+      process->threads, [&](const Thread& t) { return t.tid.value != pid.value; });
+  return others &&
+         (process->state == 'Z' || (leader != process->threads.end() && leader->state == 'Z'));
 }
 
 std::optional<int> fd_of(const Wait& wait, const ObjectId& object) {
@@ -40,7 +45,8 @@ std::optional<int> fd_of(const Wait& wait, const ObjectId& object) {
   return std::nullopt;
 }
 
-/// A poller's own pipe is how its other threads or its signal handlers wake it, not a channel that must end.
+/// A poller's own pipe is how its other threads or its signal handlers wake it, not a channel that
+/// must end.
 bool own_end_counts(const Wait& wait) {
   return wait.kind == WaitKind::Read || (wait.kind == WaitKind::Poll && wait.objects.size() == 1);
 }
@@ -67,7 +73,8 @@ struct Judge {
     return false;
   }
 
-  std::optional<Omission> omission(const TaskRef& reader, const Wait& wait, const Holder& holder) const {
+  std::optional<Omission> omission(const TaskRef& reader, const Wait& wait,
+                                   const Holder& holder) const {
     const Snapshot& snapshot = context.snapshot;
     const Process* process = snapshot::find_process(snapshot, holder.pid);
     if (process == nullptr) return std::nullopt;
@@ -79,7 +86,8 @@ struct Judge {
     if (holder.pid == reader.pid)
       return own_end_counts(wait) ? std::optional(Omission::Itself) : std::nullopt;
     if (waits_for_exit(snapshot, holder.pid, reader.pid)) return Omission::WaitsForReader;
-    if (level == graph::Level::Suspected && only_polls(snapshot, holder.pid)) return Omission::WaitsForReader;
+    if (level == graph::Level::Suspected && only_polls(snapshot, holder.pid))
+      return Omission::WaitsForReader;
     if (!exit_is_awaited(reader.pid, holder.pid)) return std::nullopt;
     const bool is_filter = fd_of(wait, holder.object).value_or(-1) == 0;
     if (is_filter && is_leaked_over_exec(*process, holder.fd)) return Omission::LeakedToFilter;
@@ -96,7 +104,8 @@ std::vector<Blame> strongest(std::vector<Blame> blamed) {
   Omission best = Omission::Inherited;
   for (const Blame& b : blamed) best = std::min(best, rank(b));
   std::erase_if(blamed, [&](const Blame& b) { return rank(b) != best; });
-  const auto same_pid = std::ranges::unique(blamed, {}, [](const Blame& b) { return b.holder.pid; });
+  const auto same_pid =
+      std::ranges::unique(blamed, {}, [](const Blame& b) { return b.holder.pid; });
   blamed.erase(same_pid.begin(), same_pid.end());
   return blamed;
 }
@@ -104,17 +113,19 @@ std::vector<Blame> strongest(std::vector<Blame> blamed) {
 /// A healthy daemon that is about to write is no reason for an alarm.
 bool is_at_rest(const Process& process) {
   return process.threads.empty() || std::ranges::all_of(process.threads, [](const Thread& t) {
-    return t.wait && t.wait->kind != WaitKind::Running && t.wait->kind != WaitKind::Write && t.stable;
-  });
+           return t.wait && t.wait->kind != WaitKind::Running && t.wait->kind != WaitKind::Write &&
+                  t.stable;
+         });
 }
 
-std::vector<Blame> strangers_that_hold(const Context& context, const Ends& ends, const TaskRef& reader,
-                                       const ObjectId& object) {
+std::vector<Blame> strangers_that_hold(const Context& context, const Ends& ends,
+                                       const TaskRef& reader, const ObjectId& object) {
   const std::vector<Holder> senders = ends.senders(object);
   std::vector<Blame> blamed;
   for (const Holder& holder : senders) {
     const Process* process = snapshot::find_process(context.snapshot, holder.pid);
-    const bool stranger = process != nullptr && holder.pid != reader.pid && holder.hold == Hold::Descriptor &&
+    const bool stranger = process != nullptr && holder.pid != reader.pid &&
+                          holder.hold == Hold::Descriptor &&
                           left_the_tree(context.snapshot, *process) && is_at_rest(*process);
     if (!stranger) return {};
     blamed.push_back({holder, Omission::LeftTree});
@@ -125,14 +136,14 @@ std::vector<Blame> strangers_that_hold(const Context& context, const Ends& ends,
 bool is_unnamed(const Snapshot& snapshot, const ObjectId& id) {
   if (id.kind == ObjectKind::Pipe) return true;
   const Object* object = snapshot::find_object(snapshot, id);
-  return id.kind == ObjectKind::UnixSocket && object != nullptr && object->socket && object->socket->local.empty() &&
-         object->socket->remote.empty() && has_eof(snapshot, id);
+  return id.kind == ObjectKind::UnixSocket && object != nullptr && object->socket &&
+         object->socket->local.empty() && object->socket->remote.empty() && has_eof(snapshot, id);
 }
 
 }  // namespace
 
-std::vector<EofWait> eof_waits_in_set(const Context& context, const Ends& ends, const std::vector<TaskRef>& tasks,
-                                      graph::Level level) {
+std::vector<EofWait> eof_waits_in_set(const Context& context, const Ends& ends,
+                                      const std::vector<TaskRef>& tasks, graph::Level level) {
   const Judge judge{context, ends, tasks, level};
   std::vector<EofWait> found;
   for (const TaskRef& task : tasks) {
@@ -142,7 +153,8 @@ std::vector<EofWait> eof_waits_in_set(const Context& context, const Ends& ends, 
       if (!has_eof(context.snapshot, object)) continue;
       EofWait eof{task, object, {}};
       for (const Holder& holder : ends.senders(object))
-        if (const auto omission = judge.omission(task, *wait, holder)) eof.blamed.push_back({holder, *omission});
+        if (const auto omission = judge.omission(task, *wait, holder))
+          eof.blamed.push_back({holder, *omission});
       eof.blamed = strongest(std::move(eof.blamed));
       if (!eof.blamed.empty()) found.push_back(std::move(eof));
     }
@@ -151,15 +163,17 @@ std::vector<EofWait> eof_waits_in_set(const Context& context, const Ends& ends, 
 }
 
 std::vector<EofWait> eof_waits_of_live_readers(const Context& context, const Ends& ends) {
-  constexpr std::size_t kMaxPolled = 2;  // an event loop with more channels than that does not wait for one to end
+  constexpr std::size_t kMaxPolled =
+      2;  // an event loop with more channels than that does not wait for one to end
   std::vector<EofWait> found;
   for (const Process& process : context.snapshot.processes) {
     if (!is_of_tree(process)) continue;
     for (const Thread& thread : process.threads) {
       const TaskRef task{process.pid, thread.tid};
-      const bool waits = thread.wait && thread.wait->untimed && thread.stable &&
-                         (thread.wait->kind == WaitKind::Read || thread.wait->kind == WaitKind::Poll) &&
-                         thread.wait->objects.size() <= kMaxPolled;
+      const bool waits =
+          thread.wait && thread.wait->untimed && thread.stable &&
+          (thread.wait->kind == WaitKind::Read || thread.wait->kind == WaitKind::Poll) &&
+          thread.wait->objects.size() <= kMaxPolled;
       if (!waits || context.graph.level(task) != graph::Level::Live) continue;
       for (const ObjectId& object : received_objects(context.snapshot, task)) {
         if (!is_unnamed(context.snapshot, object)) continue;

@@ -10,13 +10,14 @@ namespace ipcdoctor::probes {
 
 /// Why a holder of the write end will not write: the strongest first.
 enum class Omission {
-  InFlight,      ///< the descriptor sits in a socket's queue: nobody has it
-  LeaderExited,  ///< its main thread is gone, others keep the process and its descriptors alive
-  LeftTree,      ///< a daemon or orphan inherited it
-  WaitsForReader,///< it waits for the reader's exit, or only looks for it again and again
-  Itself,        ///< the reader has it
-  LeakedToFilter,///< inherited over exec as an unexpected descriptor; the reader is a filter on its stdin
-  Inherited,     ///< a sibling's copy; somebody else waits for the reader's exit
+  InFlight,        ///< the descriptor sits in a socket's queue: nobody has it
+  LeaderExited,    ///< its main thread is gone, others keep the process and its descriptors alive
+  LeftTree,        ///< a daemon or orphan inherited it
+  WaitsForReader,  ///< it waits for the reader's exit, or only looks for it again and again
+  Itself,          ///< the reader has it
+  LeakedToFilter,  ///< inherited over exec as an unexpected descriptor; the reader is a filter on
+                   ///< its stdin
+  Inherited,       ///< a sibling's copy; somebody else waits for the reader's exit
 };
 
 struct Blame {
@@ -24,7 +25,8 @@ struct Blame {
   Omission omission = Omission::Inherited;
 };
 
-/// A reader and those who keep its channel open. blamed is empty where it may as well wait for data.
+/// A reader and those who keep its channel open. blamed is empty where it may as well wait for
+/// data.
 struct EofWait {
   TaskRef reader;
   ObjectId object;
@@ -32,8 +34,8 @@ struct EofWait {
 };
 
 /// About a member of a stuck set. `tasks` are the members.
-std::vector<EofWait> eof_waits_in_set(const Context& context, const Ends& ends, const std::vector<TaskRef>& tasks,
-                                      graph::Level level);
+std::vector<EofWait> eof_waits_in_set(const Context& context, const Ends& ends,
+                                      const std::vector<TaskRef>& tasks, graph::Level level);
 
 /// About live readers of the tree all of whose senders have left it.
 std::vector<EofWait> eof_waits_of_live_readers(const Context& context, const Ends& ends);

@@ -13,27 +13,36 @@ diagnosis::Answer run(const Context& context);
 }  // namespace
 
 extern const diagnosis::Probe kUnclosedWriteEnd{
-    "IPC101", "unclosed-write-end", "A reader waits for EOF, but the write end is still open somewhere", run};
+    "IPC101", "unclosed-write-end",
+    "A reader waits for EOF, but the write end is still open somewhere", run};
 
 namespace {
 
 using diagnosis::Finding;
 
-std::string fd_text(const Holder& holder) { return "fd " + std::to_string(holder.fd); }
+std::string fd_text(const Holder& holder) {
+  return "fd " + std::to_string(holder.fd);
+}
 
 std::string why(const Snapshot& snapshot, const Blame& blame, TaskRef task) {
   const std::string has = "has the write end open as " + fd_text(blame.holder);
   switch (blame.omission) {
-    case Omission::Itself: return "the reader itself " + has;
-    case Omission::InFlight: return "the write end waits in the queue of its socket, " + fd_text(blame.holder);
-    case Omission::LeaderExited: return has + "; its main thread has ended, its other threads keep it open";
-    case Omission::LeftTree: return has + ", inherited from a parent that is gone; it " + doing(snapshot, task);
+    case Omission::Itself:
+      return "the reader itself " + has;
+    case Omission::InFlight:
+      return "the write end waits in the queue of its socket, " + fd_text(blame.holder);
+    case Omission::LeaderExited:
+      return has + "; its main thread has ended, its other threads keep it open";
+    case Omission::LeftTree:
+      return has + ", inherited from a parent that is gone; it " + doing(snapshot, task);
     case Omission::WaitsForReader:
       if (blame.holder.hold == Hold::Registered)
-        return "a fixed file of its io_uring, " + fd_text(blame.holder) + ", is the write end; it " + doing(snapshot, task);
+        return "a fixed file of its io_uring, " + fd_text(blame.holder) +
+               ", is the write end; it " + doing(snapshot, task);
       return has + " and never writes: it " + doing(snapshot, task);
     case Omission::LeakedToFilter:
-    case Omission::Inherited: return has + ", a copy that it does not need; it " + doing(snapshot, task);
+    case Omission::Inherited:
+      return has + ", a copy that it does not need; it " + doing(snapshot, task);
   }
   return has;
 }
@@ -42,21 +51,25 @@ std::string title(const Snapshot& snapshot, const EofWait& eof) {
   const std::string reader = snapshot::label(snapshot, eof.reader);
   const Blame& first = eof.blamed.front();
   const std::string channel = snapshot::name_of(eof.object.kind);
-  if (first.omission == Omission::Itself) return reader + " waits for EOF on a " + channel + " that it keeps open itself";
+  if (first.omission == Omission::Itself)
+    return reader + " waits for EOF on a " + channel + " that it keeps open itself";
   if (first.omission == Omission::InFlight)
-    return reader + " waits for EOF on a " + channel + " whose write end is in flight to " + name(snapshot, first.holder.pid);
+    return reader + " waits for EOF on a " + channel + " whose write end is in flight to " +
+           name(snapshot, first.holder.pid);
   std::vector<Pid> pids;
   for (const Blame& blame : eof.blamed) pids.push_back(blame.holder.pid);
   return reader + " waits for EOF on a " + channel + " that " + names(snapshot, pids) +
          (pids.size() == 1 ? " keeps open" : " keep open");
 }
 
-std::string explanation(const Snapshot& snapshot, const EofWait& eof, const std::vector<TaskRef>& tasks) {
+std::string explanation(const Snapshot& snapshot, const EofWait& eof,
+                        const std::vector<TaskRef>& tasks) {
   std::string text = "A read returns end-of-file only when every copy of the other end of " +
                      diagnosis::object_name(snapshot, eof.object) + " is closed.";
   for (const Blame& blame : eof.blamed) {
     const TaskRef task = task_of(tasks, blame.holder.pid);
-    text += "\n" + name(snapshot, blame.holder.pid) + ": " + why(snapshot, blame, task) + place(snapshot, task) + ".";
+    text += "\n" + name(snapshot, blame.holder.pid) + ": " + why(snapshot, blame, task) +
+            place(snapshot, task) + ".";
   }
   return text;
 }
@@ -68,14 +81,18 @@ std::string python_fix(const Snapshot& snapshot, const Blame& blame, TaskRef tas
   if (call == "subprocess.wait")
     return "Close p.stdin before p.wait(), or use p.communicate(), which does both.";
   switch (blame.omission) {
-    case Omission::Itself: return "Close the write end (" + fd_text(blame.holder) + ") in " + in + " before the first read.";
+    case Omission::Itself:
+      return "Close the write end (" + fd_text(blame.holder) + ") in " + in +
+             " before the first read.";
     case Omission::LeakedToFilter:
       return "Do not let the child inherit " + fd_text(blame.holder) +
              ": keep close_fds=True and do not make the descriptor inheritable.";
-    case Omission::InFlight: return "Receive the queued descriptors, and close them, before waiting.";
+    case Omission::InFlight:
+      return "Receive the queued descriptors, and close them, before waiting.";
     default:
       return "Close the write end (" + fd_text(blame.holder) + ") in " + in +
-             " when the last item is sent and before waiting, or send one message that means the end.";
+             " when the last item is sent and before waiting, or send one message that means the "
+             "end.";
   }
 }
 
@@ -85,12 +102,16 @@ std::string c_fix(const Snapshot& snapshot, const Blame& blame, TaskRef task) {
     return "Unregister the fixed file (IORING_REGISTER_FILES_UPDATE with -1) before waiting.";
   switch (blame.omission) {
     case Omission::Itself:
-      return "close(" + std::to_string(blame.holder.fd) + ") in " + in + " right after fork, before the first read.";
+      return "close(" + std::to_string(blame.holder.fd) + ") in " + in +
+             " right after fork, before the first read.";
     case Omission::LeakedToFilter:
-      return "Open it with O_CLOEXEC (pipe2, SOCK_CLOEXEC), so that " + name(snapshot, blame.holder.pid) +
-             " does not inherit it as " + fd_text(blame.holder) + ".";
-    case Omission::InFlight: return "Receive the queued descriptors, and close them, before waiting.";
-    case Omission::LeaderExited: return "Close the descriptor before pthread_exit(), or end the whole process with exit().";
+      return "Open it with O_CLOEXEC (pipe2, SOCK_CLOEXEC), so that " +
+             name(snapshot, blame.holder.pid) + " does not inherit it as " + fd_text(blame.holder) +
+             ".";
+    case Omission::InFlight:
+      return "Receive the queued descriptors, and close them, before waiting.";
+    case Omission::LeaderExited:
+      return "Close the descriptor before pthread_exit(), or end the whole process with exit().";
     default:
       return "close(" + std::to_string(blame.holder.fd) + ") in " + in +
              " before it waits; for a socket shutdown(fd, SHUT_WR) does it for all copies.";
@@ -102,15 +123,17 @@ std::string fix(const Snapshot& snapshot, const Blame& blame, TaskRef task) {
     const std::string fd = std::to_string(blame.holder.fd);
     const std::string redirect = blame.holder.fd <= 2 ? "</dev/null >/dev/null 2>&1" : fd + ">&-";
     return "Start the background process without that descriptor: shell `command " + redirect +
-           " &`; Python stdout=DEVNULL, stderr=DEVNULL, close_fds=True; C close(" + fd + ") before exec.\nTo go on now: end " +
-           name(snapshot, blame.holder.pid) + ".";
+           " &`; Python stdout=DEVNULL, stderr=DEVNULL, close_fds=True; C close(" + fd +
+           ") before exec.\nTo go on now: end " + name(snapshot, blame.holder.pid) + ".";
   }
   switch (language_of(snapshot, blame.holder.pid)) {
-    case Language::Python: return python_fix(snapshot, blame, task);
+    case Language::Python:
+      return python_fix(snapshot, blame, task);
     case Language::Shell:
-      return "Close " + fd_text(blame.holder) + " where it is not needed: `command " + std::to_string(blame.holder.fd) +
-             ">&-`, before `wait`.";
-    case Language::C: break;
+      return "Close " + fd_text(blame.holder) + " where it is not needed: `command " +
+             std::to_string(blame.holder.fd) + ">&-`, before `wait`.";
+    case Language::C:
+      break;
   }
   return c_fix(snapshot, blame, task);
 }
@@ -118,13 +141,19 @@ std::string fix(const Snapshot& snapshot, const Blame& blame, TaskRef task) {
 int weight(const EofWait& eof, const graph::StuckSet& set) {
   const bool in_core = std::ranges::find(set.core, eof.reader) != set.core.end();
   switch (eof.blamed.front().omission) {
-    case Omission::InFlight: return 60;
-    case Omission::LeaderExited: return 60;
-    case Omission::LeftTree: return 70;
+    case Omission::InFlight:
+      return 60;
+    case Omission::LeaderExited:
+      return 60;
+    case Omission::LeftTree:
+      return 70;
     case Omission::WaitsForReader:
-    case Omission::Itself: return in_core ? 55 : 35;
-    case Omission::LeakedToFilter: return 50;
-    case Omission::Inherited: break;
+    case Omission::Itself:
+      return in_core ? 55 : 35;
+    case Omission::LeakedToFilter:
+      return 50;
+    case Omission::Inherited:
+      break;
   }
   return 15;
 }
@@ -138,8 +167,9 @@ void fill(Finding& finding, const Snapshot& snapshot, const std::vector<EofWait>
   for (const EofWait& eof : waits) {
     if (eof.blamed.front().omission != waits.front().blamed.front().omission) continue;
     for (const Blame& blame : eof.blamed) {
-      const bool named = std::ranges::any_of(
-          finding.culprits, [&](const diagnosis::Culprit& c) { return c.task.pid == blame.holder.pid; });
+      const bool named = std::ranges::any_of(finding.culprits, [&](const diagnosis::Culprit& c) {
+        return c.task.pid == blame.holder.pid;
+      });
       if (named) continue;
       const TaskRef task = task_of(tasks, blame.holder.pid);
       finding.culprits.push_back(
@@ -151,15 +181,17 @@ void fill(Finding& finding, const Snapshot& snapshot, const std::vector<EofWait>
 Finding about_set(const Context& context, int index, std::vector<EofWait> waits) {
   const graph::StuckSet& set = context.graph.stuck_sets()[static_cast<std::size_t>(index)];
   Finding finding = diagnosis::start_finding(context, kUnclosedWriteEnd, index);
-  std::ranges::stable_sort(waits, std::greater{}, [&](const EofWait& eof) { return weight(eof, set); });
+  std::ranges::stable_sort(waits, std::greater{},
+                           [&](const EofWait& eof) { return weight(eof, set); });
   fill(finding, context.snapshot, waits, members(set));
   finding.weight = weight(waits.front(), set);
   return finding;
 }
 
 Finding about_live(const Context& context, const EofWait& eof) {
-  const std::vector<TaskRef> stuck = with_waiting_parents(context.snapshot, {eof.reader});
-  Finding finding = diagnosis::start_finding(context, kUnclosedWriteEnd, diagnosis::Verdict::Stuck, stuck);
+  const std::vector<TaskRef> stuck = with_those_behind(context, {eof.reader});
+  Finding finding =
+      diagnosis::start_finding(context, kUnclosedWriteEnd, diagnosis::Verdict::Stuck, stuck);
   fill(finding, context.snapshot, {eof}, stuck);
   finding.weight = 70;
   return finding;
@@ -171,9 +203,11 @@ diagnosis::Answer run(const Context& context) {
   const auto& sets = context.graph.stuck_sets();
   for (std::size_t i = 0; i < sets.size(); ++i) {
     std::vector<EofWait> waits = eof_waits_in_set(context, ends, members(sets[i]), sets[i].level);
-    if (!waits.empty()) findings.push_back(about_set(context, static_cast<int>(i), std::move(waits)));
+    if (!waits.empty())
+      findings.push_back(about_set(context, static_cast<int>(i), std::move(waits)));
   }
-  for (const EofWait& eof : eof_waits_of_live_readers(context, ends)) findings.push_back(about_live(context, eof));
+  for (const EofWait& eof : eof_waits_of_live_readers(context, ends))
+    findings.push_back(about_live(context, eof));
   return conclude(context, std::move(findings));
 }
 

@@ -1,0 +1,120 @@
+#include <algorithm>
+
+#include "probes/all_probes.h"
+#include "probes/internal/advice.h"
+
+namespace ipcdoctor::probes {
+namespace {
+
+diagnosis::Answer run(const Context& context);
+
+}  // namespace
+
+extern const diagnosis::Probe kLeakedLock{
+    "IPC207", "leaked-lock", "A file lock lives on in a daemon that inherited the descriptor", run};
+
+namespace {
+
+using diagnosis::Finding;
+
+using snapshot::FileLock;
+using snapshot::WaitKind;
+
+bool conflicts(const FileLock& held, const snapshot::FileLockWait& wanted) {
+  // fcntl's two kinds of lock exclude each other, flock is on its own (fcntl(2)).
+  const bool same_kind = (held.type == "flock") == (wanted.type == "flock");
+  const bool overlap = held.start <= wanted.end && wanted.start <= held.end;
+  return held.file == wanted.file && same_kind && overlap && (held.exclusive || wanted.exclusive);
+}
+
+/// The taker is gone and all who have the lock now are orphans: nobody of them knows that they have
+/// it.
+bool is_leaked(const Snapshot& snapshot, const FileLock& lock) {
+  if (lock.type == "posix" || lock.holders.empty()) return false;  // posix locks are not inherited
+  return std::ranges::all_of(lock.holders, [&](const auto& holder) {
+    const Process* process = snapshot::find_process(snapshot, holder.first);
+    return process != nullptr && holder.first != lock.taker && left_the_tree(snapshot, *process);
+  });
+}
+
+struct Leak {
+  TaskRef waiter;
+  const FileLock* lock = nullptr;
+};
+
+std::vector<Leak> leaks_of(const Context& context) {
+  std::vector<Leak> leaks;
+  for (const Process& process : context.snapshot.processes) {
+    if (!is_of_tree(process)) continue;
+    for (const Thread& thread : process.threads) {
+      if (!thread.wait || thread.wait->kind != WaitKind::FileLock || !thread.wait->untimed)
+        continue;
+      for (const FileLock& lock : context.snapshot.file_locks)
+        if (conflicts(lock, thread.wait->file_lock) && is_leaked(context.snapshot, lock))
+          leaks.push_back({{process.pid, thread.tid}, &lock});
+    }
+  }
+  return leaks;
+}
+
+std::string fix(const Snapshot& snapshot, const FileLock& lock) {
+  const auto& [pid, fd] = lock.holders.front();
+  const std::string number = std::to_string(fd);
+  const std::string now = "\nTo go on now: end " + name(snapshot, pid) + ".";
+  switch (language_of(snapshot, pid)) {
+    case Language::Python:
+      return "Close the lock file (fd " + number +
+             ") in the child that lives on, or unlock it before the parent ends." + now;
+    default:
+      break;
+  }
+  return "Start the background process without the lock's descriptor: shell `command " + number +
+         ">&- &` or flock -o; C O_CLOEXEC, or flock(fd, LOCK_UN) before the owner ends." + now;
+}
+
+Finding describe(const Context& context, const Leak& leak, int set) {
+  const Snapshot& snapshot = context.snapshot;
+  Finding finding = set >= 0
+                        ? diagnosis::start_finding(context, kLeakedLock, set)
+                        : diagnosis::start_finding(context, kLeakedLock, diagnosis::Verdict::Stuck,
+                                                   with_those_behind(context, {leak.waiter}));
+  std::vector<Pid> pids;
+  for (const auto& [pid, fd] : leak.lock->holders)
+    if (std::ranges::find(pids, pid) == pids.end()) pids.push_back(pid);
+  const std::string file = diagnosis::object_name(snapshot, leak.lock->file);
+  finding.title = snapshot::label(snapshot, leak.waiter) + " waits for the lock on " + file +
+                  ", which " + names(snapshot, pids) + " inherited and never releases";
+  finding.explanation =
+      "A " + leak.lock->type + " lock lives as long as any copy of the descriptor.";
+  if (leak.lock->taker.value != 0)
+    finding.explanation +=
+        " Process " + std::to_string(leak.lock->taker.value) + " took it and is gone.";
+  for (const auto& [pid, fd] : leak.lock->holders) {
+    const std::string why = "has fd " + std::to_string(fd) + " of the locked file, inherited; it " +
+                            doing(snapshot, {pid, Tid{0}});
+    finding.explanation += "\n" + name(snapshot, pid) + " " + why + ".";
+    finding.culprits.push_back(diagnosis::culprit(snapshot, {pid, Tid{0}}, fd, why));
+  }
+  finding.fix = fix(snapshot, *leak.lock);
+  finding.weight = 70;
+  return finding;
+}
+
+int set_of(const Context& context, TaskRef task) {
+  const auto& sets = context.graph.stuck_sets();
+  for (std::size_t i = 0; i < sets.size(); ++i) {
+    const std::vector<TaskRef> tasks = members(sets[i]);
+    if (std::ranges::find(tasks, task) != tasks.end()) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+diagnosis::Answer run(const Context& context) {
+  std::vector<Finding> findings;
+  for (const Leak& leak : leaks_of(context))
+    findings.push_back(describe(context, leak, set_of(context, leak.waiter)));
+  return conclude(context, std::move(findings));
+}
+
+}  // namespace
+}  // namespace ipcdoctor::probes

@@ -1,0 +1,106 @@
+#include <algorithm>
+#include <optional>
+
+#include "probes/all_probes.h"
+#include "probes/internal/advice.h"
+#include "probes/internal/ends.h"
+
+namespace ipcdoctor::probes {
+namespace {
+
+diagnosis::Answer run(const Context& context);
+
+}  // namespace
+
+extern const diagnosis::Probe kLostToken{"IPC305", "lost-token",
+                                         "A token of a pool was taken and never returned", run};
+
+namespace {
+
+using diagnosis::Finding;
+
+struct Pool {
+  TaskRef reader;
+  ObjectId pipe;
+  std::vector<TaskRef> suspects;  ///< have both ends and wait for something else
+};
+
+bool has_both_ends(const std::vector<Holder>& holders, Pid pid) {
+  const auto own = [&](auto member) {
+    return std::ranges::any_of(holders, [&](const Holder& h) { return h.pid == pid && h.*member; });
+  };
+  return own(&Holder::reads) && own(&Holder::writes);
+}
+
+/// It waits for one byte from a pipe that it and others have open in both directions.
+std::optional<Pool> judge(const Context& context, const Ends& ends,
+                          const std::vector<TaskRef>& tasks, TaskRef reader) {
+  const Snapshot& snapshot = context.snapshot;
+  const Wait* wait = wait_of(snapshot, reader);
+  if (wait == nullptr || wait->kind != snapshot::WaitKind::Read || wait->size != 1 ||
+      wait->objects.empty())
+    return std::nullopt;
+  const ObjectId pipe = wait->objects.front().object;
+  if (pipe.kind != snapshot::ObjectKind::Pipe && pipe.kind != snapshot::ObjectKind::Fifo)
+    return std::nullopt;
+  const std::vector<Holder> holders = ends.holders(pipe);
+  if (!has_both_ends(holders, reader.pid)) return std::nullopt;
+  Pool pool{reader, pipe, {}};
+  for (const TaskRef& task : tasks) {
+    if (task.pid == reader.pid || contains(pool.suspects, task.pid) ||
+        !has_both_ends(holders, task.pid))
+      continue;
+    const std::vector<ObjectId> wanted = received_objects(snapshot, task);
+    if (std::ranges::find(wanted, pipe) == wanted.end()) pool.suspects.push_back(task);
+  }
+  if (pool.suspects.empty()) return std::nullopt;
+  return pool;
+}
+
+Finding describe(const Context& context, int set, const Pool& pool) {
+  const Snapshot& snapshot = context.snapshot;
+  Finding finding = diagnosis::start_finding(context, kLostToken, set);
+  const std::string pipe = diagnosis::object_name(snapshot, pool.pipe);
+  std::vector<Pid> pids;
+  for (const TaskRef& task : pool.suspects) pids.push_back(task.pid);
+  finding.title = snapshot::label(snapshot, pool.reader) + " waits for a token that " +
+                  names(snapshot, pids) + " cannot give back";
+  finding.explanation = pipe +
+                        " is used as a pool: its users read a byte to begin and write it back when "
+                        "they are done. It is empty" +
+                        place(snapshot, pool.reader) + ".";
+  for (const TaskRef& task : pool.suspects) {
+    finding.explanation += "\n" + snapshot::label(snapshot, task) + " has both ends and " +
+                           doing(snapshot, task) + place(snapshot, task) + ".";
+    finding.culprits.push_back(
+        diagnosis::culprit(snapshot, task, -1, "may have the token, but " + doing(snapshot, task)));
+  }
+  finding.fix = language_of(snapshot, pool.reader.pid) == Language::Python
+                    ? "Give the token back in a finally: before any other wait, and take it with a "
+                      "non-blocking read."
+                    : "Give the token back before any other wait, and take it with a non-blocking "
+                      "read: poll() may say readable "
+                      "and another process be faster.";
+  finding.weight = 50;
+  return finding;
+}
+
+diagnosis::Answer run(const Context& context) {
+  const Ends ends(context.snapshot);
+  std::vector<Finding> findings;
+  const auto& sets = context.graph.stuck_sets();
+  for (std::size_t i = 0; i < sets.size(); ++i) {
+    if (sets[i].level <= graph::Level::Stuck) continue;
+    const std::vector<TaskRef> tasks = members(sets[i]);
+    for (const TaskRef& task : tasks) {
+      const auto pool = judge(context, ends, tasks, task);
+      if (!pool) continue;
+      findings.push_back(describe(context, static_cast<int>(i), *pool));
+      break;
+    }
+  }
+  return conclude(context, std::move(findings));
+}
+
+}  // namespace
+}  // namespace ipcdoctor::probes

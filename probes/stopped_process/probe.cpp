@@ -1,0 +1,109 @@
+#include <algorithm>
+
+#include "probes/all_probes.h"
+#include "probes/internal/advice.h"
+
+namespace ipcdoctor::probes {
+namespace {
+
+diagnosis::Answer run(const Context& context);
+
+}  // namespace
+
+extern const diagnosis::Probe kStoppedProcess{"IPC401", "stopped-process",
+                                              "Somebody waits for a process that is stopped", run};
+
+namespace {
+
+using diagnosis::Finding;
+
+bool is_stopped(const Snapshot& snapshot, TaskRef task) {
+  const Thread* thread = snapshot::find_thread(snapshot, task);
+  if (thread == nullptr) return false;
+  const bool by_wait = thread->wait && (thread->wait->kind == snapshot::WaitKind::Stopped ||
+                                        thread->wait->kind == snapshot::WaitKind::Traced);
+  return by_wait || thread->state == 'T' || thread->state == 't';
+}
+
+/// Why it is stopped, as far as its interrupted call says: a read of the terminal gives SIGTTIN, an
+/// ioctl SIGTTOU.
+std::string reason(const Snapshot& snapshot, TaskRef task) {
+  const Process* process = snapshot::find_process(snapshot, task.pid);
+  const Wait* wait = wait_of(snapshot, task);
+  if (process->tracer.value != 0) return "stopped by its tracer " + name(snapshot, process->tracer);
+  if (wait == nullptr) return "stopped";
+  const bool on_terminal = std::ranges::any_of(wait->objects, [](const snapshot::Awaited& a) {
+    return a.object.kind == snapshot::ObjectKind::Terminal;
+  });
+  if (wait->call == "read" && on_terminal)
+    return "stopped by SIGTTIN: it reads from the terminal in the background";
+  if (wait->call == "write" && on_terminal)
+    return "stopped by SIGTTOU: it writes to the terminal in the background";
+  if (wait->call == "ioctl")
+    return "stopped, probably by SIGTTOU: it changes the terminal's settings in the background";
+  return "stopped in the middle of " + (wait->call.empty() ? "its work" : wait->call);
+}
+
+std::string fix(const Snapshot& snapshot, TaskRef stopped, const std::string& why) {
+  const std::string pid = std::to_string(stopped.pid.value);
+  std::string text;
+  const bool python = language_of(snapshot, stopped.pid) == Language::Python ||
+                      std::ranges::any_of(snapshot.targets, [&](Pid p) {
+                        return language_of(snapshot, p) == Language::Python;
+                      });
+  if (why.find("SIGTTIN") != std::string::npos)
+    text = python ? "Start the helper with stdin=subprocess.DEVNULL, or leave it in the foreground "
+                    "process group.\n"
+                  : "Start it with </dev/null, or leave it in the foreground process group.\n";
+  if (why.find("SIGTTOU") != std::string::npos)
+    text = python ? "Ignore SIGTTOU around termios.tcsetattr(), or call os.tcsetpgrp() first.\n"
+                  : "Ignore SIGTTOU around tcsetattr(), or call tcsetpgrp() first.\n";
+  return text + "To go on now: kill -CONT " + pid;
+}
+
+/// Tasks of other processes that wait for the stopped ones: without them it is a job that somebody
+/// stopped.
+bool somebody_waits(const std::vector<TaskRef>& tasks, const std::vector<TaskRef>& stopped) {
+  return std::ranges::any_of(tasks, [&](const TaskRef& t) { return !contains(stopped, t.pid); });
+}
+
+Finding describe(const Context& context, int set, const std::vector<TaskRef>& stopped,
+                 const std::vector<TaskRef>& tasks) {
+  const Snapshot& snapshot = context.snapshot;
+  Finding finding = diagnosis::start_finding(context, kStoppedProcess, set);
+  const std::string why = reason(snapshot, stopped.front());
+  std::vector<Pid> waiters;
+  for (const TaskRef& task : tasks)
+    if (!contains(stopped, task.pid) && std::ranges::find(waiters, task.pid) == waiters.end())
+      waiters.push_back(task.pid);
+  finding.title = names(snapshot, waiters) + (waiters.size() == 1 ? " waits for " : " wait for ") +
+                  name(snapshot, stopped.front().pid) + ", which is stopped";
+  for (const TaskRef& task : stopped) {
+    const bool named = std::ranges::any_of(finding.culprits,
+                                           [&](const auto& c) { return c.task.pid == task.pid; });
+    if (named) continue;
+    finding.explanation += snapshot::label(snapshot, task) + " is " + reason(snapshot, task) +
+                           place(snapshot, task) + ".\n";
+    finding.culprits.push_back(diagnosis::culprit(snapshot, task, -1, reason(snapshot, task)));
+  }
+  finding.explanation += "Only SIGCONT, from outside, lets it go on.";
+  finding.fix = fix(snapshot, stopped.front(), why);
+  finding.weight = 60;
+  return finding;
+}
+
+diagnosis::Answer run(const Context& context) {
+  std::vector<Finding> findings;
+  const auto& sets = context.graph.stuck_sets();
+  for (std::size_t i = 0; i < sets.size(); ++i) {
+    const std::vector<TaskRef> tasks = members(sets[i]);
+    std::vector<TaskRef> stopped = tasks;
+    std::erase_if(stopped, [&](const TaskRef& t) { return !is_stopped(context.snapshot, t); });
+    if (!stopped.empty() && somebody_waits(tasks, stopped))
+      findings.push_back(describe(context, static_cast<int>(i), stopped, tasks));
+  }
+  return conclude(context, std::move(findings));
+}
+
+}  // namespace
+}  // namespace ipcdoctor::probes
