@@ -17,6 +17,18 @@ Result<ProcessMemory> ProcessMemory::open(const ProcDir& process) {
   return ProcessMemory(std::move(mem), path);
 }
 
+ProcessMemory ProcessMemory::from_pages(const std::map<std::uint64_t, Page>& pages) {
+  ProcessMemory memory(UniqueFd(), "recorded memory");
+  for (const auto& [start, page] : pages) memory.pages_.emplace(start, std::make_unique<Page>(page));
+  return memory;
+}
+
+std::map<std::uint64_t, ProcessMemory::Page> ProcessMemory::recorded_pages() const {
+  std::map<std::uint64_t, Page> out;
+  for (const auto& [start, page] : pages_) out.emplace(start, *page);
+  return out;
+}
+
 Result<const ProcessMemory::Page*> ProcessMemory::page_at(std::uint64_t start) const {
   const auto known = pages_.find(start);
   if (known != pages_.end()) return known->second.get();

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -21,8 +22,16 @@ namespace ipcdoctor::linux {
 /// Pages are cached: one object is a view of one instant, made and dropped within a collection.
 class ProcessMemory {
  public:
+  static constexpr std::size_t kPageSize = 4096;
+  using Page = std::array<std::byte, kPageSize>;
+
   /// Needs PTRACE_MODE_ATTACH. @return Denied, Gone.
   static Result<ProcessMemory> open(const ProcDir& process);
+
+  /// Memory that was recorded before, by page address: reads of other pages fail. For tests of hostile or torn memory.
+  static ProcessMemory from_pages(const std::map<std::uint64_t, Page>& pages);
+  /// Copies of the pages that were read so far, by address.
+  std::map<std::uint64_t, Page> recorded_pages() const;
 
   /// All of `into` or an error (Other with EIO for an unmapped page; Limit past 256 MiB of cache).
   Status read(RemoteAddr address, std::span<std::byte> into) const;
@@ -47,8 +56,6 @@ class ProcessMemory {
   void drop_cache() const { pages_.clear(); }
 
  private:
-  static constexpr std::size_t kPageSize = 4096;
-  using Page = std::array<std::byte, kPageSize>;
   explicit ProcessMemory(UniqueFd mem, std::string path) : mem_(std::move(mem)), path_(std::move(path)) {}
   Result<const Page*> page_at(std::uint64_t start) const;
 
