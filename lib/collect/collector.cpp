@@ -1,0 +1,236 @@
+#include "collect/collector.h"
+
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <ctime>
+#include <map>
+#include <set>
+
+#include "base/text.h"
+#include "collect/command_line.h"
+#include "collect/examine.h"
+#include "collect/file_locks.h"
+#include "collect/objects.h"
+#include "collect/shared_memory.h"
+#include "collect/signals.h"
+#include "collect/stacks.h"
+#include "collect/system.h"
+#include "collect/sysv.h"
+#include "collect/tables.h"
+#include "linux/namespaces.h"
+
+namespace ipcdoctor::collect {
+namespace {
+
+using snapshot::Access;
+using snapshot::Fd;
+using snapshot::Scope;
+using snapshot::Snapshot;
+
+constexpr int kMaxScans = 5;
+constexpr int kMaxRounds = 64;
+constexpr std::size_t kMaxHolders = 256;
+constexpr std::size_t kMaxWholeTable = 1024;  // descriptors of a process of the tree that are kept although nobody waits
+
+bool in_tree(const ProcessEntry& process) {
+  return process.scope == Scope::Target || process.scope == Scope::Descendant || process.scope == Scope::Related;
+}
+
+class Collector {
+ public:
+  Collector(const std::vector<Pid>& targets, const Options& options, Pid self, Progress& progress)
+      : targets_(targets), options_(options), progress_(progress), system_(progress, self, Pid{::getpid()}),
+        objects_(system_), areas_(system_) {}
+
+  Result<Snapshot> run(const std::function<void(const Snapshot&)>& draft) {
+    const auto started = Progress::Clock::now();
+    for (const Mark& mark : progress_.skipped()) {
+      system_.note_unseen(Pid{mark.pid}, Tid{mark.tid}, Error{Cause::TimedOut, 0, to_string(mark)});
+      system_.note_hidden_holder();
+    }
+    const Status scanned = scan_tree();
+    if (!scanned) return scanned.error();
+    group_shared_tables(system_);
+    close_over_wakers();
+    objects_.read_facts();
+    SysvObjects sysv = read_sysv(system_);
+    auto locks = read_file_locks(system_);
+    if (draft) draft(build(sysv, locks, started));
+    read_stacks(system_, options_);
+    for (const auto& process : system_.processes()) {
+      if (process->examined) look_again(*process);
+    }
+    read_signal_sources(system_);
+    read_command_lines(system_);
+    return build(sysv, locks, started);
+  }
+
+ private:
+  /// Until a pass finds nothing new: what was born meanwhile may hold what the others wait for.
+  Status scan_tree() {
+    for (int pass = 0; pass < kMaxScans; ++pass) {
+      const auto added = system_.scan();
+      if (!added) return added.error();
+      if (pass > 0 && *added == 0) break;
+      mark_tree(system_, targets_);
+      for (const auto& process : system_.processes()) {
+        if (in_tree(*process) && !process->examined) examine(system_, *process);
+      }
+      read_tables(system_);
+      if (pass + 1 == kMaxScans && *added > 0) {
+        system_.note_unseen(Pid{}, Tid{}, Error{Cause::Limit, 0, "list processes: new ones keep appearing"});
+        system_.note_hidden_holder();
+      }
+    }
+    const bool any = std::ranges::any_of(system_.processes(), [](const auto& p) { return p->scope == Scope::Target; });
+    if (!any) return Error{Cause::Gone, 0, "collect: the target has exited meanwhile"};
+    return Done{};
+  }
+
+  /// Whoever may wake somebody of the set is looked into as well, up to a bound.
+  void close_over_wakers() {
+    std::set<Pid> decoded;
+    for (int round = 0; round < kMaxRounds && !progress_.is_late(); ++round) {
+      for (const auto& process : system_.processes()) {
+        if (!process->examined || !decoded.insert(process->pid).second) continue;
+        decode_waits(system_, *process);
+        objects_.add_waits(*process);
+        areas_.add_waits(*process);
+      }
+      objects_.add_hidden_holders();
+      if (!examine_wakers()) return;
+    }
+  }
+
+  bool examine_wakers() {
+    std::set<Pid> wanted, shared;
+    for_each_table(system_, [&](ProcessEntry& process, Tid, std::vector<Fd>& fds) {
+      if (process.examined || process.scope == Scope::Self) return;
+      if (std::ranges::any_of(fds, [&](const Fd& fd) { return objects_.is_contested(fd); })) wanted.insert(process.pid);
+    });
+    for (const Pid pid : areas_.mappers()) wanted.insert(pid);
+    for (const auto& process : system_.processes()) {
+      if (!process->examined) continue;
+      if (process->status && process->status->tracer.value != 0) wanted.insert(process->status->tracer);
+      for (const ThreadEntry& thread : process->threads) {
+        if (!thread.out.wait) continue;
+        for (const Pid child : thread.out.wait->children) wanted.insert(child);
+        if (thread.out.wait->kind == snapshot::WaitKind::Futex) shared.insert(process->out.mm_group);
+      }
+    }
+    // processes of one address space can wake each other's private futexes
+    for (const auto& process : system_.processes()) {
+      if (shared.contains(process->out.mm_group)) wanted.insert(process->pid);
+    }
+    bool any = false;
+    for (const Pid pid : wanted) {
+      ProcessEntry* process = system_.find(pid);
+      if (process == nullptr || process->examined || process->scope == Scope::Self) continue;
+      if (holders_ >= kMaxHolders) {
+        if (!over_limit_) system_.note_unseen(pid, Tid{}, Error{Cause::Limit, 0, "look into all holders"});
+        over_limit_ = true;
+        break;
+      }
+      ++holders_;
+      process->scope = Scope::Holder;
+      examine(system_, *process);
+      any = true;
+    }
+    return any;
+  }
+
+  Snapshot build(const SysvObjects& sysv, const std::vector<snapshot::FileLock>& locks,
+                 Progress::Clock::time_point started) {
+    Snapshot out;
+    out.tool_version = IPCDOCTOR_VERSION;
+    struct utsname name {};
+    if (::uname(&name) == 0) {
+      out.host = escape_untrusted(name.nodename);
+      out.kernel = name.release;
+    }
+    out.time = ::time(nullptr);
+    out.targets = targets_;
+    std::ranges::sort(out.targets);
+    for (const auto& process : system_.processes()) add_process(out, *process);
+    out.objects = objects_.list();
+    out.file_locks = locks;
+    out.shared_areas = areas_.list();
+    out.sysv = sysv;
+    out.unseen = system_.unseen();
+    const auto in_init = linux::in_init_pid_namespace();
+    out.in_init_pid_ns = in_init && *in_init;
+    out.all_holders_seen = system_.all_holders_seen() && out.in_init_pid_ns;
+    out.unknown_fds_in_flight = objects_.unknown_fds_in_flight();
+    const std::chrono::duration<double, std::milli> elapsed = Progress::Clock::now() - started;
+    out.elapsed_ms = elapsed.count();
+    return out;
+  }
+
+  void add_process(Snapshot& out, const ProcessEntry& process) {
+    auto fds = kept_fds(process);
+    const bool outsider = process.scope == Scope::Outsider;
+    if (outsider && fds && fds->empty() && !is_named(process.pid)) return;
+    if (outsider && !fds && !is_named(process.pid)) return;
+    snapshot::Process copy = process.out;
+    copy.pid = process.pid;
+    copy.ppid = process.stat.ppid;
+    copy.pgid = process.stat.pgid;
+    copy.sid = process.stat.sid;
+    copy.start_ticks = process.stat.start_ticks;
+    copy.scope = process.scope;
+    copy.comm = escape_untrusted(process.stat.comm);
+    copy.state = process.stat.state;
+    copy.dead = process.examined ? process.dead
+                                 : process.stat.state == 'Z' && process.stat.num_threads <= 1;
+    copy.fds = std::move(fds);
+    if (!process.examined) {
+      out.processes.push_back(std::move(copy));
+      return;
+    }
+    for (const ThreadEntry& thread : process.threads) {
+      snapshot::Thread& added = copy.threads.emplace_back(thread.out);
+      for (const auto& [tid, table] : process.thread_fds) {
+        if (tid == thread.tid) added.own_fds = kept(table, in_tree(process));
+      }
+    }
+    out.processes.push_back(std::move(copy));
+  }
+
+  /// Somebody waits for its exit or its memory, or it is in the family.
+  bool is_named(Pid pid) const { return areas_.mappers().contains(pid); }
+
+  Result<std::vector<Fd>> kept_fds(const ProcessEntry& process) const {
+    if (process.scope == Scope::Self) return std::vector<Fd>{};
+    if (!process.fds) return process.fds.error();
+    return kept(*process.fds, in_tree(process));
+  }
+
+  std::vector<Fd> kept(const std::vector<Fd>& table, bool of_tree) const {
+    const bool whole = of_tree && table.size() <= kMaxWholeTable;
+    std::vector<Fd> fds;
+    for (const Fd& fd : table) {
+      if (whole || objects_.is_relevant(fd.object)) fds.push_back(fd);
+    }
+    return fds;
+  }
+
+  const std::vector<Pid>& targets_;
+  const Options& options_;
+  Progress& progress_;
+  System system_;
+  Objects objects_;
+  SharedAreas areas_;
+  std::size_t holders_ = 0;
+  bool over_limit_ = false;
+};
+
+}  // namespace
+
+Result<Snapshot> collect_here(const std::vector<Pid>& targets, const Options& options, Pid self, Progress& progress,
+                              const std::function<void(const Snapshot&)>& draft) {
+  return Collector(targets, options, self, progress).run(draft);
+}
+
+}  // namespace ipcdoctor::collect

@@ -1,0 +1,198 @@
+#include "collect/helper.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <new>
+#include <optional>
+
+#include "linux/proc_stat.h"
+#include "linux/unique_fd.h"
+
+namespace ipcdoctor::collect {
+namespace {
+
+using Clock = Progress::Clock;
+using std::chrono::milliseconds;
+
+constexpr int kMaxStarts = 8;
+constexpr milliseconds kTick{20};
+constexpr std::uint64_t kMaxAnswer = std::uint64_t{1} << 30;
+constexpr int kBusyFactor = 4;  // parsing big debug information is work, not a hang
+
+/// Memory that the helper and we both see.
+class SharedPage {
+ public:
+  SharedPage()
+      : memory_(::mmap(nullptr, sizeof(SharedProgress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) {
+    if (memory_ != MAP_FAILED) new (memory_) SharedProgress;
+  }
+  ~SharedPage() {
+    if (memory_ != MAP_FAILED) (void)::munmap(memory_, sizeof(SharedProgress));  // cannot fail for what mmap gave
+  }
+  SharedPage(const SharedPage&) = delete;
+  SharedPage& operator=(const SharedPage&) = delete;
+  bool is_mapped() const { return memory_ != MAP_FAILED; }
+  SharedProgress& operator*() const { return *static_cast<SharedProgress*>(memory_); }
+
+ private:
+  void* memory_;
+};
+
+void write_all(int fd, const char* data, std::size_t size) {
+  while (size > 0) {
+    const ssize_t n = ::write(fd, data, size);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return;  // the parent has gone or does not listen any more
+    data += n;
+    size -= static_cast<std::size_t>(n);
+  }
+}
+
+[[noreturn]] void run_child(pid_t parent, int out, SharedProgress& shared, const std::vector<Mark>& skip,
+                            Clock::time_point deadline, const Work& work) {
+  (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(0);  // it died before the line above
+  // our copies of the user's pipes must not keep them open, nor be found among the holders
+  if (out != 3) (void)::dup2(out, 3);
+  (void)::close_range(4, ~0U, 0);
+  (void)::close(0);
+  (void)::close(1);
+  (void)::fcntl(3, F_SETFD, FD_CLOEXEC);
+  for (const int signal : {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGPIPE}) (void)::signal(signal, SIG_DFL);
+  struct rlimit files {};
+  if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    (void)::setrlimit(RLIMIT_NOFILE, &files);  // one directory for each process: as many as we may
+  }
+  struct rlimit core {};
+  (void)::setrlimit(RLIMIT_CORE, &core);  // a crash on hostile input leaves no file with the target's data
+  Progress progress(shared, skip, deadline);
+  work(progress, [&](const std::string& bytes) {
+    const std::uint64_t size = bytes.size();
+    write_all(3, reinterpret_cast<const char*>(&size), sizeof size);
+    write_all(3, bytes.data(), bytes.size());
+    progress.step();
+  });
+  ::_exit(0);
+}
+
+/// Takes whole answers off the front; keeps the last one.
+void take_answers(std::string& buffer, std::optional<std::string>& answer) {
+  for (;;) {
+    std::uint64_t size = 0;
+    if (buffer.size() < sizeof size) return;
+    std::memcpy(&size, buffer.data(), sizeof size);
+    if (size > kMaxAnswer || buffer.size() - sizeof size < size) return;
+    answer = buffer.substr(sizeof size, size);
+    buffer.erase(0, sizeof size + size);
+  }
+}
+
+/// One helper, watched.
+class Watched {
+ public:
+  Watched(pid_t pid, linux::UniqueFd in, SharedProgress& shared) : pid_(pid), in_(std::move(in)), shared_(shared) {}
+
+  enum class End { Finished, Stalled, Crashed, Late };
+
+  End watch(const Limits& limits, Clock::time_point deadline, std::optional<std::string>& answer) {
+    std::uint64_t steps = shared_.steps.load();
+    Clock::time_point last = Clock::now();
+    std::string buffer;
+    for (;;) {
+      struct pollfd ready {in_.get(), POLLIN, 0};
+      const int n = ::poll(&ready, 1, static_cast<int>(kTick.count()));
+      if (n > 0 && !read_some(buffer)) {
+        take_answers(buffer, answer);
+        return reap() ? End::Finished : End::Crashed;
+      }
+      take_answers(buffer, answer);
+      const auto now = Clock::now();
+      if (now >= deadline) return kill(End::Late);
+      const std::uint64_t now_steps = shared_.steps.load(std::memory_order_acquire);
+      if (n > 0 || now_steps != steps) {
+        steps = now_steps;
+        last = now;
+      } else if (now - last >= limits.patience && (now - last >= limits.patience * kBusyFactor || !is_busy())) {
+        return kill(End::Stalled);
+      }
+    }
+  }
+
+ private:
+  /// false at the end of the stream.
+  bool read_some(std::string& buffer) {
+    char piece[65536];
+    const ssize_t n = ::read(in_.get(), piece, sizeof piece);
+    if (n < 0) return errno == EINTR || errno == EAGAIN;
+    buffer.append(piece, static_cast<std::size_t>(n));
+    return n > 0;
+  }
+
+  bool is_busy() const {
+    const auto dir = linux::ProcDir::open(Pid{pid_});
+    const auto stat = dir ? linux::read_stat(*dir) : Result<linux::Stat>(dir.error());
+    return stat && stat->state == 'R';
+  }
+
+  /// true: it ended well.
+  bool reap() {
+    int status = 0;
+    while (::waitpid(pid_, &status, 0) < 0) {
+      if (errno != EINTR) return false;
+    }
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  }
+
+  End kill(End end) {
+    (void)::kill(pid_, SIGKILL);  // our own child, not yet reaped: the number is still its
+    // one that hangs in the kernel for good is left to init when we end
+    for (int i = 0; i < 50 && ::waitpid(pid_, nullptr, WNOHANG) == 0; ++i) (void)::usleep(2000);
+    return end;
+  }
+
+  pid_t pid_;
+  linux::UniqueFd in_;
+  SharedProgress& shared_;
+};
+
+}  // namespace
+
+Result<std::string> run_in_helper(const Limits& limits, const Work& work) {
+  const SharedPage page;
+  if (!page.is_mapped()) return Error{cause_of(errno), errno, "map shared memory"};
+  const auto deadline = Clock::now() + limits.deadline;
+  std::vector<Mark> skip;
+  std::optional<std::string> answer;
+  for (int start = 0; start < kMaxStarts; ++start) {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) return Error{cause_of(errno), errno, "make a pipe"};
+    linux::UniqueFd in(ends[0]), out(ends[1]);
+    const pid_t parent = ::getpid();
+    const auto soft = Clock::now() + (deadline - Clock::now()) * 4 / 5;
+    const pid_t pid = ::fork();
+    if (pid < 0) return Error{cause_of(errno), errno, "start a helper process"};
+    if (pid == 0) run_child(parent, out.get(), *page, skip, soft, work);
+    out.reset();
+    Watched watched(pid, std::move(in), *page);
+    const auto end = watched.watch(limits, deadline, answer);
+    if (end == Watched::End::Finished || end == Watched::End::Late) break;
+    const Mark mark{(*page).pid.load(), (*page).tid.load(), (*page).fact.load()};
+    if (mark.fact == Fact::None || std::ranges::find(skip, mark) != skip.end()) break;  // nothing to leave out
+    skip.push_back(mark);
+  }
+  if (!answer) return Error{Cause::TimedOut, 0, "collect: the helper process gave no answer in time"};
+  return std::move(*answer);
+}
+
+}  // namespace ipcdoctor::collect

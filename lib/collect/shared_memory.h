@@ -1,0 +1,36 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "collect/system.h"
+#include "snapshot/snapshot.h"
+
+namespace ipcdoctor::collect {
+
+/// The shared mappings that hold futexes somebody waits on, and everybody who maps them or holds a descriptor of them.
+class SharedAreas {
+ public:
+  explicit SharedAreas(System& system) : system_(system) {}
+
+  void add_waits(ProcessEntry& process);
+  const std::set<Pid>& mappers() const { return mappers_; }
+  /// Sorted by dev and ino.
+  std::vector<snapshot::SharedArea> list() const;
+
+ private:
+  void find_mappers(snapshot::SharedArea& area);
+  const std::string* maps_of(ProcessEntry& process);
+
+  System& system_;
+  std::map<std::pair<std::uint64_t, std::uint64_t>, snapshot::SharedArea> areas_;
+  std::map<Pid, std::string> maps_;  ///< raw text of each process, read once
+  std::set<Pid> mappers_;
+};
+
+/// Process::mm_group and fd_group of all processes (clone(2) with CLONE_VM or CLONE_FILES and without CLONE_THREAD).
+void group_shared_tables(System& system);
+
+}  // namespace ipcdoctor::collect

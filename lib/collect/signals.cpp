@@ -1,0 +1,55 @@
+#include "collect/signals.h"
+
+#include <csignal>
+
+#include <algorithm>
+#include <optional>
+
+#include "linux/fdinfo.h"
+#include "linux/proc_timers.h"
+
+namespace ipcdoctor::collect {
+namespace {
+
+constexpr std::uint64_t bit(int signal) { return std::uint64_t{1} << (signal - 1); }
+constexpr int kThreadTimerSignal = 32;  // SIGTIMER of glibc: SIGEV_THREAD
+
+bool has_timer(const ProcessEntry& process, std::uint64_t caught) {
+  const auto timers = linux::read_timers(*process.dir);
+  if (!timers) return timers.error().cause != Cause::Gone;  // not known: it may have one
+  return std::ranges::any_of(*timers, [&](const linux::PosixTimer& timer) {
+    if (timer.notify == linux::TimerNotify::None) return false;
+    if (timer.notify == linux::TimerNotify::Thread || timer.signal == kThreadTimerSignal) return true;
+    return timer.signal >= 1 && timer.signal <= 64 && (caught & bit(timer.signal)) != 0;
+  });
+}
+
+bool has_async_file(const ProcessEntry& process) {
+  if (!process.fds) return true;
+  return std::ranges::any_of(*process.fds, [&](const snapshot::Fd& fd) {
+    const bool can = fd.object.kind != snapshot::ObjectKind::File && fd.object.kind != snapshot::ObjectKind::Directory;
+    if (!can) return false;
+    const auto flags = linux::read_fd_flags(*process.dir, fd.fd);
+    return flags && (*flags & 020000) != 0;
+  });
+}
+
+}  // namespace
+
+void read_signal_sources(System& system) {
+  std::optional<bool> alarms;  // of the whole system; asked only if somebody catches SIGALRM
+  for (const auto& process : system.processes()) {
+    if (!process->examined || process->dead || !process->status) continue;
+    const std::uint64_t caught = process->status->caught;
+    if ((caught & bit(SIGALRM)) != 0) {
+      if (!alarms) alarms = linux::read_real_timer_armed(system.proc()).value_or(true);
+      process->out.alarm_possible = *alarms;
+    }
+    // these two run on processor time only: no threat to a process of which no thread runs, but they may be shared
+    if ((caught & (bit(SIGVTALRM) | bit(SIGPROF))) != 0) process->out.alarm_possible = true;
+    process->out.timer_possible = has_timer(*process, caught);
+    if ((caught & bit(SIGIO)) != 0) process->out.async_io = has_async_file(*process);
+  }
+}
+
+}  // namespace ipcdoctor::collect

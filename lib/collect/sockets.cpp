@@ -1,0 +1,200 @@
+#include "collect/sockets.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+#include "base/text.h"
+#include "linux/namespaces.h"
+
+namespace ipcdoctor::collect {
+namespace {
+
+using snapshot::ObjectId;
+using snapshot::ObjectKind;
+
+constexpr std::chrono::milliseconds kDumpPatience{1000};
+constexpr int kEstablished = 1;
+
+std::string type_name(int type) {
+  switch (type) {
+    case SOCK_STREAM: return "stream";
+    case SOCK_DGRAM: return "dgram";
+    case SOCK_SEQPACKET: return "seqpacket";
+    default: return "";
+  }
+}
+
+std::string address_of(const linux::UnixSocketInfo& socket) {
+  if (!socket.name.empty() && socket.name[0] == '\0') return "@" + escape_untrusted(socket.name.substr(1));
+  return escape_untrusted(socket.name);
+}
+
+linux::InetAddress as_v4(linux::InetAddress address) {
+  // ::ffff:a.b.c.d
+  std::memmove(address.bytes.data(), address.bytes.data() + 12, 4);
+  std::fill(address.bytes.begin() + 4, address.bytes.end(), std::uint8_t{0});
+  return address;
+}
+
+bool is_any(const linux::InetAddress& address) {
+  return std::ranges::all_of(address.bytes, [](std::uint8_t byte) { return byte == 0; });
+}
+
+}  // namespace
+
+void Sockets::add(std::vector<linux::UnixSocketInfo> sockets) {
+  std::ranges::move(sockets, std::back_inserter(unix_));
+}
+
+void Sockets::add(std::vector<linux::InetSocketInfo> sockets) {
+  std::ranges::move(sockets, std::back_inserter(inet_));
+}
+
+void Sockets::read(System& system) {
+  read_ = true;
+  const auto dump = [&]() -> Status {
+    auto unix_sockets = linux::read_unix_sockets(kDumpPatience);
+    if (unix_sockets) {
+      add(std::move(*unix_sockets));
+    } else {
+      system.note_unseen(Pid{}, Tid{}, unix_sockets.error());
+    }
+    auto inet_sockets = linux::read_inet_sockets(kDumpPatience);
+    if (inet_sockets) {
+      add(std::move(*inet_sockets));
+    } else {
+      system.note_unseen(Pid{}, Tid{}, inet_sockets.error());
+    }
+    return Done{};
+  };
+  (void)dump();
+  const ProcessEntry* self = system.find(system.self());
+  const auto own = self != nullptr ? linux::read_namespace(*self->dir, "net") : Result<std::uint64_t>();
+  std::set<std::uint64_t> seen{own.value_or(0), 0};
+  for (const auto& process : system.processes()) {
+    if (!process->examined || !seen.insert(process->out.net_ns).second) continue;
+    const Status status = linux::within_network_namespace(*process->dir, dump);
+    if (!status) system.note_unseen(process->pid, Tid{}, status.error());
+  }
+  index();
+}
+
+void Sockets::index() {
+  for (const auto& socket : unix_) {
+    unix_by_ino_[socket.ino] = &socket;
+    for (const std::uint64_t client : socket.waiting) listener_of_[client] = socket.ino;
+  }
+  for (const auto& socket : inet_) {
+    if (socket.ino != 0) inet_by_ino_[socket.ino] = &socket;
+    by_tuple_.emplace(tuple_of(socket), &socket);
+  }
+}
+
+ObjectKind Sockets::kind_of(std::uint64_t ino) const {
+  if (unix_by_ino_.contains(ino)) return ObjectKind::UnixSocket;
+  return inet_by_ino_.contains(ino) ? ObjectKind::InetSocket : ObjectKind::OtherSocket;
+}
+
+Result<snapshot::Socket> Sockets::describe(std::uint64_t ino) const {
+  if (const auto it = unix_by_ino_.find(ino); it != unix_by_ino_.end()) return describe_unix(*it->second);
+  if (const auto it = inet_by_ino_.find(ino); it != inet_by_ino_.end()) return describe_inet(*it->second);
+  return Error{Cause::Unsupported, 0, "find socket:[" + std::to_string(ino) + "] by sock_diag"};
+}
+
+snapshot::Socket Sockets::describe_unix(const linux::UnixSocketInfo& socket) const {
+  snapshot::Socket out;
+  out.family = "unix";
+  out.type = type_name(socket.type);
+  out.state = linux::name_of_socket_state(socket.state);
+  out.shut_read = socket.shut_read();
+  out.shut_write = socket.shut_write();
+  out.receive_queue = socket.receive_queue;
+  out.send_queue = socket.send_queue;
+  out.local = address_of(socket);
+  if (socket.peer != 0) {
+    out.peer = id_of(socket.peer);
+    const auto peer = unix_by_ino_.find(socket.peer);
+    if (peer != unix_by_ino_.end()) {
+      out.remote = address_of(*peer->second);
+      out.peer_closed = peer->second->shut_write();
+    } else {
+      out.peer = {ObjectKind::UnixSocket, 0, socket.peer};
+    }
+  }
+  if (const auto it = listener_of_.find(socket.ino); it != listener_of_.end()) {
+    out.listener = id_of(it->second);
+    out.peer_in_backlog = true;
+  } else if (socket.peer == 0 && socket.state == kEstablished && socket.type != SOCK_DGRAM) {
+    out.peer_closed = true;
+  }
+  return out;
+}
+
+Sockets::Tuple Sockets::tuple_of(const linux::InetSocketInfo& socket) {
+  if (!socket.mapped_v4) return {socket.local, socket.remote, socket.udp};
+  return {as_v4(socket.local), as_v4(socket.remote), socket.udp};
+}
+
+const linux::InetSocketInfo* Sockets::find_listener(const Tuple& tuple) const {
+  const linux::InetSocketInfo* found = nullptr;
+  for (const auto& socket : inet_) {
+    if (!socket.is_listening() || socket.local.port != tuple.local.port) continue;
+    if (!is_any(socket.local) && socket.local.bytes != tuple.local.bytes) continue;
+    if (found == nullptr || is_any(found->local)) found = &socket;
+  }
+  return found;
+}
+
+snapshot::Socket Sockets::describe_inet(const linux::InetSocketInfo& socket) const {
+  snapshot::Socket out;
+  out.family = std::string(socket.udp ? "udp" : "tcp") + (socket.v6 ? "6" : "");
+  out.type = socket.udp ? "dgram" : "stream";
+  out.state = linux::name_of_socket_state(socket.state);
+  out.shut_read = (socket.shutdown & 1) != 0;
+  out.shut_write = (socket.shutdown & 2) != 0;
+  out.receive_queue = socket.receive_queue;
+  out.send_queue = socket.send_queue;
+  out.kernel_timer = socket.timer != 0;
+  out.local = linux::to_string(socket.local, socket.v6);
+  if (socket.remote.port == 0) return out;
+  out.remote = linux::to_string(socket.remote, socket.v6);
+  const Tuple tuple = tuple_of(socket);
+  const Tuple mirror{tuple.remote, tuple.local, tuple.udp};
+  const auto [first, last] = by_tuple_.equal_range(mirror);
+  const linux::InetSocketInfo* peer = nullptr;
+  for (auto it = first; it != last; ++it) {
+    if (it->second != &socket && (peer == nullptr || it->second->ino != 0)) peer = it->second;
+  }
+  // CLOSE-WAIT and later: the other side has sent its FIN
+  out.peer_closed = socket.state == 8 || socket.state == 9 || socket.state == 11;
+  if (peer == nullptr) {
+    out.peer_is_remote = !out.peer_closed;
+  } else if (peer->ino != 0) {
+    out.peer = {ObjectKind::InetSocket, 0, peer->ino};
+  } else if (const auto* listener = find_listener(mirror); listener != nullptr && !socket.udp && !out.peer_closed) {
+    out.listener = {ObjectKind::InetSocket, 0, listener->ino};
+    out.peer_in_backlog = true;
+  }
+  return out;
+}
+
+ObjectId Sockets::find_bound(const std::string& raw_name) const {
+  for (const auto& socket : unix_) {
+    const bool accepts = socket.is_listening() || socket.type == SOCK_DGRAM;
+    if (accepts && !raw_name.empty() && socket.name == raw_name) return {ObjectKind::UnixSocket, 0, socket.ino};
+  }
+  return {};
+}
+
+std::vector<std::uint64_t> Sockets::unix_with_data() const {
+  std::vector<std::uint64_t> inos;
+  for (const auto& socket : unix_) {
+    if (!socket.is_listening() && socket.receive_queue != 0) inos.push_back(socket.ino);
+  }
+  return inos;
+}
+
+}  // namespace ipcdoctor::collect

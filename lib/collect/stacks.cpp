@@ -1,0 +1,193 @@
+#include "collect/stacks.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "collect/examine.h"
+#include "linux/auxv.h"
+#include "runtime/cpython/interpreter.h"
+#include "runtime/libc/lock.h"
+#include "unwind/unwind.h"
+
+namespace ipcdoctor::collect {
+namespace {
+
+using runtime::cpython::Interpreter;
+using runtime::cpython::NativeThread;
+using runtime::cpython::PythonThread;
+using snapshot::Fd;
+using snapshot::WaitKind;
+
+constexpr std::size_t kMaxStacks = 2000;
+
+RemoteAddr stack_pointer(const ThreadEntry& thread) { return thread.call ? thread.call->sp : RemoteAddr{}; }
+
+/// The stacks of one process and what they tell.
+class ProcessStacks {
+ public:
+  ProcessStacks(System& system, ProcessEntry& process, linux::AddressSpace& space, unwind::Images& images)
+      : system_(system), process_(process), space_(space), images_(images) {}
+
+  void read_native(std::size_t& budget) {
+    for (ThreadEntry& thread : process_.threads) {
+      const bool blocked = thread.call && thread.call->kind != linux::SyscallState::Kind::Running;
+      if (!blocked || budget == 0 || system_.progress().is_late()) continue;
+      --budget;
+      const Risk risk(system_.progress(), process_.pid, Fact::Stack, thread.tid.value);
+      if (!risk.allowed()) continue;
+      unwind::Registers registers;
+      registers.sp = thread.call->sp;
+      registers.pc = thread.call->pc;
+      thread.out.native = images_.unwind(space_, registers);
+    }
+  }
+
+  void identify_locks() {
+    for (ThreadEntry& thread : process_.threads) {
+      if (!waits_on_futex(thread)) continue;
+      const Risk risk(system_.progress(), process_.pid, Fact::Lock, thread.tid.value);
+      if (!risk.allowed()) continue;
+      snapshot::FutexWait& futex = thread.out.wait->futex;
+      runtime::libc::FutexCall call;
+      call.task = {process_.pid, thread.tid};
+      call.address = futex.address;
+      call.op = static_cast<int>(thread.call->args[1]);
+      call.value = futex.expected;
+      call.shared_memory = futex.shared_memory;
+      if (thread.out.native) call.frames = *thread.out.native;
+      futex.lock = runtime::libc::identify_lock(space_, images_, call, [&](int ns_tid) {
+        return find_task(system_, process_, ns_tid);
+      });
+    }
+  }
+
+  void read_python() {
+    const Risk risk(system_.progress(), process_.pid, Fact::Runtime);
+    if (!risk.allowed()) return;
+    auto interpreter = Interpreter::find(space_, images_);
+    if (!interpreter) {
+      // Unsupported is the normal answer of a program that is no Python
+      if (interpreter.error().cause != Cause::Unsupported) system_.note_unseen(process_.pid, Tid{}, interpreter.error());
+      return;
+    }
+    process_.out.python.version = interpreter->version();
+    std::vector<NativeThread> natives;
+    for (const ThreadEntry& thread : process_.threads) natives.push_back({thread.tid, thread.ns_tid, stack_pointer(thread)});
+    auto threads = interpreter->read_threads(natives);
+    if (!threads) {
+      system_.note_unseen(process_.pid, Tid{}, threads.error());
+      return;
+    }
+    for (PythonThread& python : *threads) add_python(python);
+    process_.out.python.objects = interpreter->read_objects();
+    for (auto& object : process_.out.python.objects) resolve_fds(object);
+    for (ThreadEntry& thread : process_.threads) {
+      if (!waits_on_futex(thread)) continue;
+      snapshot::FutexWait& futex = thread.out.wait->futex;
+      (void)interpreter->refine_lock({process_.pid, thread.tid}, futex.address, futex.lock);
+    }
+  }
+
+ private:
+  static bool waits_on_futex(const ThreadEntry& thread) {
+    return thread.out.wait && thread.out.wait->kind == WaitKind::Futex && thread.call;
+  }
+
+  void add_python(PythonThread& python) {
+    const auto it = std::ranges::find(process_.threads, python.tid, &ThreadEntry::tid);
+    if (it == process_.threads.end()) return;
+    it->out.is_python = true;
+    it->out.name = python.name;
+    it->out.python = std::move(python.frames);
+    it->out.activity = std::move(python.activity);
+    resolve_fds(it->out.activity.object);
+    it->out.held_locks.insert(it->out.held_locks.end(), python.held_locks.begin(), python.held_locks.end());
+  }
+
+  /// numbers["reader_fd"] of a language object becomes objects["reader"].
+  void resolve_fds(snapshot::RuntimeObject& object) {
+    if (!process_.fds) return;
+    for (const auto& [key, value] : object.numbers) {
+      if (!key.ends_with("_fd") || value < 0) continue;
+      const auto it = std::ranges::lower_bound(*process_.fds, static_cast<int>(value), {}, &Fd::fd);
+      if (it != process_.fds->end() && it->fd == value) object.objects[key.substr(0, key.size() - 3)] = it->object;
+    }
+  }
+
+  System& system_;
+  ProcessEntry& process_;
+  linux::AddressSpace& space_;
+  unwind::Images& images_;
+};
+
+/// fork without exec since: the same image as the parent's.
+void mark_forked_copies(System& system) {
+  std::map<Pid, std::optional<linux::ImageStamp>> stamps;
+  const auto stamp_of = [&](ProcessEntry& process) -> const std::optional<linux::ImageStamp>& {
+    auto [it, is_new] = stamps.try_emplace(process.pid);
+    if (!is_new) return it->second;
+    const auto space = system.space_of(process);
+    const Risk risk(system.progress(), process.pid, Fact::Memory);
+    if (!space || !risk.allowed()) return it->second;
+    const auto stamp = linux::read_image_stamp(*process.dir, (*space)->memory);
+    if (stamp) it->second = *stamp;
+    return it->second;
+  };
+  for (const auto& process : system.processes()) {
+    if (!process->examined || process->dead) continue;
+    ProcessEntry* parent = system.find(process->stat.ppid);
+    const bool may = parent != nullptr && parent->examined && parent->stat.start_stack == process->stat.start_stack &&
+                     process->stat.start_stack != 0;
+    if (!may) continue;
+    const auto& child_stamp = stamp_of(*process);
+    const auto& parent_stamp = stamp_of(*parent);
+    process->out.forked_copy = child_stamp && parent_stamp && *child_stamp == *parent_stamp;
+  }
+}
+
+}  // namespace
+
+void read_stacks(System& system, const Options& options) {
+  unwind::Images images;
+  std::size_t budget = kMaxStacks;
+  for (const auto& process : system.processes()) {
+    if (!process->examined || process->dead || system.progress().is_late()) continue;
+    const auto space = system.space_of(*process);
+    if (!space) {
+      system.note_unseen(process->pid, Tid{}, space.error());
+      continue;
+    }
+    ProcessStacks stacks(system, *process, **space, images);
+    stacks.read_native(budget);
+    stacks.identify_locks();
+    stacks.read_python();
+    if (options.symbols != Symbols::All) continue;
+    for (ThreadEntry& thread : process->threads) {
+      const Risk risk(system.progress(), process->pid, Fact::Stack, -thread.tid.value);
+      if (risk.allowed() && thread.out.native && !system.progress().is_late()) images.describe(**space, *thread.out.native);
+    }
+  }
+  mark_forked_copies(system);
+}
+
+void symbolise_here(snapshot::Snapshot& snapshot, const std::vector<snapshot::TaskRef>& tasks, Progress& progress) {
+  unwind::Images images;
+  std::map<Pid, Result<linux::AddressSpace>> spaces;
+  for (const snapshot::TaskRef& task : tasks) {
+    if (progress.is_late()) return;
+    const auto process = std::ranges::find(snapshot.processes, task.pid, &snapshot::Process::pid);
+    if (process == snapshot.processes.end()) continue;
+    const auto thread = std::ranges::find(process->threads, task.tid, &snapshot::Thread::tid);
+    if (thread == process->threads.end() || !thread->native) continue;
+    const Risk risk(progress, task.pid, Fact::Stack, task.tid.value);
+    if (!risk.allowed()) continue;
+    auto it = spaces.find(task.pid);
+    if (it == spaces.end()) it = spaces.emplace(task.pid, linux::AddressSpace::open(task.pid)).first;
+    if (it->second) images.describe(*it->second, *thread->native);
+  }
+}
+
+}  // namespace ipcdoctor::collect

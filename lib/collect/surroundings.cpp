@@ -1,0 +1,213 @@
+#include "collect/surroundings.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <set>
+
+#include "collect/tables.h"
+#include "linux/kcmp.h"
+#include "linux/namespaces.h"
+#include "linux/pidfd.h"
+
+namespace ipcdoctor::collect {
+namespace {
+
+using snapshot::Fd;
+using snapshot::ObjectId;
+using snapshot::ObjectKind;
+
+std::size_t level_of(const Result<linux::TaskStatus>& status) {
+  return status && !status->ns_pids.empty() ? status->ns_pids.size() - 1 : 0;
+}
+
+class LiveSurroundings final : public Surroundings {
+ public:
+  LiveSurroundings(System& system, ProcessEntry& process, const ThreadEntry& thread)
+      : system_(system), process_(process), thread_(thread) {}
+
+  ObjectId object_of(int number) override {
+    const auto* table = System::table_of(process_, thread_.tid);
+    if (table == nullptr) return {};
+    const auto it = std::ranges::lower_bound(*table, number, {}, &Fd::fd);
+    return it != table->end() && it->fd == number ? it->object : ObjectId{};
+  }
+
+  Status read(RemoteAddr address, std::span<std::byte> into) override {
+    const auto space = system_.space_of(process_);
+    if (!space) return space.error();
+    const Risk risk(system_.progress(), process_.pid, Fact::Memory, thread_.tid.value);
+    if (!risk.allowed()) {
+      return Error{Cause::TimedOut, 0, to_string(Mark{process_.pid.value, thread_.tid.value, Fact::Memory})};
+    }
+    return (*space)->memory.read(address, into);
+  }
+
+  Result<ObjectId> find_path(int dir_fd, const std::string& path) override {
+    return collect::find_path(system_, process_, dir_fd, path);
+  }
+
+  Result<bool> has_socket_timeout(int number, Direction direction) override {
+    for (const auto& [tid, fds] : process_.thread_fds) {
+      if (tid == thread_.tid) return Error{Cause::Unsupported, 0, "copy a descriptor of a table of its own"};
+    }
+    const auto pidfd = system_.pidfd_of(process_);
+    if (!pidfd) return pidfd.error();
+    const Risk risk(system_.progress(), process_.pid, Fact::CopyFd, number);
+    if (!risk.allowed()) return Error{Cause::TimedOut, 0, "copy a descriptor"};
+    const auto state = linux::read_socket_state(**pidfd, number);
+    if (!state) return state.error();
+    return (direction == Direction::Receive ? state->receive_timeout : state->send_timeout).count() != 0;
+  }
+
+  std::vector<Pid> children(const ChildFilter& filter) override {
+    std::vector<Pid> pids;
+    for (const auto& child : system_.processes()) {
+      const bool own = child->stat.ppid == process_.pid;
+      if (!own && !is_traced_by_us(*child)) continue;
+      if (is_finished(*child) || !matches(*child, filter)) continue;
+      pids.push_back(child->pid);
+    }
+    return pids;
+  }
+
+  std::vector<Pid> vfork_children() override {
+    std::vector<Pid> sharing, all;
+    for (const auto& child : system_.processes()) {
+      if (child->stat.ppid != process_.pid || is_finished(*child)) continue;
+      all.push_back(child->pid);
+      const auto order = linux::compare_tasks(linux::Kcmp::Vm, thread_.tid, Tid{child->pid.value});
+      if (order && *order == std::strong_ordering::equal) sharing.push_back(child->pid);
+    }
+    return sharing.empty() ? all : sharing;
+  }
+
+  bool locate(snapshot::FutexWait& futex) override {
+    const auto space = system_.space_of(process_);
+    if (!space) return false;
+    const linux::Mapping* mapping = linux::find_mapping((*space)->maps, futex.address);
+    if (mapping == nullptr) return false;
+    futex.shared_memory = mapping->shared;
+    if (mapping->shared) {
+      futex.page = {mapping->dev, mapping->ino, mapping->offset + (futex.address.value - mapping->start)};
+    }
+    return true;
+  }
+
+  std::vector<ObjectId> all_of(ObjectKind kind) override {
+    if (kind != ObjectKind::Fuse) identify_objects(system_, kind);
+    std::set<ObjectId> found;
+    for_each_table(system_, [&](ProcessEntry&, Tid, std::vector<Fd>& fds) {
+      for (const Fd& fd : fds) {
+        if (fd.object.kind == kind) found.insert(fd.object);
+      }
+    });
+    return {found.begin(), found.end()};
+  }
+
+  std::vector<Pid> namespace_members() override {
+    std::vector<Pid> members;
+    for (const auto& process : system_.processes()) {
+      if (process->pid == process_.pid || is_finished(*process)) continue;
+      const auto ns = linux::read_namespace(*process->dir, "pid");
+      if (ns && *ns == process_.out.pid_ns) members.push_back(process->pid);
+    }
+    return members;
+  }
+
+ private:
+  static bool is_finished(const ProcessEntry& process) {
+    if (process.examined) return process.dead;
+    return (process.stat.state == 'Z' || process.stat.state == 'X') && process.stat.num_threads <= 1;
+  }
+
+  const Result<linux::TaskStatus>& status_of(ProcessEntry& process) {
+    if (!process.status && process.status.error().cause == Cause::NotRead) {
+      process.status = linux::read_status(*process.dir);
+    }
+    return process.status;
+  }
+
+  bool is_traced_by_us(ProcessEntry& process) {
+    const auto& status = status_of(process);
+    return status && status->tracer == process_.pid;
+  }
+
+  bool matches(ProcessEntry& child, const ChildFilter& filter) {
+    const std::size_t level = level_of(process_.status);
+    const auto& status = status_of(child);
+    const auto number_of = [&](const std::vector<int>& numbers, int ours) {
+      return level < numbers.size() ? numbers[level] : ours;
+    };
+    using By = ChildFilter::By;
+    switch (filter.by) {
+      case By::Any: return true;
+      case By::OwnGroup: return child.stat.pgid == process_.stat.pgid;
+      case By::Pid: return (status ? number_of(status->ns_pids, child.pid.value) : child.pid.value) == filter.id;
+      case By::Group:
+        return (status ? number_of(status->ns_pgids, child.stat.pgid.value) : child.stat.pgid.value) == filter.id;
+      case By::PidFd: {
+        const ObjectId pidfd = object_of(filter.id);
+        if (pidfd.kind != ObjectKind::PidFd) return true;
+        if (pidfd.dev != 0) identify_objects(system_, ObjectKind::PidFd);
+        const ObjectId identified = object_of(filter.id);
+        return identified.dev != 0 || identified.ino == static_cast<std::uint64_t>(child.pid.value);
+      }
+    }
+    return true;
+  }
+
+  System& system_;
+  ProcessEntry& process_;
+  const ThreadEntry& thread_;
+};
+
+}  // namespace
+
+snapshot::Wait decode_wait(System& system, ProcessEntry& process, const ThreadEntry& thread,
+                           const BlockedCall& blocked) {
+  LiveSurroundings surroundings(system, process, thread);
+  return decode_call(blocked, surroundings);
+}
+
+bool is_32bit(System& system, ProcessEntry& process) {
+  const auto space = system.space_of(process);
+  if (!space) return false;
+  for (const linux::Mapping& mapping : (*space)->maps) {
+    if (mapping.path == "[stack]") return mapping.end <= 0xffffffffU;
+  }
+  return false;
+}
+
+Result<ObjectId> find_path(System& system, ProcessEntry& process, int dir_fd, const std::string& path) {
+  const Risk risk(system.progress(), process.pid, Fact::Path);
+  if (!risk.allowed()) return Error{Cause::TimedOut, 0, to_string(Mark{process.pid.value, 0, Fact::Path})};
+  std::string full = path;
+  if (!path.starts_with('/')) {
+    const auto base = process.dir->read_link(dir_fd == AT_FDCWD ? "cwd" : "fd/" + std::to_string(dir_fd));
+    if (!base) return base.error();
+    full = *base + "/" + path;
+  }
+  const linux::UniqueFd root(::openat(process.dir->fd(), "root", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!root.is_open()) return Error{cause_of(errno), errno, "open " + process.dir->path() + "/root"};
+  struct open_how how {};
+  how.flags = O_PATH | O_CLOEXEC;  // opens neither the FIFO nor the device that the path may name
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  const linux::UniqueFd file(static_cast<int>(::syscall(SYS_openat2, root.get(), full.c_str(), &how, sizeof how)));
+  struct stat status {};
+  if (!file.is_open() || ::fstat(file.get(), &status) != 0) {
+    return Error{cause_of(errno), errno, "find a path of " + process.dir->path()};
+  }
+  ObjectKind kind = ObjectKind::File;
+  if (S_ISFIFO(status.st_mode)) kind = ObjectKind::Fifo;
+  if (S_ISDIR(status.st_mode)) kind = ObjectKind::Directory;
+  if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode)) kind = ObjectKind::Device;
+  return ObjectId{kind, status.st_dev, status.st_ino};
+}
+
+}  // namespace ipcdoctor::collect

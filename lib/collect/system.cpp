@@ -1,0 +1,141 @@
+#include "collect/system.h"
+
+#include <algorithm>
+#include <set>
+
+#include "linux/pidfd.h"
+
+namespace ipcdoctor::collect {
+
+using snapshot::Scope;
+
+Result<std::size_t> System::scan() {
+  if (!proc_) {
+    auto proc = linux::ProcDir::open_system();
+    if (!proc) return proc.error();
+    proc_ = std::move(*proc);
+  }
+  const auto pids = proc_->list_numbers(".");
+  if (!pids) return pids.error();
+  std::size_t added = 0;
+  for (const int number : *pids) {
+    const Pid pid{number};
+    if (by_pid_.contains(pid)) continue;
+    auto dir = proc_->open_below(std::to_string(number));
+    if (!dir) {
+      if (dir.error().cause != Cause::Gone) note_hidden_holder();  // most likely too many open files
+      continue;
+    }
+    auto stat = linux::read_stat(*dir);
+    if (!stat || stat->is_kernel_thread()) continue;
+    auto entry = std::make_unique<ProcessEntry>();
+    entry->pid = pid;
+    entry->stat = std::move(*stat);
+    entry->dir = std::move(*dir);
+    if (is_own(pid)) entry->scope = Scope::Self;
+    by_pid_[pid] = entry.get();
+    processes_.push_back(std::move(entry));
+    ++added;
+  }
+  std::ranges::sort(processes_, {}, [](const auto& p) { return p->pid; });
+  return added;
+}
+
+ProcessEntry* System::find(Pid pid) {
+  const auto it = by_pid_.find(pid);
+  return it == by_pid_.end() ? nullptr : it->second;
+}
+
+Result<linux::AddressSpace*> System::space_of(ProcessEntry& process) {
+  if (process.space) return process.space.get();
+  if (process.space_error) return *process.space_error;
+  const Risk risk(progress_, process.pid, Fact::Maps);
+  if (!risk.allowed()) {
+    process.space_error = Error{Cause::TimedOut, 0, to_string(Mark{process.pid.value, 0, Fact::Maps})};
+    return *process.space_error;
+  }
+  auto space = linux::AddressSpace::open(process.pid);
+  if (!space) {
+    process.space_error = space.error();
+    return *process.space_error;
+  }
+  process.space = std::make_unique<linux::AddressSpace>(std::move(*space));
+  return process.space.get();
+}
+
+Result<linux::UniqueFd*> System::pidfd_of(ProcessEntry& process) {
+  if (!process.pidfd) {
+    auto pidfd = linux::open_pidfd(process.pid);
+    if (!pidfd) return pidfd.error();
+    process.pidfd = std::move(*pidfd);
+  }
+  return &*process.pidfd;
+}
+
+const std::vector<snapshot::Fd>* System::table_of(const ProcessEntry& process, Tid tid) {
+  for (const auto& [owner, fds] : process.thread_fds) {
+    if (owner == tid) return &fds;
+  }
+  return process.fds ? &*process.fds : nullptr;
+}
+
+void System::note_unseen(Pid pid, Tid tid, Error error) {
+  constexpr std::size_t kMost = 1000;
+  if (error.cause == Cause::Gone || unseen_.size() >= kMost) return;  // gone during a scan is normal
+  unseen_.push_back({pid, tid, std::move(error)});
+}
+
+namespace {
+
+void mark_descendants(System& system) {
+  // parents need not have lower pids than their children: repeat until nothing changes
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (const auto& process : system.processes()) {
+      if (process->scope != Scope::Outsider) continue;
+      const ProcessEntry* parent = system.find(process->stat.ppid);
+      if (parent == nullptr || parent->scope == Scope::Outsider || parent->scope == Scope::Self ||
+          parent->scope == Scope::Holder) {
+        continue;
+      }
+      process->scope = parent->scope == Scope::Target ? Scope::Descendant : parent->scope;
+      changed = true;
+    }
+  }
+}
+
+bool is_ancestor_of_self(System& system, Pid pid) {
+  std::set<Pid> seen;
+  for (ProcessEntry* at = system.find(system.self()); at != nullptr && seen.insert(at->pid).second;
+       at = system.find(at->stat.ppid)) {
+    if (at->pid == pid) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+void mark_tree(System& system, const std::vector<Pid>& targets) {
+  for (const Pid target : targets) {
+    ProcessEntry* process = system.find(target);
+    if (process != nullptr && process->scope != Scope::Self) process->scope = Scope::Target;
+  }
+  mark_descendants(system);
+  std::set<Pid> sessions, groups;
+  for (const auto& process : system.processes()) {
+    if (process->scope != Scope::Target && process->scope != Scope::Descendant) continue;
+    sessions.insert(process->stat.sid);
+    groups.insert(process->stat.pgid);
+  }
+  for (const auto& process : system.processes()) {
+    if (process->scope != Scope::Outsider || process->pid == process->stat.sid) continue;
+    if (!sessions.contains(process->stat.sid) && !groups.contains(process->stat.pgid)) continue;
+    // its real parent was of the session too: one outside it means that it was adopted
+    const ProcessEntry* parent = system.find(process->stat.ppid);
+    const bool adopted = parent == nullptr || parent->stat.sid != process->stat.sid;
+    if (adopted && !is_ancestor_of_self(system, process->pid)) process->scope = Scope::Related;
+  }
+  mark_descendants(system);
+}
+
+}  // namespace ipcdoctor::collect

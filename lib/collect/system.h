@@ -1,0 +1,93 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "collect/progress.h"
+#include "linux/address_space.h"
+#include "linux/proc_dir.h"
+#include "linux/proc_stat.h"
+#include "linux/proc_status.h"
+#include "linux/proc_syscall.h"
+#include "linux/unique_fd.h"
+#include "snapshot/snapshot.h"
+
+namespace ipcdoctor::collect {
+
+/// A thread of a process that is looked into, between the two looks.
+struct ThreadEntry {
+  Tid tid;
+  int ns_tid = 0;                             ///< in its own PID namespace
+  std::string comm;                           ///< raw
+  linux::TaskStatus status;                   ///< first look
+  Result<linux::SyscallState> call = Error{}; ///< first look
+  std::string wchan;
+  snapshot::Thread out;                       ///< what goes into the snapshot
+};
+
+/// One process of the system.
+struct ProcessEntry {
+  Pid pid;
+  linux::Stat stat;
+  snapshot::Scope scope = snapshot::Scope::Outsider;
+  bool examined = false;                      ///< status and threads were read
+  bool dead = false;                          ///< a zombie without live threads
+  std::optional<linux::ProcDir> dir;
+  Result<linux::TaskStatus> status = Error{};
+  Result<std::vector<snapshot::Fd>> fds = Error{};
+  std::vector<std::pair<Tid, std::vector<snapshot::Fd>>> thread_fds;  ///< tables that a thread does not share
+  std::vector<ThreadEntry> threads;
+  std::unique_ptr<linux::AddressSpace> space;
+  std::optional<Error> space_error;
+  std::optional<linux::UniqueFd> pidfd;
+  snapshot::Process out;                      ///< what goes into the snapshot, except fds and threads
+};
+
+/// All processes of the system but kernel threads, and what was read of them so far.
+class System {
+ public:
+  System(Progress& progress, Pid self, Pid helper) : progress_(progress), self_(self), helper_(helper) {}
+
+  /// Reads /proc and every stat; adds processes that are new since the last scan. @return how many are new.
+  Result<std::size_t> scan();
+
+  std::vector<std::unique_ptr<ProcessEntry>>& processes() { return processes_; }
+  ProcessEntry* find(Pid pid);
+  Progress& progress() { return progress_; }
+  const linux::ProcDir& proc() const { return *proc_; }
+  Pid self() const { return self_; }
+  bool is_own(Pid pid) const { return pid == self_ || pid == helper_; }
+
+  /// Its mappings and memory, opened once. @return Denied, Gone, TimedOut.
+  Result<linux::AddressSpace*> space_of(ProcessEntry& process);
+  Result<linux::UniqueFd*> pidfd_of(ProcessEntry& process);
+
+  /// The table that this thread uses.
+  static const std::vector<snapshot::Fd>* table_of(const ProcessEntry& process, Tid tid);
+
+  void note_unseen(Pid pid, Tid tid, Error error);
+  std::vector<snapshot::Unseen>& unseen() { return unseen_; }
+  /// A table or an address space of some process is not known.
+  void note_hidden_holder() { all_holders_seen_ = false; }
+  bool all_holders_seen() const { return all_holders_seen_; }
+
+ private:
+  Progress& progress_;
+  Pid self_, helper_;
+  std::optional<linux::ProcDir> proc_;
+  std::vector<std::unique_ptr<ProcessEntry>> processes_;  ///< ascending by pid
+  std::unordered_map<Pid, ProcessEntry*> by_pid_;
+  std::vector<snapshot::Unseen> unseen_;
+  bool all_holders_seen_ = true;
+};
+
+/// Sets the scope of the targets, their descendants, and of reparented processes of their sessions and groups.
+void mark_tree(System& system, const std::vector<Pid>& targets);
+
+}  // namespace ipcdoctor::collect

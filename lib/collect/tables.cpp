@@ -1,0 +1,217 @@
+#include "collect/tables.h"
+
+#include <sys/sysmacros.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <string_view>
+#include <tuple>
+
+#include "linux/fd_table.h"
+#include "linux/fdinfo.h"
+#include "linux/kcmp.h"
+
+namespace ipcdoctor::collect {
+namespace {
+
+using linux::FdEntry;
+using linux::FileKind;
+using snapshot::Access;
+using snapshot::Fd;
+using snapshot::ObjectId;
+using snapshot::ObjectKind;
+
+constexpr std::uint64_t kPtsMajor = 136;  // UNIX98_PTY_SLAVE_MAJOR, include/uapi/linux/major.h
+
+std::uint64_t number(int value) { return static_cast<std::uint64_t>(value); }
+
+ObjectKind anonymous_kind(std::string_view name) {
+  struct Name { std::string_view part; ObjectKind kind; };
+  static constexpr std::array kNames = {
+      Name{"eventfd", ObjectKind::EventFd},       Name{"eventpoll", ObjectKind::Epoll},
+      Name{"timerfd", ObjectKind::TimerFd},       Name{"signalfd", ObjectKind::SignalFd},
+      Name{"inotify", ObjectKind::Inotify},       Name{"fanotify", ObjectKind::Fanotify},
+      Name{"pidfd", ObjectKind::PidFd},           Name{"io_uring", ObjectKind::IoUring},
+      Name{"userfaultfd", ObjectKind::UserFault}, Name{"seccomp notify", ObjectKind::SeccompNotify},
+  };
+  for (const Name& known : kNames) {
+    if (name.find(known.part) != std::string_view::npos) return known.kind;
+  }
+  return ObjectKind::OtherAnon;
+}
+
+/// stat's tty_nr has the minor number in bits 31-20 and 7-0, the major in 15-8; see proc(5).
+std::uint64_t device_of_tty_nr(int tty_nr) {
+  const auto bits = static_cast<std::uint32_t>(tty_nr);
+  return makedev(bits >> 8 & 0xfff, (bits & 0xff) | (bits >> 12 & 0xfff00));
+}
+
+ObjectId character_device(const FdEntry& entry, const ProcessEntry& process, const linux::ProcDir& task) {
+  if (linux::is_terminal(entry.rdev)) return {ObjectKind::Terminal, entry.rdev, 0};
+  if (entry.rdev == makedev(5, 0) && process.stat.tty_nr != 0) {  // /dev/tty: the controlling terminal
+    return {ObjectKind::Terminal, device_of_tty_nr(process.stat.tty_nr), 0};
+  }
+  if (linux::is_ptmx(entry.rdev)) {
+    const auto info = linux::read_fdinfo(task, entry.fd);
+    const std::uint64_t slave =
+        info && info->has_tty_index ? makedev(kPtsMajor, static_cast<unsigned>(info->tty_index)) : 0;
+    return {ObjectKind::TerminalMaster, slave, 0};
+  }
+  if (linux::is_fuse_device(entry.rdev)) return {ObjectKind::Fuse, entry.rdev, entry.ino};
+  return {ObjectKind::Device, entry.rdev, entry.ino};
+}
+
+ObjectId object_of(const FdEntry& entry, const ProcessEntry& process, const linux::ProcDir& task) {
+  switch (entry.kind) {
+    case FileKind::Pipe: return {ObjectKind::Pipe, 0, entry.ino};
+    case FileKind::Socket: return {ObjectKind::OtherSocket, 0, entry.ino};
+    case FileKind::AnonInode: return {anonymous_kind(entry.link), number(process.pid.value), number(entry.fd)};
+    case FileKind::Fifo: return {ObjectKind::Fifo, entry.dev, entry.ino};
+    case FileKind::Regular: case FileKind::Memfd: return {ObjectKind::File, entry.dev, entry.ino};
+    case FileKind::Directory: return {ObjectKind::Directory, entry.dev, entry.ino};
+    case FileKind::CharDevice: return character_device(entry, process, task);
+    case FileKind::BlockDevice: return {ObjectKind::Device, entry.rdev, entry.ino};
+    case FileKind::Mqueue: return {ObjectKind::MessageQueue, entry.dev, entry.ino};
+    case FileKind::Namespace: case FileKind::Unknown: break;
+  }
+  const ObjectKind kind = anonymous_kind(entry.link);  // "pidfd:[N]" of pidfs
+  return {kind, number(process.pid.value), number(entry.fd)};
+}
+
+Access access_of(const FdEntry& entry) {
+  if (!entry.access_known) return Access::Both;
+  if (entry.readable && entry.writable) return Access::Both;
+  if (entry.readable) return Access::Read;
+  return entry.writable ? Access::Write : Access::None;  // None: O_PATH
+}
+
+Result<std::vector<Fd>> read_table(System& system, ProcessEntry& process, const linux::ProcDir& task) {
+  const Risk risk(system.progress(), process.pid, Fact::FdTable);
+  if (!risk.allowed()) {
+    return Error{Cause::TimedOut, 0, to_string(Mark{process.pid.value, 0, Fact::FdTable})};
+  }
+  std::vector<Fd> fds;
+  const auto count = linux::read_fds(task, {}, [&](FdEntry&& entry) {
+    fds.push_back({entry.fd, object_of(entry, process, task), access_of(entry)});
+    if (fds.size() % 256 == 0) system.progress().step();
+    return true;
+  });
+  if (!count) return count.error();
+  return fds;
+}
+
+bool shares_table(const linux::ProcDir& dir, Pid leader, Tid tid) {
+  const auto order = linux::compare_tasks(linux::Kcmp::Files, Tid{leader.value}, tid);
+  if (order) return *order == std::strong_ordering::equal;
+  if (order.error().cause == Cause::Gone) return true;
+  // no kcmp(2) here: the same numbers make it most likely that it is the same table
+  const auto ours = dir.list_numbers("fd");
+  const auto theirs = dir.list_numbers("task/" + std::to_string(tid.value) + "/fd");
+  return !ours || !theirs || *ours == *theirs;
+}
+
+/// A leader that has exited has no table any more; its threads that live on still do.
+void read_threads_tables(System& system, ProcessEntry& process) {
+  const auto tids = process.dir->list_numbers("task");
+  if (!tids) return;
+  const bool leader_dead = process.stat.state == 'Z' || process.stat.state == 'X';
+  Tid first{process.pid.value};
+  bool have_first = !leader_dead;
+  for (const int tid_number : *tids) {
+    const Tid tid{tid_number};
+    if (tid == first) continue;
+    if (leader_dead && tid_number == process.pid.value) continue;
+    if (have_first && shares_table(*process.dir, Pid{first.value}, tid)) continue;
+    const auto task = process.dir->open_below("task/" + std::to_string(tid_number));
+    if (!task) continue;
+    auto fds = read_table(system, process, *task);
+    if (!fds) {
+      if (fds.error().cause == Cause::Gone) continue;
+      system.note_hidden_holder();
+      system.note_unseen(process.pid, tid, fds.error());
+      continue;
+    }
+    if (have_first) {
+      process.thread_fds.emplace_back(tid, std::move(*fds));
+    } else if (const auto state = linux::read_stat(*task); state && state->state != 'Z' && state->state != 'X') {
+      have_first = true;
+      first = tid;
+      process.fds = std::move(*fds);
+    }
+  }
+}
+
+/// The order of two open files over all processes, as kcmp(2) has it.
+bool is_before(const std::tuple<Pid, Tid, Fd*>& a, const std::tuple<Pid, Tid, Fd*>& b) {
+  const auto order = linux::compare_files(std::get<1>(a), std::get<2>(a)->fd, std::get<1>(b), std::get<2>(b)->fd);
+  return order && *order == std::strong_ordering::less;
+}
+
+bool is_same(const std::tuple<Pid, Tid, Fd*>& a, const std::tuple<Pid, Tid, Fd*>& b) {
+  const auto order = linux::compare_files(std::get<1>(a), std::get<2>(a)->fd, std::get<1>(b), std::get<2>(b)->fd);
+  return order && *order == std::strong_ordering::equal;
+}
+
+/// Ids of anonymous files that have no number of their own.
+void group_by_kcmp(std::vector<std::tuple<Pid, Tid, Fd*>>& copies) {
+  constexpr std::size_t kMost = 20000;
+  if (copies.size() > kMost) return;  // they stay apart: each is a file that only its holder has
+  std::ranges::stable_sort(copies, is_before);
+  for (std::size_t at = 0; at < copies.size();) {
+    std::size_t end = at + 1;
+    while (end < copies.size() && is_same(copies[at], copies[end])) ++end;
+    ObjectId lowest = std::get<2>(copies[at])->object;
+    for (std::size_t i = at; i < end; ++i) lowest = std::min(lowest, std::get<2>(copies[i])->object);
+    for (std::size_t i = at; i < end; ++i) std::get<2>(copies[i])->object = lowest;
+    at = end;
+  }
+}
+
+}  // namespace
+
+void read_tables(System& system) {
+  for (const auto& process : system.processes()) {
+    const bool tried = process->fds || process->fds.error().cause != Cause::NotRead;
+    if (tried || process->scope == snapshot::Scope::Self) continue;
+    process->fds = read_table(system, *process, *process->dir);
+    if (process->stat.num_threads > 1) read_threads_tables(system, *process);
+    if (process->fds || process->fds.error().cause == Cause::Gone) continue;
+    system.note_hidden_holder();
+    if (process->scope != snapshot::Scope::Outsider) system.note_unseen(process->pid, Tid{}, process->fds.error());
+  }
+}
+
+void for_each_table(System& system, const std::function<void(ProcessEntry&, Tid, std::vector<Fd>&)>& each) {
+  for (const auto& process : system.processes()) {
+    if (process->fds) each(*process, Tid{}, *process->fds);
+    for (auto& [tid, fds] : process->thread_fds) each(*process, tid, fds);
+  }
+}
+
+void identify_objects(System& system, ObjectKind kind) {
+  const bool by_info = kind == ObjectKind::EventFd || kind == ObjectKind::PidFd;
+  std::vector<std::tuple<Pid, Tid, Fd*>> copies;
+  for_each_table(system, [&](ProcessEntry& process, Tid tid, std::vector<Fd>& fds) {
+    const Tid task{tid.value != 0 ? tid.value : process.pid.value};
+    for (Fd& fd : fds) {
+      if (fd.object.kind != kind || fd.object.dev == 0) continue;
+      if (!by_info) {
+        copies.emplace_back(process.pid, task, &fd);
+        continue;
+      }
+      const Risk risk(system.progress(), process.pid, Fact::FdInfo, fd.fd);
+      const auto name = "task/" + std::to_string(task.value) + "/fdinfo/" + std::to_string(fd.fd);
+      const auto text = risk.allowed() ? process.dir->read(name) : Result<std::string>();
+      const auto info = text ? linux::parse_fdinfo(*text) : Result<linux::FdInfo>(text.error());
+      if (info && info->has_eventfd && info->eventfd_id >= 0) {
+        fd.object = {kind, 0, static_cast<std::uint64_t>(info->eventfd_id)};
+      } else if (info && info->has_pidfd && info->pidfd_pid > 0) {
+        fd.object = {kind, 0, number(info->pidfd_pid)};
+      }
+    }
+  });
+  if (!by_info) group_by_kcmp(copies);
+}
+
+}  // namespace ipcdoctor::collect
