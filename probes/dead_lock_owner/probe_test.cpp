@@ -1,0 +1,92 @@
+#include <gtest/gtest.h>
+
+#include "probes/internal/answers_for_tests.h"
+
+namespace ipcdoctor::probes {
+
+extern const diagnosis::Probe kDeadLockOwner;
+
+namespace {
+
+using namespace snapshot::testing;
+using diagnosis::Outcome;
+using snapshot::LockKind;
+using snapshot::Ownership;
+using snapshot::WaitKind;
+using testing::ask;
+using testing::blamed;
+using testing::made;
+
+TEST(DeadLockOwner, FindsAMutexWhoseOwnerIsGone) {
+  Builder b;
+  b.process(40).thread().waits_for_child(42);
+  auto client = b.process(42).child_of(40).thread().shared_futex(7, LockKind::Mutex);
+  client.lock().ownership = Ownership::Dead;
+  client.lock().dead_owner = 41;
+  client.lock().checked = true;
+
+  const auto answer = ask(kDeadLockOwner, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(blamed(answer), "41");
+  EXPECT_TRUE(answer.findings[0].culprits[0].dead);
+}
+
+TEST(DeadLockOwner, FindsAMultiprocessingLockThatNobodyAliveCounts) {
+  Builder b;
+  b.area(7, {40, 42});
+  b.process(40).thread().waits_for_child(42);
+  auto client = b.process(42).child_of(40).thread().shared_futex(7, LockKind::PySemLock);
+  client.lock().numbers = {{"maxvalue", 1}, {"kind", 1}, {"value", 0}};
+  client.activity("multiprocessing.Lock.acquire", made("multiprocessing.Lock", "lock"));
+
+  EXPECT_EQ(ask(kDeadLockOwner, b.build()).outcome, Outcome::Found);
+}
+
+TEST(DeadLockOwner, IgnoresAMultiprocessingLockThatALivingProcessCounts) {
+  Builder b;
+  b.area(7, {40, 42, 43});
+  auto semaphore = made("multiprocessing.SemLock", "lock", {{"count", 1}, {"maxvalue", 1}});
+  semaphore.texts["semaphore"] = "/mp-x";
+  auto wanted = made("multiprocessing.Lock", "lock");
+  wanted.texts["semaphore"] = "/mp-x";
+  b.process(40).thread().waits_for_children({42, 43});
+  auto client = b.process(42).child_of(40).thread().shared_futex(7, LockKind::PySemLock);
+  client.lock().numbers = {{"maxvalue", 1}, {"kind", 1}, {"value", 0}};
+  client.activity("multiprocessing.Lock.acquire", wanted);
+  b.process(43).child_of(40).thread().waits_for_child(42).process().python.objects = {semaphore};
+
+  EXPECT_EQ(ask(kDeadLockOwner, b.build()).outcome, Outcome::NotFound);
+}
+
+TEST(DeadLockOwner, FindsASysvSemaphoreWhoseLastOperatorIsGone) {
+  Builder b;
+  b.raw().sysv = {{"sem", 3, 0, {0}, {Pid{41}}, {Pid{42}}}};
+  b.process(40).thread().waits_for_child(42);
+  auto client = b.process(42).child_of(40).thread().waits(WaitKind::SysvSem, "semop");
+  client.wait().sysv = {3, {{0, -1}}};
+
+  const auto answer = ask(kDeadLockOwner, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(blamed(answer), "41");
+}
+
+TEST(DeadLockOwner, IgnoresAHandshakeOfTwoSemaphores) {
+  Builder b;
+  b.area(7, {40, 42}, "/dev/zero (deleted)").area(8, {40, 42}, "/dev/zero (deleted)");
+  b.process(40).thread().shared_futex(7);
+  b.process(42).child_of(40).thread().shared_futex(8);
+
+  EXPECT_EQ(ask(kDeadLockOwner, b.build()).outcome, Outcome::NotFound);
+}
+
+TEST(DeadLockOwner, IsInconclusiveWhenTheOwnerCannotBeRead) {
+  Builder b;
+  b.process(42).thread().futex(0x1000, LockKind::Mutex).lock().ownership = Ownership::Unreadable;
+
+  EXPECT_EQ(ask(kDeadLockOwner, b.build()).outcome, Outcome::Inconclusive);
+}
+
+}  // namespace
+}  // namespace ipcdoctor::probes

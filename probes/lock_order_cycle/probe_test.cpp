@@ -1,0 +1,79 @@
+#include <gtest/gtest.h>
+
+#include "probes/internal/answers_for_tests.h"
+
+namespace ipcdoctor::probes {
+
+extern const diagnosis::Probe kLockOrderCycle;
+
+namespace {
+
+using namespace snapshot::testing;
+using diagnosis::Outcome;
+using snapshot::FileLock;
+using snapshot::LockKind;
+using snapshot::Ownership;
+using testing::ask;
+using testing::blamed;
+
+TEST(LockOrderCycle, FindsTwoThreadsThatHoldEachOthersMutex) {
+  Builder b;
+  auto p = b.process(40).thread().futex(0x1000, LockKind::Mutex).owned_by({task(40, 41)});
+  p.thread(41).futex(0x2000, LockKind::Mutex).owned_by({task(40)});
+
+  const auto answer = ask(kLockOrderCycle, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(blamed(answer), "40 40");
+}
+
+TEST(LockOrderCycle, FindsARingOfFileLocksAndNamesOnlyItsMembers) {
+  Builder b;
+  b.process(40).thread().waits_for_children({41, 42, 43});
+  for (int i = 0; i < 3; ++i) {
+    b.lock(FileLock{file(100 + static_cast<unsigned>(i)), "posix", true, 0, ~std::uint64_t{0}, Pid{41 + i}, {{Pid{41 + i}, -1}}});
+    b.object(file(100 + static_cast<unsigned>(i)));
+    b.process(41 + i).child_of(40).thread().file_lock(file(100 + static_cast<unsigned>((i + 1) % 3)), "posix");
+  }
+
+  const auto answer = ask(kLockOrderCycle, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(blamed(answer), "41 42 43");
+}
+
+TEST(LockOrderCycle, FindsASecondReadBehindAWaitingWriter) {
+  Builder b;
+  auto p = b.process(40).thread().futex(0x1000, LockKind::RwlockRead);
+  p.lock().numbers = {{"readers", 1}, {"waiting_writers", 1}};
+  p.thread(41).futex(0x100c, LockKind::RwlockWrite);
+  p.lock().address = RemoteAddr{0x1000};
+
+  EXPECT_EQ(ask(kLockOrderCycle, b.build()).outcome, Outcome::Found);
+}
+
+TEST(LockOrderCycle, IgnoresATaskThatWaitsForItself) {
+  Builder b;
+  b.process(40).thread().futex(0x1000, LockKind::Mutex).owned_by({task(40)});
+
+  EXPECT_EQ(ask(kLockOrderCycle, b.build()).outcome, Outcome::NotFound);
+}
+
+TEST(LockOrderCycle, IgnoresALockWhoseHolderJoinsTheWaiter) {
+  Builder b;
+  auto p = b.process(40).thread().futex(0x3000, LockKind::ThreadJoin).owned_by({task(40, 41)});
+  p.thread(41).futex(0x2000, LockKind::Mutex).owned_by({task(40)});
+
+  EXPECT_EQ(ask(kLockOrderCycle, b.build()).outcome, Outcome::NotFound);
+}
+
+TEST(LockOrderCycle, IsInconclusiveWhenAnOwnerCannotBeRead) {
+  Builder b;
+  auto p = b.process(40).thread().futex(0x1000, LockKind::Mutex).owned_by({task(40, 41)});
+  p.thread(41).futex(0x2000, LockKind::Mutex).lock().ownership = Ownership::Unreadable;
+
+  EXPECT_EQ(ask(kLockOrderCycle, b.build()).outcome, Outcome::Inconclusive);
+}
+
+}  // namespace
+}  // namespace ipcdoctor::probes

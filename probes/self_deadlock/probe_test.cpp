@@ -1,0 +1,68 @@
+#include <gtest/gtest.h>
+
+#include "probes/internal/answers_for_tests.h"
+
+namespace ipcdoctor::probes {
+
+extern const diagnosis::Probe kSelfDeadlock;
+
+namespace {
+
+using namespace snapshot::testing;
+using diagnosis::Outcome;
+using snapshot::Frame;
+using snapshot::LockKind;
+using testing::ask;
+using testing::blamed;
+
+TEST(SelfDeadlock, FindsAThreadThatOwnsTheMutexItWaitsFor) {
+  Builder b;
+  b.process(40).thread().waits_for_child(42);
+  b.process(42).child_of(40).thread().futex(0x1000, LockKind::Mutex).owned_by({task(42)});
+
+  const auto answer = ask(kSelfDeadlock, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(blamed(answer), "42");
+}
+
+TEST(SelfDeadlock, FindsAShutdownInsideTheLoopThatItWaitsFor) {
+  Builder b;
+  auto p = b.process(42).python().thread().futex(0x1000, LockKind::Condition).activity("socketserver.shutdown");
+  p.at("/app/app.py", 12, "handle");
+  Frame loop;
+  loop.function = "serve_forever";
+  loop.file = "/usr/lib/python3.11/socketserver.py";
+  p.last().python->push_back(loop);
+
+  const auto answer = ask(kSelfDeadlock, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(answer.findings[0].culprits[0].where, "app.py:12");
+}
+
+TEST(SelfDeadlock, IgnoresAShutdownFromAnotherThread) {
+  Builder b;
+  auto p = b.process(42).python().thread().futex(0x1000, LockKind::Condition).activity("socketserver.shutdown");
+  p.at("/app/app.py", 12, "stop");
+
+  EXPECT_EQ(ask(kSelfDeadlock, b.build()).outcome, Outcome::NotFound);
+}
+
+TEST(SelfDeadlock, IgnoresAForkedCopyThatCannotHaveTakenTheLock) {
+  Builder b;
+  auto child = b.process(42).thread().futex(0x1000, LockKind::PyLock);
+  child.process().forked_copy = true;
+
+  EXPECT_EQ(ask(kSelfDeadlock, b.build()).outcome, Outcome::NotFound);
+}
+
+TEST(SelfDeadlock, IsInconclusiveWhenTheFutexIsUnknown) {
+  Builder b;
+  b.process(42).thread().futex(0x1000);
+
+  EXPECT_EQ(ask(kSelfDeadlock, b.build()).outcome, Outcome::Inconclusive);
+}
+
+}  // namespace
+}  // namespace ipcdoctor::probes

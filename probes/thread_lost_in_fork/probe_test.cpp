@@ -1,0 +1,68 @@
+#include <gtest/gtest.h>
+
+#include "probes/internal/answers_for_tests.h"
+
+namespace ipcdoctor::probes {
+
+extern const diagnosis::Probe kThreadLostInFork;
+
+namespace {
+
+using namespace snapshot::testing;
+using diagnosis::Outcome;
+using snapshot::LockKind;
+using testing::ask;
+using testing::blamed;
+using testing::made;
+
+TEST(ThreadLostInFork, FindsAResultOfAnExecutorWhoseThreadsStayedInTheParent) {
+  Builder b;
+  auto parent = b.process(40).python().thread().waits_for_child(42);
+  parent.thread(41).futex(0x3000, LockKind::PyLock).activity("Executor.worker.get");
+  auto child = b.process(42).child_of(40).python().thread().futex(0x2000, LockKind::Condition).activity(
+      "Executor.result", made("concurrent.futures.Future", "", {{"executor", 0x1000}}));
+  child.process().forked_copy = true;
+  child.process().python.objects = {made("ThreadPoolExecutor", "executor", {{"threads", 1}, {"threads_exist", 0}})};
+
+  const auto answer = ask(kThreadLostInFork, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(blamed(answer), "42 40");
+}
+
+TEST(ThreadLostInFork, NamesAllChildrenThatHangAloneInTheSameWay) {
+  Builder b;
+  b.process(40).python().thread().waits_for_children({42, 43});
+  for (const int pid : {42, 43}) {
+    auto child = b.process(pid).child_of(40).python().thread().futex(0x2000, LockKind::Condition);
+    child.activity("Pool.get", made("multiprocessing.Pool", "pool", {{"opid", 40}}));
+    child.process().forked_copy = true;
+  }
+
+  const auto answer = ask(kThreadLostInFork, b.build());
+
+  ASSERT_EQ(answer.findings.size(), 2U);
+  EXPECT_EQ(blamed(answer), "42 40 43");
+}
+
+TEST(ThreadLostInFork, IgnoresAPoolThatTheProcessMadeItself) {
+  Builder b;
+  auto child = b.process(42).python().thread().futex(0x2000, LockKind::Condition);
+  child.activity("Pool.get", made("multiprocessing.Pool", "pool", {{"opid", 42}, {"result_handler_exists", 1}}));
+  child.process().forked_copy = true;
+  child.thread(43).futex(0x4000, LockKind::Condition).activity("Pool.result_handler");
+
+  EXPECT_EQ(ask(kThreadLostInFork, b.build()).outcome, Outcome::NotFound);
+}
+
+TEST(ThreadLostInFork, IsInconclusiveWhenTheStackOfTheForkCannotBeRead) {
+  Builder b;
+  auto child = b.process(42).python().thread().futex(0x2000, LockKind::PyLock);
+  child.process().forked_copy = true;
+  child.last().is_python = true;
+
+  EXPECT_EQ(ask(kThreadLostInFork, b.build()).outcome, Outcome::Inconclusive);
+}
+
+}  // namespace
+}  // namespace ipcdoctor::probes
