@@ -1,0 +1,184 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <fcntl.h>
+
+#include <cstring>
+#include <random>
+
+#include "unwind/eh_frame.h"
+#include "unwind/elf_file.h"
+#include "unwind/frame_pointer.h"
+#include "unwind/symbol_table.h"
+
+namespace ipcdoctor::unwind {
+namespace {
+
+/// The vDSO of this process: a small ELF image with symbols and unwind information that is always there.
+std::vector<std::byte> vdso() {
+  const auto* base = reinterpret_cast<const std::byte*>(::getauxval(AT_SYSINFO_EHDR));
+  Elf64_Ehdr header;
+  std::memcpy(&header, base, sizeof header);
+  return std::vector<std::byte>(base, base + header.e_shoff + header.e_shnum * sizeof(Elf64_Shdr));
+}
+
+TEST(ElfFileTest, ReadsTheHeadersOfTheVdso) {
+  const auto elf = ElfFile::parse(vdso());
+  ASSERT_TRUE(elf);
+  EXPECT_NE(elf->find_section(".eh_frame"), nullptr);
+  EXPECT_NE(elf->find_section(SHT_DYNSYM), nullptr);
+  EXPECT_THAT(elf->build_id(), testing::MatchesRegex("[0-9a-f]{40}"));
+  EXPECT_TRUE(elf->address_of_offset(64, true));
+  EXPECT_FALSE(elf->address_of_offset(std::uint64_t{1} << 40, true));
+}
+
+TEST(ElfFileTest, RefusesWhatIsNoImage) {
+  EXPECT_FALSE(ElfFile::parse(std::vector<std::byte>{}));
+  EXPECT_FALSE(ElfFile::parse(std::vector<std::byte>(4096)));
+  EXPECT_FALSE(ElfFile::parse(linux::UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC))));
+  auto other_machine = vdso();
+  other_machine[18] = std::byte{0xb7};  // e_machine: AArch64
+  EXPECT_FALSE(ElfFile::parse(other_machine));
+}
+
+TEST(ElfFileTest, ReadsNothingBeyondTheEnd) {
+  const auto elf = ElfFile::parse(vdso());
+  ASSERT_TRUE(elf);
+  const std::uint64_t size = vdso().size();
+  EXPECT_TRUE(elf->read(size - 1, 1));
+  EXPECT_FALSE(elf->read(size, 1));
+  EXPECT_FALSE(elf->read(~std::uint64_t{0}, 2));
+  EXPECT_FALSE(elf->read(1, ~std::uint64_t{0}));
+}
+
+TEST(ElfFileTest, ATruncatedImageKeepsItsSegments) {
+  auto bytes = vdso();
+  bytes.resize(2048);  // the section headers are at the end
+  const auto elf = ElfFile::parse(bytes);
+  ASSERT_TRUE(elf);
+  EXPECT_FALSE(elf->segments().empty());
+  EXPECT_TRUE(elf->sections().empty());
+  EXPECT_TRUE(SymbolTable::read(*elf).empty());
+}
+
+TEST(SymbolTableTest, FindsByAddressAndByName) {
+  const auto elf = ElfFile::parse(vdso());
+  ASSERT_TRUE(elf);
+  const SymbolTable symbols = SymbolTable::read(*elf);
+  const auto address = symbols.address_of("__vdso_clock_gettime");
+  ASSERT_TRUE(address);
+  const auto* symbol = symbols.find_function(*address);
+  ASSERT_NE(symbol, nullptr);
+  EXPECT_EQ(symbols.name_of(*symbol), "clock_gettime") << "the better of two names";
+  EXPECT_EQ(symbols.find_function(*address + symbol->size - 1), symbol);
+  const auto* beyond = symbols.find_function(*address + symbol->size);
+  EXPECT_TRUE(beyond == nullptr || beyond->address >= *address + symbol->size) << "never beyond its size";
+  EXPECT_FALSE(symbols.address_of("no_such_function"));
+}
+
+TEST(SymbolTableTest, Demangles) {
+  EXPECT_EQ(demangle("_ZN3app4readEi"), "app::read(int)");
+  EXPECT_EQ(demangle("main"), "main");
+  EXPECT_EQ(demangle("_Znonsense"), "_Znonsense");
+  EXPECT_EQ(demangle("evil\x1b[31m"), "evil\\x1b[31m");
+  EXPECT_LE(demangle(std::string(100000, 'a')).size(), 1024U);
+}
+
+/// The table that the linker wrote and the one built from .eh_frame must agree.
+TEST(EhFrameTest, BuildsTheTableOfTheLinker) {
+  const auto elf = ElfFile::parse(vdso());
+  ASSERT_TRUE(elf);
+  const auto* frames = elf->find_section(".eh_frame");
+  const auto* header_section = elf->find_section(".eh_frame_hdr");
+  ASSERT_TRUE(frames != nullptr && header_section != nullptr);
+  const auto header_bytes = elf->read(*header_section);
+  const auto frame_bytes = elf->read(*frames);
+  ASSERT_TRUE(header_bytes && frame_bytes);
+  const auto header = parse_frame_table_header(*header_bytes);
+  ASSERT_TRUE(header);
+  const auto built = build_frame_table(*frame_bytes, frames->address);
+  ASSERT_TRUE(built);
+  ASSERT_EQ(built->size(), header->rows);
+  for (std::size_t i = 0; i < built->size(); ++i) {
+    FrameEntry theirs;
+    std::memcpy(&theirs, header_bytes->data() + header->table_offset + i * sizeof theirs, sizeof theirs);
+    const auto shift = static_cast<std::int64_t>(header_section->address - frames->address);
+    EXPECT_EQ((*built)[i].start, theirs.start + shift);
+    EXPECT_EQ((*built)[i].description, theirs.description + shift);
+  }
+}
+
+TEST(EhFrameTest, RefusesLyingHeaders) {
+  std::vector<std::byte> header(12 + 8);
+  const auto set = [&](std::size_t at, std::uint32_t value) { std::memcpy(header.data() + at, &value, 4); };
+  set(0, 0x3b031b01);
+  set(8, 1);
+  ASSERT_TRUE(parse_frame_table_header(header));
+  EXPECT_EQ(parse_frame_table_header(header)->table_offset, 12U);
+  set(8, 2);  // more rows than bytes
+  EXPECT_FALSE(parse_frame_table_header(header));
+  set(8, 0xffffffff);
+  EXPECT_FALSE(parse_frame_table_header(header));
+  set(0, 0x3b031b02);  // another version
+  EXPECT_FALSE(parse_frame_table_header(header));
+  EXPECT_FALSE(parse_frame_table_header({}));
+  EXPECT_FALSE(build_frame_table({}, 0));
+}
+
+/// Damage anywhere in an image may cost facts, never memory safety or an end (run with the sanitizers).
+TEST(ElfFileTest, SurvivesMutations) {
+  const auto original = vdso();
+  std::mt19937_64 random(7);
+  for (int round = 0; round < 3000; ++round) {
+    auto bytes = original;
+    const std::size_t changes = 1 + random() % 8;
+    for (std::size_t i = 0; i < changes; ++i) {
+      // headers are where the lies are worth most
+      const std::size_t where = random() % 3 == 0 ? random() % 1024
+                                : random() % 2 == 0 ? bytes.size() - 1 - random() % 1536
+                                                    : random() % bytes.size();
+      bytes[where] = static_cast<std::byte>(random() % 4 == 0 ? 0xff : random());
+    }
+    if (random() % 8 == 0) bytes.resize(random() % bytes.size());
+    const auto elf = ElfFile::parse(std::move(bytes));
+    if (!elf) continue;
+    const SymbolTable symbols = SymbolTable::read(*elf);
+    (void)symbols.find_function(random() % 65536);
+    (void)elf->build_id();
+    if (const auto* section = elf->find_section(".eh_frame")) {
+      const auto data = elf->read(*section);
+      if (data) (void)build_frame_table(*data, section->address);
+    }
+    if (const auto* section = elf->find_section(".eh_frame_hdr")) {
+      const auto data = elf->read(*section);
+      if (data) (void)parse_frame_table_header(*data);
+    }
+  }
+}
+
+TEST(FramePointerTest, RecognisesCalls) {
+  using Code = std::vector<std::uint8_t>;
+  const auto direct = parse_call(Code{0x90, 0x90, 0xe8, 0x10, 0x00, 0x00, 0x00}, 0x1000);
+  ASSERT_TRUE(direct && direct->target);
+  EXPECT_EQ(*direct->target, 0x1010U);
+  const auto backwards = parse_call(Code{0x90, 0x90, 0xe8, 0xf0, 0xff, 0xff, 0xff}, 0x1000);
+  ASSERT_TRUE(backwards && backwards->target);
+  EXPECT_EQ(*backwards->target, 0xff0U);
+  for (const Code& code : {Code{0, 0, 0, 0, 0, 0xff, 0xd0},                      // call *%rax
+                           Code{0, 0, 0, 0, 0x41, 0xff, 0xd4},                   // call *%r12
+                           Code{0, 0xff, 0x15, 1, 2, 3, 4},                      // call *disp32(%rip)
+                           Code{0, 0, 0, 0, 0xff, 0x50, 0x18},                   // call *0x18(%rax)
+                           Code{0, 0, 0, 0xff, 0x54, 0x24, 0x08},                // call *8(%rsp)
+                           Code{0xff, 0x94, 0x24, 1, 2, 0, 0}}) {                // call *0x201(%rsp)
+    const auto call = parse_call(code, 0x1000);
+    ASSERT_TRUE(call) << testing::PrintToString(code);
+    EXPECT_FALSE(call->target);
+  }
+  EXPECT_FALSE(parse_call(Code{0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90}, 0x1000));
+  EXPECT_FALSE(parse_call(Code{0, 0, 0, 0, 0, 0xff, 0xe0}, 0x1000)) << "a jump";
+  EXPECT_FALSE(parse_call({}, 0x1000));
+}
+
+}  // namespace
+}  // namespace ipcdoctor::unwind
