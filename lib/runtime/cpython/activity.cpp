@@ -72,8 +72,9 @@ constexpr Rule kRules[] = {
     {kManagers, "_callmethod", "Manager.call", "self"},
     {kManagers, "serve_forever", "Manager.serve", ""},
     {kManagers, "accepter", "Manager.serve", ""},
-    {kManagers, "serve_client", "Manager.serve", ""},
-    {kManagers, "handle_request", "Manager.serve", ""},
+    {kManagers, "serve_client", "Manager.serve", "", "recv"},
+    {kManagers, "serve_client", "Manager.serve.method", "obj"},
+    {kManagers, "handle_request", "Manager.serve", "", "recv"},
     {kManagers, "start", "Manager.start", ""},
     {kManagers, "_connect", "Manager.connect", "self"},
     {kManagers, "_finalize_manager", "Manager.shutdown", ""},
@@ -162,6 +163,12 @@ class Matcher {
       : frames_(frames), reader_(reader), objects_(objects), types_(types) {}
 
   Doing find() const {
+    // A module's lock may be met within any other call, and is then what matters.
+    for (const PyFrame& f : frames_) {
+      if (!f.library) break;
+      const Object lock = f.code->name == "acquire" ? reader_.local(f, "self") : 0;
+      if (types_.is(lock, "import lock")) return {"import", lock, {}};
+    }
     for (std::size_t i = library_frames(); i-- > 0;) {
       for (const Rule& rule : kRules) {
         Doing doing;
@@ -180,9 +187,8 @@ class Matcher {
     return n;
   }
 
-  // managers.MakeProxyType() compiles methods from a string; they do nothing but _callmethod().
   bool is_proxy_method(std::size_t i) const {
-    return i > 0 && frames_[i].code->file == "<string>" && frames_[i - 1].code->name == "_callmethod";
+    return is_made_by_library(frames_, i);
   }
 
   // The innermost frame's local of that name among frames i and further in: rules name the locals of the frame that matters.
@@ -211,7 +217,7 @@ class Matcher {
       if (type.role != Role::Library) return false;
       doing.call = std::string(type.name) + std::string(rule.call.substr(1));
     }
-    if (rule.call == "Manager.call") {
+    if (rule.call == "Manager.call" || rule.call == "Manager.serve.method") {
       doing.detail = objects_.string(reader_.local(frames_[i], "methodname"), 64).value_or(std::string());
     }
     return true;

@@ -155,6 +155,13 @@ std::vector<std::pair<std::string, Object>> Frames::locals(const PyFrame& frame)
   return out;
 }
 
+bool is_made_by_library(const std::vector<PyFrame>& frames, std::size_t i) {
+  if (i == 0 || frames[i].code->file != "<string>" || !frames[i - 1].library) return false;
+  const Code& callee = *frames[i - 1].code;
+  if (callee.file.find("/multiprocessing/") == std::string::npos) return false;
+  return callee.name == "_callmethod" || callee.name == "spawn_main" || callee.name == "main";
+}
+
 std::vector<snapshot::Frame> describe(const std::vector<PyFrame>& frames) {
   std::vector<snapshot::Frame> out;
   for (std::size_t i = 0; i < frames.size(); ++i) {
@@ -164,11 +171,7 @@ std::vector<snapshot::Frame> describe(const std::vector<PyFrame>& frames) {
     frame.function = escape_untrusted(f.code->function);
     frame.file = escape_untrusted(f.code->file);
     frame.line = f.line;
-    // `python -c` of multiprocessing's own start-up is "<string>", as is the user's: what it calls tells them apart.
-    const bool starter = f.code->file == "<string>" && i > 0 && frames[i - 1].library &&
-                         frames[i - 1].code->file.find("/multiprocessing/") != std::string::npos &&
-                         (frames[i - 1].code->name == "spawn_main" || frames[i - 1].code->name == "main");
-    frame.user_code = !f.library && !starter;
+    frame.user_code = !f.library && !is_made_by_library(frames, i);
     out.push_back(std::move(frame));
   }
   return out;

@@ -66,6 +66,10 @@ class Frames {
 /// dist-packages, or frozen.
 bool is_library_file(std::string_view file);
 
+/// Whether frame i is code that multiprocessing compiled from a string: a manager proxy's methods, which do nothing but
+/// _callmethod(), and the `python -c` that starts its processes.
+bool is_made_by_library(const std::vector<PyFrame>& frames, std::size_t i);
+
 /// The frames for the snapshot: escaped, with user_code set.
 std::vector<snapshot::Frame> describe(const std::vector<PyFrame>& frames);
 

@@ -7,6 +7,8 @@ namespace {
 
 // Modules/_threadmodule.c: {header 16, lock 16, weakrefs 24, char locked 32}; RLock {lock 16, owner 24, count 32}.
 constexpr std::uint64_t kLock = 16, kRlockOwner = 24, kRlockCount = 32;
+constexpr std::uint64_t kLockLocked = 32;  // the char of a plain lock
+constexpr std::uint64_t kSemCount = 32;    // SemLock: times that this process acquired it
 // Modules/_io/bufferedio.c, 3.8 to 3.13.
 constexpr std::uint64_t kBufferedLock = 104, kBufferedOwner = 112;
 constexpr std::size_t kSearchedFrames = 16;
@@ -15,7 +17,10 @@ constexpr std::size_t kSearchedFrames = 16;
 Object lock_behind(const Objects& objects, const Types& types, Object object) {
   for (int depth = 0; depth < 3; ++depth) {
     const std::string_view type = types.of(object).name;
-    if (type == "threading.Condition" || type == "multiprocessing.Condition") {
+    if (type == "import lock" || type == "io.Buffered") return object;
+    if (type.empty() && objects.class_name(object) == "_ModuleLockManager") {
+      object = objects.attribute(object, "_lock");
+    } else if (type == "threading.Condition" || type == "multiprocessing.Condition") {
       object = objects.attribute(object, "_lock");
     } else if (type.starts_with("multiprocessing.") && type != "multiprocessing.SemLock") {
       object = objects.attribute(object, "_semlock");
@@ -24,6 +29,30 @@ Object lock_behind(const Objects& objects, const Types& types, Object object) {
     }
   }
   return object;
+}
+
+// Whether the lock is taken at all, as far as the object itself tells.
+bool is_taken(const Objects& objects, const LockObject& lock) {
+  const Remote& remote = objects.remote();
+  if (lock.type == "threading.RLock") return lock.owner != 0;
+  if (lock.type == "multiprocessing.SemLock") return remote.get<int>(lock.object + kSemCount) > 0;
+  if (lock.type == "threading.Lock" && objects.layout().minor <= 13) {
+    return remote.get<std::uint8_t>(lock.object + kLockLocked) != 0;
+  }
+  return true;
+}
+
+// A condition's wait() gives its lock back until it returns.
+bool given_back(const std::vector<PyFrame>& frames, const Frames& reader, const Objects& objects, const Types& types,
+                Object lock) {
+  for (const PyFrame& f : frames) {
+    if (!f.library || f.code->name != "wait") continue;
+    const Object self = reader.local(f, "self");
+    const std::string_view type = types.of(self).name;
+    if (type != "threading.Condition" && type != "multiprocessing.Condition") continue;
+    if (lock_behind(objects, types, self) == lock) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -43,6 +72,9 @@ LockObject read_lock(const Objects& objects, const Types& types, Object object) 
     lock.futex = remote.pointer(object + kLock);
   } else if (type.name == "queue.SimpleQueue" && minor <= 12) {
     lock.futex = remote.word(object + kLock);
+  } else if (type.name == "import lock") {
+    lock.futex = minor <= 13 ? remote.word(objects.attribute(object, "wakeup") + kLock) : 0;
+    lock.owner = static_cast<std::uint64_t>(objects.integer(objects.attribute(object, "owner")).value_or(0));
   } else if (type.name == "io.Buffered" && minor <= 13) {
     lock.futex = remote.word(object + kBufferedLock);
     lock.owner = remote.word(object + kBufferedOwner);
@@ -59,7 +91,8 @@ std::vector<LockObject> read_held_locks(const std::vector<PyFrame>& frames, cons
       const Object self = exit == 0 ? 0 : objects.bound_self(exit);
       if (self == 0 || objects.function_name(exit) != "__exit__") continue;
       const LockObject lock = read_lock(objects, types, lock_behind(objects, types, self));
-      if (lock.futex != 0) held.push_back(lock);
+      if (lock.futex == 0 || !is_taken(objects, lock)) continue;
+      if (!given_back(frames, reader, objects, types, lock.object)) held.push_back(lock);
     }
   }
   return held;

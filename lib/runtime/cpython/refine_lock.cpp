@@ -76,12 +76,13 @@ bool Interpreter::Impl::refine_gil(const snapshot::TaskRef& waiter, std::uint64_
 }
 
 bool Interpreter::Impl::refine_import(const ThreadState& state, Pid pid, snapshot::Lock& lock) const {
-  if (!types.is(state.doing.object, "import lock")) return false;
-  const auto name = objects.string(objects.attribute(state.doing.object, "name"), 256);
+  const Object module_lock = local_of(state, "acquire", "self");
+  if (!types.is(module_lock, "import lock")) return false;
+  const auto name = objects.string(objects.attribute(module_lock, "name"), 256);
   lock.kind = LockKind::PyImportLock;
   lock.name = label("import lock of module", name.value_or(std::string()));
-  lock.address = RemoteAddr{state.doing.object};
-  const auto owner = objects.integer(objects.attribute(state.doing.object, "owner"));
+  lock.address = RemoteAddr{module_lock};
+  const auto owner = objects.integer(objects.attribute(module_lock, "owner"));
   lock.evidence = "_ModuleLock.owner " + (owner ? hex(static_cast<std::uint64_t>(*owner)) : std::string("None"));
   if (owner) set_owner(static_cast<std::uint64_t>(*owner), pid, lock);
   return true;
