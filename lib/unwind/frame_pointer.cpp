@@ -89,6 +89,35 @@ std::optional<CallSite> parse_call(std::span<const std::uint8_t> before, std::ui
   return std::nullopt;
 }
 
+namespace {
+
+/// The pointer that "ff 25 disp32" (jmp) or "ff 15 disp32" (call) at `address` goes through.
+std::optional<std::uint64_t> read_slot(const linux::AddressSpace& space, std::uint64_t address, std::uint8_t modrm) {
+  std::array<std::uint8_t, 6> code{};
+  if (!space.memory.read(RemoteAddr{address}, std::as_writable_bytes(std::span(code)))) return std::nullopt;
+  if (code[0] != 0xff || code[1] != modrm) return std::nullopt;
+  std::int32_t distance = 0;
+  std::memcpy(&distance, code.data() + 2, sizeof distance);
+  const auto slot = space.memory.read_u64(RemoteAddr{address + 6 + static_cast<std::uint64_t>(std::int64_t{distance})});
+  return slot && is_code(space, *slot) ? std::optional(*slot) : std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> find_callee(const linux::AddressSpace& space, ImageCache& images,
+                                         std::uint64_t return_address) {
+  const auto call = read_call(space, return_address);
+  if (!call) return std::nullopt;
+  if (!call->target) return read_slot(space, return_address - 6, 0x15);
+  if (!is_plt(space, images, *call->target)) return call->target;
+  // [endbr64] [bnd] jmp *slot(%rip)
+  for (const std::uint64_t skip : {0, 1, 4, 5}) {
+    const auto slot = read_slot(space, *call->target + skip, 0x25);
+    if (slot) return slot;
+  }
+  return std::nullopt;
+}
+
 std::vector<FramePointer> find_frame_pointers(const linux::AddressSpace& space, ImageCache& images, std::uint64_t sp,
                                               std::uint64_t function) {
   std::vector<FramePointer> direct, other;

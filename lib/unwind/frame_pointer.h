@@ -17,6 +17,11 @@ struct CallSite {
 /// @param before  the bytes up to the return address, 7 at best. nullopt: no call instruction ends there.
 std::optional<CallSite> parse_call(std::span<const std::uint8_t> before, std::uint64_t return_address);
 
+/// The function that the call before the return address enters: a direct call, one through a PLT entry, or one through a
+/// pointer beside the code (-fno-plt). nullopt for calls through registers.
+std::optional<std::uint64_t> find_callee(const linux::AddressSpace& space, ImageCache& images,
+                                         std::uint64_t return_address);
+
 /// Where a function's saved frame pointer may be, by the stack alone: a word that is followed by a return address behind
 /// a call of this function.
 struct FramePointer {

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "unwind/debug_info.h"
+#include "unwind/frame_pointer.h"
 #include "unwind/image.h"
 #include "unwind/unwinder.h"
 
@@ -121,6 +122,12 @@ Result<std::string> Images::function_at(const linux::AddressSpace& space, Remote
   const auto* symbol = symbols.find_function(pc.value - place->bias);
   if (symbol == nullptr) return Error{Cause::Unsupported, 0, "find a function: no symbol covers it"};
   return demangle(symbols.name_of(*symbol));
+}
+
+Result<std::string> Images::function_called_at(const linux::AddressSpace& space, RemoteAddr return_address) {
+  const auto callee = find_callee(space, impl_->cache, return_address.value);
+  if (!callee) return Error{Cause::Unsupported, 0, "find a function: not called by name"};
+  return function_at(space, RemoteAddr{*callee});
 }
 
 Result<Images::Variable> Images::variable_at(const linux::AddressSpace& space, RemoteAddr address) {

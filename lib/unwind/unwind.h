@@ -34,6 +34,10 @@ class Images {
   /// never a symbol beyond its size. Cheap enough for every futex. @return Unsupported if there is none.
   Result<std::string> function_at(const linux::AddressSpace& space, RemoteAddr pc);
 
+  /// The function that the call before this return address names, through the PLT and GOT if need be: what a frame was
+  /// called as, when it has no name of its own or was left by a tail call. @return Unsupported for other indirect calls.
+  Result<std::string> function_called_at(const linux::AddressSpace& space, RemoteAddr return_address);
+
   /// The data object at address, "log_mutex" and the offset in it, by symbol tables.
   struct Variable { std::string name; std::string module; std::uint64_t offset = 0; };
   Result<Variable> variable_at(const linux::AddressSpace& space, RemoteAddr address);

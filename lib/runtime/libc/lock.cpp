@@ -43,26 +43,26 @@ class Look {
   }
 
  private:
-  /// The innermost frame whose function is known to block in futex(2).
+  /// The innermost frame whose function is known to block in futex(2), by its own symbol or by what its caller called:
+  /// pthread_join, sem_wait and others end in a tail call to an internal function without a public name.
   void find_function() {
     const std::size_t count = std::min(call_.frames.size(), kFramesToName);
-    for (std::size_t i = 0; i < count; ++i) {
-      const snapshot::Frame& frame = call_.frames[i];
-      if (frame.guessed) return;
-      std::string function = frame.function;
-      if (function.empty()) {
-        // a return address may be the first byte of the next function
-        const auto found = images_.function_at(space_, RemoteAddr{frame.pc.value - (i == 0 ? 0 : 1)});
-        if (found) function = *found;
-      }
-      // the only caller of this one is libc, for locks of its own: heap, streams, time zone
-      private_lock_ = private_lock_ || function == "__lll_lock_wait_private";
-      by_function_ = lock_kind_of_function(function);
-      if (by_function_ != LockKind::Unknown) {
-        function_ = std::move(function);
-        return;
-      }
+    for (std::size_t i = 0; i < count && !call_.frames[i].guessed; ++i) {
+      // a return address may be the first byte of the next function
+      const auto own = images_.function_at(space_, RemoteAddr{call_.frames[i].pc.value - (i == 0 ? 0 : 1)});
+      if (own && recognise(*own)) return;
+      if (i + 1 >= count || call_.frames[i + 1].guessed) return;
+      const auto called = images_.function_called_at(space_, call_.frames[i + 1].pc);
+      if (called && recognise(*called)) return;
     }
+  }
+
+  bool recognise(const std::string& function) {
+    // only libc calls this one, for locks of its own: heap, streams, time zone
+    private_lock_ = private_lock_ || function == "__lll_lock_wait_private";
+    by_function_ = lock_kind_of_function(function);
+    if (by_function_ != LockKind::Unknown) function_ = function;
+    return by_function_ != LockKind::Unknown;
   }
 
   bool in_libc() const {
@@ -136,9 +136,10 @@ class Look {
     if (command_ == FUTEX_LOCK_PI || command_ == FUTEX_LOCK_PI2 || call_.frames.empty()) return false;
     const linux::Mapping* stack = linux::find_mapping(space_.maps, call_.address);
     if (stack == nullptr || !stack->writable || stack->shared) return false;
-    constexpr std::uint64_t kWords = 64;
+    constexpr std::uint64_t kWords = 128;  // half of them below: what the functions inside saved
+    const std::uint64_t begin = std::max((call_.address.value & ~std::uint64_t{7}) - kWords * 4, stack->start);
     for (std::uint64_t i = 0; i < kWords; ++i) {
-      const auto pointer = space_.memory.read_u64(RemoteAddr{(call_.address.value & ~std::uint64_t{7}) + i * 8});
+      const auto pointer = space_.memory.read_u64(RemoteAddr{begin + i * 8});
       const auto bytes = pointer ? read<40>(*pointer) : std::nullopt;
       const auto decoded = bytes ? decode_mutex(*bytes) : std::nullopt;
       if (!decoded || decoded->kind != LockKind::PiMutex || decoded->owner == 0) continue;
