@@ -1,0 +1,326 @@
+#include "runtime/cpython/interpreter.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cctype>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <random>
+#include <sstream>
+#include <thread>
+
+namespace ipcdoctor::runtime::cpython {
+namespace {
+
+// /usr/bin/python3 and those of IPCDOCTOR_PYTHONS, a list with colons.
+std::vector<std::string> pythons() {
+  std::vector<std::string> out;
+  std::string list = "/usr/bin/python3";
+  if (const char* more = std::getenv("IPCDOCTOR_PYTHONS")) list += std::string(":") + more;
+  std::istringstream in(list);
+  for (std::string path; std::getline(in, path, ':');) {
+    if (::access(path.c_str(), X_OK) == 0) out.push_back(path);
+  }
+  return out;
+}
+
+// A Python program that runs until the test has looked at it.
+class Program {
+ public:
+  Program(const std::string& python, const std::string& source) {
+    char directory[] = "/tmp/ipcdoctor-python-XXXXXX";
+    directory_ = ::mkdtemp(directory);
+    std::ofstream(directory_ + "/program.py") << source;
+    int out[2];
+    if (::pipe2(out, O_CLOEXEC) != 0) std::abort();
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      ::dup2(out[1], 1);
+      const std::string file = directory_ + "/program.py";
+      ::execl(python.c_str(), python.c_str(), file.c_str(), nullptr);
+      ::_exit(127);
+    }
+    ::close(out[1]);
+    out_ = out[0];
+  }
+  ~Program() {
+    ::kill(pid_, SIGKILL);
+    (void)::waitpid(pid_, nullptr, 0);
+    ::close(out_);
+    ::unlink((directory_ + "/program.py").c_str());
+    ::rmdir(directory_.c_str());
+  }
+
+  Pid pid() const { return Pid{pid_}; }
+
+  // What it printed up to a line "ready"; then it is about to block.
+  std::vector<std::string> read_until_ready() const {
+    std::vector<std::string> lines;
+    std::string line;
+    for (char c = 0; ::read(out_, &c, 1) == 1;) {
+      if (c != '\n') {
+        line += c;
+        continue;
+      }
+      if (line == "ready") break;
+      lines.push_back(line);
+      line.clear();
+    }
+    wait_until_asleep();
+    return lines;
+  }
+
+ private:
+  // Every thread sleeps in a system call, and did so twice in a row.
+  void wait_until_asleep() const {
+    int quiet = 0;
+    for (int i = 0; i < 500 && quiet < 3; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      std::ifstream in("/proc/" + std::to_string(pid_) + "/syscall");
+      std::string text;
+      std::getline(in, text);
+      quiet = text.empty() || text.starts_with("running") ? 0 : quiet + 1;
+    }
+  }
+
+  std::string directory_;
+  pid_t pid_ = -1;
+  int out_ = -1;
+};
+
+std::vector<NativeThread> native_threads(const linux::AddressSpace& space) {
+  std::vector<NativeThread> out;
+  const auto tids = space.dir.list_numbers("task");
+  if (!tids) return out;
+  for (const int tid : *tids) out.push_back({Tid{tid}, tid, {}});
+  return out;
+}
+
+const PythonThread* thread_named(const std::vector<PythonThread>& threads, std::string_view name) {
+  for (const PythonThread& t : threads) {
+    if (t.name == name) return &t;
+  }
+  return nullptr;
+}
+
+// Prints its own stack as "function|file|line", innermost first, in the line in which it then blocks.
+constexpr const char* kDeep = R"(
+import os, sys, threading
+r, w = os.pipe()
+
+def report():
+    f = sys._getframe(1)
+    while f:
+        c = f.f_code
+        print('%s|%s|%d' % (getattr(c, 'co_qualname', c.co_name), c.co_filename, f.f_lineno))
+        f = f.f_back
+    print('ready')
+    sys.stdout.flush()
+
+class Worker:
+    @classmethod
+    def make(cls):
+        return cls().run(
+            200)
+
+    def run(self, n):
+        if n > 0:
+
+            return self.run(n - 1)
+        def nested():
+            numbers = [self.step(i)
+                       for i in range(1)]
+            return numbers
+        return nested()
+
+    def step(self, i):
+        def generate():
+            yield 1
+            for x in (self.last(k) for k in
+                      range(3)):
+                yield x
+        try:
+            return sum(generate())
+        finally:
+            pass
+
+    def last(self, k):
+        with open(os.devnull) as f:
+            try:
+                int('x')
+            except ValueError:
+                return (lambda: (
+                    (report(), os.read(r, 1))))()
+
+Worker.make()
+)";
+
+constexpr const char* kLocks = R"(
+import threading, time, queue, sys
+config_lock = threading.Lock()
+owned = threading.RLock()
+jobs = queue.Queue(maxsize=7)
+held = threading.Event()
+
+def hold():
+    with config_lock:
+        with owned:
+            held.set()
+            time.sleep(1000)
+
+def want():
+    with config_lock:
+        pass
+
+def want_owned():
+    owned.acquire()
+
+def consume():
+    jobs.get()
+
+threading.Thread(target=hold, name='holder', daemon=True).start()
+held.wait()
+for name, f in (('wanter', want), ('rwanter', want_owned), ('consumer', consume)):
+    threading.Thread(target=f, name=name, daemon=True).start()
+time.sleep(0.3)
+print('ready')
+sys.stdout.flush()
+time.sleep(1000)
+)";
+
+// The futex that a thread sleeps on, by /proc/PID/task/TID/syscall.
+RemoteAddr futex_of(const linux::AddressSpace& space, Tid tid) {
+  const auto line = space.dir.read("task/" + std::to_string(tid.value) + "/syscall");
+  if (!line || !line->starts_with("202 0x")) return {};
+  return RemoteAddr{std::strtoull(line->c_str() + 4, nullptr, 16)};
+}
+
+class EachPython : public testing::TestWithParam<std::string> {};
+
+}  // namespace
+
+TEST_P(EachPython, GivesTheStackThatTheProgramSeesItself) {
+  const Program program(GetParam(), kDeep);
+  const auto expected = program.read_until_ready();
+  ASSERT_GT(expected.size(), 205U);
+  const auto space = linux::AddressSpace::open(program.pid());
+  ASSERT_TRUE(space);
+  unwind::Images images;
+  auto interpreter = Interpreter::find(*space, images);
+  ASSERT_TRUE(interpreter) << to_string(interpreter.error());
+  EXPECT_TRUE(interpreter->version().starts_with("3."));
+  const auto threads = interpreter->read_threads(native_threads(*space));
+  ASSERT_TRUE(threads);
+  ASSERT_EQ(threads->size(), 1U);
+  EXPECT_EQ((*threads)[0].tid.value, program.pid().value);
+  EXPECT_EQ((*threads)[0].name, "MainThread");
+  ASSERT_TRUE((*threads)[0].frames);
+  std::vector<std::string> seen;
+  for (const auto& frame : *(*threads)[0].frames) {
+    EXPECT_TRUE(frame.user_code) << frame.file;
+    seen.push_back(frame.function + "|" + frame.file + "|" + std::to_string(frame.line));
+  }
+  EXPECT_EQ(seen, expected);
+}
+
+TEST_P(EachPython, NamesLocksTheirOwnersAndQueues) {
+  const Program program(GetParam(), kLocks);
+  (void)program.read_until_ready();
+  const auto space = linux::AddressSpace::open(program.pid());
+  ASSERT_TRUE(space);
+  unwind::Images images;
+  auto interpreter = Interpreter::find(*space, images);
+  ASSERT_TRUE(interpreter) << to_string(interpreter.error());
+  const auto threads = interpreter->read_threads(native_threads(*space));
+  ASSERT_TRUE(threads);
+  const auto* holder = thread_named(*threads, "holder");
+  const auto* wanter = thread_named(*threads, "wanter");
+  const auto* rwanter = thread_named(*threads, "rwanter");
+  const auto* consumer = thread_named(*threads, "consumer");
+  ASSERT_TRUE(holder && wanter && rwanter && consumer);
+  const snapshot::TaskRef owner{program.pid(), holder->tid};
+
+  EXPECT_EQ(wanter->activity.call, "threading.Lock.acquire");
+  EXPECT_EQ(wanter->activity.object.name, "config_lock");
+  EXPECT_THAT(holder->held_locks, testing::Contains(wanter->activity.object.address));
+  snapshot::Lock lock;
+  ASSERT_TRUE(interpreter->refine_lock({program.pid(), wanter->tid}, futex_of(*space, wanter->tid), lock));
+  EXPECT_EQ(lock.kind, snapshot::LockKind::PyLock);
+  EXPECT_EQ(lock.name, "threading.Lock `config_lock`");
+  EXPECT_FALSE(lock.checked);
+  EXPECT_THAT(lock.likely_owners, testing::ElementsAre(owner));
+
+  snapshot::Lock rlock;
+  ASSERT_TRUE(interpreter->refine_lock({program.pid(), rwanter->tid}, futex_of(*space, rwanter->tid), rlock));
+  EXPECT_EQ(rlock.kind, snapshot::LockKind::PyRLock);
+  EXPECT_EQ(rlock.name, "threading.RLock `owned`");
+  EXPECT_EQ(rlock.ownership, snapshot::Ownership::Known);
+  EXPECT_TRUE(rlock.checked);
+  EXPECT_THAT(rlock.owners, testing::ElementsAre(owner));
+
+  EXPECT_EQ(consumer->activity.call, "queue.Queue.get");
+  EXPECT_EQ(consumer->activity.object.name, "jobs");
+  EXPECT_EQ(consumer->activity.object.numbers.at("maxsize"), 7);
+  EXPECT_EQ(consumer->activity.object.numbers.at("getters"), 1);
+  EXPECT_EQ(consumer->activity.object.numbers.at("size"), 0);
+  EXPECT_TRUE(consumer->held_locks.empty());  // wait() gave the queue's mutex back
+}
+
+// The pages that a reading needs, with bytes of them changed: the reader must end, whatever it then says.
+TEST_P(EachPython, SurvivesTornAndHostileMemory) {
+  const Program program(GetParam(), kLocks);
+  (void)program.read_until_ready();
+  const auto space = linux::AddressSpace::open(program.pid());
+  ASSERT_TRUE(space);
+  const auto native = native_threads(*space);
+  const auto read_all = [&](const linux::AddressSpace& from) {
+    unwind::Images images;
+    auto interpreter = Interpreter::find(from, images);
+    if (!interpreter) return std::size_t{0};
+    const auto threads = interpreter->read_threads(native);
+    (void)interpreter->read_objects();
+    for (const NativeThread& t : native) {
+      snapshot::Lock lock;
+      (void)interpreter->refine_lock({from.pid, t.tid}, futex_of(*space, t.tid), lock);
+    }
+    return threads ? threads->size() : std::size_t{0};
+  };
+  ASSERT_EQ(read_all(*space), 5U);
+  const auto pages = space->memory.recorded_pages();
+  const auto start = std::chrono::steady_clock::now();
+  std::mt19937_64 random(7);
+  std::size_t understood = 0;
+  for (int round = 0; round < 60; ++round) {
+    auto changed = pages;
+    for (auto& [address, page] : changed) {
+      for (int i = 0; i < round % 8; ++i) {
+        // Whole words too: swapped pointers make cycles and walks into other objects.
+        const std::size_t at = (random() % 512) * 8;
+        const std::uint64_t value = random() % 2 == 0 ? address + random() % 4096 / 8 * 8 : random();
+        std::memcpy(page.data() + at, &value, sizeof value);
+      }
+    }
+    auto dir = linux::ProcDir::open(program.pid());
+    ASSERT_TRUE(dir);
+    const linux::AddressSpace torn{program.pid(), std::move(*dir), space->maps, linux::ProcessMemory::from_pages(changed)};
+    if (read_all(torn) > 0) ++understood;
+  }
+  EXPECT_GE(understood, 7U);  // at least the rounds in which nothing was changed
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(60));
+}
+
+INSTANTIATE_TEST_SUITE_P(Installed, EachPython, testing::ValuesIn(pythons()), [](const auto& python) {
+  std::string name;
+  for (const char c : python.param) name += std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
+  return name;
+});
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(EachPython);
+
+}  // namespace ipcdoctor::runtime::cpython
