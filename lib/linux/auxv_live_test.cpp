@@ -1,0 +1,50 @@
+#include "linux/auxv.h"
+
+#include <gtest/gtest.h>
+
+#include "linux/namespaces.h"
+#include "linux/testing.h"
+
+namespace ipcdoctor::linux {
+namespace {
+
+using testing::Child;
+
+Result<ImageStamp> stamp_of(Pid pid) {
+  const auto process = ProcDir::open(pid);
+  if (!process) return process.error();
+  const auto memory = ProcessMemory::open(*process);
+  if (!memory) return memory.error();
+  return read_image_stamp(*process, *memory);
+}
+
+TEST(ImageStamp, IsKeptByForkAndChangedByExec) {
+  const testing::Pipe pipe;
+  const Child copy([] { return ::pause(); });
+  const Child other([&] {
+    ::dup2(pipe.reader(), 0);
+    ::execlp("cat", "cat", nullptr);
+    return 1;
+  });
+  const auto comm_is_cat = [&] { return read_stat(*other.dir())->comm == "cat"; };
+  ASSERT_TRUE(testing::eventually([&] { return comm_is_cat() && other.state() == 'S'; }));
+  const auto ours = stamp_of(Pid{::getpid()}), theirs = stamp_of(copy.pid()), foreign = stamp_of(other.pid());
+
+  ASSERT_TRUE(ours && theirs && foreign);
+  EXPECT_EQ(*ours, *theirs);
+  EXPECT_NE(*ours, *foreign);
+}
+
+TEST(Namespaces, AChildIsInOurs) {
+  const Child child([] { return ::pause(); });
+  const auto process = ProcDir::open(Pid{::getpid()});
+  const Namespaces ours = read_namespaces(*process), theirs = read_namespaces(*child.dir());
+
+  ASSERT_TRUE(ours.pid && theirs.pid && ours.net && theirs.net);
+  EXPECT_EQ(*ours.pid, *theirs.pid);
+  EXPECT_EQ(*ours.net, *theirs.net);
+  EXPECT_EQ(*in_init_pid_namespace(), *ours.pid == kInitPidNamespace);
+}
+
+}  // namespace
+}  // namespace ipcdoctor::linux

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <functional>
+#include <thread>
+
+#include "linux/proc_dir.h"
+#include "linux/proc_stat.h"
+#include "linux/proc_status.h"
+
+/// For live tests: a child that dies with the test, and waits with a deadline instead of sleeps.
+namespace ipcdoctor::linux::testing {
+
+/// A child process that runs `body` and ends with what it returns.
+class Child {
+ public:
+  explicit Child(const std::function<int()>& body) : pid_{::fork()} {
+    if (pid_.value != 0) return;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ::_exit(body());
+  }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+  ~Child() {
+    if (pid_.value <= 0) return;
+    ::kill(pid_.value, SIGKILL);
+    int status = 0;
+    (void)::waitpid(pid_.value, &status, 0);  // it may have been reaped by the test
+  }
+
+  Pid pid() const { return pid_; }
+  Tid tid() const { return Tid{pid_.value}; }
+  Result<ProcDir> dir() const { return ProcDir::open(pid_); }
+  char state() const {
+    const auto open = dir();
+    if (!open) return 'X';
+    const auto stat = read_stat(*open);
+    return stat ? stat->state : 'X';
+  }
+  int tracer() const {
+    const auto open = dir();
+    if (!open) return -1;
+    const auto status = read_status(*open);
+    return status ? status->tracer.value : -1;
+  }
+  /// Its exit status, or -1 if it was killed.
+  int wait() {
+    int status = 0;
+    if (::waitpid(pid_.value, &status, 0) != pid_.value) return -1;
+    pid_ = Pid{-1};
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+
+ private:
+  Pid pid_;
+};
+
+/// Looks until `condition` holds, for at most five seconds.
+inline bool eventually(const std::function<bool()>& condition) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  while (std::chrono::steady_clock::now() < deadline) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return false;
+}
+
+/// A pipe of the test's own.
+struct Pipe {
+  int ends[2] = {-1, -1};
+  Pipe() {
+    if (::pipe(ends) != 0) ::abort();
+  }
+  Pipe(const Pipe&) = delete;
+  Pipe& operator=(const Pipe&) = delete;
+  ~Pipe() {
+    ::close(ends[0]);
+    ::close(ends[1]);
+  }
+  int reader() const { return ends[0]; }
+  int writer() const { return ends[1]; }
+};
+
+}  // namespace ipcdoctor::linux::testing
