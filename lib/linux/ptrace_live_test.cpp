@@ -96,9 +96,10 @@ TEST(StoppedThread, LeavesAStoppedProcessStopped) {
 
 TEST(StoppedThread, DoesNotTouchAVforkParent) {
   Child parent([] {
+    const pid_t self = ::getpid();
     const pid_t child = ::vfork();
     if (child == 0) {
-      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      testing::die_with(self);
       ::pause();
       ::_exit(0);
     }

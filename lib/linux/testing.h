@@ -16,12 +16,18 @@
 /// For live tests: a child that dies with the test, and waits with a deadline instead of sleeps.
 namespace ipcdoctor::linux::testing {
 
+/// Ends this process when `parent` does, also if that was a moment ago.
+inline void die_with(pid_t parent) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(1);
+}
+
 /// A child process that runs `body` and ends with what it returns.
 class Child {
  public:
   explicit Child(const std::function<int()>& body) : pid_{::fork()} {
     if (pid_.value != 0) return;
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    die_with(parent_);
     ::_exit(body());
   }
   Child(const Child&) = delete;
@@ -57,6 +63,7 @@ class Child {
   }
 
  private:
+  pid_t parent_ = ::getpid();
   Pid pid_;
 };
 
