@@ -106,6 +106,9 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
                                               " waits itself. The signal was sent before the wait began, or is never sent.";
   finding.fix = best.fix;
   blame(context, silent, "does not signal: it waits for " + std::string(silent.empty() ? "" : diagnosis::describe_wait(context.snapshot, silent.front().task)), finding);
+  // A handshake in which each waits first: neither side is more to blame than the other.
+  const bool all_await_signals = !silent.empty() && std::ranges::all_of(silent, [&](const Member& m) { return signal_of(context, m).weight > 0; });
+  if (all_await_signals) blame(context, {*waiter}, "waits for a signal before it sends its own", finding);
   for (const DeadProcess& one : dead)
     if (silent.empty() && one.pid.value != 0 && finding.culprits.size() < 4) finding.culprits.push_back(dead_culprit(one, "ended without the signal: " + describe(one)));
   if (finding.culprits.empty()) blame(context, {*waiter}, "waits for a signal that came too early or never comes", finding);

@@ -75,14 +75,25 @@ std::size_t slots_of(const Process& process) {
   return 0;
 }
 
+/// Children that are stuck as a whole, whatever set they are in.
+Members stuck_children(const Context& context, const Member& parent) {
+  Members stuck;
+  for (const Process& process : context.snapshot.processes) {
+    if (process.ppid != parent.task.pid || process.threads.empty()) continue;
+    const bool all = std::ranges::all_of(process.threads, [&](const Thread& t) {
+      return context.graph.level({process.pid, t.tid}) != graph::Level::Live;
+    });
+    if (all) stuck.push_back({{process.pid, process.threads.front().tid}, &process, &process.threads.front(), false});
+  }
+  return stuck;
+}
+
 /// A launcher of which every slot is taken by a job that waits.
 std::optional<Finding> by_slots(const Context& context, int set, const Members& members) {
   for (const Member& launcher : members) {
     const std::size_t slots = waits_in(launcher, WaitKind::Child) ? slots_of(*launcher.process) : 0;
     if (slots == 0) continue;
-    Members jobs;
-    for (const Member& member : one_a_process(members))
-      if (member.process->ppid == launcher.task.pid) jobs.push_back(member);
+    const Members jobs = stuck_children(context, launcher);
     if (jobs.size() < slots) continue;
     Finding finding = diagnosis::start_finding(context, kPoolStarvation, set);
     const std::string who = snapshot::label(context.snapshot, launcher.task);

@@ -1,0 +1,72 @@
+#include <gtest/gtest.h>
+
+#include "probes/internal/answers_for_tests.h"
+
+namespace ipcdoctor::probes {
+
+extern const diagnosis::Probe kLostWorker;
+
+namespace {
+
+using namespace snapshot::testing;
+using diagnosis::Outcome;
+using snapshot::Access;
+using snapshot::LockKind;
+using testing::ask;
+using testing::blamed;
+using testing::made;
+
+/// A Pool of one worker whose result the main thread waits for.
+ProcessBuilder build_pool(Builder& b, std::map<std::string, std::int64_t> numbers) {
+  numbers["worker_pid_0"] = 42;
+  auto main = b.process(40).python().fd(4, pipe(7), Access::Write).fd(5, pipe(8), Access::Read).thread();
+  main.futex(0x2000, LockKind::Condition).activity("Pool.get", made("multiprocessing.Pool", "pool", numbers)).at("/app/app.py", 9, "main");
+  main.thread(41).reads(5).activity("Pool.result_handler");
+  return b.process(42).child_of(40).python().fd(3, pipe(7), Access::Read).fd(6, pipe(8), Access::Write).thread().reads(3);
+}
+
+TEST(LostWorker, FindsAPoolWhoseWorkersAreAllIdle) {
+  Builder b;
+  build_pool(b, {}).activity("Pool.worker.get");
+
+  EXPECT_EQ(ask(kLostWorker, b.build()).outcome, Outcome::Found);
+}
+
+TEST(LostWorker, BlamesTheOwnerForAResultThreadThatDied) {
+  Builder b;
+  build_pool(b, {{"result_handler_exists", 0}}).activity("Pool.worker.get");
+
+  const auto answer = ask(kLostWorker, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(blamed(answer), "40");
+}
+
+TEST(LostWorker, IgnoresAPoolWhoseWorkerIsInATask) {
+  Builder b;
+  build_pool(b, {}).activity("multiprocessing.Event.wait").at("/app/app.py", 3, "task");
+
+  EXPECT_EQ(ask(kLostWorker, b.build()).outcome, Outcome::NotFound);
+}
+
+TEST(LostWorker, FindsAParentThatTakesResultsOfADeadChild) {
+  Builder b;
+  b.process(40).python().fd(3, pipe(7), Access::Read).fd(4, pipe(7), Access::Write).thread().reads(3);
+  b.process(40).activity("multiprocessing.Queue.get", made("multiprocessing.Queue", "results"));
+  b.process(42).child_of(40).zombie();
+
+  const auto answer = ask(kLostWorker, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(blamed(answer), "42");
+}
+
+TEST(LostWorker, IsInconclusiveWithoutThePythonStacks) {
+  Builder b;
+  b.process(40).python().thread().futex(0x1000, LockKind::PyLock);
+
+  EXPECT_EQ(ask(kLostWorker, b.build()).outcome, Outcome::Inconclusive);
+}
+
+}  // namespace
+}  // namespace ipcdoctor::probes

@@ -1,0 +1,64 @@
+#include <gtest/gtest.h>
+
+#include "probes/internal/answers_for_tests.h"
+
+namespace ipcdoctor::probes {
+
+extern const diagnosis::Probe kMissedWakeup;
+
+namespace {
+
+using namespace snapshot::testing;
+using diagnosis::Outcome;
+using snapshot::LockKind;
+using testing::ask;
+using testing::blamed;
+using testing::made;
+
+TEST(MissedWakeup, FindsAConditionThatNobodySignalsAnyMore) {
+  Builder b;
+  auto p = b.process(40).thread().futex(0x3000, LockKind::ThreadJoin).owned_by({task(40, 41)});
+  p.thread(41).futex(0x1000, LockKind::Condition);
+
+  const auto answer = ask(kMissedWakeup, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(blamed(answer), "40");
+}
+
+TEST(MissedWakeup, BlamesBothSidesOfASwappedHandshake) {
+  Builder b;
+  b.area(7, {40, 42}, "/dev/zero (deleted)").area(8, {40, 42}, "/dev/zero (deleted)");
+  b.process(40).thread().shared_futex(7);
+  b.process(42).child_of(40).thread().shared_futex(8);
+
+  const auto answer = ask(kMissedWakeup, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(answer.findings[0].culprits.size(), 2U);
+}
+
+TEST(MissedWakeup, IgnoresAConditionThatALivingThreadMaySignal) {
+  Builder b;
+  auto p = b.process(40).thread().sleeps();
+  p.thread(41).futex(0x1000, LockKind::Condition);
+
+  EXPECT_EQ(ask(kMissedWakeup, b.build()).outcome, Outcome::NotFound);
+}
+
+TEST(MissedWakeup, IgnoresAMutexWithAnOwner) {
+  Builder b;
+  b.process(40).thread().futex(0x1000, LockKind::Mutex).owned_by({task(40)});
+
+  EXPECT_EQ(ask(kMissedWakeup, b.build()).outcome, Outcome::NotFound);
+}
+
+TEST(MissedWakeup, IsInconclusiveWhenTheOwnerCannotBeRead) {
+  Builder b;
+  b.process(40).thread().futex(0x1000, LockKind::Mutex).lock().ownership = snapshot::Ownership::Unreadable;
+
+  EXPECT_EQ(ask(kMissedWakeup, b.build()).outcome, Outcome::Inconclusive);
+}
+
+}  // namespace
+}  // namespace ipcdoctor::probes

@@ -1,0 +1,65 @@
+#include <gtest/gtest.h>
+
+#include "probes/internal/answers_for_tests.h"
+
+namespace ipcdoctor::probes {
+
+extern const diagnosis::Probe kMissingParty;
+
+namespace {
+
+using namespace snapshot::testing;
+using diagnosis::Outcome;
+using snapshot::LockKind;
+using testing::ask;
+using testing::blamed;
+
+/// A launcher and two ranks at a barrier of three.
+void build_barrier(Builder& b) {
+  b.area(7, {40, 42, 43, 44}, "/dev/zero (deleted)");
+  b.process(40).thread().waits_for_children({42, 43, 44});
+  for (const int pid : {42, 43})
+    b.process(pid).child_of(40).thread().shared_futex(7, LockKind::Barrier).lock().numbers = {{"parties", 3}, {"arrived", 2}};
+}
+
+TEST(MissingParty, FindsABarrierWhoseThirdPartyIsDead) {
+  Builder b;
+  build_barrier(b);
+  b.process(44).child_of(40).zombie();
+  b.process(40).wait().children = {Pid{42}, Pid{43}};
+
+  const auto answer = ask(kMissingParty, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(blamed(answer), "44");
+  EXPECT_NE(answer.findings[0].title.find("2 of 3"), std::string::npos);
+}
+
+TEST(MissingParty, BlamesALivingPartyThatWaitsElsewhere) {
+  Builder b;
+  build_barrier(b);
+  b.process(44).child_of(40).thread().shared_futex(7, LockKind::Semaphore);
+
+  const auto answer = ask(kMissingParty, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(blamed(answer), "44");
+}
+
+TEST(MissingParty, IgnoresABarrierWhoseThirdPartyStillComputes) {
+  Builder b;
+  build_barrier(b);
+  b.process(44).child_of(40).thread().runs();
+
+  EXPECT_EQ(ask(kMissingParty, b.build()).outcome, Outcome::NotFound);
+}
+
+TEST(MissingParty, IsInconclusiveWhenTheFutexIsUnknown) {
+  Builder b;
+  b.process(40).thread().futex(0x1000);
+
+  EXPECT_EQ(ask(kMissingParty, b.build()).outcome, Outcome::Inconclusive);
+}
+
+}  // namespace
+}  // namespace ipcdoctor::probes

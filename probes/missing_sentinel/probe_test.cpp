@@ -1,0 +1,61 @@
+#include <gtest/gtest.h>
+
+#include "probes/internal/answers_for_tests.h"
+
+namespace ipcdoctor::probes {
+
+extern const diagnosis::Probe kMissingSentinel;
+
+namespace {
+
+using namespace snapshot::testing;
+using diagnosis::Outcome;
+using snapshot::Access;
+using testing::ask;
+using testing::blamed;
+using testing::made;
+
+TEST(MissingSentinel, CountsTheConsumersThatNobodyWillTellToStop) {
+  Builder b;
+  b.process(40).python().fd(4, pipe(7), Access::Write).thread().waits_for_children({42, 43}).at("/app/app.py", 20, "main");
+  for (const int pid : {42, 43}) {
+    auto consumer = b.process(pid).child_of(40).python().fd(3, pipe(7), Access::Read).thread().reads(3).at("/app/app.py", 7, "work");
+    auto queue = made("multiprocessing.SimpleQueue", "jobs");
+    queue.objects["reader"] = pipe(7);
+    consumer.activity("multiprocessing.SimpleQueue.get", queue);
+  }
+
+  const auto answer = ask(kMissingSentinel, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(blamed(answer), "40");
+  EXPECT_NE(answer.findings[0].title.find("2 sentinels missing"), std::string::npos);
+}
+
+TEST(MissingSentinel, IgnoresConsumersOfAProducerThatSleeps) {
+  Builder b;
+  b.process(40).python().fd(4, pipe(7), Access::Write).thread().sleeps();
+  auto consumer = b.process(42).child_of(40).python().fd(3, pipe(7), Access::Read).thread().reads(3);
+  consumer.activity("multiprocessing.SimpleQueue.get").at("/app/app.py", 7, "work");
+
+  EXPECT_EQ(ask(kMissingSentinel, b.build()).outcome, Outcome::NotFound);
+}
+
+TEST(MissingSentinel, IgnoresTheIdleWorkersOfAPool) {
+  Builder b;
+  b.process(40).python().fd(4, pipe(7), Access::Write).thread().waits_for_child(42).activity("multiprocessing.Process.join");
+  b.process(42).child_of(40).python().fd(3, pipe(7), Access::Read).thread().reads(3).activity("Pool.worker.get");
+
+  EXPECT_EQ(ask(kMissingSentinel, b.build()).outcome, Outcome::NotFound);
+}
+
+TEST(MissingSentinel, IsInconclusiveWithoutThePythonStacks) {
+  Builder b;
+  b.process(40).python().fd(4, pipe(7), Access::Write).thread().waits_for_child(42);
+  b.process(42).child_of(40).python().fd(3, pipe(7), Access::Read).thread().reads(3);
+
+  EXPECT_EQ(ask(kMissingSentinel, b.build()).outcome, Outcome::Inconclusive);
+}
+
+}  // namespace
+}  // namespace ipcdoctor::probes

@@ -1,0 +1,77 @@
+#include <gtest/gtest.h>
+
+#include "probes/internal/answers_for_tests.h"
+
+namespace ipcdoctor::probes {
+
+extern const diagnosis::Probe kPoolStarvation;
+
+namespace {
+
+using namespace snapshot::testing;
+using diagnosis::Outcome;
+using snapshot::Frame;
+using snapshot::LockKind;
+using testing::ask;
+using testing::blamed;
+using testing::made;
+
+/// A ThreadPoolExecutor of one thread, which runs a task; the main thread waits for its result.
+ProcessBuilder build_executor(Builder& b) {
+  auto p = b.process(40).python().thread().futex(0x2000, LockKind::Condition);
+  p.activity("Executor.result", made("ThreadPoolExecutor", "ex", {{"threads", 1}})).at("/app/app.py", 20, "main");
+  p.thread(41).futex(0x3000, LockKind::Condition).activity("Executor.result").at("/app/app.py", 5, "outer");
+  Frame loop;
+  loop.function = "_worker";
+  loop.file = "/usr/lib/python3.11/concurrent/futures/thread.py";
+  p.last().python->push_back(loop);
+  return p;
+}
+
+TEST(PoolStarvation, FindsAWorkerThatWaitsForATaskOfItsOwnPool) {
+  Builder b;
+  build_executor(b);
+
+  const auto answer = ask(kPoolStarvation, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(answer.findings[0].culprits[0].task.tid.value, 41);
+}
+
+TEST(PoolStarvation, FindsALauncherOfWhichAllSlotsWait) {
+  Builder b;
+  auto launcher = b.process(40).comm("xargs").thread().waits_for_children({41, 42});
+  launcher.process().args = {"xargs", "-P", "2", "-n", "1", "job"};
+  for (const int pid : {41, 42}) b.process(pid).child_of(40).thread().futex(0x1000, LockKind::Condition);
+
+  const auto answer = ask(kPoolStarvation, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(blamed(answer), "40");
+}
+
+TEST(PoolStarvation, IgnoresALauncherWithAFreeSlot) {
+  Builder b;
+  auto launcher = b.process(40).comm("xargs").thread().waits_for_child(41);
+  launcher.process().args = {"xargs", "-P", "2", "job"};
+  b.process(41).child_of(40).thread().futex(0x1000, LockKind::Condition);
+
+  EXPECT_EQ(ask(kPoolStarvation, b.build()).outcome, Outcome::NotFound);
+}
+
+TEST(PoolStarvation, IgnoresAnIdlePool) {
+  Builder b;
+  build_executor(b).activity("Executor.worker.get");
+
+  EXPECT_EQ(ask(kPoolStarvation, b.build()).outcome, Outcome::NotFound);
+}
+
+TEST(PoolStarvation, IsInconclusiveWithoutThePythonStacks) {
+  Builder b;
+  b.process(40).python().thread().futex(0x1000, LockKind::PyLock);
+
+  EXPECT_EQ(ask(kPoolStarvation, b.build()).outcome, Outcome::Inconclusive);
+}
+
+}  // namespace
+}  // namespace ipcdoctor::probes

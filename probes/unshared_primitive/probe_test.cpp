@@ -1,0 +1,66 @@
+#include <gtest/gtest.h>
+
+#include "probes/internal/answers_for_tests.h"
+
+namespace ipcdoctor::probes {
+
+extern const diagnosis::Probe kUnsharedPrimitive;
+
+namespace {
+
+using namespace snapshot::testing;
+using diagnosis::Outcome;
+using snapshot::LockKind;
+using testing::ask;
+using testing::blamed;
+using testing::made;
+
+TEST(UnsharedPrimitive, FindsAThreadQueueThatChildrenWereMeantToFill) {
+  Builder b;
+  b.process(40).python().thread().futex(0x1000, LockKind::Condition).activity("queue.Queue.get", made("queue.Queue", "q"));
+  b.process(42).child_of(40).zombie();
+
+  const auto answer = ask(kUnsharedPrimitive, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(blamed(answer), "40");
+}
+
+TEST(UnsharedPrimitive, FindsAnEventThatTheParentHasAnotherCopyOf) {
+  Builder b;
+  b.process(40).python().thread().waits_for_child(42).activity("multiprocessing.Process.join");
+  auto child = b.process(42).child_of(40).python().thread().futex(0x1000, LockKind::Condition);
+  child.activity("threading.Event.wait", made("threading.Event", "go"));
+  child.process().forked_copy = true;
+
+  const auto answer = ask(kUnsharedPrimitive, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(blamed(answer), "42 40");
+}
+
+TEST(UnsharedPrimitive, IgnoresAQueueBetweenThreads) {
+  Builder b;
+  auto p = b.process(40).python().thread().futex(0x1000, LockKind::Condition).activity("queue.Queue.get", made("queue.Queue", "q"));
+  p.thread(41).futex(0x2000, LockKind::Condition).activity("threading.Event.wait");
+  b.process(42).child_of(40).zombie();
+
+  EXPECT_EQ(ask(kUnsharedPrimitive, b.build()).outcome, Outcome::NotFound);
+}
+
+TEST(UnsharedPrimitive, IgnoresAProgramWithoutChildren) {
+  Builder b;
+  b.process(40).python().thread().futex(0x1000, LockKind::Condition).activity("queue.Queue.get", made("queue.Queue", "q"));
+
+  EXPECT_EQ(ask(kUnsharedPrimitive, b.build()).outcome, Outcome::NotFound);
+}
+
+TEST(UnsharedPrimitive, IsInconclusiveWhenTheFutexIsUnknown) {
+  Builder b;
+  b.process(40).thread().futex(0x1000);
+
+  EXPECT_EQ(ask(kUnsharedPrimitive, b.build()).outcome, Outcome::Inconclusive);
+}
+
+}  // namespace
+}  // namespace ipcdoctor::probes
