@@ -52,6 +52,8 @@ Status ProcessMemory::read(RemoteAddr address, std::span<std::byte> into) const 
     const std::uint64_t offset = at % kPageSize;
     const auto page = page_at(at - offset);
     if (!page) return page.error();
+    last_start_ = at - offset;
+    last_page_ = *page;
     const std::size_t n = std::min<std::size_t>(into.size(), kPageSize - offset);
     std::memcpy(into.data(), (*page)->data() + offset, n);
     into = into.subspan(n);

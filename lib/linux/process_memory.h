@@ -39,10 +39,15 @@ class ProcessMemory {
   template <class T>
   Result<T> read_object(RemoteAddr address) const {
     static_assert(std::is_trivially_copyable_v<T>);
+    T value;
+    const std::uint64_t offset = address.value - last_start_;
+    if (last_page_ != nullptr && offset <= kPageSize - sizeof value) {
+      std::memcpy(&value, last_page_->data() + offset, sizeof value);
+      return value;
+    }
     std::array<std::byte, sizeof(T)> bytes;
     const Status status = read(address, bytes);
     if (!status) return status.error();
-    T value;
     std::memcpy(&value, bytes.data(), sizeof value);
     return value;
   }
@@ -53,7 +58,10 @@ class ProcessMemory {
   Result<std::string> read_string(RemoteAddr address, std::size_t limit = 4096) const;
 
   /// Forgets all cached pages: the next read sees the target as it is then.
-  void drop_cache() const { pages_.clear(); }
+  void drop_cache() const {
+    pages_.clear();
+    last_page_ = nullptr;
+  }
 
  private:
   explicit ProcessMemory(UniqueFd mem, std::string path) : mem_(std::move(mem)), path_(std::move(path)) {}
@@ -62,6 +70,8 @@ class ProcessMemory {
   UniqueFd mem_;
   std::string path_;
   mutable std::unordered_map<std::uint64_t, std::unique_ptr<Page>> pages_;
+  mutable std::uint64_t last_start_ = 0;       ///< the page that was used last: most reads are near the one before
+  mutable const Page* last_page_ = nullptr;
 };
 
 }  // namespace ipcdoctor::linux
