@@ -52,6 +52,7 @@ struct Interpreter::Impl {
   // locks
   const ThreadState* state_of(Tid tid) const;
   LockObject lock_of(const ThreadState* state, std::uint64_t futex) const;
+  bool identify(const snapshot::TaskRef& waiter, std::uint64_t futex, snapshot::Lock& lock) const;
   bool refine_gil(const snapshot::TaskRef& waiter, std::uint64_t futex, snapshot::Lock& lock) const;
   bool refine_import(const ThreadState& state, Pid pid, snapshot::Lock& lock) const;
   bool refine_join(const ThreadState& state, Pid pid, const LockObject& found, std::uint64_t futex, snapshot::Lock& lock) const;

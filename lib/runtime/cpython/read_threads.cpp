@@ -18,6 +18,18 @@ bool is_part(const Reached& r) {
   return r.name.empty() && !whole;
 }
 
+// Where the semaphore's word is in shared memory: the same for all processes that map it (snapshot::PageId).
+void add_page(const std::vector<linux::Mapping>& maps, snapshot::RuntimeObject& object) {
+  const auto handle = object.numbers.find("handle");
+  if (handle == object.numbers.end()) return;
+  const auto address = static_cast<std::uint64_t>(handle->second);
+  const linux::Mapping* mapping = linux::find_mapping(maps, RemoteAddr{address});
+  if (mapping == nullptr || !mapping->shared) return;
+  object.numbers["page_dev"] = static_cast<std::int64_t>(mapping->dev);
+  object.numbers["page_ino"] = static_cast<std::int64_t>(mapping->ino);
+  object.numbers["page_offset"] = static_cast<std::int64_t>(address - mapping->start + mapping->offset);
+}
+
 void mark_inherited(const std::vector<PyFrame>& frames, std::vector<snapshot::Frame>& out) {
   for (std::size_t i = own_frames(frames); i < out.size(); ++i) out[i].user_code = false;
 }
@@ -51,10 +63,7 @@ void Interpreter::Impl::read_states(std::span<const NativeThread> native) {
 // What user code names is followed first, so that it keeps its names and its share of the budget.
 void Interpreter::Impl::reach_objects() {
   for (const ThreadState& state : states) reach.add_user_roots(state.frames);
-  for (const char* module : {"__main__", "__mp_main__"}) {
-    const Object found = objects.entry(modules, module);
-    if (found != 0) reach.add_module(remote.pointer(found + 16));
-  }
+  if (const Object main = objects.entry(modules, "__main__"); main != 0) reach.add_module(remote.pointer(main + 16));
   reach.add_root(module_global(objects, modules, "sys", "stdout"), "sys.stdout");
   reach.add_root(module_global(objects, modules, "sys", "stderr"), "sys.stderr");
   reach.walk(kUserObjects);
@@ -111,7 +120,10 @@ std::vector<snapshot::RuntimeObject> Interpreter::Impl::read_objects() {
                           r.type == "multiprocessing.Popen" || r.type == "Executor.manager";
     if (internal || is_part(r)) continue;
     auto object = describer.describe(r);
-    if (r.type == "multiprocessing.SemLock" && object.numbers["count"] <= 0) continue;
+    if (r.type == "multiprocessing.SemLock") {
+      if (object.numbers["count"] <= 0) continue;
+      add_page(space.maps, object);
+    }
     out.push_back(std::move(object));
   }
   return out;

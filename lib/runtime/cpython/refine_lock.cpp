@@ -159,13 +159,21 @@ void Interpreter::Impl::refine_sem_lock(const LockObject& found, snapshot::Lock&
   lock.evidence = "SemLock at " + hex(found.object) + ", handle " + hex(found.futex);
 }
 
+// What lib/runtime/libc made of the word (a semaphore, a condition) is replaced as a whole, not mixed with.
 bool Interpreter::Impl::refine_lock(const snapshot::TaskRef& waiter, RemoteAddr futex, snapshot::Lock& lock) {
-  if (refine_gil(waiter, futex.value, lock)) return true;
+  snapshot::Lock refined;
+  if (!identify(waiter, futex.value, refined)) return false;
+  lock = std::move(refined);
+  return true;
+}
+
+bool Interpreter::Impl::identify(const snapshot::TaskRef& waiter, std::uint64_t futex, snapshot::Lock& lock) const {
+  if (refine_gil(waiter, futex, lock)) return true;
   const ThreadState* state = state_of(waiter.tid);
   if (state != nullptr && refine_import(*state, waiter.pid, lock)) return true;
-  const LockObject found = lock_of(state, futex.value);
-  if (found.object == 0) return state != nullptr && refine_parked(*state, waiter.pid, futex.value, lock);
-  if (state != nullptr && refine_join(*state, waiter.pid, found, futex.value, lock)) return true;
+  const LockObject found = lock_of(state, futex);
+  if (found.object == 0) return state != nullptr && refine_parked(*state, waiter.pid, futex, lock);
+  if (state != nullptr && refine_join(*state, waiter.pid, found, futex, lock)) return true;
   lock.address = RemoteAddr{found.object};
   if (found.type == "multiprocessing.SemLock") {
     refine_sem_lock(found, lock);
@@ -179,6 +187,10 @@ bool Interpreter::Impl::refine_lock(const snapshot::TaskRef& waiter, RemoteAddr 
     return true;
   }
   lock.kind = LockKind::PyLock;
+  if (found.type == "queue.SimpleQueue") {
+    lock.kind = LockKind::Condition;  // put() by anyone wakes it
+    return true;
+  }
   if (state != nullptr && local_of(*state, "wait", "waiter") == found.object) {
     lock.kind = LockKind::Condition;  // a fresh lock that notify() releases
     lock.name = state->doing.call;
