@@ -26,8 +26,9 @@ struct Output {
 };
 
 struct ReportOptions {
-  std::vector<Output> outputs;  ///< text on standard output if none was asked for
+  std::vector<Output> outputs;  ///< text on standard output if it is empty
   bool verbose = false;         ///< -v: all stacks
+  int standard_fd = 1;          ///< where an output without a file goes
 };
 
 /// --format and -v.

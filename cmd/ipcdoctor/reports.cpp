@@ -25,33 +25,33 @@ constexpr Format kFormats[] = {
     {"json", report::write_json},
 };
 
-bool is_terminal(const Output& output) { return output.path.empty() && ::isatty(STDOUT_FILENO) == 1; }
+bool is_terminal(const Output& output, int fd) { return output.path.empty() && ::isatty(fd) == 1; }
 
-/// Columns of the terminal; $COLUMNS may override; 80 where there is none.
-int width_of(const Output& output) {
-  if (!is_terminal(output)) return 80;
+/// Columns of the terminal; $COLUMNS may override.
+int width_of(int fd) {
   if (const char* columns = std::getenv("COLUMNS"); columns != nullptr && std::atoi(columns) > 0) {
     return std::clamp(std::atoi(columns), 40, 200);
   }
   winsize size{};
-  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
+  if (::ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
   return std::clamp(static_cast<int>(size.ws_col), 40, 200);
 }
 
-report::TextOptions text_options(const Output& output, bool verbose) {
+report::TextOptions text_options(const Output& output, const ReportOptions& options) {
+  const bool terminal = is_terminal(output, options.standard_fd);
   const char* no_colour = std::getenv("NO_COLOR");  // https://no-color.org: set and not empty
   const char* term = std::getenv("TERM");
   const bool plain = (no_colour != nullptr && *no_colour != '\0') || (term != nullptr && std::string_view(term) == "dumb");
-  return {.colour = is_terminal(output) && !plain ? report::Colour::On : report::Colour::Off,
-          .width = width_of(output),
-          .stacks = verbose};
+  return {.colour = terminal && !plain ? report::Colour::On : report::Colour::Off,
+          .width = terminal ? width_of(options.standard_fd) : 80,
+          .stacks = options.verbose};
 }
 
-std::string render(const report::Report& report, const Output& output, bool verbose) {
+std::string render(const report::Report& report, const Output& output, const ReportOptions& options) {
   std::ostringstream out;
   const auto format = std::ranges::find(kFormats, output.format, &Format::name);
   if (format->write == nullptr) {
-    report::write_text(out, report, text_options(output, verbose));
+    report::write_text(out, report, text_options(output, options));
   } else {
     format->write(out, report);
   }
@@ -87,8 +87,8 @@ Status write_outputs(const report::Report& report, const ReportOptions& options)
   // Files first: whoever reads standard output may be gone, or may end us.
   std::ranges::stable_sort(outputs, [](const Output& a, const Output& b) { return a.path.empty() < b.path.empty(); });
   for (const Output& output : outputs) {
-    const std::string text = render(report, output, options.verbose);
-    if (Status status = output.path.empty() ? write_descriptor(STDOUT_FILENO, text) : write_whole(output.path, text);
+    const std::string text = render(report, output, options);
+    if (Status status = output.path.empty() ? write_descriptor(options.standard_fd, text) : write_whole(output.path, text);
         !status) {
       return status;
     }

@@ -18,6 +18,7 @@ int become(char* const* argv, const ChildOptions& options) {
   for (int target = 0; target < 3; ++target) {
     if (fds[target] >= 0 && fds[target] != target && ::dup2(fds[target], target) < 0) return errno;
   }
+  if (options.mask != nullptr) ::sigprocmask(SIG_SETMASK, options.mask, nullptr);
   ::execvp(argv[0], argv);
   return errno;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <csignal>
 #include <string>
 #include <vector>
 
@@ -14,9 +15,10 @@ enum class Session { Ours, Own };
 struct ChildOptions {
   Session session = Session::Ours;  ///< Own: setsid(2), so that all of it can be ended at once
   int in = -1, out = -1, err = -1;  ///< descriptors for 0, 1, 2; -1 = ours
+  const sigset_t* mask = nullptr;   ///< the signal mask it starts with; nullptr = ours
 };
 
-/// Starts argv[0], found by PATH. It inherits our signal mask and what we ignore, so call this before changing either.
+/// Starts argv[0], found by PATH. It inherits what we ignore.
 /// @return the errno of execvp(3): Gone = no such command, else it cannot be executed
 Result<Pid> start_child(const std::vector<std::string>& argv, const ChildOptions& options);
 

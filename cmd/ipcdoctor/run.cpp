@@ -1,0 +1,83 @@
+#include "watch/run.h"
+
+#include <CLI/CLI.hpp>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <memory>
+
+#include "commands.h"
+#include "examine.h"
+#include "reports.h"
+
+namespace ipcdoctor::cmd {
+namespace {
+
+// As timeout(1) and env(1).
+constexpr int kEnded = 124;
+constexpr int kOwnFailure = 125;
+constexpr int kCannotExecute = 126;
+constexpr int kNoSuchCommand = 127;
+
+struct RunCommand {
+  std::vector<std::string> argv;
+  watch::RunOptions run;
+  ReportOptions report;
+};
+
+/// Ends us as the command ended, so that a shell sees the same.
+int pass_on(int wait_status) {
+  if (WIFEXITED(wait_status)) return WEXITSTATUS(wait_status);
+  const int signal = WTERMSIG(wait_status);
+  const rlimit no_core{0, 0};  // the command has left its own core file
+  (void)::setrlimit(RLIMIT_CORE, &no_core);
+  (void)std::signal(signal, SIG_DFL);
+  sigset_t set;
+  ::sigemptyset(&set);
+  ::sigaddset(&set, signal);
+  ::sigprocmask(SIG_UNBLOCK, &set, nullptr);
+  ::raise(signal);
+  return 128 + signal;  // not reached: such a signal ended the command too
+}
+
+int run(const RunCommand& options) {
+  if (const Status writable = check_outputs(options.report); !writable) {
+    return fail(kOwnFailure, to_string(writable.error()));
+  }
+  Status written = Done{};
+  const auto on_hang = [&](snapshot::Snapshot snapshot) {
+    Examination examination(std::move(snapshot));
+    examination.symbolise(options.report);
+    written = write_outputs({examination.snapshot(), examination.graph(), examination.diagnosis()}, options.report);
+  };
+  const Result<watch::RunOutcome> outcome = watch::run(options.argv, options.run, on_hang);
+  if (!outcome) {
+    const Error& error = outcome.error();
+    return fail(error.number == ENOENT ? kNoSuchCommand : kCannotExecute, to_string(error));
+  }
+  if (!written) return fail(kOwnFailure, to_string(written.error()));
+  return outcome->ended_by_us ? kEnded : pass_on(outcome->wait_status);
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, Command& command) {
+  auto options = std::make_shared<RunCommand>();
+  options->report.standard_fd = STDERR_FILENO;  // standard output is the command's
+  CLI::App* run_command = app.add_subcommand("run", "run a command; when it hangs, say why and end it (exit code 124)");
+  run_command->add_option("COMMAND", options->argv, "what to run, after --")->required();
+  run_command->positionals_at_end();
+  add_report_options(*run_command, options->report);
+  add_duration(*run_command, "--timeout", options->run.timeout, "report and end it after so long, hung or not (never)");
+  add_duration(*run_command, "--stall", options->run.hang.stall, "how far apart a deadlock is proved twice (2s)");
+  add_duration(*run_command, "--kill-after", options->run.kill_after, "KILL so long after TERM (5s)");
+  run_command->add_flag("--keep", options->run.keep, "report, but do not end it");
+  run_command->add_flag("--fail-fast", options->run.hang.fail_fast, "act on the first proof");
+  run_command->footer("\nReports without a file go to standard error. Otherwise the exit code is COMMAND's.\n"
+                      "Example: ipcdoctor run --timeout 10m --format text --format junit=hang.xml -- make test");
+  run_command->callback([options, &command] { command = [options] { return run(*options); }; });
+}
+
+}  // namespace ipcdoctor::cmd

@@ -1,0 +1,48 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <thread>
+
+#include "commands.h"
+#include "examine.h"
+#include "exit_code.h"
+#include "reports.h"
+#include "watch/hang_watch.h"
+
+namespace ipcdoctor::cmd {
+namespace {
+
+struct WatchCommand {
+  std::vector<Pid> pids;
+  watch::HangOptions hang;
+  ReportOptions report;
+};
+
+int watch_for_hang(const WatchCommand& options) {
+  if (const Status writable = check_outputs(options.report); !writable) return fail(kUsage, to_string(writable.error()));
+  watch::HangWatch hang_watch(options.pids, options.hang);
+  while (true) {
+    Result<std::optional<snapshot::Snapshot>> hang = hang_watch.look(watch::Clock::now());
+    if (!hang) return fail(kNoTarget, to_string(hang.error()));
+    if (*hang) {
+      Examination examination(*std::move(*hang));
+      examination.symbolise(options.report);
+      return report_on(examination, options.report);
+    }
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+  }
+}
+
+}  // namespace
+
+void add_watch(CLI::App& app, Command& command) {
+  auto options = std::make_shared<WatchCommand>();
+  options->hang.enough = graph::Level::Assuming;  // nothing is ended, so less than a proof is worth a report
+  CLI::App* watch_command = app.add_subcommand("watch", "wait until the processes rooted at PID hang, then diagnose them");
+  add_pids(*watch_command, options->pids);
+  add_report_options(*watch_command, options->report);
+  add_collect_options(*watch_command, options->hang.collect);
+  add_duration(*watch_command, "--stall", options->hang.stall, "how far apart a deadlock is seen twice (2s)");
+  watch_command->callback([options, &command] { command = [options] { return watch_for_hang(*options); }; });
+}
+
+}  // namespace ipcdoctor::cmd

@@ -1,0 +1,153 @@
+#include "watch/run.h"
+
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <ctime>
+
+#include "watch/child.h"
+
+namespace ipcdoctor::watch {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kInterval = 1s;
+constexpr int kForwarded[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+
+/// Blocks the signals that we wait for; gives the mask back when it dies.
+class BlockedSignals {
+ public:
+  BlockedSignals() {
+    ::sigemptyset(&set_);
+    ::sigaddset(&set_, SIGCHLD);
+    for (const int signal : kForwarded) ::sigaddset(&set_, signal);
+    ::sigprocmask(SIG_BLOCK, &set_, &before_);
+  }
+  BlockedSignals(const BlockedSignals&) = delete;
+  BlockedSignals& operator=(const BlockedSignals&) = delete;
+  ~BlockedSignals() { ::sigprocmask(SIG_SETMASK, &before_, nullptr); }
+
+  const sigset_t& before() const { return before_; }
+
+  /// The next one, or 0 after `patience`.
+  int wait(std::chrono::nanoseconds patience, siginfo_t& info) const {
+    if (patience < 0ns) patience = 0ns;
+    const auto whole = std::chrono::duration_cast<std::chrono::seconds>(patience);
+    const timespec time{whole.count(), (patience - whole).count()};
+    const int signal = ::sigtimedwait(&set_, &info, &time);
+    return signal < 0 ? 0 : signal;  // EAGAIN: time is over; EINTR: another signal, look again
+  }
+
+ private:
+  sigset_t set_{};
+  sigset_t before_{};
+};
+
+class Runner {
+ public:
+  Runner(Pid child, const RunOptions& options, const OnHang& on_hang, const BlockedSignals& signals)
+      : child_(child), options_(options), on_hang_(on_hang), signals_(signals), watch_({child}, options.hang) {}
+
+  RunOutcome run() {
+    const auto begin = Clock::now();
+    auto next_look = begin + kInterval;
+    while (!exited_) {
+      auto until = next_look;
+      if (has_timeout()) until = std::min(until, begin + options_.timeout);
+      wait_for_signal(until - Clock::now());
+      if (exited_) break;
+      const auto now = Clock::now();
+      if (has_timeout() && !reported_ && now - begin >= options_.timeout) {
+        report_timeout();
+        if (!options_.keep) end();
+      } else if (now >= next_look) {
+        if (!reported_) look(now);
+        next_look = Clock::now() + kInterval;
+      }
+    }
+    return outcome_;
+  }
+
+ private:
+  bool has_timeout() const { return options_.timeout > 0ms && !reported_; }
+
+  void wait_for_signal(std::chrono::nanoseconds patience) {
+    siginfo_t info{};
+    const int signal = signals_.wait(patience, info);
+    if (signal == SIGCHLD) return reap();
+    // SI_KERNEL: from the terminal, whose whole foreground group got it, the command included.
+    if (signal != 0 && info.si_code != SI_KERNEL) (void)::kill(child_.value, signal);  // gone: SIGCHLD tells
+  }
+
+  void reap() {
+    int status = 0;
+    for (pid_t pid = ::waitpid(-1, &status, WNOHANG); pid > 0; pid = ::waitpid(-1, &status, WNOHANG)) {
+      if (pid != child_.value) continue;  // an orphan of the command
+      exited_ = true;
+      outcome_.wait_status = status;
+    }
+  }
+
+  void look(Clock::time_point now) {
+    Result<std::optional<snapshot::Snapshot>> hang = watch_.look(now);
+    if (!hang || !*hang) return;  // Gone: SIGCHLD is on its way; else the next look may succeed
+    reported_ = true;
+    on_hang_(*std::move(*hang));
+    if (!options_.keep) end();
+  }
+
+  void report_timeout() {
+    reported_ = true;
+    Result<snapshot::Snapshot> snapshot = collect::collect({child_}, options_.hang.collect);
+    if (snapshot) on_hang_(*std::move(snapshot));
+  }
+
+  /// TERM, and KILL for what is still there when time is over. A stopped one must run to notice.
+  void end() {
+    outcome_.ended_by_us = true;
+    const std::vector<Pid> ours{Pid{::getpid()}};  // orphans have come to us
+    const Pid self = ours.front();
+    signal_tree(ours, SIGTERM, self);
+    signal_tree(ours, SIGCONT, self);
+    const auto deadline = Clock::now() + options_.kill_after;
+    while (children_left() && Clock::now() < deadline) wait_for_signal(50ms);
+    // Each round kills what the one before had yet to reveal; D state may outlast all of them.
+    for (int round = 0; round < 50 && children_left(); ++round) {
+      signal_tree(ours, SIGKILL, self);
+      wait_for_signal(100ms);
+      reap();
+    }
+    exited_ = true;
+  }
+
+  bool children_left() {
+    reap();
+    siginfo_t info{};
+    return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
+  }
+
+  Pid child_;
+  const RunOptions& options_;
+  const OnHang& on_hang_;
+  const BlockedSignals& signals_;
+  HangWatch watch_;
+  bool exited_ = false;
+  bool reported_ = false;
+  RunOutcome outcome_;
+};
+
+}  // namespace
+
+Result<RunOutcome> run(const std::vector<std::string>& argv, const RunOptions& options, const OnHang& on_hang) {
+  (void)::prctl(PR_SET_CHILD_SUBREAPER, 1);  // without it only orphans escape: the rest still works
+  const BlockedSignals signals;
+  const Result<Pid> child = start_child(argv, {.mask = &signals.before()});
+  if (!child) return child.error();
+  return Runner(*child, options, on_hang, signals).run();
+}
+
+}  // namespace ipcdoctor::watch

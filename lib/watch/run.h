@@ -1,0 +1,33 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "watch/hang_watch.h"
+
+namespace ipcdoctor::watch {
+
+struct RunOptions {
+  std::chrono::milliseconds timeout{0};     ///< for the whole command; 0 = none
+  std::chrono::milliseconds kill_after{5000};
+  bool keep = false;                        ///< report a hang, but do not end the command
+  HangOptions hang;
+};
+
+/// What became of a command.
+struct RunOutcome {
+  bool ended_by_us = false;
+  int wait_status = 0;  ///< of waitpid(2), for the command itself
+};
+
+/// Called when it hangs (the snapshot proves it) or when its time is over (the snapshot shows what it was doing).
+using OnHang = std::function<void(snapshot::Snapshot)>;
+
+/// Runs a command with our standard streams, terminal and signals, and watches its tree. Signals that are sent to us
+/// are passed on to it; those of the terminal reach it anyway. We become the reaper of its orphans, so that the tree
+/// stays whole; what it leaves behind when it ends of its own accord is left alone.
+/// @return the errno of execvp(3): Gone = no such command; Denied or other: it cannot be executed
+Result<RunOutcome> run(const std::vector<std::string>& argv, const RunOptions& options, const OnHang& on_hang);
+
+}  // namespace ipcdoctor::watch

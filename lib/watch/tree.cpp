@@ -1,0 +1,94 @@
+#include "watch/tree.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "linux/pidfd.h"
+#include "linux/proc_dir.h"
+#include "linux/proc_stat.h"
+#include "linux/proc_status.h"
+
+namespace ipcdoctor::watch {
+namespace {
+
+struct Member {
+  Pid pid;
+  linux::Stat stat;
+};
+
+/// Roots and descendants, by the parents that /proc/PID/stat names.
+Result<std::vector<Member>> read_members(const std::vector<Pid>& roots) {
+  const Result<linux::ProcDir> proc = linux::ProcDir::open_system();
+  if (!proc) return proc.error();
+  const Result<std::vector<int>> pids = proc->list_numbers(".");
+  if (!pids) return pids.error();
+  std::map<Pid, linux::Stat> stats;
+  std::multimap<Pid, Pid> children;
+  for (const int number : *pids) {
+    const Result<std::string> line = proc->read(std::to_string(number) + "/stat");
+    if (!line) continue;  // gone since it was listed
+    Result<linux::Stat> stat = linux::parse_stat(*line);
+    if (!stat || stat->is_kernel_thread()) continue;
+    children.emplace(stat->ppid, Pid{number});
+    stats.emplace(Pid{number}, *std::move(stat));
+  }
+  std::vector<Member> members;
+  std::set<Pid> seen;
+  std::vector<Pid> open(roots.begin(), roots.end());
+  while (!open.empty()) {  // ends: each pid is taken once
+    const Pid pid = open.back();
+    open.pop_back();
+    const auto stat = stats.find(pid);
+    if (stat == stats.end() || !seen.insert(pid).second) continue;
+    members.push_back({pid, stat->second});
+    const auto [first, last] = children.equal_range(pid);
+    for (auto child = first; child != last; ++child) open.push_back(child->second);
+  }
+  std::ranges::sort(members, {}, &Member::pid);
+  return members;
+}
+
+}  // namespace
+
+Result<std::vector<TreeThread>> read_tree(const std::vector<Pid>& roots) {
+  const Result<std::vector<Member>> members = read_members(roots);
+  if (!members) return members.error();
+  std::vector<TreeThread> threads;
+  for (const Member& member : *members) {
+    const Result<linux::ProcDir> process = linux::ProcDir::open(member.pid);
+    if (!process) continue;
+    const Result<std::vector<int>> tids = process->list_numbers("task");
+    if (!tids) continue;
+    for (const int tid : *tids) {
+      const Result<std::string> text = process->read("task/" + std::to_string(tid) + "/status");
+      if (!text) continue;
+      const Result<linux::TaskStatus> status = linux::parse_status(*text);
+      if (!status || status->state == 'Z' || status->state == 'X') continue;
+      threads.push_back({member.pid, Tid{tid}, member.stat.start_ticks, status->switches(), status->state == 'R'});
+    }
+  }
+  return threads;
+}
+
+int signal_tree(const std::vector<Pid>& roots, int signal, Pid except) {
+  const Result<std::vector<Member>> members = read_members(roots);
+  if (!members) return 0;
+  int sent = 0;
+  for (const Member& member : *members) {
+    if (member.pid == except) continue;
+    const Result<linux::UniqueFd> pidfd = linux::open_pidfd(member.pid);
+    const Result<linux::ProcDir> process = linux::ProcDir::open(member.pid);
+    if (!pidfd || !process) continue;
+    // The pidfd may be of a later process with the same number: then it started later.
+    const Result<linux::Stat> now = linux::read_stat(*process);
+    if (!now || now->start_ticks != member.stat.start_ticks || now->state == 'Z') continue;
+    sent += ::syscall(SYS_pidfd_send_signal, pidfd->get(), signal, nullptr, 0) == 0 ? 1 : 0;
+  }
+  return sent;
+}
+
+}  // namespace ipcdoctor::watch

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+
+namespace ipcdoctor::watch {
+
+/// A thread of the tree as one cheap look sees it: /proc/PID/stat and status only, which wake nobody.
+struct TreeThread {
+  Pid pid;
+  Tid tid;
+  std::uint64_t start_ticks = 0;  ///< of the process: tells a reused pid
+  std::uint64_t switches = 0;     ///< voluntary and involuntary
+  bool runs = false;              ///< state R
+  friend auto operator<=>(const TreeThread&, const TreeThread&) = default;
+};
+
+/// All threads of `roots` and their descendants, sorted by pid and tid; zombies left out. Processes that come or go
+/// meanwhile may be missed. @return the Error of /proc itself
+Result<std::vector<TreeThread>> read_tree(const std::vector<Pid>& roots);
+
+/// Sends `signal` to each process of the tree but the excluded one. Gone ones are skipped. @return how many got it
+int signal_tree(const std::vector<Pid>& roots, int signal, Pid except);
+
+}  // namespace ipcdoctor::watch
