@@ -160,9 +160,23 @@ void Build::index_holders() {
   for (const Object& object : snapshot_.objects) {
     for (const ObjectId& inner : object.in_flight) carriers_[inner].push_back(object.id);
     for (const ObjectId& inner : object.registered) carriers_[inner].push_back(object.id);
-    if (object.socket && object.socket->fds_in_flight > object.in_flight.size())
+    if (!object.socket || object.socket->fds_in_flight <= object.in_flight.size()) continue;
+    // Only who has either end, or had it, can have sent what the tree holds.
+    const snapshot::Socket& socket = *object.socket;
+    if (tree_reaches(object.id) || tree_reaches(socket.peer) || tree_reaches(socket.listener)) {
       unnamed_carriers_.push_back(object.id);
+    } else {
+      strange_carriers_ = true;
+    }
   }
+}
+
+bool Build::tree_reaches(const ObjectId& id) const {
+  const auto holders = std::ranges::equal_range(holders_, id, {}, &Holder::object);
+  return std::ranges::any_of(holders, [&](const Holder& holder) {
+    const Process* process = snapshot::find_process(snapshot_, holder.pid);
+    return process != nullptr && process->scope != Scope::Outsider;
+  });
 }
 
 Node Build::threads_of(Pid pid) {

@@ -94,6 +94,7 @@ class Build {
   Node outsider(const Process& process);
   void add_task_event(Node to, const TaskRef& task);
   bool in_tree(const Process& process) const;
+  bool tree_reaches(const ObjectId& id) const;
 
   // build_objects.cpp: descriptors
   Node holders(const ObjectId& id, Side side);
@@ -137,7 +138,8 @@ class Build {
   std::map<ObjectId, std::vector<ObjectId>>
       carriers_;  ///< sockets and rings that hold a reference to the key
   std::vector<ObjectId>
-      unnamed_carriers_;  ///< sockets with descriptors in flight that nobody can name
+      unnamed_carriers_;           ///< sockets with descriptors in flight that nobody can name
+  bool strange_carriers_ = false;  ///< there are more, at sockets of which the tree holds no end
   std::map<std::tuple<ObjectId, Side>, Node> holder_gates_;
   std::map<std::tuple<const char*, ObjectId, Side>, Node> labels_;
   std::map<ObjectId, Node> epolls_;

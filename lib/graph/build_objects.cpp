@@ -67,7 +67,7 @@ Node Build::holders(const ObjectId& id, Side side) {
                  {}, id),
         node);
   }
-  if (snapshot_.unknown_fds_in_flight) {
+  if (snapshot_.unknown_fds_in_flight || strange_carriers_) {
     gates_.network.connect(
         add_leaf(Life::FdsInFlight,
                  "no descriptor on its way through a socket refers to " + name(id), {}, id),

@@ -314,7 +314,7 @@ void Build::file_lock_event(const Waiter& waiter) {
                    wait.file),
           gate);
     }
-    if (snapshot_.unknown_fds_in_flight && lock.type != "posix") {
+    if ((snapshot_.unknown_fds_in_flight || strange_carriers_) && lock.type != "posix") {
       gates_.network.connect(
           add_leaf(Life::FdsInFlight,
                    "no descriptor on its way through a socket refers to " + name(wait.file),

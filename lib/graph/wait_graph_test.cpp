@@ -145,6 +145,16 @@ TEST(Pipe, AnEndInFlightBelongsToWhoeverCanReceiveIt) {
   EXPECT_EQ(graph_of(b).level(task(40)), Level::Proved);
 }
 
+TEST(Pipe, DescriptorsInFlightBetweenStrangersAreAnAssumption) {
+  Builder b = forgotten_write_end();
+  b.process(99).scope(Scope::Outsider).fd(5, unix_socket(1));
+  b.object(unix_socket(1)).socket->fds_in_flight = 1;
+  EXPECT_EQ(graph_of(b).level(task(42)), Level::Assuming);
+  b.process(40).fd(9, unix_socket(2));
+  b.connect(unix_socket(1), unix_socket(2));
+  EXPECT_EQ(graph_of(b).level(task(42)), Level::Live) << "99 may receive the write end from 40";
+}
+
 TEST(Thread, WhatRanOrIsNotUnderstoodOrWasNotReadLives) {
   const auto with = [](auto change) {
     Builder b = forgotten_write_end();
