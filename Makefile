@@ -61,8 +61,9 @@ man:             ## man/ipcdoctor-probes.7 from probes/*/README.md
 man-check:       ## the man pages are clean
 	@mandoc -Tlint -W warning man/*.[157]
 
-soundness: build ## healthy programs must get no finding, random graphs no wrong proof
+soundness: build ## healthy programs must get no finding, random graphs and programs no wrong proof
 	@cd $(BUILD) && ctest --output-on-failure -R '[Hh]ealthy|[Ss]ound|[Rr]andom'
+	@testdata/soundness/run --ipcdoctor $(BUILD)/bin/ipcdoctor -n 300
 
 score: build     ## CORPUS=dir: run it on a corpus of programs with their truth
 	@$(CORPUS)/score --ipcdoctor $(BUILD)/bin/ipcdoctor --floor testdata/corpus-floor.json
