@@ -104,28 +104,38 @@ class Decoder {
   }
 
   /// A read, write, accept or connect on one descriptor.
-  bool transfer(WaitKind kind, Direction direction, std::uint64_t size) {
+  bool transfer(WaitKind kind, Direction direction, std::uint64_t size, std::size_t index = 0) {
     const bool in = direction == Direction::Receive;
     wait_.kind = kind;
-    wait_.objects = {awaited(fd(0), in, !in)};
+    wait_.objects = {awaited(fd(index), in, !in)};
     wait_.size = size;
-    wait_.detail = "fd " + std::to_string(fd(0));
+    wait_.detail = "fd " + std::to_string(fd(index));
     wait_.untimed = true;
     const ObjectId& object = wait_.objects[0].object;
     if (is_socket(object)) {
-      const auto timeout = from_.has_socket_timeout(fd(0), direction);
+      const auto timeout = from_.has_socket_timeout(fd(index), direction);
       wait_.untimed = timeout && !*timeout;
     }
     if (object.kind == ObjectKind::Terminal && kind == WaitKind::Write) wait_.kind = WaitKind::Terminal;
     return true;
   }
 
-  /// splice and its kin wait for data of one side or for room in the other; nothing says for which.
-  bool copy(std::size_t source, std::size_t sink) {
+  /// splice and its kin wait for data of one side or for room in the other; unless one is a file, nothing says for which.
+  bool copy(std::size_t source, std::size_t sink, std::uint64_t size) {
+    const Awaited from = awaited(fd(source), true, false);
+    const Awaited to = awaited(fd(sink), false, true);
+    if (from.object.kind == ObjectKind::File) return transfer(WaitKind::Write, Direction::Send, size, sink);
+    if (to.object.kind == ObjectKind::File) return transfer(WaitKind::Read, Direction::Receive, size, source);
     wait_.kind = WaitKind::Poll;
-    wait_.untimed = true;
-    wait_.objects = {awaited(fd(source), true, false), awaited(fd(sink), false, true)};
+    wait_.objects = {from, to};
+    wait_.untimed = !may_time_out(from, Direction::Receive) && !may_time_out(to, Direction::Send);
     return true;
+  }
+
+  bool may_time_out(const Awaited& awaited, Direction direction) {
+    if (!is_socket(awaited.object)) return false;
+    const auto timeout = from_.has_socket_timeout(awaited.fd, direction);
+    return !timeout || *timeout;
   }
 
   bool open_path(int dir_fd, std::uint64_t path_address, std::uint64_t flags) {
@@ -165,11 +175,11 @@ class Decoder {
       case SYS_connect:
         return transfer(WaitKind::Connect, Direction::Send, 0);
       case SYS_splice:
-        return copy(0, 2);
+        return copy(0, 2, args_[4]);
       case SYS_tee:
-        return copy(0, 1);
+        return copy(0, 1, args_[2]);
       case SYS_sendfile:
-        return copy(1, 0);
+        return copy(1, 0, args_[3]);
       case SYS_open:
         return open_path(AT_FDCWD, args_[0], args_[1]);
       case SYS_creat:

@@ -13,6 +13,7 @@
 #include "collect/examine.h"
 #include "collect/file_locks.h"
 #include "collect/objects.h"
+#include "collect/observe.h"
 #include "collect/shared_memory.h"
 #include "collect/signals.h"
 #include "collect/stacks.h"
@@ -62,6 +63,7 @@ class Collector {
     for (const auto& process : system_.processes()) {
       if (process->examined) look_again(*process);
     }
+    if (options_.observe.count() > 0) observed_ms_ = observe(system_, options_.observe).count();
     read_signal_sources(system_);
     read_command_lines(system_);
     return build(sysv, locks, started);
@@ -165,6 +167,7 @@ class Collector {
     out.unknown_fds_in_flight = objects_.unknown_fds_in_flight();
     const std::chrono::duration<double, std::milli> elapsed = Progress::Clock::now() - started;
     out.elapsed_ms = elapsed.count();
+    out.observed_ms = observed_ms_;
     return out;
   }
 
@@ -224,6 +227,7 @@ class Collector {
   SharedAreas areas_;
   std::size_t holders_ = 0;
   bool over_limit_ = false;
+  double observed_ms_ = 0;
 };
 
 }  // namespace

@@ -240,6 +240,8 @@ void Objects::add_addressed_peer(ProcessEntry& process, ThreadEntry& thread) {
 }
 
 void Objects::add_hidden_holders() {
+  if (objects_.empty()) return;
+  identify(ObjectKind::OtherSocket);
   std::vector<std::pair<ProcessEntry*, Fd>> rings;
   for_each_table(system_, [&](ProcessEntry& process, Tid tid, std::vector<Fd>& fds) {
     for (const Fd& fd : fds) {
@@ -286,32 +288,33 @@ std::map<ObjectId, Objects::Place> Objects::find_places() {
   return places;
 }
 
-void Objects::read_facts() {
-  // descriptors in flight: whoever receives them is a holder that no table shows
-  const auto places = find_places();
-  if (sockets_.is_read()) {
-    std::set<std::uint64_t> full;
-    for (const std::uint64_t ino : sockets_.unix_with_data()) full.insert(ino);
-    std::set<std::uint64_t> held;
-    std::vector<std::pair<ObjectId, Place>> with_fds;
-    for_each_table(system_, [&](ProcessEntry& process, Tid tid, std::vector<Fd>& fds) {
-      for (const Fd& fd : fds) {
-        if (!is_socket(fd.object.kind) || !full.contains(fd.object.ino)) continue;
-        if (!held.insert(fd.object.ino).second) continue;
-        const auto info = fdinfo_of(system_, process, tid, fd.fd);
-        if (info && info->scm_fds == 0) continue;
-        unknown_fds_in_flight_ = true;
-        if (info) with_fds.push_back({fd.object, {&process, tid, fd.fd}});
-      }
-    });
-    if (held.size() < full.size()) unknown_fds_in_flight_ = true;  // in a backlog or in flight itself
-    for (const auto& [id, place] : with_fds) {
-      add(id, place, Access::None);
-      const auto info = fdinfo_of(system_, *place.process, place.tid, place.fd);
-      Object& object = objects_.at(id);
-      if (info && object.socket) object.socket->fds_in_flight = info->scm_fds;
+/// Descriptors in flight: whoever receives them is a holder that no table shows.
+void Objects::find_fds_in_flight() {
+  std::set<std::uint64_t> full;
+  for (const std::uint64_t ino : sockets_.unix_with_data()) full.insert(ino);
+  std::set<std::uint64_t> held;
+  std::map<ObjectId, std::uint32_t> in_flight;
+  for_each_table(system_, [&](ProcessEntry& process, Tid tid, std::vector<Fd>& fds) {
+    for (const Fd& fd : fds) {
+      if (!is_socket(fd.object.kind) || !full.contains(fd.object.ino) || !held.insert(fd.object.ino).second) continue;
+      const auto info = fdinfo_of(system_, process, tid, fd.fd);
+      if (!info) unknown_fds_in_flight_ = true;
+      if (info && info->scm_fds > 0) in_flight[fd.object] = info->scm_fds;
     }
+  });
+  // in a backlog or in flight itself: nobody's descriptor tells what its queue holds
+  if (held.size() < full.size()) unknown_fds_in_flight_ = true;
+  for (const auto& [id, count] : in_flight) {
+    unknown_fds_in_flight_ = true;
+    add(id, {}, Access::None);
+    Object& object = objects_.at(id);
+    if (object.socket) object.socket->fds_in_flight = count;
   }
+}
+
+void Objects::read_facts() {
+  if (sockets_.is_read()) find_fds_in_flight();
+  const auto places = find_places();
   for (auto& [id, object] : objects_) {
     const auto it = places.find(id);
     read_facts_of(object, it == places.end() ? Place{} : it->second);

@@ -22,8 +22,7 @@ class Objects {
   /// This descriptor lets its holder end a wait that the tree depends on: the holder should be looked into.
   bool is_contested(const snapshot::Fd& fd) const;
 
-  /// Sockets with descriptors in flight, rings with fixed files: holders that no table shows.
-  /// @return false if some descriptors in flight cannot be named.
+  /// Rings with fixed files, and the sockets of the system, which may carry descriptors: holders that no table shows.
   void add_hidden_holders();
   bool unknown_fds_in_flight() const { return unknown_fds_in_flight_; }
 
@@ -46,6 +45,7 @@ class Objects {
   void add_addressed_peer(ProcessEntry& process, ThreadEntry& thread);
   void identify(snapshot::ObjectKind kind);
   void refresh(ProcessEntry& process, ThreadEntry& thread);
+  void find_fds_in_flight();
   std::map<snapshot::ObjectId, Place> find_places();
   void read_facts_of(snapshot::Object& object, const Place& place);
   void mark_kernel_users();

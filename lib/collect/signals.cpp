@@ -45,8 +45,9 @@ void read_signal_sources(System& system) {
       if (!alarms) alarms = linux::read_real_timer_armed(system.proc()).value_or(true);
       process->out.alarm_possible = *alarms;
     }
-    // these two run on processor time only: no threat to a process of which no thread runs, but they may be shared
-    if ((caught & (bit(SIGVTALRM) | bit(SIGPROF))) != 0) process->out.alarm_possible = true;
+    // these two count processor time: they cannot fire while no thread of the process runs
+    const bool runs = std::ranges::any_of(process->threads, [](const ThreadEntry& t) { return !t.out.stable; });
+    if (runs && (caught & (bit(SIGVTALRM) | bit(SIGPROF))) != 0) process->out.alarm_possible = true;
     process->out.timer_possible = has_timer(*process, caught);
     if ((caught & bit(SIGIO)) != 0) process->out.async_io = has_async_file(*process);
   }

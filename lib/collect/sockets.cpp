@@ -174,6 +174,8 @@ snapshot::Socket Sockets::describe_inet(const linux::InetSocketInfo& socket) con
     out.peer_is_remote = !out.peer_closed;
   } else if (peer->ino != 0) {
     out.peer = {ObjectKind::InetSocket, 0, peer->ino};
+    // our own kernel answers the probes of our own kernel for ever: no timer ends such a connection
+    if (!socket.udp && peer->state == kEstablished && socket.state == kEstablished) out.kernel_timer = false;
   } else if (const auto* listener = find_listener(mirror); listener != nullptr && !socket.udp && !out.peer_closed) {
     out.listener = {ObjectKind::InetSocket, 0, listener->ino};
     out.peer_in_backlog = true;

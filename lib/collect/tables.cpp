@@ -175,7 +175,8 @@ void read_tables(System& system) {
     const bool tried = process->fds || process->fds.error().cause != Cause::NotRead;
     if (tried || process->scope == snapshot::Scope::Self) continue;
     process->fds = read_table(system, *process, *process->dir);
-    if (process->stat.num_threads > 1) read_threads_tables(system, *process);
+    const bool denied = !process->fds && process->fds.error().cause == Cause::Denied;
+    if (process->stat.num_threads > 1 && !denied) read_threads_tables(system, *process);
     if (process->fds || process->fds.error().cause == Cause::Gone) continue;
     system.note_hidden_holder();
     if (process->scope != snapshot::Scope::Outsider) system.note_unseen(process->pid, Tid{}, process->fds.error());
