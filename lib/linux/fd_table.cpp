@@ -42,6 +42,12 @@ bool is_namespace_kind(std::string_view word) {
   return false;
 }
 
+/// Their file system has no directories: "/name" of the kernel's own mount, or "/dev/mqueue/name".
+bool may_be_mqueue(std::string_view path) {
+  const std::size_t last = path.rfind('/');
+  return last == 0 || path.substr(0, last).ends_with("mqueue");
+}
+
 /// Tells POSIX message queues from other small files, without asking any file system that could block.
 class MqueueDevices {
  public:
@@ -151,7 +157,7 @@ class FdWalk {
       case S_IFREG:
         // A memfd has no name at all; a file "/memfd:x" in the root directory has.
         if (entry_.kind != FileKind::Memfd || file.stx_nlink > 0) entry_.kind = FileKind::Regular;
-        if (file.stx_size == kMqueueFileSize && file.stx_dev_major == 0 &&
+        if (file.stx_size == kMqueueFileSize && file.stx_dev_major == 0 && may_be_mqueue(entry_.link) &&
             mqueues_.is_mqueue(fds_.get(), name, entry_.dev)) {
           entry_.kind = FileKind::Mqueue;
         }

@@ -93,6 +93,9 @@ Result<std::vector<int>> ProcDir::list_numbers(const std::string& name, std::siz
     }
   }
   std::ranges::sort(numbers);
+  // A directory that changes while it is listed may name an entry twice.
+  const auto twice = std::ranges::unique(numbers);
+  numbers.erase(twice.begin(), twice.end());
   return numbers;
 }
 
