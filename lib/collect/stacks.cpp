@@ -7,6 +7,7 @@
 #include <span>
 
 #include "collect/examine.h"
+#include "collect/python_locks.h"
 #include "linux/auxv.h"
 #include "runtime/cpython/interpreter.h"
 #include "runtime/libc/lock.h"
@@ -171,6 +172,7 @@ void read_stacks(System& system, const Options& options) {
     }
   }
   mark_forked_copies(system);
+  complete_python_locks(system);
 }
 
 void symbolise_here(snapshot::Snapshot& snapshot, const std::vector<snapshot::TaskRef>& tasks, Progress& progress) {
