@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "linux/namespaces.h"
+#include "linux/proc_syscall.h"
 #include "linux/testing.h"
 
 namespace ipcdoctor::linux {
@@ -26,8 +27,11 @@ TEST(ImageStamp, IsKeptByForkAndChangedByExec) {
     ::execlp("cat", "cat", nullptr);
     return 1;
   });
-  const auto comm_is_cat = [&] { return read_stat(*other.dir())->comm == "cat"; };
-  ASSERT_TRUE(testing::eventually([&] { return comm_is_cat() && other.state() == 'S'; }));
+  const auto is_in_read = [&] {  // of its standard input: the exec is over by then
+    const auto call = read_syscall(*other.dir());
+    return call && call->nr == 0 && call->args[0] == 0 && read_stat(*other.dir())->comm == "cat";
+  };
+  ASSERT_TRUE(testing::eventually(is_in_read));
   const auto ours = stamp_of(Pid{::getpid()}), theirs = stamp_of(copy.pid()), foreign = stamp_of(other.pid());
 
   ASSERT_TRUE(ours && theirs && foreign);

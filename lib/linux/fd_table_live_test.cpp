@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -151,6 +152,68 @@ TEST(ReadFds, StopsAtItsLimitAndWhenTold) {
   EXPECT_EQ(read_fds(*process, options).error().cause, Cause::Limit);
   ASSERT_TRUE(ended);
   EXPECT_EQ(calls, 2);
+}
+
+/// Holds a descriptor of a FUSE mount, 100, whose server (itself) never answers. @return the byte to write: 'y' or 'n'.
+char hold_dead_fuse_mount(const std::string& where) {
+  const int server = ::open("/dev/fuse", O_RDWR | O_CLOEXEC);
+  if (server < 0 || ::unshare(CLONE_NEWNS) != 0) return 'n';
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return 'n';
+  const std::string options = "fd=" + std::to_string(server) + ",rootmode=40000,user_id=0,group_id=0";
+  if (::mount("dead", where.c_str(), "fuse", 0, options.c_str()) != 0) return 'n';
+  const int directory = ::open(where.c_str(), O_PATH);  // the only open that asks no server
+  return directory >= 0 && ::dup2(directory, 100) == 100 ? 'y' : 'n';
+}
+
+TEST(ReadFds, NeverWaitsForAFuseServer) {
+  const Pipe ready;
+  const std::string where = temporary_name("fuse");
+  ASSERT_EQ(::mkdir(where.c_str(), 0700), 0);
+  testing::Child holder([&] {
+    const char answer = hold_dead_fuse_mount(where);
+    return ::write(ready.writer(), &answer, 1) == 1 ? ::pause() : 1;
+  });
+  char answer = 0;
+  ASSERT_EQ(::read(ready.reader(), &answer, 1), 1);
+  ASSERT_EQ(::rmdir(where.c_str()), 0);
+  if (answer != 'y') GTEST_SKIP() << "may not mount FUSE here";
+
+  testing::Child reader([&] {
+    const auto entries = read_fds(*holder.dir());
+    return entries && std::ranges::any_of(*entries, [](const FdEntry& entry) { return entry.fd == 100; }) ? 0 : 1;
+  });
+
+  ASSERT_TRUE(testing::eventually([&] { return reader.state() == 'Z'; }));
+  EXPECT_EQ(reader.wait(), 0);
+}
+
+TEST(ListNumbers, EndsWhileThreadsComeAndGo) {
+  const Pipe ready;
+  testing::Child child([&] {
+    (void)!::write(ready.writer(), "x", 1);
+    for (;;) {
+      std::thread a([] {}), b([] {}), c([] {});
+      a.join(), b.join(), c.join();
+    }
+    return 0;
+  });
+  char byte = 0;
+  ASSERT_EQ(::read(ready.reader(), &byte, 1), 1);
+  const auto process = child.dir();
+
+  for (int i = 0; i < 500; ++i) {
+    const auto tids = process->list_numbers("task");
+    ASSERT_TRUE(tids) << to_string(tids.error());
+    ASSERT_TRUE(std::ranges::adjacent_find(*tids) == tids->end());
+    ASSERT_EQ(tids->front(), child.pid().value);
+    for (const int tid : *tids) {
+      const auto task = process->open_below("task/" + std::to_string(tid));
+      const auto fds = task ? read_fds(*task) : Result<std::vector<FdEntry>>(task.error());
+      ASSERT_TRUE(fds || fds.error().cause == Cause::Gone) << to_string(fds.error());
+      const auto stat = task ? read_stat(*task) : Result<Stat>(task.error());
+      ASSERT_TRUE(stat || stat.error().cause == Cause::Gone) << to_string(stat.error());
+    }
+  }
 }
 
 TEST(ReadFds, AProcessThatIsGoneIsGone) {
