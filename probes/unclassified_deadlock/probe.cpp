@@ -1,9 +1,10 @@
 #include "probes/all_probes.h"
+#include "probes/internal/tasks.h"
 
 namespace ipcdoctor::probes {
 namespace {
 
-using namespace diagnosis;
+using namespace diagnosis;  // NOLINT: all of it is about findings
 
 Answer run(const Context& context);
 
@@ -46,13 +47,12 @@ Finding describe(const Context& context, int set) {
 }
 
 Answer run(const Context& context) {
-  Answer answer;
+  std::vector<Finding> findings;
   const auto& sets = context.graph.stuck_sets();
   for (std::size_t i = 0; i < sets.size(); ++i)
     if (sets[i].level > graph::Level::Stuck && !sets[i].core.empty())
-      answer.findings.push_back(describe(context, static_cast<int>(i)));
-  answer.outcome = answer.findings.empty() ? Outcome::NotFound : Outcome::Found;
-  return answer;
+      findings.push_back(describe(context, static_cast<int>(i)));
+  return conclude(context, std::move(findings));
 }
 
 }  // namespace

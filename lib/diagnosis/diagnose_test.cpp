@@ -1,0 +1,106 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "diagnosis/probe.h"
+#include "snapshot/testing.h"
+
+namespace ipcdoctor::diagnosis {
+namespace {
+
+using namespace snapshot;           // NOLINT: the words of a hand-made snapshot
+using namespace snapshot::testing;  // NOLINT: its builder
+using ::testing::ElementsAre;
+
+extern const Probe kLight, kHeavy, kFallback, kAboutLive, kBlind;
+
+Finding about_first_set(const Context& context, const Probe& probe, int weight) {
+  Finding finding = start_finding(context, probe, 0);
+  finding.weight = weight;
+  return finding;
+}
+
+const Probe kLight{"IPC901", "light", "", [](const Context& c) {
+                     return Answer{Outcome::Found, {about_first_set(c, kLight, 10)}, {}};
+                   }};
+const Probe kHeavy{"IPC902", "heavy", "", [](const Context& c) {
+                     return Answer{Outcome::Found, {about_first_set(c, kHeavy, 50)}, {}};
+                   }};
+const Probe kFallback{"IPC900", "fallback", "", [](const Context& c) {
+                        return Answer{Outcome::Found, {about_first_set(c, kFallback, 0)}, {}};
+                      }};
+const Probe kAboutLive{"IPC903", "live", "", [](const Context& c) {
+                         const std::array stuck = {task(40)};
+                         return Answer{Outcome::Found, {start_finding(c, kAboutLive, Verdict::Waiting, stuck)}, {}};
+                       }};
+const Probe kBlind{"IPC904", "blind", "", [](const Context&) {
+                     return Answer{Outcome::Inconclusive, {}, {Error{Cause::Denied, 13, "read x"}}};
+                   }};
+
+Diagnosis diagnosis_of(const Builder& b, std::vector<const Probe*> probes) {
+  const Snapshot snapshot = b.build();
+  const graph::WaitGraph graph(snapshot);
+  return diagnose({snapshot, graph}, probes);
+}
+
+Builder deadlock() {
+  Builder b;
+  b.process(40).fd(3, pipe(7)).thread().at("/src/app.py", 9, "consume").reads(3);
+  return b;
+}
+
+TEST(Diagnose, TheHeaviestOfASetLeadsAndNamesTheOthers) {
+  const Diagnosis result = diagnosis_of(deadlock(), {&kFallback, &kLight, &kHeavy});
+
+  ASSERT_EQ(result.findings.size(), 1U);
+  EXPECT_EQ(result.findings[0].slug, "heavy");
+  EXPECT_THAT(result.findings[0].also, ElementsAre("light"));
+  EXPECT_EQ(result.verdict, Verdict::Deadlock);
+  EXPECT_EQ(result.findings[0].grade, Grade::Proved);
+}
+
+TEST(Diagnose, AFindingOfASetHasStuckTasksAndEvidence) {
+  const Finding finding = diagnosis_of(deadlock(), {&kLight}).findings.at(0);
+
+  ASSERT_EQ(finding.stuck.size(), 1U);
+  EXPECT_EQ(finding.stuck[0].where, "app.py:9");
+  EXPECT_EQ(finding.stuck[0].function, "consume");
+  EXPECT_EQ(finding.stuck[0].waits_for, "data or EOF on pipe:[7]");
+  ASSERT_FALSE(finding.evidence.empty());
+  EXPECT_EQ(finding.evidence[0].source, "/proc/40/syscall");
+}
+
+TEST(Diagnose, WhatMerelyWaitsIsDroppedBesideADeadlock) {
+  Builder b = deadlock();
+
+  EXPECT_EQ(diagnosis_of(b, {&kHeavy, &kAboutLive}).findings.size(), 1U);
+  EXPECT_EQ(diagnosis_of(b, {&kAboutLive}).verdict, Verdict::Waiting);
+}
+
+TEST(Diagnose, KeepsEachMissingFactOnce) {
+  EXPECT_EQ(diagnosis_of(deadlock(), {&kBlind, &kBlind}).inconclusive.size(), 1U);
+}
+
+TEST(Diagnose, WithoutFindingsATreeRunsWaitsOrWasNotSeen) {
+  Builder running, waiting, unseen;
+  running.process(40).thread().waits_for_child(41);
+  running.process(41).child_of(40).thread().runs();
+  waiting.process(40).thread().sleeps();
+  unseen.process(40).thread().last().wait = Error{Cause::Denied, 13, "read /proc/40/syscall"};
+
+  EXPECT_EQ(diagnosis_of(running, {}).verdict, Verdict::Running);
+  EXPECT_EQ(diagnosis_of(waiting, {}).verdict, Verdict::Waiting);
+  EXPECT_EQ(diagnosis_of(unseen, {}).verdict, Verdict::Inconclusive);
+}
+
+TEST(Culprit, StandsWhereItsFirstThreadStandsAndIsDeadWhenGone) {
+  const Snapshot snapshot = deadlock().build();
+
+  EXPECT_EQ(culprit(snapshot, {Pid{40}, Tid{0}}, 3, "why").where, "app.py:9");
+  EXPECT_FALSE(culprit(snapshot, task(40), 3, "why").dead);
+  EXPECT_TRUE(culprit(snapshot, task(77), -1, "why").dead);
+}
+
+}  // namespace
+}  // namespace ipcdoctor::diagnosis

@@ -1,0 +1,55 @@
+#include "probes/internal/ask.h"
+
+namespace ipcdoctor::probes {
+
+extern const diagnosis::Probe kFullBufferCycle;
+
+namespace {
+
+using namespace testing;  // NOLINT: the words of the tests
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
+
+/// The parent reads stdout to its end while the child fills stderr.
+Builder stdout_then_stderr() {
+  Builder b;
+  b.process(40).fd(3, pipe(7), Access::Read).fd(4, pipe(8), Access::Read).thread().at("/src/app.c", 18, "main").reads(3);
+  b.process(41).child_of(40).fd(1, pipe(7), Access::Write).fd(2, pipe(8), Access::Write).thread().writes(2);
+  b.object(pipe(8)).queued = 65536;
+  return b;
+}
+
+TEST(FullBufferCycle, FindsAWriterWhoseReaderReadsSomethingElse) {
+  const auto answer = ask(kFullBufferCycle, stdout_then_stderr());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_THAT(culprits(answer), UnorderedElementsAre(40, 41));
+  EXPECT_THAT(answer.findings[0].explanation, HasSubstr("pipe:[8] (65536 bytes)"));
+}
+
+TEST(FullBufferCycle, FindsAWakeUpPipeThatItsOwnReaderFilled) {
+  Builder b;
+  b.process(40).fd(3, pipe(7), Access::Read).fd(4, pipe(7), Access::Write).thread().writes(4);
+
+  const auto answer = ask(kFullBufferCycle, b);
+
+  EXPECT_THAT(culprits(answer), ElementsAre(40));
+  EXPECT_THAT(answer.findings[0].title, HasSubstr("only it could empty"));
+}
+
+TEST(FullBufferCycle, IgnoresAFullPipeWhoseReaderRuns) {
+  Builder b;
+  b.process(40).fd(3, pipe(7), Access::Read).thread().runs();
+  b.process(41).child_of(40).fd(1, pipe(7), Access::Write).thread().writes(1);
+
+  EXPECT_EQ(ask(kFullBufferCycle, b).outcome, Outcome::NotFound);
+}
+
+TEST(FullBufferCycle, IsInconclusiveWhenTheWaitIsDenied) {
+  EXPECT_EQ(ask(kFullBufferCycle, blind()).outcome, Outcome::Inconclusive);
+}
+
+}  // namespace
+}  // namespace ipcdoctor::probes

@@ -1,0 +1,52 @@
+#include "probes/internal/ask.h"
+
+namespace ipcdoctor::probes {
+
+extern const diagnosis::Probe kJoinBeforeDrain;
+
+namespace {
+
+using namespace testing;  // NOLINT: the words of the tests
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
+
+Builder join_then_recv() {
+  Builder b;
+  b.process(40).python().fd(3, pipe(7), Access::Read).thread().at("/src/app.py", 23, "main").waits_for_child(41);
+  b.process(41).python().child_of(40).fd(4, pipe(7), Access::Write).thread().at("/src/app.py", 12, "parse").writes(4);
+  return b;
+}
+
+TEST(JoinBeforeDrain, FindsAParentThatJoinsTheChildWhosePipeItShouldRead) {
+  const auto answer = ask(kJoinBeforeDrain, join_then_recv());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_THAT(culprits(answer), ElementsAre(40));
+  EXPECT_THAT(answer.findings[0].fix, HasSubstr("app.py:23"));
+}
+
+TEST(JoinBeforeDrain, FindsAThreadThatJoinsTheWriterOfItsOwnEventfd) {
+  Builder b;
+  auto process = b.process(40).fd(3, eventfd(1)).thread();
+  process.futex(0x1000, LockKind::ThreadJoin).owned_by({task(40, 41)});
+  b.process(40).thread(41).writes(3);
+
+  EXPECT_THAT(culprits(ask(kJoinBeforeDrain, b)), ElementsAre(40));
+}
+
+TEST(JoinBeforeDrain, IgnoresAChildThatWritesToSomebodyElse) {
+  Builder b;
+  b.process(40).thread().waits_for_child(41);
+  b.process(41).child_of(40).fd(1, pipe(7), Access::Write).fd(3, pipe(7), Access::Read).thread().writes(1);
+
+  EXPECT_EQ(ask(kJoinBeforeDrain, b).outcome, Outcome::NotFound);
+}
+
+TEST(JoinBeforeDrain, IsInconclusiveWhenTheWaitIsDenied) {
+  EXPECT_EQ(ask(kJoinBeforeDrain, blind()).outcome, Outcome::Inconclusive);
+}
+
+}  // namespace
+}  // namespace ipcdoctor::probes

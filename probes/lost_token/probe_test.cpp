@@ -1,0 +1,44 @@
+#include "probes/internal/ask.h"
+
+namespace ipcdoctor::probes {
+
+extern const diagnosis::Probe kLostToken;
+
+namespace {
+
+using namespace testing;  // NOLINT: the words of the tests
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
+
+Builder pool_of_tokens() {
+  Builder b;
+  auto a = b.process(40).fd(3, pipe(1), Access::Read).fd(4, pipe(1), Access::Write).fd(6, pipe(2), Access::Write).thread();
+  a.reads(3);
+  a.wait().size = 1;
+  auto other = b.process(41).child_of(40).fd(3, pipe(1), Access::Read).fd(4, pipe(1), Access::Write).fd(5, pipe(2), Access::Read).thread();
+  other.reads(5);
+  return b;
+}
+
+TEST(LostToken, FindsTheOtherHolderOfBothEnds) {
+  const auto answer = ask(kLostToken, pool_of_tokens());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_THAT(culprits(answer), ElementsAre(41));
+}
+
+TEST(LostToken, IgnoresAPipeThatCarriesData) {
+  Builder b = pool_of_tokens();
+  b.process(40).wait().size = 4096;
+
+  EXPECT_EQ(ask(kLostToken, b).outcome, Outcome::NotFound);
+}
+
+TEST(LostToken, IsInconclusiveWhenTheWaitIsDenied) {
+  EXPECT_EQ(ask(kLostToken, blind()).outcome, Outcome::Inconclusive);
+}
+
+}  // namespace
+}  // namespace ipcdoctor::probes

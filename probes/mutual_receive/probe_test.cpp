@@ -1,0 +1,64 @@
+#include "probes/internal/ask.h"
+
+namespace ipcdoctor::probes {
+
+extern const diagnosis::Probe kMutualReceive;
+
+namespace {
+
+using namespace testing;  // NOLINT: the words of the tests
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
+
+Builder dialogue() {
+  Builder b;
+  b.process(40).fd(3, unix_socket(1)).thread().at("/src/client.py", 5, "ask").reads(3);
+  b.process(41).child_of(40).fd(3, unix_socket(2)).thread().reads(3);
+  b.connect(unix_socket(1), unix_socket(2));
+  return b;
+}
+
+TEST(MutualReceive, FindsTwoThatBothWaitForTheFirstMessage) {
+  const auto answer = ask(kMutualReceive, dialogue());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_THAT(culprits(answer), UnorderedElementsAre(40, 41));
+  EXPECT_THAT(answer.findings[0].title, HasSubstr("both wait to receive first"));
+}
+
+TEST(MutualReceive, BlamesTheOneThatAllOthersWaitFor) {
+  Builder b;
+  auto master = b.process(40).fd(3, pipe(1), Access::Write).fd(4, pipe(2), Access::Read).thread();
+  master.reads(4);
+  for (const int pid : {41, 42, 43})
+    b.process(pid).child_of(40).fd(0, pipe(1), Access::Read).fd(1, pipe(2), Access::Write).thread().reads(0);
+
+  EXPECT_THAT(culprits(ask(kMutualReceive, b)), ElementsAre(40));
+}
+
+TEST(MutualReceive, IgnoresACycleInWhichOneWrites) {
+  Builder b;
+  b.process(40).fd(3, pipe(7), Access::Read).fd(4, pipe(8), Access::Write).thread().reads(3);
+  b.process(41).child_of(40).fd(0, pipe(8), Access::Read).fd(1, pipe(7), Access::Write).thread().writes(1);
+  b.process(41).fd(2, pipe(8), Access::Read);
+
+  EXPECT_NE(ask(kMutualReceive, b).outcome, Outcome::Found);
+}
+
+TEST(MutualReceive, IgnoresAPeerThatSleeps) {
+  Builder b;
+  b.process(40).fd(3, unix_socket(1)).thread().reads(3);
+  b.process(41).child_of(40).fd(3, unix_socket(2)).thread().sleeps();
+  b.connect(unix_socket(1), unix_socket(2));
+
+  EXPECT_EQ(ask(kMutualReceive, b).outcome, Outcome::NotFound);
+}
+
+TEST(MutualReceive, IsInconclusiveWhenTheWaitIsDenied) {
+  EXPECT_EQ(ask(kMutualReceive, blind()).outcome, Outcome::Inconclusive);
+}
+
+}  // namespace
+}  // namespace ipcdoctor::probes

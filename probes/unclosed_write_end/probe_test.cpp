@@ -1,0 +1,97 @@
+#include "probes/internal/ask.h"
+
+namespace ipcdoctor::probes {
+
+extern const diagnosis::Probe kUnclosedWriteEnd;
+
+namespace {
+
+using namespace testing;  // NOLINT: the words of the tests
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
+
+/// The parent waits for a filter whose standard input it keeps open itself.
+Builder parent_keeps_stdin_open() {
+  Builder b;
+  b.process(40).python().fd(5, pipe(7), Access::Write).thread().at("/src/app.py", 16, "main").waits_for_child(42);
+  b.process(42).comm("sort").child_of(40).fd(0, pipe(7), Access::Read).thread().reads(0);
+  return b;
+}
+
+TEST(UnclosedWriteEnd, FindsAHolderThatWaitsForTheReader) {
+  const auto answer = ask(kUnclosedWriteEnd, parent_keeps_stdin_open());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_THAT(culprits(answer), ElementsAre(40));
+  EXPECT_EQ(answer.findings[0].culprits[0].fd, 5);
+  EXPECT_EQ(answer.findings[0].culprits[0].where, "app.py:16");
+  EXPECT_THAT(answer.findings[0].title, HasSubstr("sort[42] waits for EOF"));
+}
+
+TEST(UnclosedWriteEnd, FindsAReaderThatHoldsTheWriteEndItself) {
+  Builder b;
+  b.process(40).thread().waits_for_child(42);
+  b.process(42).child_of(40).fd(3, pipe(7), Access::Write).fd(4, pipe(7), Access::Read).thread().reads(4);
+
+  const auto answer = ask(kUnclosedWriteEnd, b);
+
+  EXPECT_THAT(culprits(answer), ElementsAre(42));
+  EXPECT_THAT(answer.findings[0].title, HasSubstr("keeps open itself"));
+}
+
+TEST(UnclosedWriteEnd, BlamesTheProgramThatInheritedTheEndNotTheOneThatWaits) {
+  Builder b;
+  b.process(40).fd(6, pipe(8), Access::Write).thread().waits_for_child(41);
+  b.process(41).comm("sort").child_of(40).fd(0, pipe(7), Access::Read).thread().reads(0);
+  b.process(42).comm("helper").child_of(40).fd(5, pipe(7), Access::Write).fd(0, pipe(8), Access::Read).thread().reads(0);
+
+  EXPECT_THAT(culprits(ask(kUnclosedWriteEnd, b)), ElementsAre(42));
+}
+
+/// `x=$(daemon &)`: the daemon was adopted by init and sleeps.
+Builder daemon_keeps_stdout() {
+  Builder b;
+  auto shell = b.process(40).comm("bash").fd(3, pipe(7), Access::Read).thread();
+  shell.reads(3);
+  shell.process().ppid = Pid{30};
+  shell.process().sid = Pid{40};
+  auto daemon = b.process(44).comm("sleep").scope(Scope::Related).child_of(1).fd(1, pipe(7), Access::Write).thread();
+  daemon.sleeps();
+  daemon.process().sid = Pid{40};
+  return b;
+}
+
+TEST(UnclosedWriteEnd, SaysStuckWhereOnlyAnOrphanHoldsTheEnd) {
+  const auto answer = ask(kUnclosedWriteEnd, daemon_keeps_stdout());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(answer.findings[0].verdict, diagnosis::Verdict::Stuck);
+  EXPECT_EQ(answer.findings[0].set, -1);
+  EXPECT_THAT(culprits(answer), ElementsAre(44));
+}
+
+TEST(UnclosedWriteEnd, IgnoresAPipelineWhoseWriterIsASibling) {
+  Builder b;
+  b.process(40).comm("bash").thread().waits_for_children({41, 42});
+  b.process(41).comm("sleep").child_of(40).fd(1, pipe(7), Access::Write).thread().sleeps();
+  b.process(42).comm("cat").child_of(40).fd(0, pipe(7), Access::Read).thread().reads(0);
+
+  EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::NotFound);
+}
+
+TEST(UnclosedWriteEnd, IgnoresTwoThatWaitForEachOthersMessage) {
+  Builder b;
+  b.process(40).fd(3, pipe(7), Access::Read).fd(4, pipe(8), Access::Write).thread().reads(3);
+  b.process(41).child_of(40).fd(0, pipe(8), Access::Read).fd(1, pipe(7), Access::Write).thread().reads(0);
+
+  EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::NotFound);
+}
+
+TEST(UnclosedWriteEnd, IsInconclusiveWhenTheWaitIsDenied) {
+  EXPECT_EQ(ask(kUnclosedWriteEnd, blind()).outcome, Outcome::Inconclusive);
+}
+
+}  // namespace
+}  // namespace ipcdoctor::probes
