@@ -62,11 +62,13 @@ void Build::add_wait(const Process& process, const Thread& thread) {
   const snapshot::Wait& wait = *thread.wait;
   if (wait.kind == WaitKind::Running || thread.state == 'R') return live(Life::Running, "runs");
   const bool for_gil = waits_for_gil(wait);
+  // A timeout of the interrupted call does not continue a stopped task.
+  const bool stopped = wait.kind == WaitKind::Stopped || wait.kind == WaitKind::Traced;
   if (thread.polls && snapshot_.observed_ms > 0 && has_condition(wait)) {
     live(Life::Polling, snapshot::label(snapshot_, task) + " does nothing between two looks");
   } else if (!thread.stable && !for_gil) {
     live(Life::Running, "ran while it was looked at");
-  } else if (!wait.untimed && !for_gil) {
+  } else if (!wait.untimed && !for_gil && !stopped) {
     live(Life::Timer, wait.kind == WaitKind::Sleep ? "sleeps" : "waits with a timeout");
   }
   add_condition({process, thread, wait, task, node});
