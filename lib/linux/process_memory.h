@@ -41,7 +41,7 @@ class ProcessMemory {
     static_assert(std::is_trivially_copyable_v<T>);
     T value;
     const std::uint64_t offset = address.value - last_start_;
-    if (last_page_ != nullptr && offset <= kPageSize - sizeof value) {
+    if (sizeof value <= kPageSize && last_page_ != nullptr && offset <= kPageSize - sizeof value) {
       std::memcpy(&value, last_page_->data() + offset, sizeof value);
       return value;
     }

@@ -155,6 +155,27 @@ TEST(StoppedThread, LetsTheTargetRunOnWhenTheTracerIsKilled) {
   EXPECT_EQ(child.wait(), 3);
 }
 
+TEST(StoppedThread, LetsTheTargetRunOnWhereverTheTracerIsKilled) {
+  const Pipe pipe;
+  Child child([&] { return read_one_byte(pipe); });
+  for (int round = 0; round < 150; ++round) {
+    const Pipe ready;
+    const Child tracer([&] {
+      (void)!::write(ready.writer(), "x", 1);  // the test reads it or fails
+      for (;;) (void)StoppedThread::stop(child.tid(), 2s);
+      return 0;
+    });
+    char byte = 0;
+    ASSERT_EQ(::read(ready.reader(), &byte, 1), 1);
+    std::this_thread::sleep_for(std::chrono::microseconds(round * 7));  // another instruction each time
+  }
+
+  EXPECT_TRUE(eventually([&] { return child.state() == 'S'; }));
+  EXPECT_EQ(child.tracer(), 0);
+  ASSERT_EQ(::write(pipe.writer(), "\x04", 1), 1);
+  EXPECT_EQ(child.wait(), 4);
+}
+
 SyscallState call(long nr) {
   SyscallState state;
   state.kind = SyscallState::Kind::InCall;
