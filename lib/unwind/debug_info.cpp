@@ -196,11 +196,4 @@ std::vector<SourceFrame> DebugInfo::frames_at(std::uint64_t address) {
   return frames;
 }
 
-SymbolTable read_separate_symbols(const Image& image, const linux::AddressSpace& space) {
-  auto file = find_separate_file(image, space);
-  if (!file) return {};
-  const auto elf = ElfFile::parse(std::move(*file));
-  return elf ? SymbolTable::read(*elf) : SymbolTable{};
-}
-
 }  // namespace ipcdoctor::unwind

@@ -45,8 +45,4 @@ class DebugInfo {
   std::vector<Range> units_;  ///< code of each compilation unit, sorted, and the offset of its DIE
 };
 
-/// The symbols of the image's separate debug file; empty if there is none. Far cheaper than its DWARF, and enough for
-/// libraries whose lines nobody asked for.
-SymbolTable read_separate_symbols(const Image& image, const linux::AddressSpace& space);
-
 }  // namespace ipcdoctor::unwind

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "base/text.h"
 
@@ -11,8 +12,16 @@ namespace {
 constexpr std::size_t kMaxImages = 4096;
 constexpr std::uint64_t kMaxVdso = 1 << 20;
 constexpr std::uint64_t kMaxHeader = 64 << 20;
+constexpr std::uint32_t kMaxEntry = 64 << 10;
+constexpr std::size_t kMaxRules = 1 << 18;
 
 std::string_view last_component(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+
+std::string name_of(std::string_view path) {
+  constexpr std::string_view kDeleted = " (deleted)";
+  if (path.ends_with(kDeleted)) path.remove_suffix(kDeleted.size());
+  return escape_untrusted(last_component(path));
+}
 
 bool starts_with_any(std::string_view text, std::span<const std::string_view> prefixes) {
   return std::ranges::any_of(prefixes, [&](std::string_view prefix) { return text.starts_with(prefix); });
@@ -42,8 +51,10 @@ std::optional<UnwindTable> table_of_header(const ElfFile& elf) {
   if (!bytes) return std::nullopt;
   const auto header = parse_frame_table_header(*bytes);
   if (!header) return std::nullopt;
-  return UnwindTable{.base = segment->p_vaddr, .table = segment->p_vaddr + header->table_offset,
-                     .rows = header->rows, .built = {}};
+  UnwindTable table{.base = segment->p_vaddr, .address = segment->p_vaddr + header->table_offset, .rows = {}};
+  table.rows.resize(header->rows);
+  std::memcpy(table.rows.data(), bytes->data() + header->table_offset, header->rows * sizeof(FrameEntry));
+  return table;
 }
 
 std::optional<UnwindTable> table_of_section(const ElfFile& elf) {
@@ -53,21 +64,13 @@ std::optional<UnwindTable> table_of_section(const ElfFile& elf) {
   if (!bytes) return std::nullopt;
   auto rows = build_frame_table(*bytes, section->address);
   if (!rows) return std::nullopt;
-  const std::size_t count = rows->size();
-  return UnwindTable{.base = section->address, .table = 0, .rows = count, .built = std::move(*rows)};
+  return UnwindTable{.base = section->address, .address = 0, .rows = std::move(*rows)};
 }
 
 }  // namespace
 
 Image::Image(ElfFile elf, std::string path)
-    : elf_(std::move(elf)), path_(std::move(path)), system_(is_system_path(path_)) {}
-
-std::string Image::name() const {
-  std::string_view path = path_;
-  constexpr std::string_view kDeleted = " (deleted)";
-  if (path.ends_with(kDeleted)) path.remove_suffix(kDeleted.size());
-  return escape_untrusted(last_component(path));
-}
+    : elf_(std::move(elf)), path_(std::move(path)), name_(name_of(path_)), system_(is_system_path(path_)) {}
 
 const SymbolTable& Image::symbols() {
   if (!symbols_) symbols_ = SymbolTable::read(elf_);
@@ -80,7 +83,46 @@ const UnwindTable* Image::unwind_table() {
     if (!table_) table_ = table_of_section(elf_);
     if (!table_) table_ = UnwindTable{};
   }
-  return table_->rows > 0 ? &*table_ : nullptr;
+  return table_->rows.empty() ? nullptr : &*table_;
+}
+
+const FrameRule* Image::frame_rule(std::uint64_t address) {
+  auto known = rules_.find(address);
+  if (known == rules_.end()) {
+    if (rules_.size() >= kMaxRules) rules_.clear();
+    known = rules_.emplace(address, read_frame_rule(address)).first;
+  }
+  return known->second ? &*known->second : nullptr;
+}
+
+std::optional<FrameRule> Image::read_frame_rule(std::uint64_t address) {
+  const UnwindTable* table = unwind_table();
+  if (table == nullptr) return std::nullopt;
+  const auto distance = static_cast<std::int64_t>(address - table->base);
+  auto row = std::ranges::upper_bound(table->rows, distance, {}, [](const FrameEntry& e) { return std::int64_t{e.start}; });
+  if (row == table->rows.begin()) return std::nullopt;
+  const std::uint64_t fde_address = table->base + static_cast<std::uint64_t>(std::int64_t{(--row)->description});
+  const auto fde = read_entry(fde_address);
+  if (!fde) return std::nullopt;
+  std::uint32_t back = 0;  // the distance from its own field to the CIE
+  std::memcpy(&back, fde->data() + 4, sizeof back);
+  const auto cie = read_entry(fde_address + 4 - back);
+  return cie ? find_frame_rule(*cie, *fde, fde_address, address) : std::nullopt;
+}
+
+/// A CIE or FDE with its length word, by link-time address; at least 8 bytes.
+Result<std::vector<std::byte>> Image::read_entry(std::uint64_t address) const {
+  for (const Elf64_Phdr& s : elf_.segments()) {
+    if (s.p_type != PT_LOAD || address < s.p_vaddr || address - s.p_vaddr >= s.p_filesz) continue;
+    const std::uint64_t offset = s.p_offset + (address - s.p_vaddr);
+    const auto word = elf_.read(offset, sizeof(std::uint32_t));
+    if (!word) return word.error();
+    std::uint32_t length = 0;
+    std::memcpy(&length, word->data(), sizeof length);
+    if (length < 4 || length > kMaxEntry) break;
+    return elf_.read(offset, 4 + std::uint64_t{length});
+  }
+  return Error{Cause::Malformed, 0, "read a frame description"};
 }
 
 Result<Place> ImageCache::find(const linux::AddressSpace& space, std::uint64_t address) {

@@ -4,11 +4,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "linux/address_space.h"
 #include "unwind/eh_frame.h"
 #include "unwind/elf_file.h"
+#include "unwind/frame_rule.h"
 #include "unwind/symbol_table.h"
 
 namespace ipcdoctor::unwind {
@@ -16,9 +18,8 @@ namespace ipcdoctor::unwind {
 /// The unwind table of an image at link-time addresses.
 struct UnwindTable {
   std::uint64_t base = 0;         ///< what the rows are relative to
-  std::uint64_t table = 0;        ///< address of the rows in the image; 0 = `built` has them
-  std::uint64_t rows = 0;
-  std::vector<FrameEntry> built;
+  std::uint64_t address = 0;      ///< of the rows in the image; 0 = the image has none, they were built from .eh_frame
+  std::vector<FrameEntry> rows;   ///< sorted by address
 };
 
 /// One ELF image: what is needed to unwind and to name, each part read when it is first asked for.
@@ -28,17 +29,23 @@ class Image {
 
   const ElfFile& elf() const { return elf_; }
   const std::string& path() const { return path_; }  ///< as maps has it, raw
-  std::string name() const;                          ///< last component, safe to print
+  const std::string& name() const { return name_; }  ///< last component, safe to print
   bool is_system() const { return system_; }         ///< of the distribution or an interpreter: not the user's code
   const SymbolTable& symbols();
   const UnwindTable* unwind_table();                 ///< nullptr if it has none
+  /// How the frame at a link-time address is left; nullptr if that is not simple or not known. Remembered.
+  const FrameRule* frame_rule(std::uint64_t address);
 
  private:
+  std::optional<FrameRule> read_frame_rule(std::uint64_t address);
+  Result<std::vector<std::byte>> read_entry(std::uint64_t address) const;
+
   ElfFile elf_;
-  std::string path_;
+  std::string path_, name_;
   bool system_ = false;
   std::optional<SymbolTable> symbols_;
   std::optional<UnwindTable> table_;
+  std::unordered_map<std::uint64_t, std::optional<FrameRule>> rules_;
 };
 
 /// An address of a process inside an image. Link-time address = address - bias.

@@ -24,7 +24,6 @@ struct Images::Impl {
   Unwinder unwinder{cache};
   std::map<const Image*, std::unique_ptr<DebugInfo>> debug;
 
-  std::map<const Image*, SymbolTable> separate;
 
   DebugInfo& debug_of(const Image& image, const linux::AddressSpace& space) {
     std::unique_ptr<DebugInfo>& info = debug[&image];
@@ -37,14 +36,6 @@ struct Images::Impl {
     return symbol == nullptr ? "" : demangle(image.symbols().name_of(*symbol));
   }
 
-  /// The name of an internal function of a system library, where its debug file is installed.
-  std::string separate_function(const Image& image, const linux::AddressSpace& space, std::uint64_t address) {
-    auto known = separate.find(&image);
-    if (known == separate.end()) known = separate.emplace(&image, read_separate_symbols(image, space)).first;
-    const auto* symbol = known->second.find_function(address);
-    return symbol == nullptr ? "" : demangle(known->second.name_of(*symbol));
-  }
-
   /// Appends the frame and before it what was inlined into it.
   void describe(const linux::AddressSpace& space, snapshot::Frame frame, std::uint64_t back,
                 std::vector<snapshot::Frame>& into) {
@@ -52,13 +43,9 @@ struct Images::Impl {
     if (!place) return into.push_back(std::move(frame));
     const std::uint64_t address = frame.pc.value - back - place->bias;
     frame.function = function_of(*place->image, address);
-    std::vector<SourceFrame> sources;
-    if (!place->image->is_system()) {
-      sources = debug_of(*place->image, space).frames_at(address);
-    } else if (frame.function.empty()) {
-      // DWARF of a C library takes 100 ms to open; nobody wants its lines
-      frame.function = separate_function(*place->image, space, address);
-    }
+    // DWARF of a C library takes 100 ms to open, and nobody wants its lines
+    if (place->image->is_system()) return into.push_back(std::move(frame));
+    const auto sources = debug_of(*place->image, space).frames_at(address);
     if (sources.empty()) return into.push_back(std::move(frame));
     for (std::size_t i = 0; i < sources.size(); ++i) {
       snapshot::Frame named = frame;
@@ -80,14 +67,19 @@ Images::Images(Images&&) noexcept = default;
 
 namespace {
 
-snapshot::Frame frame_of(ImageCache& cache, const linux::AddressSpace& space, std::uint64_t pc) {
+/// @param place  that of the frame before, which most often is the same.
+snapshot::Frame frame_of(ImageCache& cache, const linux::AddressSpace& space, const RawFrame& raw, Place& place) {
   snapshot::Frame frame;
-  frame.pc = RemoteAddr{pc};
-  const auto place = cache.find(space, pc);
-  if (!place) return frame;
-  frame.module = place->image->name();
-  frame.offset = pc - place->bias;
-  frame.user_code = !place->image->is_system();
+  frame.pc = RemoteAddr{raw.pc};
+  frame.guessed = raw.guessed;
+  if (raw.pc < place.begin || raw.pc >= place.end) {
+    const auto found = cache.find(space, raw.pc);
+    place = found ? *found : Place{};
+  }
+  if (place.image == nullptr) return frame;
+  frame.module = place.image->name();
+  frame.offset = raw.pc - place.bias;
+  frame.user_code = !place.image->is_system();
   return frame;
 }
 
@@ -108,10 +100,8 @@ Result<std::vector<snapshot::Frame>> Images::unwind(const linux::AddressSpace& s
   const RawStack stack = impl_->unwinder.unwind(space, registers, limit);
   std::vector<snapshot::Frame> frames;
   frames.reserve(stack.frames.size());
-  for (const RawFrame& raw : stack.frames) {
-    frames.push_back(frame_of(impl_->cache, space, raw.pc));
-    frames.back().guessed = raw.guessed;
-  }
+  Place place;
+  for (const RawFrame& raw : stack.frames) frames.push_back(frame_of(impl_->cache, space, raw, place));
   return frames;
 }
 

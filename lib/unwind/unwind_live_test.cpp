@@ -10,6 +10,7 @@
 #include <random>
 
 #include "unwind/child_for_test.h"
+#include "unwind/unwinder.h"
 
 namespace ipcdoctor::unwind {
 namespace {
@@ -270,6 +271,40 @@ TEST(UnwindLiveTest, NoSwitchOfTheThreadThatIsRead) {
   const std::string before = switches();
   ASSERT_THAT(stack_of(child.pid(), calls[0].second), Not(testing::IsEmpty()));
   EXPECT_EQ(switches(), before);
+}
+
+/// The quick way and libunwind must agree, frame by frame, on every thread of a big program that is at hand.
+TEST(UnwindLiveTest, TheQuickWayAgreesWithLibunwind) {
+  const Child child([] {
+    (void)::execlp("python3", "python3", "-c",
+                   "import threading\n"
+                   "lock = threading.Lock()\n"
+                   "lock.acquire()\n"
+                   "def f(n): lock.acquire() if n == 0 else sorted([1], key=lambda x: f(n - 1))\n"
+                   "for n in range(10): threading.Thread(target=f, args=(n,), daemon=True).start()\n"
+                   "lock.acquire()\n",
+                   nullptr);
+    ::_exit(127);
+  });
+  const auto calls = child.wait_blocked(SYS_futex, 11);
+  if (calls.empty()) GTEST_SKIP() << "no python3";
+  const auto space = linux::AddressSpace::open(Pid{child.pid()});
+  ASSERT_TRUE(space);
+  ImageCache images;
+  Unwinder unwinder(images);
+  std::size_t frames = 0;
+  for (const auto& [tid, call] : calls) {
+    const RawStack quick = unwinder.unwind(*space, registers_of(call), 512);
+    const RawStack slow = unwinder.unwind_slowly(*space, registers_of(call), 512);
+    ASSERT_EQ(quick.end, slow.end) << tid;
+    ASSERT_EQ(quick.frames.size(), slow.frames.size()) << tid;
+    for (std::size_t i = 0; i < slow.frames.size(); ++i) {
+      EXPECT_EQ(quick.frames[i].pc, slow.frames[i].pc) << tid << " frame " << i;
+      EXPECT_EQ(quick.frames[i].sp, slow.frames[i].sp) << tid << " frame " << i;
+    }
+    frames += slow.frames.size();
+  }
+  EXPECT_GT(frames, 100U);
 }
 
 // ---- our own memory as a hostile target

@@ -10,6 +10,7 @@
 #include "unwind/eh_frame.h"
 #include "unwind/elf_file.h"
 #include "unwind/frame_pointer.h"
+#include "unwind/frame_rule.h"
 #include "unwind/symbol_table.h"
 
 namespace ipcdoctor::unwind {
@@ -124,6 +125,76 @@ TEST(EhFrameTest, RefusesLyingHeaders) {
   EXPECT_FALSE(parse_frame_table_header(header));
   EXPECT_FALSE(parse_frame_table_header({}));
   EXPECT_FALSE(build_frame_table({}, 0));
+}
+
+/// A CIE as gcc writes it (zR, pc-relative, code 1, data -8; CFA = rsp + 8, return address at CFA - 8) and an FDE of
+/// 64 bytes of code with the instructions given.
+struct Description {
+  std::vector<std::byte> cie, fde;
+  explicit Description(const std::vector<std::uint8_t>& instructions) {
+    for (const unsigned b : {0x14, 0, 0, 0, 0, 0, 0, 0, 1, 'z' + 0, 'R' + 0, 0, 1, 0x78, 16, 1, 0x1b, 0x0c, 7, 8, 0x90, 1, 0, 0}) {
+      cie.push_back(static_cast<std::byte>(b));
+    }
+    // the pc-relative start is 0x1000 - (0x8000 + 8)
+    for (const unsigned b : {0, 0, 0, 0, 0x18, 0, 0, 0, 0xf8, 0x8f, 0xff, 0xff, 64, 0, 0, 0, 0}) fde.push_back(static_cast<std::byte>(b));
+    for (const std::uint8_t b : instructions) fde.push_back(static_cast<std::byte>(b));
+    const auto length = static_cast<std::uint32_t>(fde.size() - 4);
+    std::memcpy(fde.data(), &length, sizeof length);
+  }
+  std::optional<FrameRule> at(std::uint64_t address) const { return find_frame_rule(cie, fde, 0x8000, address); }
+};
+
+TEST(FrameRuleTest, FollowsAPrologue) {
+  // push %rbp; mov %rsp,%rbp; ... as at -O0
+  const Description d({0x41, 0x0e, 16, 0x86, 2, 0x43, 0x0d, 6});
+  ASSERT_TRUE(d.at(0x1000));
+  EXPECT_FALSE(d.at(0x1000)->from_rbp);
+  EXPECT_EQ(d.at(0x1000)->cfa, 8);
+  EXPECT_EQ(d.at(0x1000)->saved[FrameRule::Rbp], FrameRule::kSame);
+  EXPECT_EQ(d.at(0x1001)->cfa, 16);
+  EXPECT_EQ(d.at(0x1001)->saved[FrameRule::Rbp], -16);
+  EXPECT_FALSE(d.at(0x1003)->from_rbp);
+  EXPECT_TRUE(d.at(0x1004)->from_rbp);
+  EXPECT_EQ(d.at(0x103f)->cfa, 16);
+  EXPECT_FALSE(d.at(0x1040)) << "beyond the function";
+  EXPECT_FALSE(d.at(0xfff));
+}
+
+TEST(FrameRuleTest, RemembersAndRestores) {
+  const Description d({0x41, 0x0e, 16, 0x83, 2, 0x42, 0x0a, 0xc3, 0x0e, 8, 0x41, 0x0b});
+  EXPECT_EQ(d.at(0x1003)->cfa, 8);
+  EXPECT_EQ(d.at(0x1003)->saved[FrameRule::Rbx], FrameRule::kSame);
+  EXPECT_EQ(d.at(0x1004)->cfa, 16);
+  EXPECT_EQ(d.at(0x1004)->saved[FrameRule::Rbx], -16);
+}
+
+TEST(FrameRuleTest, TheOutermostFrameAndWhatIsNotSimple) {
+  ASSERT_TRUE(Description({0x07, 16}).at(0x1000));
+  EXPECT_TRUE(Description({0x07, 16}).at(0x1000)->outermost);
+  EXPECT_FALSE(Description({0x0f, 1, 0x30}).at(0x1000)) << "an expression";
+  EXPECT_FALSE(Description({0x0c, 10, 0}).at(0x1000)) << "the CFA is in r10";
+  EXPECT_FALSE(Description({0x10, 6, 1, 0x30}).at(0x1000)) << "rbp is saved by an expression";
+  EXPECT_TRUE(Description({0x10, 0, 1, 0x30}).at(0x1000)) << "rax does not matter";
+  EXPECT_FALSE(Description({0x0b}).at(0x1000)) << "nothing was remembered";
+  EXPECT_FALSE(Description({0x0e}).at(0x1000)) << "cut off";
+  EXPECT_FALSE(Description({0x3f}).at(0x1000)) << "no such instruction";
+  EXPECT_FALSE(Description(std::vector<std::uint8_t>(200, 0x0a)).at(0x1000)) << "remembers for ever";
+}
+
+TEST(FrameRuleTest, SurvivesMutations) {
+  const Description original({0x41, 0x0e, 16, 0x86, 2, 0x43, 0x0d, 6, 0x0a, 0xc6, 0x0c, 7, 8, 0x41, 0x0b, 0x05, 3, 4});
+  std::mt19937_64 random(11);
+  int understood = 0;
+  for (int round = 0; round < 20000; ++round) {
+    Description d = original;
+    for (std::size_t i = 0; i < 1 + random() % 3; ++i) {
+      auto& bytes = random() % 2 == 0 ? d.cie : d.fde;
+      bytes[random() % bytes.size()] = static_cast<std::byte>(random());
+    }
+    if (random() % 8 == 0) d.fde.resize(8 + random() % (d.fde.size() - 8));
+    understood += d.at(0x1000 + random() % 64) ? 1 : 0;
+  }
+  EXPECT_GT(understood, 1000) << "the mutations must reach the interpreter";
 }
 
 /// Damage anywhere in an image may cost facts, never memory safety or an end (run with the sanitizers).

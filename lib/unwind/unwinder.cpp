@@ -90,9 +90,9 @@ int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t* info,
   dyn.start_ip = place->begin;
   dyn.end_ip = place->end;
   dyn.u.rti.segbase = table->base + place->bias;
-  dyn.u.rti.table_data = table->built.empty() ? table->table + place->bias : kBuiltTables;
-  dyn.u.rti.table_len = table->rows * sizeof(FrameEntry) / sizeof(unw_word_t);
-  context.built = table->built.empty() ? nullptr : &table->built;
+  dyn.u.rti.table_data = table->address != 0 ? table->address + place->bias : kBuiltTables;
+  dyn.u.rti.table_len = table->rows.size() * sizeof(FrameEntry) / sizeof(unw_word_t);
+  context.built = table->address != 0 ? nullptr : &table->rows;
   const int found = _Ux86_64_dwarf_search_unwind_table(space, ip, &dyn, info, need_unwind_info, arg);
   if (found == 0) context.no_description = false;
   return found == 0 ? 0 : -UNW_ENOINFO;
@@ -198,13 +198,96 @@ struct Unwinder::Walk {
   }
 };
 
+/// The quick way: as long as rules are simple, two or three words of memory lead to the next frame. Where it stops
+/// libunwind takes over with the registers as they are there.
+class Unwinder::QuickWalk {
+ public:
+  QuickWalk(const linux::AddressSpace& space, ImageCache& images, const Registers& registers)
+      : space_(space), images_(images), registers_(registers) {}
+
+  /// nullopt: something is not simple at the last frame. Never Broken: libunwind has the last word.
+  std::optional<End> run(RawStack& stack, std::size_t limit) {
+    stack.frames.push_back({registers_.pc.value, registers_.sp.value, false});
+    while (stack.frames.size() < limit) {
+      const auto end = step(stack.frames.size() > 1 ? 1 : 0);
+      if (end || stuck_) return end;
+      stack.frames.push_back({registers_.pc.value, registers_.sp.value, false});
+    }
+    return End::Limit;
+  }
+  const Registers& registers() const { return registers_; }
+
+ private:
+  /// @param back  1 for return addresses: the call itself decides, not what follows it.
+  std::optional<End> step(std::uint64_t back) {
+    const FrameRule* rule = rule_at(registers_.pc.value - back);
+    if (rule != nullptr && rule->outermost) return End::Outermost;
+    const auto base = rule == nullptr ? std::nullopt : rule->from_rbp ? registers_.rbp : std::optional(registers_.sp.value);
+    stuck_ = true;
+    if (!base) return std::nullopt;
+    const std::uint64_t cfa = *base + static_cast<std::uint64_t>(std::int64_t{rule->cfa});
+    if (cfa <= registers_.sp.value) return std::nullopt;
+    const auto pc = space_.memory.read_u64(RemoteAddr{cfa - 8});
+    if (!pc || *pc == 0) return std::nullopt;
+    Registers caller = registers_;
+    std::optional<std::uint64_t>* const slots[] = {&caller.rbx, &caller.rbp, &caller.r12,
+                                                   &caller.r13, &caller.r14, &caller.r15};
+    for (std::size_t i = 0; i < FrameRule::kRegisters; ++i) {
+      if (rule->saved[i] == FrameRule::kSame) continue;
+      slots[i]->reset();
+      if (rule->saved[i] == FrameRule::kUndefined) continue;
+      const auto value = space_.memory.read_u64(RemoteAddr{cfa + static_cast<std::uint64_t>(std::int64_t{rule->saved[i]})});
+      if (!value) return std::nullopt;
+      *slots[i] = *value;
+    }
+    caller.pc = RemoteAddr{*pc};
+    caller.sp = RemoteAddr{cfa};
+    registers_ = caller;
+    stuck_ = false;
+    return std::nullopt;
+  }
+
+  const FrameRule* rule_at(std::uint64_t pc) {
+    if (pc < place_.begin || pc >= place_.end) {
+      const auto place = images_.find(space_, pc);
+      place_ = place ? *place : Place{};
+    }
+    return place_.image == nullptr ? nullptr : place_.image->frame_rule(pc - place_.bias);
+  }
+
+  const linux::AddressSpace& space_;
+  ImageCache& images_;
+  Registers registers_;
+  Place place_;
+  bool stuck_ = false;
+};
+
 RawStack Unwinder::unwind(const linux::AddressSpace& space, const Registers& registers, std::size_t limit) {
-  Walk walk{.context = Context{.space = &space, .images = &images_, .registers = registers}, .stack = {},
-            .limit = limit};
-  if (!walk.start(space_for(space), registers.pc.value, registers.sp.value)) return std::move(walk.stack);
+  RawStack stack;
+  QuickWalk quick(space, images_, registers);
+  const auto end = quick.run(stack, limit);
+  if (end) {
+    stack.end = *end;
+    return stack;
+  }
+  const RawFrame last = stack.frames.back();
+  // a fresh cursor takes its pc for the instruction under way, but here it is a return address
+  const std::uint64_t back = stack.frames.size() > 1 ? 1 : 0;
+  stack.frames.pop_back();
+  Walk walk{.context = Context{.space = &space, .images = &images_, .registers = quick.registers()},
+            .stack = std::move(stack), .limit = limit};
+  if (!walk.start(space_for(space), last.pc - back, last.sp)) return std::move(walk.stack);
+  walk.stack.frames.back().pc = last.pc;
   walk.run();
   if (walk.stack.end == End::NoDescription) bridge(space, walk);
   if (walk.stack.end == End::MissingRegister) guess_frame_pointer(space, walk);
+  return std::move(walk.stack);
+}
+
+RawStack Unwinder::unwind_slowly(const linux::AddressSpace& space, const Registers& registers, std::size_t limit) {
+  Walk walk{.context = Context{.space = &space, .images = &images_, .registers = registers}, .stack = {},
+            .limit = limit};
+  if (walk.start(space_for(space), registers.pc.value, registers.sp.value)) walk.run();
   return std::move(walk.stack);
 }
 

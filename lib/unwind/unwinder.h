@@ -41,8 +41,12 @@ class Unwinder {
   /// frames from there on are marked as guessed.
   RawStack unwind(const linux::AddressSpace& space, const Registers& registers, std::size_t limit);
 
+  /// The same by libunwind alone: what the quick way is tested against.
+  RawStack unwind_slowly(const linux::AddressSpace& space, const Registers& registers, std::size_t limit);
+
  private:
   struct Walk;
+  class QuickWalk;
   void bridge(const linux::AddressSpace& space, Walk& walk);
   void guess_frame_pointer(const linux::AddressSpace& space, Walk& walk);
   struct AddrSpaceDelete {
