@@ -288,28 +288,56 @@ std::map<ObjectId, Objects::Place> Objects::find_places() {
   return places;
 }
 
+namespace {
+
+/// A socket with something in its queue.
+struct Carrier {
+  bool looked_at = false;
+  bool near = false;        ///< a process that is looked into can receive from it
+  std::uint32_t fds = 0;
+};
+
+}  // namespace
+
 /// Descriptors in flight: whoever receives them is a holder that no table shows.
 void Objects::find_fds_in_flight() {
   std::set<std::uint64_t> full;
   for (const std::uint64_t ino : sockets_.unix_with_data()) full.insert(ino);
-  std::set<std::uint64_t> held;
-  std::map<ObjectId, std::uint32_t> in_flight;
+  std::map<std::uint64_t, Carrier> carriers;
   for_each_table(system_, [&](ProcessEntry& process, Tid tid, std::vector<Fd>& fds) {
     for (const Fd& fd : fds) {
-      if (!is_socket(fd.object.kind) || !full.contains(fd.object.ino) || !held.insert(fd.object.ino).second) continue;
+      if (!is_socket(fd.object.kind) || !full.contains(fd.object.ino)) continue;
+      Carrier& carrier = carriers[fd.object.ino];
+      carrier.near = carrier.near || process.examined;
+      if (carrier.looked_at) continue;
+      carrier.looked_at = true;
       const auto info = fdinfo_of(system_, process, tid, fd.fd);
-      if (!info) unknown_fds_in_flight_ = true;
-      if (info && info->scm_fds > 0) in_flight[fd.object] = info->scm_fds;
+      carrier.fds = info ? info->scm_fds : 1;
     }
   });
   // in a backlog or in flight itself: nobody's descriptor tells what its queue holds
-  if (held.size() < full.size()) unknown_fds_in_flight_ = true;
-  for (const auto& [id, count] : in_flight) {
+  if (carriers.size() < full.size()) unknown_fds_in_flight_ = true;
+  for (const auto& [ino, carrier] : carriers) {
+    if (carrier.fds == 0) continue;
     unknown_fds_in_flight_ = true;
+    // between strangers it is no more than a doubt; what somebody of ours can receive makes him a holder
+    const ObjectId id = sockets_.id_of(ino);
+    if (!carrier.near && !is_peer_near(id)) continue;
     add(id, {}, Access::None);
     Object& object = objects_.at(id);
-    if (object.socket) object.socket->fds_in_flight = count;
+    if (object.socket) object.socket->fds_in_flight = carrier.fds;
   }
+}
+
+/// Does a process that is looked into hold the other end?
+bool Objects::is_peer_near(const ObjectId& id) {
+  const auto socket = sockets_.describe(id.ino);
+  if (!socket || socket->peer.kind == ObjectKind::Unknown) return false;
+  bool near = false;
+  for_each_table(system_, [&](ProcessEntry& process, Tid, std::vector<Fd>& fds) {
+    near = near || (process.examined && std::ranges::find(fds, socket->peer, &Fd::object) != fds.end());
+  });
+  return near;
 }
 
 void Objects::read_facts() {

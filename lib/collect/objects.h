@@ -46,6 +46,7 @@ class Objects {
   void identify(snapshot::ObjectKind kind);
   void refresh(ProcessEntry& process, ThreadEntry& thread);
   void find_fds_in_flight();
+  bool is_peer_near(const snapshot::ObjectId& id);
   std::map<snapshot::ObjectId, Place> find_places();
   void read_facts_of(snapshot::Object& object, const Place& place);
   void mark_kernel_users();

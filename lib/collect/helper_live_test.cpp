@@ -1,0 +1,119 @@
+#include "collect/helper.h"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <cstdlib>
+
+#include "linux/testing.h"
+
+namespace ipcdoctor::collect {
+namespace {
+
+using std::chrono::milliseconds;
+
+const Limits kQuick{milliseconds(5000), milliseconds(100)};
+
+TEST(Helper, ReturnsTheLastAnswer) {
+  const auto answer = run_in_helper(kQuick, [](Progress&, const Send& send) {
+    send("first");
+    send(std::string(300000, 'x'));
+  });
+
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->size(), 300000U);
+}
+
+TEST(Helper, LeavesOutTheReadThatNeverReturns) {
+  const auto answer = run_in_helper(kQuick, [](Progress& progress, const Send& send) {
+    const Risk risk(progress, Pid{42}, Fact::Memory, 43);
+    if (risk.allowed()) ::pause();
+    send(to_string(progress.skipped().at(0)));
+  });
+
+  ASSERT_TRUE(answer) << to_string(answer.error());
+  EXPECT_EQ(*answer, "read memory of 42/43");
+}
+
+TEST(Helper, SurvivesACrash) {
+  const auto answer = run_in_helper(kQuick, [](Progress& progress, const Send& send) {
+    const Risk risk(progress, Pid{42}, Fact::Stack);
+    if (risk.allowed()) (void)::raise(SIGKILL);
+    send("after");
+  });
+
+  ASSERT_TRUE(answer) << to_string(answer.error());
+  EXPECT_EQ(*answer, "after");
+}
+
+TEST(Helper, KeepsADraftWhenTimeIsOver) {
+  const auto answer = run_in_helper({milliseconds(300), milliseconds(10000)}, [](Progress&, const Send& send) {
+    send("draft");
+    ::pause();
+  });
+
+  ASSERT_TRUE(answer) << to_string(answer.error());
+  EXPECT_EQ(*answer, "draft");
+}
+
+TEST(Helper, GivesUpInTime) {
+  const auto begin = std::chrono::steady_clock::now();
+
+  const auto answer = run_in_helper({milliseconds(300), milliseconds(10000)}, [](Progress&, const Send&) { ::pause(); });
+
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().cause, Cause::TimedOut);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, milliseconds(2000));
+}
+
+TEST(Helper, KnowsWhenItsTimeIsNearlyOver) {
+  const auto answer = run_in_helper({milliseconds(500), milliseconds(10000)}, [](Progress& progress, const Send& send) {
+    while (!progress.is_late()) (void)::usleep(1000);
+    send("in time");
+  });
+
+  EXPECT_TRUE(answer);
+}
+
+TEST(Helper, HoldsNoneOfOurDescriptors) {
+  const linux::testing::Pipe pipe;
+
+  const auto answer = run_in_helper(kQuick, [&](Progress&, const Send& send) {
+    send(::fcntl(pipe.writer(), F_GETFD) < 0 ? "closed" : "open");
+  });
+
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(*answer, "closed");
+}
+
+TEST(Helper, DiesWithItsParent) {
+  const linux::testing::Pipe pipe;
+  {
+    const linux::testing::Child parent([&] {
+      (void)run_in_helper({milliseconds(60000), milliseconds(60000)}, [&](Progress&, const Send&) { ::pause(); });
+      return 0;
+    });
+    ASSERT_TRUE(linux::testing::eventually([&] {
+      const auto dir = parent.dir();
+      const auto children = dir->read("task/" + std::to_string(parent.pid().value) + "/children");
+      if (!children || children->empty()) return false;
+      const int pid = std::atoi(children->c_str());
+      return ::write(pipe.writer(), &pid, sizeof pid) == sizeof pid;
+    }));
+  }
+  int helper = 0;
+  ASSERT_EQ(::read(pipe.reader(), &helper, sizeof helper), static_cast<ssize_t>(sizeof helper));
+
+  EXPECT_TRUE(linux::testing::eventually([&] {
+    const auto dir = linux::ProcDir::open(Pid{helper});
+    const auto stat = dir ? linux::read_stat(*dir) : Result<linux::Stat>(dir.error());
+    return !stat || stat->state == 'Z';
+  }));
+}
+
+}  // namespace
+}  // namespace ipcdoctor::collect
