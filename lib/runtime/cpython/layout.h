@@ -11,7 +11,6 @@ namespace ipcdoctor::runtime::cpython {
 /// 0 = this version has no such member, except where a structure really begins with it (see the table in layout.cpp).
 struct Layout {
   int minor = 0;                  ///< 11 of 3.11
-  bool free_threaded = false;
 
   std::uint64_t runtime_interpreters = 0;   ///< _PyRuntimeState.interpreters.head
   std::uint64_t interp_next = 0;
@@ -36,7 +35,6 @@ struct Layout {
   std::uint64_t frame_value_stack = 0;      ///< up to 3.10: f_valuestack
   std::uint64_t frame_block_count = 0;      ///< up to 3.10: f_iblock
   std::uint64_t frame_blocks = 0;           ///< up to 3.10: f_blockstack of {type, handler, level}
-  std::uint64_t frame_tlbc_index = 0;       ///< free-threaded 3.14 and later
 
   std::uint64_t code_filename = 0, code_name = 0, code_qualname = 0;
   std::uint64_t code_first_line = 0, code_line_table = 0, code_exception_table = 0;
@@ -51,6 +49,7 @@ struct Layout {
 
   std::uint64_t gil_in_runtime = 0;         ///< up to 3.11: the struct is in _PyRuntime
   std::uint64_t gil_in_interp = 0;          ///< from 3.12: pointer in the interpreter state
+  std::uint64_t interp_own_gil = 0;         ///< debug offsets only: where the interpreter's own GIL is in it
   std::uint64_t gil_holder = 8, gil_locked = 16, gil_size = 208;
 };
 
@@ -64,7 +63,8 @@ Result<Layout> layout_of(int minor);
 
 /// The layout of 3.13 and later, from the _Py_DebugOffsets that a runtime begins with.
 /// @param words  the first words of _PyRuntime, from the cookie on (at least kDebugOffsetWords).
-/// @return Unsupported: no cookie, or a version whose table has another order; Malformed: offsets that cannot be.
+/// 3.13 was measured; 3.14 and 3.15 follow their headers and have not been seen running.
+/// @return Unsupported: no cookie, a free-threaded build, or a version whose table has another order; Malformed: offsets that cannot be.
 inline constexpr std::size_t kDebugOffsetWords = 64;
 Result<Layout> layout_from_debug_offsets(std::span<const std::uint64_t> words);
 

@@ -43,7 +43,6 @@ TEST(Layout, ReadsDebugOffsetsOf313) {
   const auto layout = layout_from_debug_offsets(debug_offsets_of_3_13());
   ASSERT_TRUE(layout);
   EXPECT_EQ(layout->minor, 13);
-  EXPECT_FALSE(layout->free_threaded);
   EXPECT_EQ(layout->runtime_interpreters, 632U);
   EXPECT_EQ(layout->interp_threads, 7344U);
   EXPECT_EQ(layout->interp_modules, 7656U);
@@ -54,6 +53,39 @@ TEST(Layout, ReadsDebugOffsetsOf313) {
   EXPECT_EQ(layout->gil_in_interp, 16U);
   EXPECT_EQ(layout->gil_holder, 8U);   // within the GIL's own struct
   EXPECT_EQ(layout->gil_locked, 16U);
+}
+
+// 3.14 puts threads_main, code_object_generation and tlbc_generation between those of 3.13.
+TEST(Layout, FollowsTheOrderOf314And315) {
+  auto words = debug_offsets_of_3_13();
+  words[1] = 0x030e00f0;
+  words.insert(words.begin() + 10, 7360);
+  words.insert(words.begin() + 20, {7800, 7808});
+  words.insert(words.begin() + 37, {64, 0});
+  const auto layout = layout_from_debug_offsets(words);
+  ASSERT_TRUE(layout);
+  EXPECT_EQ(layout->minor, 14);
+  EXPECT_EQ(layout->interp_modules, 7656U);
+  EXPECT_EQ(layout->gil_locked, 16U);
+  EXPECT_EQ(layout->thread_native_id, 160U);
+  EXPECT_EQ(layout->frame_owner, 70U);
+  EXPECT_EQ(layout->code_instructions, 200U);
+
+  words[1] = 0x030f00f0;
+  words.insert(words.begin() + 27, {80, 88});
+  words.insert(words.begin() + 33, {1, 2, 3, 4, 5});
+  const auto later = layout_from_debug_offsets(words);
+  ASSERT_TRUE(later);
+  EXPECT_EQ(later->thread_ident, 152U);
+  EXPECT_EQ(later->thread_native_id, 160U);
+  EXPECT_EQ(later->frame_locals, 72U);
+  EXPECT_EQ(later->code_line_table, 136U);
+}
+
+TEST(Layout, RefusesFreeThreadedBuilds) {
+  auto words = debug_offsets_of_3_13();
+  words[2] = 1;
+  EXPECT_EQ(layout_from_debug_offsets(words).error().cause, Cause::Unsupported);
 }
 
 TEST(Layout, RefusesWhatIsNoTableOrCannotBeOne) {
