@@ -30,10 +30,11 @@ const Probe kHeavy{"IPC902", "heavy", "", [](const Context& c) {
 const Probe kFallback{"IPC900", "fallback", "", [](const Context& c) {
                         return Answer{Outcome::Found, {about_first_set(c, kFallback, 0)}, {}};
                       }};
-const Probe kAboutLive{"IPC903", "live", "", [](const Context& c) {
-                         const std::array stuck = {task(40)};
-                         return Answer{Outcome::Found, {start_finding(c, kAboutLive, Verdict::Waiting, stuck)}, {}};
-                       }};
+const Probe kAboutLive{
+    "IPC903", "live", "", [](const Context& c) {
+      const std::array stuck = {task(40)};
+      return Answer{Outcome::Found, {start_finding(c, kAboutLive, Verdict::Waiting, stuck)}, {}};
+    }};
 const Probe kBlind{"IPC904", "blind", "", [](const Context&) {
                      return Answer{Outcome::Inconclusive, {}, {Error{Cause::Denied, 13, "read x"}}};
                    }};

@@ -77,6 +77,20 @@ void fill_frozen(Finding& finding, const Snapshot& snapshot, const Frozen& froze
   finding.weight = 62;
 }
 
+/// The two sides may form a set of their own; a person at the terminal can end it, so it is no
+/// deadlock.
+Finding start_frozen(const Context& context, const Frozen& frozen) {
+  const int set = set_of(context, frozen.writer);
+  if (set < 0)
+    return diagnosis::start_finding(context, kExternalInput, diagnosis::Verdict::Stuck,
+                                    with_those_behind(context, {frozen.writer}));
+  Finding finding = diagnosis::start_finding(context, kExternalInput, set);
+  finding.verdict = diagnosis::Verdict::Stuck;
+  finding.grade = diagnosis::Grade::None;
+  finding.assumptions.clear();
+  return finding;
+}
+
 /// A read of the terminal, or of a standard input that only processes outside the tree hold open.
 bool reads_from_outside(const Context& context, const Ends& ends, TaskRef task,
                         const Thread& thread) {
@@ -140,9 +154,7 @@ diagnosis::Answer run(const Context& context) {
   const Ends ends(context.snapshot);
   std::vector<Finding> findings;
   for (const Frozen& frozen : frozen_terminals(context, ends)) {
-    const std::vector<TaskRef> stuck = with_those_behind(context, {frozen.writer});
-    Finding finding =
-        diagnosis::start_finding(context, kExternalInput, diagnosis::Verdict::Stuck, stuck);
+    Finding finding = start_frozen(context, frozen);
     fill_frozen(finding, context.snapshot, frozen);
     findings.push_back(std::move(finding));
   }

@@ -17,7 +17,12 @@ constexpr std::uint64_t kPts = 0x8801;
 Builder password_prompt() {
   Builder b;
   b.process(40).fd(5, pipe(7), Access::Read).thread().at("/src/app.py", 17, "main").reads(5);
-  b.process(41).child_of(40).fd(1, pipe(7), Access::Write).fd(3, object(ObjectKind::Terminal, 0, kPts)).thread().reads(3);
+  b.process(41)
+      .child_of(40)
+      .fd(1, pipe(7), Access::Write)
+      .fd(3, object(ObjectKind::Terminal, 0, kPts))
+      .thread()
+      .reads(3);
   return b;
 }
 

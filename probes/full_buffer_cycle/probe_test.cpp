@@ -15,8 +15,18 @@ using ::testing::UnorderedElementsAre;
 /// The parent reads stdout to its end while the child fills stderr.
 Builder stdout_then_stderr() {
   Builder b;
-  b.process(40).fd(3, pipe(7), Access::Read).fd(4, pipe(8), Access::Read).thread().at("/src/app.c", 18, "main").reads(3);
-  b.process(41).child_of(40).fd(1, pipe(7), Access::Write).fd(2, pipe(8), Access::Write).thread().writes(2);
+  b.process(40)
+      .fd(3, pipe(7), Access::Read)
+      .fd(4, pipe(8), Access::Read)
+      .thread()
+      .at("/src/app.c", 18, "main")
+      .reads(3);
+  b.process(41)
+      .child_of(40)
+      .fd(1, pipe(7), Access::Write)
+      .fd(2, pipe(8), Access::Write)
+      .thread()
+      .writes(2);
   b.object(pipe(8)).queued = 65536;
   return b;
 }

@@ -15,8 +15,19 @@ using ::testing::UnorderedElementsAre;
 /// A client logs to a datagram socket; the log daemon waits for the client.
 Builder log_daemon_waits() {
   Builder b;
-  b.process(40).fd(3, unix_socket(1)).fd(5, pipe(7), Access::Write).thread().at("/src/app.py", 31, "main").writes(3);
-  b.process(41).comm("logd").child_of(40).fd(3, unix_socket(2)).fd(4, pipe(7), Access::Read).thread().reads(4);
+  b.process(40)
+      .fd(3, unix_socket(1))
+      .fd(5, pipe(7), Access::Write)
+      .thread()
+      .at("/src/app.py", 31, "main")
+      .writes(3);
+  b.process(41)
+      .comm("logd")
+      .child_of(40)
+      .fd(3, unix_socket(2))
+      .fd(4, pipe(7), Access::Read)
+      .thread()
+      .reads(4);
   b.object(unix_socket(1)).socket->type = "dgram";
   b.object(unix_socket(2)).socket->type = "dgram";
   b.object(unix_socket(1)).socket->peer = unix_socket(2);
@@ -32,7 +43,11 @@ TEST(FullQueueNoConsumer, FindsADatagramSocketWhoseReaderIsStuck) {
 
 TEST(FullQueueNoConsumer, FindsABoundedQueueWhoseConsumerIsDead) {
   Builder b;
-  b.process(40).python().thread().activity("multiprocessing.Queue.put", {}).shared_futex(9, LockKind::PySemLock);
+  b.process(40)
+      .python()
+      .thread()
+      .activity("multiprocessing.Queue.put", {})
+      .shared_futex(9, LockKind::PySemLock);
   b.process(41).child_of(40).zombie();
   b.area(9, {40});
 

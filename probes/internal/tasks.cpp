@@ -30,6 +30,26 @@ bool waits_in_poll(WaitKind kind) {
   return kind == WaitKind::Poll || kind == WaitKind::Epoll;
 }
 
+/// Whether the parent of `process` cannot be who started it, seen from one target.
+bool was_adopted(const Snapshot& snapshot, const Process& process, const Process& root) {
+  const Process* parent = snapshot::find_process(snapshot, process.ppid);
+  const bool init = process.ppid.value == 1 || (parent != nullptr && parent->inits_pid_ns);
+  const bool adopter =
+      init || process.ppid == root.ppid || is_ancestor(snapshot, process.ppid, root.pid);
+  const bool later =
+      std::tuple(process.start_ticks, process.pid) > std::tuple(root.start_ticks, root.pid);
+  if (!adopter || process.ppid == root.pid) return false;
+  // A child has its parent's session unless it made its own.
+  if (parent != nullptr && parent->sid == process.sid) return false;
+  const bool leads = process.sid == process.pid;
+  if (leads) return later;
+  if (parent != nullptr) return true;
+  // The parent was not looked into. It is older than the root, so its session is neither one that
+  // the root leads nor one that was made later.
+  if (process.sid == root.sid) return root.sid == root.pid || init;
+  return later && process.sid.value != 1 && process.sid > root.pid;
+}
+
 }  // namespace
 
 const Wait* wait_of(const Snapshot& snapshot, TaskRef task) {
@@ -41,6 +61,15 @@ std::vector<TaskRef> members(const graph::StuckSet& set) {
   std::vector<TaskRef> tasks = set.core;
   tasks.insert(tasks.end(), set.behind.begin(), set.behind.end());
   return tasks;
+}
+
+int set_of(const Context& context, TaskRef task) {
+  const auto& sets = context.graph.stuck_sets();
+  for (std::size_t i = 0; i < sets.size(); ++i) {
+    const std::vector<TaskRef> tasks = members(sets[i]);
+    if (std::ranges::find(tasks, task) != tasks.end()) return static_cast<int>(i);
+  }
+  return -1;
 }
 
 bool contains(const std::vector<TaskRef>& tasks, Pid pid) {
@@ -193,29 +222,13 @@ bool is_of_tree(const Process& process) {
 }
 
 bool left_the_tree(const Snapshot& snapshot, const Process& process) {
-  if (process.scope == Scope::Target || process.scope == Scope::Descendant || process.exited)
-    return false;
-  const Process* parent = snapshot::find_process(snapshot, process.ppid);
-  const bool adopted_by_init =
-      process.ppid.value == 1 || (parent != nullptr && parent->inits_pid_ns);
-  for (const Pid target : snapshot.targets) {
+  const bool inside = process.scope == Scope::Target || process.scope == Scope::Descendant;
+  if (inside || process.exited) return false;
+  return std::ranges::any_of(snapshot.targets, [&](const Pid target) {
     const Process* root = snapshot::find_process(snapshot, target);
-    if (root == nullptr || is_ancestor(snapshot, process.pid, target)) continue;
-    // A child of the adopter would be of the adopter's session, unless it leads one itself.
-    const bool parent_elsewhere = parent != nullptr ? parent->sid != process.sid
-                                  : adopted_by_init
-                                      ? process.sid.value != 1
-                                      : process.sid == root->sid && root->sid == root->pid;
-    const bool leads = process.sid == process.pid;
-    if (!leads && parent_elsewhere) return true;
-    const bool adopter = adopted_by_init || process.ppid == root->ppid ||
-                         is_ancestor(snapshot, process.ppid, target);
-    const bool elsewhere = parent == nullptr || parent->sid != process.sid;
-    const bool later =
-        std::tuple(process.start_ticks, process.pid) > std::tuple(root->start_ticks, root->pid);
-    if (leads && adopter && elsewhere && later && process.ppid != target) return true;
-  }
-  return false;
+    return root != nullptr && !is_ancestor(snapshot, process.pid, target) &&
+           was_adopted(snapshot, process, *root);
+  });
 }
 
 bool is_leaked_over_exec(const Process& process, int fd) {

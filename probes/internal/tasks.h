@@ -22,6 +22,8 @@ const Wait* wait_of(const Snapshot& snapshot, TaskRef task);
 /// core, then behind.
 std::vector<TaskRef> members(const graph::StuckSet& set);
 bool contains(const std::vector<TaskRef>& tasks, Pid pid);
+/// The index of the stuck set that has this task; -1 if none has.
+int set_of(const Context& context, TaskRef task);
 
 /// Errors of facts that were needed about the members of the sets: what makes an answer
 /// inconclusive.
@@ -53,9 +55,9 @@ bool is_ancestor(const Snapshot& snapshot, Pid older, Pid younger);
 /// A process of the target's tree or one that came from it.
 bool is_of_tree(const Process& process);
 
-/// It came from the tree but its parent ended: init or a subreaper adopted it. In doubt false.
-/// Sure when its parent is of another session than it and it does not lead its own; for a session
-/// leader its start must be later than the target's and its parent's session another.
+/// It came from the tree but its parent ended: init, or a subreaper above the target, adopted it.
+/// In doubt false. Its session tells: a child of the adopter would be of the adopter's session or
+/// lead its own, and what leads its own must be younger than the target.
 bool left_the_tree(const Snapshot& snapshot, const Process& process);
 
 /// The descriptor was inherited over exec although no program expects it: above stderr, and the

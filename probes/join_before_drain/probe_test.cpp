@@ -14,8 +14,19 @@ using ::testing::UnorderedElementsAre;
 
 Builder join_then_recv() {
   Builder b;
-  b.process(40).python().fd(3, pipe(7), Access::Read).thread().at("/src/app.py", 23, "main").waits_for_child(41);
-  b.process(41).python().child_of(40).fd(4, pipe(7), Access::Write).thread().at("/src/app.py", 12, "parse").writes(4);
+  b.process(40)
+      .python()
+      .fd(3, pipe(7), Access::Read)
+      .thread()
+      .at("/src/app.py", 23, "main")
+      .waits_for_child(41);
+  b.process(41)
+      .python()
+      .child_of(40)
+      .fd(4, pipe(7), Access::Write)
+      .thread()
+      .at("/src/app.py", 12, "parse")
+      .writes(4);
   return b;
 }
 
@@ -39,7 +50,12 @@ TEST(JoinBeforeDrain, FindsAThreadThatJoinsTheWriterOfItsOwnEventfd) {
 TEST(JoinBeforeDrain, IgnoresAChildThatWritesToSomebodyElse) {
   Builder b;
   b.process(40).thread().waits_for_child(41);
-  b.process(41).child_of(40).fd(1, pipe(7), Access::Write).fd(3, pipe(7), Access::Read).thread().writes(1);
+  b.process(41)
+      .child_of(40)
+      .fd(1, pipe(7), Access::Write)
+      .fd(3, pipe(7), Access::Read)
+      .thread()
+      .writes(1);
 
   EXPECT_EQ(ask(kJoinBeforeDrain, b).outcome, Outcome::NotFound);
 }

@@ -100,15 +100,6 @@ Finding describe(const Context& context, const Leak& leak, int set) {
   return finding;
 }
 
-int set_of(const Context& context, TaskRef task) {
-  const auto& sets = context.graph.stuck_sets();
-  for (std::size_t i = 0; i < sets.size(); ++i) {
-    const std::vector<TaskRef> tasks = members(sets[i]);
-    if (std::ranges::find(tasks, task) != tasks.end()) return static_cast<int>(i);
-  }
-  return -1;
-}
-
 diagnosis::Answer run(const Context& context) {
   std::vector<Finding> findings;
   for (const Leak& leak : leaks_of(context))

@@ -19,7 +19,8 @@ Builder lock_of_a_daemon() {
   waiter.file_lock(file(5), "flock");
   waiter.process().sid = Pid{40};
   waiter.process().ppid = Pid{30};
-  auto agent = b.process(44).comm("agent").scope(Scope::Related).child_of(1).fd(9, file(5)).thread();
+  auto agent =
+      b.process(44).comm("agent").scope(Scope::Related).child_of(1).fd(9, file(5)).thread();
   agent.sleeps();
   agent.process().sid = Pid{40};
   b.lock({file(5), "flock", true, 0, ~std::uint64_t{0}, Pid{41}, {{Pid{44}, 9}}});

@@ -81,7 +81,7 @@ Finding describe(const Context& context, int set, const Pool& pool) {
                     : "Give the token back before any other wait, and take it with a non-blocking "
                       "read: poll() may say readable "
                       "and another process be faster.";
-  finding.weight = 50;
+  finding.weight = 76;
   return finding;
 }
 

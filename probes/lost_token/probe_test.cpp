@@ -14,10 +14,19 @@ using ::testing::UnorderedElementsAre;
 
 Builder pool_of_tokens() {
   Builder b;
-  auto a = b.process(40).fd(3, pipe(1), Access::Read).fd(4, pipe(1), Access::Write).fd(6, pipe(2), Access::Write).thread();
+  auto a = b.process(40)
+               .fd(3, pipe(1), Access::Read)
+               .fd(4, pipe(1), Access::Write)
+               .fd(6, pipe(2), Access::Write)
+               .thread();
   a.reads(3);
   a.wait().size = 1;
-  auto other = b.process(41).child_of(40).fd(3, pipe(1), Access::Read).fd(4, pipe(1), Access::Write).fd(5, pipe(2), Access::Read).thread();
+  auto other = b.process(41)
+                   .child_of(40)
+                   .fd(3, pipe(1), Access::Read)
+                   .fd(4, pipe(1), Access::Write)
+                   .fd(5, pipe(2), Access::Read)
+                   .thread();
   other.reads(5);
   return b;
 }

@@ -95,6 +95,17 @@ std::string fix(const Snapshot& snapshot, Pid pid, TaskRef task) {
          "is complete, shutdown(fd, SHUT_WR) says so.";
 }
 
+/// Both sides of one conversation, or takers from queues where a sentinel may be missing.
+int weight(const Snapshot& snapshot, const std::vector<Flow>& flows) {
+  int weight = 71;
+  for (const Flow& flow : flows) {
+    const std::string& call = snapshot::find_thread(snapshot, flow.task)->activity.call;
+    if (call.ends_with(".auth")) return 77;  // one side has an authkey, the other does not
+    if (call.ends_with("Queue.get") || call.ends_with(".worker.get")) weight = 30;
+  }
+  return weight;
+}
+
 Finding describe(const Context& context, int set, const std::vector<Flow>& flows) {
   Finding finding = diagnosis::start_finding(context, kMutualReceive, set);
   const Snapshot& snapshot = context.snapshot;
@@ -112,7 +123,7 @@ Finding describe(const Context& context, int set, const std::vector<Flow>& flows
         "should send, but waits for " + diagnosis::describe_wait(snapshot, task)));
   }
   finding.fix = fix(snapshot, guilty.front(), task_of(tasks, guilty.front()));
-  finding.weight = 30;
+  finding.weight = weight(snapshot, flows);
   return finding;
 }
 

@@ -33,7 +33,12 @@ TEST(MutualReceive, BlamesTheOneThatAllOthersWaitFor) {
   auto master = b.process(40).fd(3, pipe(1), Access::Write).fd(4, pipe(2), Access::Read).thread();
   master.reads(4);
   for (const int pid : {41, 42, 43})
-    b.process(pid).child_of(40).fd(0, pipe(1), Access::Read).fd(1, pipe(2), Access::Write).thread().reads(0);
+    b.process(pid)
+        .child_of(40)
+        .fd(0, pipe(1), Access::Read)
+        .fd(1, pipe(2), Access::Write)
+        .thread()
+        .reads(0);
 
   EXPECT_THAT(culprits(ask(kMutualReceive, b)), ElementsAre(40));
 }
@@ -41,7 +46,12 @@ TEST(MutualReceive, BlamesTheOneThatAllOthersWaitFor) {
 TEST(MutualReceive, IgnoresACycleInWhichOneWrites) {
   Builder b;
   b.process(40).fd(3, pipe(7), Access::Read).fd(4, pipe(8), Access::Write).thread().reads(3);
-  b.process(41).child_of(40).fd(0, pipe(8), Access::Read).fd(1, pipe(7), Access::Write).thread().writes(1);
+  b.process(41)
+      .child_of(40)
+      .fd(0, pipe(8), Access::Read)
+      .fd(1, pipe(7), Access::Write)
+      .thread()
+      .writes(1);
   b.process(41).fd(2, pipe(8), Access::Read);
 
   EXPECT_NE(ask(kMutualReceive, b).outcome, Outcome::Found);

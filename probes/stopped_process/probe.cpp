@@ -32,15 +32,16 @@ std::string reason(const Snapshot& snapshot, TaskRef task) {
   const Wait* wait = wait_of(snapshot, task);
   if (process->tracer.value != 0) return "stopped by its tracer " + name(snapshot, process->tracer);
   if (wait == nullptr) return "stopped";
-  const bool on_terminal = std::ranges::any_of(wait->objects, [](const snapshot::Awaited& a) {
-    return a.object.kind == snapshot::ObjectKind::Terminal;
-  });
+  const bool on_terminal =
+      process->fds && std::ranges::any_of(*process->fds, [](const snapshot::Fd& fd) {
+        return fd.object.kind == snapshot::ObjectKind::Terminal;
+      });
   if (wait->call == "read" && on_terminal)
-    return "stopped by SIGTTIN: it reads from the terminal in the background";
+    return "stopped, as by SIGTTIN: it reads from the terminal in the background";
   if (wait->call == "write" && on_terminal)
-    return "stopped by SIGTTOU: it writes to the terminal in the background";
+    return "stopped, as by SIGTTOU: it writes to the terminal in the background";
   if (wait->call == "ioctl")
-    return "stopped, probably by SIGTTOU: it changes the terminal's settings in the background";
+    return "stopped, as by SIGTTOU: it changes the terminal's settings in the background";
   return "stopped in the middle of " + (wait->call.empty() ? "its work" : wait->call);
 }
 

@@ -15,7 +15,8 @@ using ::testing::UnorderedElementsAre;
 Builder stopped_helper() {
   Builder b;
   b.process(40).thread().at("/src/app.py", 14, "main").waits_for_child(41);
-  auto helper = b.process(41).comm("sh").child_of(40).fd(0, object(ObjectKind::Terminal, 0, 0x8801)).thread();
+  auto helper =
+      b.process(41).comm("sh").child_of(40).fd(0, object(ObjectKind::Terminal, 0, 0x8801)).thread();
   helper.waits(WaitKind::Stopped, "read").on(0, true, false);
   helper.last().state = 'T';
   return b;

@@ -33,11 +33,13 @@ Pid dead_child_of(const Snapshot& snapshot, Pid parent) {
   return {};
 }
 
-/// The copy came with the other end, or over exec to a program that does not know it.
+/// The copy came with the other end, or over exec to a program that does not know it. Whoever
+/// started the writer made the pipe and may well be the reader; a socket has no direction to tell.
 bool is_mere_copy(const Snapshot& snapshot, const Ends& ends, const Holder& holder,
-                  const ObjectId& object) {
+                  const ObjectId& object, Pid writer) {
   const Process* process = snapshot::find_process(snapshot, holder.pid);
-  if (process == nullptr) return false;
+  if (process == nullptr || object.kind != snapshot::ObjectKind::Pipe) return false;
+  if (is_ancestor(snapshot, holder.pid, writer)) return false;
   for (const Thread& thread : process->threads)
     for (const ObjectId& id : received_objects(snapshot, {holder.pid, thread.tid}))
       if (id == object) return false;
@@ -59,7 +61,7 @@ std::optional<DeafPipe> judge(const Context& context, const Ends& ends,
     if (!known) deaf.holders.push_back(holder);
     if (!contains(tasks, holder.pid)) return std::nullopt;
     const bool own = holder.pid == writer.pid;
-    if (!own && (!is_mere_copy(snapshot, ends, holder, object) ||
+    if (!own && (!is_mere_copy(snapshot, ends, holder, object, writer.pid) ||
                  waits_for_exit(snapshot, holder.pid, writer.pid)))
       return std::nullopt;
   }

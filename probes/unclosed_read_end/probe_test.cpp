@@ -15,7 +15,12 @@ using ::testing::UnorderedElementsAre;
 /// The child that should have read is a zombie; the parent has the read end too.
 Builder writer_with_a_dead_child() {
   Builder b;
-  b.process(40).fd(3, pipe(7), Access::Read).fd(4, pipe(7), Access::Write).thread().at("/src/app.py", 19, "main").writes(4);
+  b.process(40)
+      .fd(3, pipe(7), Access::Read)
+      .fd(4, pipe(7), Access::Write)
+      .thread()
+      .at("/src/app.py", 19, "main")
+      .writes(4);
   b.process(41).child_of(40).zombie();
   return b;
 }
@@ -38,7 +43,12 @@ TEST(UnclosedReadEnd, IgnoresAWakeUpPipeThatIsFull) {
 TEST(UnclosedReadEnd, IgnoresAReaderThatIsBusyWriting) {
   Builder b;
   b.process(40).fd(3, pipe(8), Access::Read).fd(4, pipe(7), Access::Write).thread().writes(4);
-  b.process(41).child_of(40).fd(0, pipe(7), Access::Read).fd(1, pipe(8), Access::Write).thread().writes(1);
+  b.process(41)
+      .child_of(40)
+      .fd(0, pipe(7), Access::Read)
+      .fd(1, pipe(8), Access::Write)
+      .thread()
+      .writes(1);
 
   EXPECT_EQ(ask(kUnclosedReadEnd, b).outcome, Outcome::NotFound);
 }

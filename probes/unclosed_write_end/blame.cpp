@@ -17,8 +17,9 @@ bool has_eof(const Snapshot& snapshot, const ObjectId& id) {
     return true;
   if (id.kind != ObjectKind::UnixSocket && id.kind != ObjectKind::InetSocket) return false;
   const Object* object = snapshot::find_object(snapshot, id);
+  // What a listener has not accepted yet can only get an answer, not an end.
   return object != nullptr && object->socket && object->socket->type != "dgram" &&
-         object->socket->state != "listen";
+         object->socket->state != "listen" && !object->socket->peer_in_backlog;
 }
 
 bool only_polls(const Snapshot& snapshot, Pid pid) {

@@ -138,20 +138,27 @@ std::string fix(const Snapshot& snapshot, const Blame& blame, TaskRef task) {
   return c_fix(snapshot, blame, task);
 }
 
-int weight(const EofWait& eof, const graph::StuckSet& set) {
+/// It takes items from a queue of Python's library: there a sentinel ends it, not EOF.
+bool takes_items(const Snapshot& snapshot, TaskRef task) {
+  const Thread* thread = snapshot::find_thread(snapshot, task);
+  const std::string call = thread == nullptr ? "" : thread->activity.call;
+  return !call.empty() && !call.starts_with("Connection.") && !call.starts_with("subprocess.");
+}
+
+int weight(const Snapshot& snapshot, const EofWait& eof, const graph::StuckSet& set) {
   const bool in_core = std::ranges::find(set.core, eof.reader) != set.core.end();
   switch (eof.blamed.front().omission) {
     case Omission::InFlight:
-      return 60;
     case Omission::LeaderExited:
-      return 60;
+      return 74;
+    // Its output is what the rest waits for, whatever it waits for itself.
     case Omission::LeftTree:
-      return 70;
+      return in_core ? 40 : 88;
     case Omission::WaitsForReader:
     case Omission::Itself:
-      return in_core ? 55 : 35;
+      return !in_core ? 35 : takes_items(snapshot, eof.reader) ? 38 : 74;
     case Omission::LeakedToFilter:
-      return 50;
+      return 72;
     case Omission::Inherited:
       break;
   }
@@ -182,9 +189,9 @@ Finding about_set(const Context& context, int index, std::vector<EofWait> waits)
   const graph::StuckSet& set = context.graph.stuck_sets()[static_cast<std::size_t>(index)];
   Finding finding = diagnosis::start_finding(context, kUnclosedWriteEnd, index);
   std::ranges::stable_sort(waits, std::greater{},
-                           [&](const EofWait& eof) { return weight(eof, set); });
+                           [&](const EofWait& eof) { return weight(context.snapshot, eof, set); });
   fill(finding, context.snapshot, waits, members(set));
-  finding.weight = weight(waits.front(), set);
+  finding.weight = weight(context.snapshot, waits.front(), set);
   return finding;
 }
 

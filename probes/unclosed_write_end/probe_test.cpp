@@ -15,7 +15,12 @@ using ::testing::UnorderedElementsAre;
 /// The parent waits for a filter whose standard input it keeps open itself.
 Builder parent_keeps_stdin_open() {
   Builder b;
-  b.process(40).python().fd(5, pipe(7), Access::Write).thread().at("/src/app.py", 16, "main").waits_for_child(42);
+  b.process(40)
+      .python()
+      .fd(5, pipe(7), Access::Write)
+      .thread()
+      .at("/src/app.py", 16, "main")
+      .waits_for_child(42);
   b.process(42).comm("sort").child_of(40).fd(0, pipe(7), Access::Read).thread().reads(0);
   return b;
 }
@@ -33,7 +38,12 @@ TEST(UnclosedWriteEnd, FindsAHolderThatWaitsForTheReader) {
 TEST(UnclosedWriteEnd, FindsAReaderThatHoldsTheWriteEndItself) {
   Builder b;
   b.process(40).thread().waits_for_child(42);
-  b.process(42).child_of(40).fd(3, pipe(7), Access::Write).fd(4, pipe(7), Access::Read).thread().reads(4);
+  b.process(42)
+      .child_of(40)
+      .fd(3, pipe(7), Access::Write)
+      .fd(4, pipe(7), Access::Read)
+      .thread()
+      .reads(4);
 
   const auto answer = ask(kUnclosedWriteEnd, b);
 
@@ -45,7 +55,13 @@ TEST(UnclosedWriteEnd, BlamesTheProgramThatInheritedTheEndNotTheOneThatWaits) {
   Builder b;
   b.process(40).fd(6, pipe(8), Access::Write).thread().waits_for_child(41);
   b.process(41).comm("sort").child_of(40).fd(0, pipe(7), Access::Read).thread().reads(0);
-  b.process(42).comm("helper").child_of(40).fd(5, pipe(7), Access::Write).fd(0, pipe(8), Access::Read).thread().reads(0);
+  b.process(42)
+      .comm("helper")
+      .child_of(40)
+      .fd(5, pipe(7), Access::Write)
+      .fd(0, pipe(8), Access::Read)
+      .thread()
+      .reads(0);
 
   EXPECT_THAT(culprits(ask(kUnclosedWriteEnd, b)), ElementsAre(42));
 }
@@ -57,7 +73,12 @@ Builder daemon_keeps_stdout() {
   shell.reads(3);
   shell.process().ppid = Pid{30};
   shell.process().sid = Pid{40};
-  auto daemon = b.process(44).comm("sleep").scope(Scope::Related).child_of(1).fd(1, pipe(7), Access::Write).thread();
+  auto daemon = b.process(44)
+                    .comm("sleep")
+                    .scope(Scope::Related)
+                    .child_of(1)
+                    .fd(1, pipe(7), Access::Write)
+                    .thread();
   daemon.sleeps();
   daemon.process().sid = Pid{40};
   return b;
@@ -84,7 +105,12 @@ TEST(UnclosedWriteEnd, IgnoresAPipelineWhoseWriterIsASibling) {
 TEST(UnclosedWriteEnd, IgnoresTwoThatWaitForEachOthersMessage) {
   Builder b;
   b.process(40).fd(3, pipe(7), Access::Read).fd(4, pipe(8), Access::Write).thread().reads(3);
-  b.process(41).child_of(40).fd(0, pipe(8), Access::Read).fd(1, pipe(7), Access::Write).thread().reads(0);
+  b.process(41)
+      .child_of(40)
+      .fd(0, pipe(8), Access::Read)
+      .fd(1, pipe(7), Access::Write)
+      .thread()
+      .reads(0);
 
   EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::NotFound);
 }
