@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <map>
 #include <random>
 #include <sstream>
 #include <thread>
@@ -40,18 +41,26 @@ class Program {
     std::ofstream(directory_ + "/program.py") << source;
     int out[2];
     if (::pipe2(out, O_CLOEXEC) != 0) std::abort();
+    int in[2];
+    if (::pipe2(in, O_CLOEXEC) != 0) std::abort();
+    in_ = in[1];
     pid_ = ::fork();
     if (pid_ == 0) {
+      (void)::setpgid(0, 0);
+      ::dup2(in[0], 0);
       ::dup2(out[1], 1);
       const std::string file = directory_ + "/program.py";
       ::execl(python.c_str(), python.c_str(), file.c_str(), nullptr);
       ::_exit(127);
     }
+    ::close(in[0]);
     ::close(out[1]);
     out_ = out[0];
   }
   ~Program() {
+    (void)::kill(-pid_, SIGKILL);  // its own group: with its children, if there are any
     ::kill(pid_, SIGKILL);
+    ::close(in_);
     (void)::waitpid(pid_, nullptr, 0);
     ::close(out_);
     ::unlink((directory_ + "/program.py").c_str());
@@ -92,6 +101,7 @@ class Program {
 
   std::string directory_;
   pid_t pid_ = -1;
+  int in_ = -1;
   int out_ = -1;
 };
 
@@ -195,6 +205,69 @@ sys.stdout.flush()
 time.sleep(1000)
 )";
 
+// One thread for each call; its name is the call, then the variable it is made on.
+constexpr const char* kCalls = R"(
+import multiprocessing as mp, threading, queue, socket, subprocess, sys, time
+from concurrent.futures import ThreadPoolExecutor, Future
+from multiprocessing.pool import ThreadPool
+
+def main():
+    full, empty = mp.Queue(2), mp.SimpleQueue()
+    tasks, flag, gate = mp.JoinableQueue(), mp.Event(), mp.Barrier(3)
+    counter, mutex = mp.Semaphore(0), mp.Lock()
+    near, far = mp.Pipe()
+    condition, event, barrier = threading.Condition(), threading.Event(), threading.Barrier(5)
+    slots, room, work = threading.Semaphore(0), queue.Queue(1), queue.Queue()
+    future = Future()
+    full.put(1)
+    full.put(2)
+    tasks.put('task')
+    room.put(1)
+    work.put(1)
+    mutex.acquire()
+    sleeper = subprocess.Popen(['sleep', '1000'])
+    child = mp.get_context('fork').Process(target=time.sleep, args=(1000,), daemon=True)
+    child.start()
+    idle = threading.Thread(target=time.sleep, args=(1000,), daemon=True, name='idle')
+    idle.start()
+    def wait():
+        with condition:
+            condition.wait()
+    def locked():
+        with mutex:
+            pass
+    calls = {
+        'multiprocessing.Queue.put full': lambda: full.put(3),
+        'multiprocessing.SimpleQueue.get empty': lambda: empty.get(),
+        'multiprocessing.JoinableQueue.join tasks': lambda: tasks.join(),
+        'multiprocessing.Event.wait flag': lambda: flag.wait(),
+        'multiprocessing.Barrier.wait gate': lambda: gate.wait(),
+        'multiprocessing.Semaphore.acquire counter': lambda: counter.acquire(),
+        'multiprocessing.Lock.acquire mutex': locked,
+        'multiprocessing.Process.join child': lambda: child.join(),
+        'Connection.recv near': lambda: near.recv(),
+        'threading.Condition.wait condition': wait,
+        'threading.Event.wait event': lambda: event.wait(),
+        'threading.Barrier.wait barrier': lambda: barrier.wait(),
+        'threading.Semaphore.acquire slots': lambda: slots.acquire(),
+        'threading.Thread.join idle': lambda: idle.join(),
+        'queue.Queue.put room': lambda: room.put(2),
+        'queue.Queue.join work': lambda: work.join(),
+        'Executor.result future': lambda: future.result(),
+        'subprocess.wait sleeper': lambda: sleeper.wait(),
+    }
+    for name, call in calls.items():
+        threading.Thread(target=call, name=name, daemon=True).start()
+    time.sleep(0.5)
+    print('ready')
+    sys.stdout.flush()
+    sys.stdin.read()
+    sleeper.kill()
+    child.terminate()
+
+main()
+)";
+
 // The futex that a thread sleeps on, by /proc/PID/task/TID/syscall.
 RemoteAddr futex_of(const linux::AddressSpace& space, Tid tid) {
   const auto line = space.dir.read("task/" + std::to_string(tid.value) + "/syscall");
@@ -271,6 +344,48 @@ TEST_P(EachPython, NamesLocksTheirOwnersAndQueues) {
   EXPECT_EQ(consumer->activity.object.numbers.at("getters"), 1);
   EXPECT_EQ(consumer->activity.object.numbers.at("size"), 0);
   EXPECT_TRUE(consumer->held_locks.empty());  // wait() gave the queue's mutex back
+}
+
+TEST_P(EachPython, SaysWhichCallOfTheLibraryAThreadIsIn) {
+  const Program program(GetParam(), kCalls);
+  (void)program.read_until_ready();
+  const auto space = linux::AddressSpace::open(program.pid());
+  ASSERT_TRUE(space);
+  unwind::Images images;
+  auto interpreter = Interpreter::find(*space, images);
+  ASSERT_TRUE(interpreter) << to_string(interpreter.error());
+  const auto threads = interpreter->read_threads(native_threads(*space));
+  ASSERT_TRUE(threads);
+  std::map<std::string, std::map<std::string, std::int64_t>> numbers;  // by variable
+  for (const PythonThread& thread : *threads) {
+    const auto space_at = thread.name.find(' ');
+    if (space_at == std::string::npos) continue;
+    EXPECT_EQ(thread.activity.call, thread.name.substr(0, space_at));
+    EXPECT_EQ(thread.activity.object.name, thread.name.substr(space_at + 1)) << thread.name;
+    numbers[thread.activity.object.name] = thread.activity.object.numbers;
+  }
+  ASSERT_EQ(numbers.size(), 18U);
+  EXPECT_EQ(numbers["full"]["maxsize"], 2);
+  EXPECT_EQ(numbers["full"]["free_slots"], 0);
+  EXPECT_EQ(numbers["full"]["items"], 2);
+  EXPECT_EQ(numbers["full"]["feeder_exists"], 1);
+  EXPECT_EQ(numbers["tasks"]["unfinished"], 1);
+  EXPECT_EQ(numbers["flag"]["set"], 0);
+  EXPECT_EQ(numbers["gate"]["parties"], 3);
+  EXPECT_EQ(numbers["gate"]["arrived"], 1);
+  EXPECT_EQ(numbers["mutex"]["maxvalue"], 1);
+  EXPECT_EQ(numbers["mutex"]["count"], 1);
+  EXPECT_EQ(numbers["mutex"]["waiters"], 1);
+  EXPECT_GT(numbers["child"]["pid"], program.pid().value);
+  EXPECT_GE(numbers["near"]["handle_fd"], 3);
+  EXPECT_EQ(numbers["condition"]["waiters"], 1);
+  EXPECT_EQ(numbers["barrier"]["parties"], 5);
+  EXPECT_EQ(numbers["barrier"]["arrived"], 1);
+  EXPECT_EQ(numbers["slots"]["value"], 0);
+  EXPECT_EQ(numbers["idle"]["exists"], 1);
+  EXPECT_EQ(numbers["room"]["size"], 1);
+  EXPECT_EQ(numbers["work"]["unfinished"], 1);
+  EXPECT_GT(numbers["sleeper"]["pid"], program.pid().value);
 }
 
 // The pages that a reading needs, with bytes of them changed: the reader must end, whatever it then says.

@@ -69,6 +69,13 @@ void Interpreter::Impl::add_details(const ThreadState& state, const Doing& doing
     const auto fd = objects.integer(objects.attribute(local_of(state, "_callmethod", "conn"), "_handle"));
     if (fd && *fd >= 0) object.numbers["socket_fd"] = *fd;
   }
+  if (doing.call.starts_with("socketserver.")) {
+    for (const ThreadState& other : states) {
+      if (other.tid.value != 0 && local_of(other, "serve_forever", "self") == doing.object && doing.object != 0) {
+        object.numbers["serving_tid"] = other.tid.value;
+      }
+    }
+  }
   if (doing.call != "Pool.get") return;
   for (const PyFrame& f : state.frames) {
     const Object result = frames.local(f, "self");
