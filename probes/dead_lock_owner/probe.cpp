@@ -2,6 +2,7 @@
 
 #include "probes/all_probes.h"
 #include "probes/internal/dead_ones.h"
+#include "probes/internal/function_name.h"
 #include "probes/internal/lock_facts.h"
 
 namespace ipcdoctor::probes {
@@ -116,7 +117,7 @@ Orphan by_last_operator(const Context& context, const Member& waiter) {
 bool has_library_frame(const Thread& thread, const char* function, const char* file) {
   if (!thread.python) return false;
   return std::ranges::any_of(*thread.python, [&](const snapshot::Frame& f) {
-    return f.function == function && f.file.ends_with(file);
+    return is_function(f, function) && f.file.ends_with(file);
   });
 }
 

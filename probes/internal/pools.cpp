@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "probes/internal/dead_ones.h"
+#include "probes/internal/function_name.h"
 
 namespace ipcdoctor::probes {
 namespace {
@@ -50,7 +51,7 @@ bool has_worker_frame(const Thread& thread) {
   return thread.python && std::ranges::any_of(*thread.python, [](const Frame& f) {
     const bool library = f.file.ends_with("multiprocessing/pool.py") || f.file.ends_with("concurrent/futures/thread.py") ||
                          f.file.ends_with("concurrent/futures/process.py");
-    return library && (f.function == "worker" || f.function == "_worker" || f.function == "_process_worker");
+    return library && (is_function(f, "worker") || is_function(f, "_worker") || is_function(f, "_process_worker"));
   });
 }
 

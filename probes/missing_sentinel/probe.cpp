@@ -2,6 +2,7 @@
 #include <csignal>
 
 #include "probes/all_probes.h"
+#include "probes/internal/function_name.h"
 #include "probes/internal/joiners.h"
 #include "probes/internal/lock_facts.h"
 #include "probes/internal/receivers.h"
@@ -25,7 +26,7 @@ bool catches_term(const Thread& thread) {
 /// Threads of a manager only serve: the process that called them is the consumer.
 bool serves_a_client(const Thread& thread) {
   return thread.python && std::ranges::any_of(*thread.python, [](const snapshot::Frame& f) {
-    return f.function == "serve_client" && f.file.ends_with("managers.py");
+    return is_function(f, "serve_client") && f.file.ends_with("managers.py");
   });
 }
 

@@ -4,6 +4,7 @@
 
 #include "probes/all_probes.h"
 #include "probes/internal/cycles.h"
+#include "probes/internal/function_name.h"
 #include "probes/internal/lock_facts.h"
 
 namespace ipcdoctor::probes {
@@ -59,7 +60,7 @@ constexpr std::array kReentries = std::to_array<Reentry>({
 
 bool has_frame(const Thread& thread, std::string_view function, std::string_view file) {
   return thread.python && std::ranges::any_of(*thread.python, [&](const Frame& f) {
-    return f.function == function && f.file.ends_with(file);
+    return is_function(f, function) && f.file.ends_with(file);
   });
 }
 

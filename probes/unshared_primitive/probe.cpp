@@ -2,6 +2,7 @@
 
 #include "probes/all_probes.h"
 #include "probes/internal/dead_ones.h"
+#include "probes/internal/function_name.h"
 #include "probes/internal/joiners.h"
 #include "probes/internal/lock_facts.h"
 #include "probes/internal/receivers.h"
@@ -42,7 +43,7 @@ bool nobody_else_inside(const Members& members, const Member& waiter) {
 
 bool serves_a_client(const Thread& thread) {
   return thread.python && std::ranges::any_of(*thread.python, [](const snapshot::Frame& f) {
-    return f.function == "serve_client" && f.file.ends_with("managers.py");
+    return is_function(f, "serve_client") && f.file.ends_with("managers.py");
   });
 }
 
