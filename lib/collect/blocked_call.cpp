@@ -398,6 +398,7 @@ class Decoder {
     wait_.kind = WaitKind::Child;
     wait_.untimed = true;
     wait_.children = from_.children(filter);
+    wait_.any_child = filter.by != ChildFilter::By::Pid && filter.by != ChildFilter::By::PidFd;
     return true;
   }
 

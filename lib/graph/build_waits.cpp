@@ -172,7 +172,7 @@ void Build::add_signals(const Process& process, const Thread& thread, Node node)
 }
 
 /// Any thread of a child may end it; a live thread of the waiter's own process may also fork
-/// another child.
+/// another child, which counts where the call takes any.
 void Build::children_event(const Waiter& waiter) {
   const Node gate = add_gate("child-exit");
   gates_.network.connect(gate, waiter.node);
@@ -192,6 +192,10 @@ void Build::children_event(const Waiter& waiter) {
                            gate);
   }
   if (waiter.wait.kind != WaitKind::Child) return;
+  for (const Process& process : snapshot_.processes) {
+    if (process.tracer == waiter.process.pid) gates_.network.connect(threads_of(process.pid), gate);
+  }
+  if (!waiter.wait.any_child) return;
   const Node siblings = add_gate("new-child");
   gates_.network.connect(siblings, waiter.node);
   for (const Thread& thread : waiter.process.threads) {
@@ -199,9 +203,6 @@ void Build::children_event(const Waiter& waiter) {
     if (node != gates_.node_of_task.end() && node->second != waiter.node) {
       gates_.network.connect(node->second, siblings);
     }
-  }
-  for (const Process& process : snapshot_.processes) {
-    if (process.tracer == waiter.process.pid) gates_.network.connect(threads_of(process.pid), gate);
   }
 }
 

@@ -82,7 +82,9 @@ struct Edge {
 
 class WaitGraph {
  public:
+  /// The snapshot must outlive the graph.
   explicit WaitGraph(const Snapshot& snapshot);
+  explicit WaitGraph(Snapshot&&) = delete;
   WaitGraph(WaitGraph&&) noexcept;
   WaitGraph& operator=(WaitGraph&&) noexcept;
   ~WaitGraph();

@@ -30,8 +30,19 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
-WaitGraph graph_of(const Builder& builder) {
-  return WaitGraph(builder.build());
+struct KeptSnapshot {
+  Snapshot snapshot;
+};
+
+/// A graph that keeps its snapshot alive.
+struct BuiltGraph : private KeptSnapshot, public WaitGraph {
+  explicit BuiltGraph(Snapshot built)
+      : KeptSnapshot{std::move(built)}, WaitGraph(KeptSnapshot::snapshot) {}
+  BuiltGraph(BuiltGraph&&) = delete;
+};
+
+BuiltGraph graph_of(const Builder& builder) {
+  return BuiltGraph(builder.build());
 }
 
 /// A parent that waits for its child, which reads a pipe whose write ends only the two hold.
@@ -48,7 +59,7 @@ Builder forgotten_write_end() {
 }
 
 TEST(Pipe, AReaderThatHoldsTheWriteEndItselfIsDead) {
-  const WaitGraph graph = graph_of(forgotten_write_end());
+  const BuiltGraph graph = graph_of(forgotten_write_end());
   ASSERT_EQ(graph.stuck_sets().size(), 1U);
   const StuckSet& set = graph.stuck_sets()[0];
   EXPECT_EQ(set.level, Level::Proved);
@@ -72,7 +83,7 @@ TEST(Pipe, AReaderThatHoldsTheWriteEndItselfIsDead) {
 TEST(Pipe, AnOutsiderWithTheWriteEndKeepsAllAlive) {
   Builder b = forgotten_write_end();
   b.process(99).scope(Scope::Outsider).comm("daemon").fd(5, pipe(7), Access::Write);
-  const WaitGraph graph = graph_of(b);
+  const BuiltGraph graph = graph_of(b);
   EXPECT_THAT(graph.stuck_sets(), IsEmpty());
   const auto reasons = graph.reasons(task(40));
   ASSERT_FALSE(reasons.empty());
@@ -83,7 +94,7 @@ TEST(Pipe, AnOutsiderWithTheWriteEndKeepsAllAlive) {
 TEST(Pipe, ALiveThreadOfAHolderKeepsAllAlive) {
   Builder b = forgotten_write_end();
   b.process(40).thread(41).sleeps();
-  const WaitGraph graph = graph_of(b);
+  const BuiltGraph graph = graph_of(b);
   EXPECT_EQ(graph.level(task(42)), Level::Live);
   ASSERT_EQ(graph.wakers(task(42)).size(), 2U);
   EXPECT_TRUE(graph.wakers(task(42))[1].live);
@@ -98,7 +109,7 @@ TEST(Pipe, AReaderWhoseOnlyWriterCannotBeSeenIsAlive) {
 TEST(Pipe, ASingleTaskThatHoldsBothEndsIsACoreWithAnEdgeToItself) {
   Builder b;
   b.process(40).fd(3, pipe(7), Access::Write).fd(4, pipe(7), Access::Read).thread().reads(4);
-  const WaitGraph graph = graph_of(b);
+  const BuiltGraph graph = graph_of(b);
   ASSERT_EQ(graph.stuck_sets().size(), 1U);
   EXPECT_THAT(graph.stuck_sets()[0].core, ElementsAre(task(40)));
   EXPECT_THAT(graph.wakers(task(40)), IsEmpty());
@@ -112,7 +123,7 @@ TEST(Pipe, WritersWaitForReaders) {
   Builder b;
   b.process(40).fd(3, pipe(1), Access::Write).fd(4, pipe(2), Access::Read).thread().writes(3);
   b.process(41).fd(3, pipe(2), Access::Write).fd(4, pipe(1), Access::Read).thread().writes(3);
-  const WaitGraph graph = graph_of(b);
+  const BuiltGraph graph = graph_of(b);
   EXPECT_EQ(graph.level(task(40)), Level::Proved);
   EXPECT_EQ(graph.wakers(task(40))[0].by, "pipe-read-end");
 }
@@ -127,7 +138,7 @@ TEST(Pipe, AnUnreadableTableMayHoldTheEnd) {
 TEST(Pipe, UnseenHoldersMakeItAnAssumption) {
   Builder b = forgotten_write_end();
   b.raw().all_holders_seen = false;
-  const WaitGraph graph = graph_of(b);
+  const BuiltGraph graph = graph_of(b);
   ASSERT_EQ(graph.stuck_sets().size(), 1U);
   EXPECT_EQ(graph.stuck_sets()[0].level, Level::Assuming);
   EXPECT_THAT(graph.stuck_sets()[0].assumptions,
@@ -194,7 +205,7 @@ TEST(Signals, AnAlarmThatCannotBeExcludedIsAnAssumption) {
   Builder b = forgotten_write_end();
   b.process(42).process().alarm_possible = true;
   b.process(42).last().signals = SignalSets{.caught = 1U << 13};
-  const WaitGraph graph = graph_of(b);
+  const BuiltGraph graph = graph_of(b);
   EXPECT_EQ(graph.level(task(42)), Level::Assuming);
   EXPECT_THAT(graph.stuck_sets()[0].assumptions, ElementsAre("no alarm is set in app[42]"));
 }
@@ -204,7 +215,7 @@ TEST(Socket, BothEndsMatter) {
   b.process(40).fd(3, unix_socket(1)).thread().reads(3);
   b.process(41).fd(3, unix_socket(2)).thread().reads(3);
   b.connect(unix_socket(1), unix_socket(2));
-  const WaitGraph graph = graph_of(b);
+  const BuiltGraph graph = graph_of(b);
   EXPECT_EQ(graph.level(task(40)), Level::Proved);
   EXPECT_EQ(graph.chain(graph.stuck_sets()[0])[0].to.by, "socket-peer");
   b.process(42).fd(9, unix_socket(1)).thread().sleeps();
@@ -308,7 +319,7 @@ TEST(Futex, ACheckedOwnerReplacesTheOthers) {
   b.process(40).thread(40).futex(0x1000, LockKind::Mutex).owned_by({task(40, 41)});
   b.process(40).thread(41).futex(0x2000, LockKind::Mutex).owned_by({task(40, 40)});
   b.process(40).thread(42).sleeps();
-  const WaitGraph graph = graph_of(b);
+  const BuiltGraph graph = graph_of(b);
   EXPECT_EQ(graph.level(task(40)), Level::Proved);
   EXPECT_EQ(graph.level(task(40, 42)), Level::Live);
   EXPECT_THAT(graph.stuck_sets()[0].core, ElementsAre(task(40), task(40, 41)));
@@ -324,7 +335,7 @@ TEST(Futex, LikelyOwnersAreAnAssumptionThatIsNamed) {
   b.process(40).lock().likely_owners = {task(40, 40)};
   b.process(40).lock().name = "threading.Lock `b`";
   b.process(40).thread(42).sleeps();
-  const WaitGraph graph = graph_of(b);
+  const BuiltGraph graph = graph_of(b);
   ASSERT_EQ(graph.stuck_sets().size(), 1U);
   EXPECT_EQ(graph.stuck_sets()[0].level, Level::Assuming);
   EXPECT_THAT(graph.stuck_sets()[0].assumptions,
@@ -407,7 +418,7 @@ TEST(Stuck, WhatAStoppedProcessKeepsWaiting) {
   Builder b;
   b.process(40).thread().waits_for_child(41);
   b.process(41).child_of(40).thread().waits(WaitKind::Stopped, "read").wait().detail = "SIGTTIN";
-  const WaitGraph graph = graph_of(b);
+  const BuiltGraph graph = graph_of(b);
   ASSERT_EQ(graph.stuck_sets().size(), 1U);
   const StuckSet& set = graph.stuck_sets()[0];
   EXPECT_EQ(set.level, Level::Stuck);
@@ -432,7 +443,7 @@ TEST(Sets, TwoIndependentDeadlocksAreTwo) {
   b.process(50).fd(3, pipe(2), Access::Write).fd(4, pipe(2), Access::Read).thread().reads(4);
   b.process(60).thread().waits_for_children({40, 50});
   b.process(61).thread().waits_for_child(60);
-  const WaitGraph graph = graph_of(b);
+  const BuiltGraph graph = graph_of(b);
   ASSERT_EQ(graph.stuck_sets().size(), 2U);
   EXPECT_THAT(graph.stuck_sets()[0].core, ElementsAre(task(40)));
   EXPECT_THAT(graph.stuck_sets()[0].behind, ElementsAre(task(60), task(61)));
@@ -450,7 +461,7 @@ TEST(Sets, OneBehindWithAnAssumptionOfItsOwnHasAWeakerLevel) {
   b.process(30).thread().waits_for_child(40);
   b.process(30).process().alarm_possible = true;
   b.process(30).last().signals = SignalSets{.caught = 1U << 13};
-  const WaitGraph graph = graph_of(b);
+  const BuiltGraph graph = graph_of(b);
   ASSERT_EQ(graph.stuck_sets().size(), 1U);
   EXPECT_EQ(graph.stuck_sets()[0].level, Level::Proved);
   EXPECT_THAT(graph.stuck_sets()[0].behind, ElementsAre(task(30)));
@@ -467,7 +478,7 @@ TEST(Outside, AnIdleServerIsAlive) {
       .waits(WaitKind::MqReceive, "mq_timedreceive")
       .on(3, true, false);
   b.object(queue(1)).has_name = true;
-  const WaitGraph graph = graph_of(b);
+  const BuiltGraph graph = graph_of(b);
   EXPECT_THAT(graph.stuck_sets(), IsEmpty());
   EXPECT_EQ(graph.reasons(task(40))[0].life, Life::Outside);
 }

@@ -198,6 +198,7 @@ struct Wait {
   bool untimed = false;
   std::vector<Awaited> objects;
   std::vector<Pid> children;   ///< Child, Vfork, Exiting: those that satisfy it
+  bool any_child = false;      ///< Child: one that is yet to be forked would satisfy it too (pid -1, a process group)
   FutexWait futex;
   FileLockWait file_lock;
   SysvWait sysv;
