@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::size_t kMaxSymbols = 8 << 20;
 constexpr std::size_t kMaxName = 1024;
+constexpr std::size_t kUnsortedLookups = 16;
+constexpr int kMaxNested = 64;
 constexpr std::uint64_t kMaxUnsized = 4096;  ///< a symbol without a size never covers more than this
 
 /// Of several names of one address: a public one, with few leading underscores ("read", not "__read").
@@ -30,7 +32,6 @@ SymbolTable SymbolTable::read(const ElfFile& elf) {
   table.strings_.push_back('\0');
   table.add(elf, SHT_SYMTAB);
   table.add(elf, SHT_DYNSYM);
-  table.sort();
   return table;
 }
 
@@ -42,12 +43,13 @@ void SymbolTable::add(const ElfFile& elf, std::uint32_t type) {
   const auto raw = elf.read(*section);
   const auto text = elf.read(strings);
   if (!raw || !text || text->empty() || text->back() != std::byte{0}) return;
-  if (type == SHT_SYMTAB) complete_ = true;
+  if (type == SHT_SYMTAB) functions_.unsized = true;
   const std::size_t base = strings_.size();
   if (base + text->size() > UINT32_MAX) return;
   const auto* chars = reinterpret_cast<const char*>(text->data());
   strings_.insert(strings_.end(), chars, chars + text->size());
   const std::size_t count = std::min(raw->size() / sizeof(Elf64_Sym), kMaxSymbols);
+  functions_.symbols.reserve(functions_.symbols.size() + count);
   for (std::size_t i = 0; i < count; ++i) {
     Elf64_Sym s;
     std::memcpy(&s, raw->data() + i * sizeof s, sizeof s);
@@ -57,31 +59,52 @@ void SymbolTable::add(const ElfFile& elf, std::uint32_t type) {
     if (s.st_value + s.st_size < s.st_value || chars[s.st_name] == '\0') continue;
     Symbol symbol{.address = s.st_value, .size = s.st_size, .name = static_cast<std::uint32_t>(base + s.st_name),
                   .function = function, .rank = rank_of(s, chars + s.st_name)};
-    (function ? functions_ : variables_).push_back(symbol);
+    (function ? functions_ : variables_).symbols.push_back(symbol);
   }
 }
 
-void SymbolTable::sort() {
-  for (std::vector<Symbol>* symbols : {&functions_, &variables_}) {
-    std::ranges::sort(*symbols, [this](const Symbol& a, const Symbol& b) {
-      if (a.address != b.address) return a.address < b.address;
-      if (a.size != b.size) return a.size > b.size;
-      return a.rank != b.rank ? a.rank < b.rank : name_of(a) < name_of(b);
-    });
-  }
+/// By address; of equal ones the largest and best named first.
+bool SymbolTable::is_before(const Symbol& a, const Symbol& b) const {
+  if (a.address != b.address) return a.address < b.address;
+  if (a.size != b.size) return a.size > b.size;
+  return a.rank != b.rank ? a.rank < b.rank : name_of(a) < name_of(b);
 }
 
-const SymbolTable::Symbol* SymbolTable::find(const std::vector<Symbol>& sorted, std::uint64_t address,
-                                             bool unsized) {
+const SymbolTable::Symbol* SymbolTable::find(Kind& kind, std::uint64_t address) const {
+  if (!kind.sorted && ++kind.lookups <= kUnsortedLookups) return find_linear(kind, address);
+  if (!kind.sorted) {
+    std::ranges::sort(kind.symbols, [this](const Symbol& a, const Symbol& b) { return is_before(a, b); });
+    kind.sorted = true;
+  }
+  return find_sorted(kind, address);
+}
+
+/// The covering symbol that begins nearest; one without a size only if nothing else begins nearer.
+const SymbolTable::Symbol* SymbolTable::find_linear(const Kind& kind, std::uint64_t address) const {
+  const Symbol* covering = nullptr;
+  const Symbol* nearest = nullptr;
+  const auto is_better = [this](const Symbol& s, const Symbol* than) {
+    return than == nullptr || s.address > than->address || (s.address == than->address && is_before(s, *than));
+  };
+  for (const Symbol& s : kind.symbols) {
+    if (s.address > address) continue;
+    if (address - s.address < s.size && is_better(s, covering)) covering = &s;
+    if (is_better(s, nearest)) nearest = &s;
+  }
+  const bool bare = kind.unsized && nearest != nullptr && nearest->size == 0 && address - nearest->address < kMaxUnsized;
+  return bare ? nearest : covering;
+}
+
+const SymbolTable::Symbol* SymbolTable::find_sorted(const Kind& kind, std::uint64_t address) {
+  const std::vector<Symbol>& sorted = kind.symbols;
   auto it = std::ranges::upper_bound(sorted, address, {}, &Symbol::address);
   // A nested symbol may begin nearer than the one that covers the address: look back a little.
-  for (int steps = 0; it != sorted.begin() && steps < 16; ++steps) {
-    --it;
-    const std::uint64_t start = it->address;
+  for (int steps = 0; it != sorted.begin() && steps < kMaxNested; ++steps) {
+    const std::uint64_t start = std::prev(it)->address;
     const auto first = std::ranges::lower_bound(sorted.begin(), it, start, {}, &Symbol::address);
     // sorted by size descending: the first of equal addresses is the largest
     const bool covers = first->size > 0 ? address - start < first->size
-                                        : unsized && steps == 0 && address - start < kMaxUnsized;
+                                        : kind.unsized && steps == 0 && address - start < kMaxUnsized;
     if (covers) return &*first;
     it = first;
   }
@@ -91,9 +114,9 @@ const SymbolTable::Symbol* SymbolTable::find(const std::vector<Symbol>& sorted, 
 std::string_view SymbolTable::name_of(const Symbol& symbol) const { return strings_.data() + symbol.name; }
 
 std::optional<std::uint64_t> SymbolTable::address_of(std::string_view name) const {
-  for (const std::vector<Symbol>* symbols : {&functions_, &variables_}) {
-    const auto it = std::ranges::find_if(*symbols, [&](const Symbol& s) { return name_of(s) == name; });
-    if (it != symbols->end()) return it->address;
+  for (const Kind* kind : {&functions_, &variables_}) {
+    const auto it = std::ranges::find_if(kind->symbols, [&](const Symbol& s) { return name_of(s) == name; });
+    if (it != kind->symbols.end()) return it->address;
   }
   return std::nullopt;
 }

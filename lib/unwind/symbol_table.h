@@ -25,20 +25,28 @@ class SymbolTable {
 
   /// The symbol of that kind that covers the address. One without a size (hand-written code) covers what follows it
   /// up to the next symbol, 4 KiB at most, and only if .symtab is there: .dynsym alone leaves too much out.
-  const Symbol* find_function(std::uint64_t address) const { return find(functions_, address, complete_); }
-  const Symbol* find_variable(std::uint64_t address) const { return find(variables_, address, false); }
+  const Symbol* find_function(std::uint64_t address) const { return find(functions_, address); }
+  const Symbol* find_variable(std::uint64_t address) const { return find(variables_, address); }
   std::optional<std::uint64_t> address_of(std::string_view name) const;
   std::string_view name_of(const Symbol& symbol) const;
-  bool empty() const { return functions_.empty() && variables_.empty(); }
+  bool empty() const { return functions_.symbols.empty() && variables_.symbols.empty(); }
 
  private:
   void add(const ElfFile& elf, std::uint32_t type);
-  void sort();
-  static const Symbol* find(const std::vector<Symbol>& sorted, std::uint64_t address, bool unsized);
+  /// Most tables are asked two or three times only: they are sorted when it begins to pay.
+  struct Kind {
+    std::vector<Symbol> symbols;
+    bool unsized = false;  ///< those without a size count
+    std::size_t lookups = 0;
+    bool sorted = false;
+  };
+  const Symbol* find(Kind& kind, std::uint64_t address) const;
+  const Symbol* find_linear(const Kind& kind, std::uint64_t address) const;
+  static const Symbol* find_sorted(const Kind& kind, std::uint64_t address);
+  bool is_before(const Symbol& a, const Symbol& b) const;
 
   std::vector<char> strings_;
-  bool complete_ = false;
-  std::vector<Symbol> functions_, variables_;
+  mutable Kind functions_, variables_;
 };
 
 /// The C++ name of a mangled symbol, or the symbol itself; at most 1 KiB, made safe to print.

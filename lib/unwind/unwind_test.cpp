@@ -78,6 +78,28 @@ TEST(SymbolTableTest, FindsByAddressAndByName) {
   EXPECT_FALSE(symbols.address_of("no_such_function"));
 }
 
+/// A table is searched as it is at first and sorted later: that must not change an answer.
+TEST(SymbolTableTest, SortedAndUnsortedAgree) {
+  const auto elf = ElfFile::parse(linux::UniqueFd(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC)));
+  ASSERT_TRUE(elf);
+  const SymbolTable sorted = SymbolTable::read(*elf);
+  for (int i = 0; i < 100; ++i) (void)sorted.find_function(1);
+  const auto main = sorted.address_of("main");
+  ASSERT_TRUE(main);
+  for (std::uint64_t block = 0; block < 40; ++block) {
+    const SymbolTable fresh = SymbolTable::read(*elf);
+    for (std::uint64_t i = 0; i < 16; ++i) {
+      const std::uint64_t address = *main + (block * 16 + i) * 97;
+      const auto* a = sorted.find_function(address);
+      const auto* b = fresh.find_function(address);
+      ASSERT_EQ(a == nullptr, b == nullptr) << address;
+      if (a != nullptr) {
+        EXPECT_EQ(sorted.name_of(*a), fresh.name_of(*b)) << address;
+      }
+    }
+  }
+}
+
 TEST(SymbolTableTest, Demangles) {
   EXPECT_EQ(demangle("_ZN3app4readEi"), "app::read(int)");
   EXPECT_EQ(demangle("main"), "main");
