@@ -133,25 +133,32 @@ class Finder {
     }
   }
 
-  /// Collects the switched-off leaves without which the set would live.
+  /// Collects the switched-off leaves without which the set, or one behind it, would live.
   void explain(StuckSet& set) const {
-    if (set.level == Level::Proved) return;
-    std::set<Node> seen;
+    std::vector<Node> tasks;
+    for (const TaskRef& task : set.core) tasks.push_back(gates_.node_of_task.at(task));
+    for (const TaskRef& task : set.behind) tasks.push_back(gates_.node_of_task.at(task));
+    for (const Level level : {Level::Assuming, Level::Suspected, Level::Stuck}) {
+      if (level > set.level) continue;
+      for (const Node n : switched_off_leaves(tasks, level))
+        add_leaf(set, *gates_.leaf(n), level < set.level);
+    }
+  }
+
+  /// Those next to the gates of the tasks of that level.
+  std::set<Node> switched_off_leaves(const std::vector<Node>& tasks, Level level) const {
+    std::set<Node> seen, leaves;
     std::vector<Node> todo;
-    const auto start = [&](const TaskRef& task) {
-      const Node n = gates_.node_of_task.at(task);
-      if (levels_[n] == set.level && seen.insert(n).second) todo.push_back(n);
-    };
-    for (const TaskRef& task : set.core) start(task);
-    for (const TaskRef& task : set.behind) start(task);
-    std::set<Node> leaves;
+    for (const Node n : tasks) {
+      if (levels_[n] == level && seen.insert(n).second) todo.push_back(n);
+    }
     while (!todo.empty()) {
       const Node n = todo.back();
       todo.pop_back();
-      const bool closed = is_closed(gates_, levels_, n, set.level);
-      if (closed && !others_live(n, set.level)) continue;
+      const bool closed = is_closed(gates_, levels_, n, level);
+      if (closed && !others_live(n, level)) continue;
       for (const Network::Edge& edge : gates_.network.inputs(n)) {
-        if (levels_[edge.node] < set.level || gates_.is_task(edge.node)) continue;
+        if (levels_[edge.node] < level || gates_.is_task(edge.node)) continue;
         if (gates_.leaf(edge.node) != nullptr) {
           leaves.insert(edge.node);
         } else if (!closed && seen.insert(edge.node).second) {
@@ -159,7 +166,7 @@ class Finder {
         }
       }
     }
-    for (const Node n : leaves) add_leaf(set, *gates_.leaf(n));
+    return leaves;
   }
 
   /// Whether only its guard keeps a gate shut.
@@ -170,12 +177,17 @@ class Finder {
     });
   }
 
-  static void add_leaf(StuckSet& set, const Leaf& leaf) {
+  static void add_leaf(StuckSet& set, const Leaf& leaf, bool only_behind) {
     if (switched_off_at(leaf.life) == Level::Stuck) {
       set.causes.push_back(leaf);
-    } else if (std::ranges::find(set.assumptions, leaf.text) == set.assumptions.end()) {
-      set.assumptions.push_back(leaf.text);
+      return;
     }
+    const auto is_known = [&](const std::string& text) {
+      return std::ranges::find(set.assumptions, text) != set.assumptions.end();
+    };
+    if (is_known(leaf.text)) return;
+    const std::string text = only_behind ? "for those behind: " + leaf.text : leaf.text;
+    if (!is_known(text)) set.assumptions.push_back(text);
   }
 
   const Gates& gates_;

@@ -466,6 +466,8 @@ TEST(Sets, OneBehindWithAnAssumptionOfItsOwnHasAWeakerLevel) {
   EXPECT_EQ(graph.stuck_sets()[0].level, Level::Proved);
   EXPECT_THAT(graph.stuck_sets()[0].behind, ElementsAre(task(30)));
   EXPECT_EQ(graph.level(task(30)), Level::Assuming);
+  EXPECT_THAT(graph.stuck_sets()[0].assumptions,
+              ElementsAre("for those behind: no alarm is set in app[30]"));
 }
 
 TEST(Outside, AnIdleServerIsAlive) {

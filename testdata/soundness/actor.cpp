@@ -8,7 +8,9 @@
 // others all that it can: fills and drains what it has open, releases what it owns, closes, exits.
 // A task whose call returns in phase 2 notes that on the board. So the kernel itself says who could
 // still move, and nothing here knows how anybody would find out.
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -24,6 +26,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -76,7 +80,7 @@ struct Task {
 struct Process {
   int parent = -1;
   unsigned seed = 0;
-  bool sigchld = false, quits = false;
+  bool sigchld = false, alarm = false, pidfds = false, locks_before_fork = false, quits = false;
   std::vector<Task> tasks;
   std::vector<int> children;
   std::vector<pid_t> pids;
@@ -134,10 +138,13 @@ bool can_read(int fd) {
 bool can_write(int fd) {
   return fd != 0 && is_stream(fd) && access_of(fd) != O_RDONLY;
 }
-bool is_eventfd(int fd) {
+bool is_anonymous(int fd, const char* kind) {
   char path[32], name[64] = "";
   snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-  return readlink(path, name, sizeof name - 1) > 0 && strstr(name, "[eventfd]") != nullptr;
+  if (readlink(path, name, sizeof name - 1) <= 0) return false;
+  // "anon_inode:[pidfd]", on later kernels "pidfd:[123]"
+  return strstr(name, kind) != nullptr ||
+         (strncmp(name, "pidfd:", 6) == 0 && strcmp(kind, "[pidfd]") == 0);
 }
 
 // ------------------------------------------------------------------ phase 2
@@ -169,7 +176,7 @@ void help(Task& task, bool last) {
       lock.l_type = F_UNLCK;
       fcntl(fd, F_SETLK, &lock);
       fcntl(fd, F_OFD_SETLK, &lock);
-    } else if (is_eventfd(fd)) {
+    } else if (is_anonymous(fd, "[eventfd]")) {
       eventfd_write(fd, 1);
     }
   }
@@ -217,8 +224,10 @@ void fill_pipe_end(int fd) {
 }
 
 void wait_for_any(Task& task, Random& random) {
-  const std::vector<int> readable =
-      fds(random, [](int fd) { return can_read(fd) || is_eventfd(fd); });
+  const std::vector<int> readable = fds(random, [](int fd) {
+    return can_read(fd) || is_anonymous(fd, "[eventfd]") || is_anonymous(fd, "[pidfd]") ||
+           is_anonymous(fd, "[timerfd]") || is_anonymous(fd, "[eventpoll]");
+  });
   if (readable.empty()) return;
   const auto count = 1 + static_cast<std::size_t>(below(random, 3)) % readable.size();
   if (below(random, 2) == 0) {
@@ -416,6 +425,9 @@ void write_cast(unsigned seed) {
     process.parent = i == 0 ? -1 : below(random, i);
     process.seed = static_cast<unsigned>(random());
     process.sigchld = below(random, 6) == 0;
+    process.alarm = below(random, 10) == 0;
+    process.pidfds = below(random, 6) == 0;
+    process.locks_before_fork = below(random, 6) == 0;
     process.quits = i != 0 && below(random, 8) == 0;
     if (i != 0) cast[static_cast<std::size_t>(process.parent)].children.push_back(i);
     const int threads = below(random, 2) == 0 ? 1 : 1 + below(random, 3);
@@ -431,6 +443,22 @@ void write_cast(unsigned seed) {
   board->tasks = rows;
 }
 
+/// Two sockets that are connected over the loopback interface.
+void make_tcp_pair() {
+  const int listener = socket(AF_INET, SOCK_STREAM, 0), client = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  if (bind(listener, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
+      listen(listener, 1) == 0 &&
+      getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) == 0 &&
+      connect(client, reinterpret_cast<sockaddr*>(&address), size) == 0) {
+    (void)accept(listener, nullptr, nullptr);
+  }
+  close(listener);
+}
+
 void make_resources(unsigned seed) {
   Random random(seed + 1);
   const int pipes = 1 + below(random, 4), sockets = below(random, 3), events = below(random, 2);
@@ -443,6 +471,17 @@ void make_resources(unsigned seed) {
     (void)socketpair(AF_UNIX, below(random, 2) == 0 ? SOCK_STREAM : SOCK_SEQPACKET, 0, ends);
   }
   if (events != 0) eventfd(0, 0);
+  if (below(random, 4) == 0) {
+    int ends[2];
+    (void)socketpair(AF_UNIX, SOCK_DGRAM, 0, ends);
+  }
+  if (below(random, 4) == 0) make_tcp_pair();
+  if (below(random, 5) == 0) (void)open(files[2].c_str(), O_RDWR);
+  if (below(random, 6) == 0) {
+    const int timer = timerfd_create(CLOCK_MONOTONIC, 0);
+    const itimerspec never{}, late{{0, 0}, {3600, 0}};
+    timerfd_settime(timer, 0, below(random, 2) == 0 ? &never : &late, nullptr);
+  }
   board->sysv = sysv = semget(IPC_PRIVATE, 1, 0600);
   shared = static_cast<Shared*>(
       mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
@@ -461,7 +500,16 @@ void make_resources(unsigned seed) {
 void enter(int number) {
   Process& process = cast[static_cast<std::size_t>(number)];
   Random random(process.seed);
-  for (pthread_mutex_t& lock : process.mine) pthread_mutex_init(&lock, nullptr);
+  for (pthread_mutex_t& lock : process.mine) {
+    const bool is_copy =
+        process.parent >= 0 && cast[static_cast<std::size_t>(process.parent)].locks_before_fork;
+    if (is_copy) {
+      lock = cast[static_cast<std::size_t>(process.parent)]
+                 .mine[0];  // locked by a thread of another process
+    } else {
+      pthread_mutex_init(&lock, nullptr);
+    }
+  }
   pthread_mutex_init(&process.for_condition, nullptr);
   pthread_cond_init(&process.condition, nullptr);
   sem_init(&process.semaphore, 0, 0);
@@ -472,10 +520,26 @@ void enter(int number) {
   } else {
     signal(SIGCHLD, SIG_DFL);
   }
+  if (process.alarm) {
+    // Some time in phase 2, if the tool is not too slow; else the task has moved before and is
+    // free.
+    struct sigaction action {};
+    action.sa_handler = [](int) {};
+    sigaction(SIGALRM, &action, nullptr);
+  }
+  if (process.locks_before_fork) {
+    pthread_mutex_lock(&process.mine[0]);
+    process.tasks[0].owned.push_back(&process.mine[0]);
+  }
   for (const int child : process.children) {
     const pid_t pid = fork();
     if (pid == 0) return enter(child);
     process.pids.push_back(pid);
+    if (process.pidfds) syscall(SYS_pidfd_open, pid, 0);
+  }
+  if (process.alarm) {
+    const itimerval once{{0, 0}, {1, 500000}};
+    setitimer(ITIMER_REAL, &once, nullptr);
   }
   for (std::size_t i = 0; i < process.tasks.size(); ++i) {
     process.tasks[i].process = &process;
@@ -495,10 +559,10 @@ int main(int count, char** arguments) {
       static_cast<Board*>(mmap(nullptr, sizeof(Board), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
   close(fd);
   if (board == MAP_FAILED) return 2;
-  for (const char* name : {".a", ".b"}) {
-    files.push_back(std::string(arguments[2]) + name);
-    close(open(files.back().c_str(), O_RDWR | O_CREAT, 0600));
-  }
+  for (const char* name : {".a", ".b", ".fifo"}) files.push_back(std::string(arguments[2]) + name);
+  for (int i = 0; i < 2; ++i)
+    close(open(files[static_cast<std::size_t>(i)].c_str(), O_RDWR | O_CREAT, 0600));
+  mkfifo(files[2].c_str(), 0600);
   const auto seed = static_cast<unsigned>(std::strtoul(arguments[1], nullptr, 10));
   write_cast(seed);
   make_resources(seed);
