@@ -53,12 +53,12 @@ constexpr Rule kRules[] = {
     {kPool, "wait", "Pool.get", "self"},
     {kPool, "next", "Pool.get", "self"},
     // concurrent.futures
-    {kFuturesThread, "_worker", "Executor.worker.get", "work_queue"},
+    {kFuturesThread, "_worker", "Executor.worker.get", "work_queue", {}, true},  // else it runs a task
     {kFuturesThread, "_python_exit", "Executor.exit", ""},
     {kFuturesThread, "shutdown", "Executor.shutdown", "self"},
     {kFuturesThread, "submit", "Executor.submit", "self"},
     {kFuturesProcess, "_process_worker", "Executor.worker.get", "call_queue", "get"},
-    {kFuturesProcess, "_process_worker", "Executor.worker.put", "result_queue"},
+    {kFuturesProcess, "_process_worker", "Executor.worker.put", "result_queue", "put"},
     {kFuturesProcess, "_queue_management_worker", "Executor.manager", ""},
     {kFuturesProcess, "run", "Executor.manager", "self", {}, false, "Executor.manager"},
     {kFuturesProcess, "_python_exit", "Executor.exit", ""},

@@ -114,8 +114,8 @@ void Describer::thread_executor(Out& out) const {
     const auto first = objects_->remote().get<std::int64_t>(work + 40);
     if (size && first >= 0 && first <= *size) out.to.numbers["queued"] = *size - first;
   } else {
-    // 3.13: a ring buffer {put, get, items, size, cap}
-    const auto size = objects_->remote().get<std::int64_t>(work + 48);
+    // From 3.13 on a ring buffer behind a bool: {put_idx 24, get_idx 32, items 40, items_cap 48, num_items 56}.
+    const auto size = objects_->remote().get<std::int64_t>(work + 56);
     if (types_->is(work, "queue.SimpleQueue") && size >= 0 && size < (1 << 24)) out.to.numbers["queued"] = size;
   }
 }

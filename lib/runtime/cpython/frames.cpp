@@ -120,14 +120,14 @@ bool Frames::fill(std::uint64_t frame, PyFrame& out) const {
   return true;
 }
 
-std::vector<PyFrame> Frames::read(std::uint64_t thread_state) const {
+std::vector<PyFrame> Frames::read(std::uint64_t thread_state, std::size_t limit) const {
   const Layout& l = objects_->layout();
   const Remote& remote = objects_->remote();
   std::uint64_t frame = remote.pointer(thread_state + l.thread_frame);
   if (l.through_cframe && frame != 0) frame = remote.pointer(frame + l.cframe_frame);
   std::vector<PyFrame> out;
   std::unordered_set<std::uint64_t> seen;
-  for (std::size_t n = 0; frame != 0 && n < kMaxFrames && seen.insert(frame).second; ++n) {
+  for (std::size_t n = 0; frame != 0 && n < limit && seen.insert(frame).second; ++n) {
     const auto owner = l.minor >= 12 ? remote.get<std::uint8_t>(frame + l.frame_owner) : std::uint8_t{0};
     PyFrame f;
     if (owner != kOwnedByInterpreter && owner != kOwnedByCStack && fill(frame, f)) out.push_back(std::move(f));

@@ -43,8 +43,8 @@ class Frames {
  public:
   explicit Frames(const Objects& objects) : objects_(&objects) {}
 
-  /// The frames of a thread state, innermost first, at most kMaxFrames.
-  std::vector<PyFrame> read(std::uint64_t thread_state) const;
+  /// The frames of a thread state, innermost first, at most `limit`.
+  std::vector<PyFrame> read(std::uint64_t thread_state, std::size_t limit = kMaxFrames) const;
 
   /// The object in a slot of the frame; stack references of 3.14 are untagged, cells are followed.
   Object local(const PyFrame& frame, std::string_view name) const;

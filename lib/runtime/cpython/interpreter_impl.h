@@ -46,6 +46,7 @@ struct Interpreter::Impl {
   Object local_of(const ThreadState& state, std::string_view function, std::string_view name) const;
   Object object_with_thread(std::string_view type, std::initializer_list<std::string_view> attributes,
                             const ThreadState& state) const;
+  bool runs_future(const Reached& executor, Object future) const;
   Object queue_of_feeder(Object thread) const;
   std::optional<std::uint64_t> futex_of(Tid tid) const;
 

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cctype>
 #include <cstdlib>
@@ -219,6 +220,10 @@ def main():
     condition, event, barrier = threading.Condition(), threading.Event(), threading.Barrier(5)
     slots, room, work = threading.Semaphore(0), queue.Queue(1), queue.Queue()
     future = Future()
+    busy, lazy = ThreadPoolExecutor(1), ThreadPoolExecutor(1, 'lazy worker')
+    lazy.submit(int).result()
+    running = busy.submit(time.sleep, 1000)
+    queued = [busy.submit(time.sleep, 1000) for i in range(3)]
     full.put(1)
     full.put(2)
     tasks.put('task')
@@ -254,6 +259,7 @@ def main():
         'queue.Queue.put room': lambda: room.put(2),
         'queue.Queue.join work': lambda: work.join(),
         'Executor.result future': lambda: future.result(),
+        'Executor.result running': lambda: running.result(),
         'subprocess.wait sleeper': lambda: sleeper.wait(),
     }
     for name, call in calls.items():
@@ -360,11 +366,23 @@ TEST_P(EachPython, SaysWhichCallOfTheLibraryAThreadIsIn) {
   for (const PythonThread& thread : *threads) {
     const auto space_at = thread.name.find(' ');
     if (space_at == std::string::npos) continue;
+    if (thread.name == "lazy worker_0") {
+      EXPECT_EQ(thread.activity.call, "Executor.worker.get");
+      EXPECT_EQ(thread.activity.object.name, "lazy");
+      continue;
+    }
     EXPECT_EQ(thread.activity.call, thread.name.substr(0, space_at));
     EXPECT_EQ(thread.activity.object.name, thread.name.substr(space_at + 1)) << thread.name;
     numbers[thread.activity.object.name] = thread.activity.object.numbers;
   }
-  ASSERT_EQ(numbers.size(), 18U);
+  ASSERT_EQ(numbers.size(), 19U);
+  EXPECT_EQ(numbers["running"].count("executor"), 1U);
+  const auto objects = interpreter->read_objects();
+  const auto busy = std::ranges::find_if(objects, [](const auto& o) { return o.name == "busy"; });
+  ASSERT_NE(busy, objects.end());
+  EXPECT_EQ(busy->type, "ThreadPoolExecutor");
+  EXPECT_EQ(busy->numbers.at("queued"), 3);
+  EXPECT_EQ(static_cast<std::int64_t>(busy->address.value), numbers["running"]["executor"]);
   EXPECT_EQ(numbers["full"]["maxsize"], 2);
   EXPECT_EQ(numbers["full"]["free_slots"], 0);
   EXPECT_EQ(numbers["full"]["items"], 2);

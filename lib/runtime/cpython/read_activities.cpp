@@ -63,11 +63,39 @@ void Interpreter::Impl::complete_activity(const ThreadState& state, Doing& doing
   }
 }
 
+// Whether the executor has this future among what it still has to do or is doing.
+bool Interpreter::Impl::runs_future(const Reached& executor, Object future) const {
+  const auto is_of = [&](Object item) { return item != 0 && objects.attribute(item, "future") == future; };
+  bool found = false;
+  if (executor.type == "ProcessPoolExecutor") {
+    objects.each_entry(objects.attribute(executor.object, "_pending_work_items"), [&](Object, Object item) {
+      found = is_of(item);
+      return !found;
+    });
+    return found;
+  }
+  for (const ThreadState& state : states) {
+    if (!is_of(local_of(state, "_worker", "work_item"))) continue;
+    const Object weak = local_of(state, "_worker", "executor_reference");
+    if (types.is(weak, "weakref") && remote.pointer(weak + 16) == executor.object) return true;
+  }
+  const Object queue = objects.attribute(executor.object, "_work_queue");
+  if (runtime.layout.minor > 12 || !types.is(queue, "queue.SimpleQueue")) return false;
+  const auto waiting = objects.items(remote.pointer(queue + 32), 4096);
+  return std::ranges::any_of(waiting, is_of);
+}
+
 void Interpreter::Impl::add_details(const ThreadState& state, const Doing& doing, snapshot::RuntimeObject& object) const {
   if (!doing.detail.empty()) object.texts["method"] = escape_untrusted(doing.detail);
   if (doing.call == "Manager.call") {
     const auto fd = objects.integer(objects.attribute(local_of(state, "_callmethod", "conn"), "_handle"));
     if (fd && *fd >= 0) object.numbers["socket_fd"] = *fd;
+  }
+  if (doing.call == "Executor.result" && doing.object != 0) {
+    for (const Reached& r : reach.all()) {
+      const bool executor = r.type == "ThreadPoolExecutor" || r.type == "ProcessPoolExecutor";
+      if (executor && runs_future(r, doing.object)) object.numbers["executor"] = static_cast<std::int64_t>(r.object);
+    }
   }
   if (doing.call.starts_with("socketserver.")) {
     for (const ThreadState& other : states) {

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/text.h"
 #include "runtime/cpython/interpreter_impl.h"
 #include "runtime/cpython/threads.h"
@@ -9,6 +11,7 @@ namespace {
 constexpr std::size_t kUserObjects = 3000;
 constexpr std::size_t kAllObjects = 4000;
 constexpr std::size_t kMaxDescribed = 512;
+constexpr std::size_t kMaxAllFrames = 200'000;  // of all threads of a process
 
 // Objects that tell nothing by themselves: those inside others of the library, and what only the library's frames name.
 bool is_part(const Reached& r) {
@@ -48,13 +51,15 @@ Interpreter::Impl::Impl(const linux::AddressSpace& target, Runtime found)
 
 void Interpreter::Impl::read_states(std::span<const NativeThread> native) {
   const Layout& l = runtime.layout;
+  std::size_t budget = kMaxAllFrames;
   for (const std::uint64_t address : read_thread_states(remote, l, runtime.interpreter)) {
     ThreadState state;
     state.address = address;
     state.ident = remote.word(address + l.thread_ident);
     const std::uint64_t native_id = l.thread_native_id == 0 ? 0 : remote.word(address + l.thread_native_id);
     state.tid = match_thread(remote, space.maps, native, state.ident, native_id);
-    state.frames = frames.read(address);
+    state.frames = frames.read(address, std::min(budget, kMaxFrames));
+    budget -= state.frames.size();
     tids.emplace(state.ident, state.tid);
     states.push_back(std::move(state));
   }
@@ -103,7 +108,9 @@ Result<std::vector<PythonThread>> Interpreter::Impl::read_threads(std::span<cons
     thread.frames = std::move(described);
     thread.activity = describe_activity(state);
     for (const LockObject& lock : state.held) {
-      thread.held_locks.push_back(RemoteAddr{lock.object});
+      const RemoteAddr object{lock.object};
+      if (std::ranges::find(thread.held_locks, object) != thread.held_locks.end()) continue;
+      thread.held_locks.push_back(object);
       thread.held_locks.push_back(RemoteAddr{lock.futex});
     }
     out.push_back(std::move(thread));
