@@ -75,7 +75,7 @@ class ImageCache {
 
 /// Opens the file behind a mapping: a regular file and the very one that is mapped, or an error. Never blocks, never
 /// opens FIFOs or devices. By /proc/PID/map_files (root; works for deleted files), else /proc/PID/exe, else the path
-/// below /proc/PID/root without leaving it.
+/// below /proc/PID/root without leaving it: there dev and inode must agree, or the build id with that in memory.
 Result<linux::UniqueFd> open_mapped_file(const linux::AddressSpace& space, const linux::Mapping& mapping);
 
 /// A regular file by a path in the target's own root; never blocks, never leaves that root.

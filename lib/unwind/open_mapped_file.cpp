@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cinttypes>
 #include <cstdio>
@@ -42,6 +43,20 @@ linux::UniqueFd open_below_root(int proc_dir, const std::string& path) {
   return linux::UniqueFd(static_cast<int>(::syscall(SYS_openat2, root.get(), path.c_str(), &how, sizeof how)));
 }
 
+/// Is the file what is in memory, by the build ids of both? Overlay file systems (containers) and btrfs show another
+/// device in maps than fstat(2) does, so that the inode cannot say it.
+bool has_build_id_of(const linux::AddressSpace& space, const linux::Mapping& mapping, const linux::UniqueFd& file) {
+  const auto first = std::ranges::find_if(space.maps, [&](const linux::Mapping& m) {
+    return m.dev == mapping.dev && m.ino == mapping.ino && m.offset == 0 && m.readable;
+  });
+  if (first == space.maps.end()) return false;
+  std::vector<std::byte> page(4096);
+  if (!space.memory.read(RemoteAddr{first->start}, page)) return false;
+  const auto in_memory = ElfFile::parse(std::move(page));
+  const auto on_disk = ElfFile::parse(linux::UniqueFd(::fcntl(file.get(), F_DUPFD_CLOEXEC, 0)));
+  return in_memory && on_disk && !in_memory->build_id().empty() && in_memory->build_id() == on_disk->build_id();
+}
+
 }  // namespace
 
 Result<linux::UniqueFd> open_mapped_file(const linux::AddressSpace& space, const linux::Mapping& mapping) {
@@ -49,10 +64,15 @@ Result<linux::UniqueFd> open_mapped_file(const linux::AddressSpace& space, const
   (void)std::snprintf(link, sizeof link, "map_files/%" PRIx64 "-%" PRIx64, mapping.start, mapping.end);
   auto by_map = reopen_regular(open_path(space.dir.fd(), link), nullptr);
   if (by_map) return by_map;
-  auto by_exe = reopen_regular(open_path(space.dir.fd(), "exe"), &mapping);
+  // the link and the mapping name their file in the same way, " (deleted)" included
+  const bool is_exe = space.dir.read_link("exe").value_or("") == mapping.path;
+  auto by_exe = reopen_regular(open_path(space.dir.fd(), "exe"), is_exe ? nullptr : &mapping);
   if (by_exe) return by_exe;
   if (!mapping.path.starts_with('/')) return by_map;
-  return reopen_regular(open_below_root(space.dir.fd(), mapping.path), &mapping);
+  auto by_path = reopen_regular(open_below_root(space.dir.fd(), mapping.path), &mapping);
+  if (by_path || by_path.error().cause != Cause::Gone) return by_path;
+  auto by_name_only = open_in_root(space, mapping.path);
+  return by_name_only && has_build_id_of(space, mapping, *by_name_only) ? std::move(by_name_only) : std::move(by_path);
 }
 
 Result<linux::UniqueFd> open_in_root(const linux::AddressSpace& space, const std::string& path) {
