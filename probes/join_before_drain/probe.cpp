@@ -48,6 +48,51 @@ std::optional<Pair> find_pair(const Context& context, const Ends& ends,
   return std::nullopt;
 }
 
+/// All threads of a process are blocked and deliver what is left in its queues: it is about to
+/// exit.
+bool only_delivers(const Process& process) {
+  return !process.threads.empty() && std::ranges::all_of(process.threads, [](const Thread& t) {
+    const bool delivers = t.activity.call == "multiprocessing.exit.queue" ||
+                          t.activity.call == "multiprocessing.Queue.feed";
+    return t.stable && t.wait && t.wait->untimed && delivers;
+  });
+}
+
+/// Nothing else in the joining process could read.
+bool only_joins(const Process& process, Tid joiner) {
+  return std::ranges::all_of(process.threads, [&](const Thread& t) {
+    return t.tid == joiner || t.activity.call == "multiprocessing.Queue.feeder_idle";
+  });
+}
+
+/// Process.join() of a child of the fork server polls a pipe that the server holds, and the server
+/// waits for clients, so the graph must take it for alive. But all that it does with that pipe is
+/// to report the exit of the child (multiprocessing/forkserver.py).
+std::optional<Pair> behind_fork_server(const Context& context, const Ends& ends,
+                                       const Process& process, const Thread& thread) {
+  const Snapshot& snapshot = context.snapshot;
+  const TaskRef joiner{process.pid, thread.tid};
+  const bool polls = thread.wait && thread.wait->untimed && thread.stable &&
+                     (thread.wait->kind == snapshot::WaitKind::Poll ||
+                      thread.wait->kind == snapshot::WaitKind::Read);
+  if (!polls || context.graph.level(joiner) != graph::Level::Live) return std::nullopt;
+  for (const Pid pid : awaited_exits(snapshot, joiner)) {
+    const Process* child = snapshot::find_process(snapshot, pid);
+    if (child == nullptr || !only_delivers(*child)) continue;
+    for (const Thread& writer : child->threads) {
+      const Flow flow = flow_of(context, ends, {pid, writer.tid});
+      if (flow.way != Way::Send || !is_partner(flow, joiner.pid)) continue;
+      const bool nobody_reads = std::ranges::all_of(flow.partners, [&](Pid partner) {
+        const Process* reader = snapshot::find_process(snapshot, partner);
+        return reader != nullptr &&
+               (partner == joiner.pid ? only_joins(process, thread.tid) : only_delivers(*reader));
+      });
+      if (nobody_reads) return Pair{joiner, {pid, writer.tid}, flow.objects.front()};
+    }
+  }
+  return std::nullopt;
+}
+
 std::string fix(const Context& context, const Pair& pair) {
   const Snapshot& snapshot = context.snapshot;
   const Thread* joiner = snapshot::find_thread(snapshot, pair.joiner);
@@ -67,9 +112,8 @@ std::string fix(const Context& context, const Pair& pair) {
          " until it is empty before the wait" + at + ", or make the writer non-blocking.";
 }
 
-Finding describe(const Context& context, int set, const Pair& pair) {
+Finding describe(const Context& context, Finding finding, const Pair& pair) {
   const Snapshot& snapshot = context.snapshot;
-  Finding finding = diagnosis::start_finding(context, kJoinBeforeDrain, set);
   const std::string joiner = snapshot::label(snapshot, pair.joiner);
   const std::string writer = snapshot::label(snapshot, pair.writer);
   finding.title =
@@ -89,6 +133,24 @@ Finding describe(const Context& context, int set, const Pair& pair) {
   return finding;
 }
 
+Finding about_set(const Context& context, int set, const Pair& pair) {
+  return describe(context, diagnosis::start_finding(context, kJoinBeforeDrain, set), pair);
+}
+
+Finding about_fork_server(const Context& context, const Ends& ends, const Pair& pair) {
+  std::vector<TaskRef> stuck{pair.joiner};
+  for (const Pid pid : flow_of(context, ends, pair.writer).partners)
+    if (pid != pair.joiner.pid)
+      for (const Thread& thread : snapshot::find_process(context.snapshot, pid)->threads)
+        stuck.push_back({pid, thread.tid});
+  if (!contains(stuck, pair.writer.pid)) stuck.push_back(pair.writer);
+  Finding finding =
+      diagnosis::start_finding(context, kJoinBeforeDrain, diagnosis::Verdict::Deadlock, stuck);
+  finding.grade = diagnosis::Grade::Assuming;
+  finding.assumptions = {"the fork server only reports exits on the sentinels of its children"};
+  return describe(context, std::move(finding), pair);
+}
+
 diagnosis::Answer run(const Context& context) {
   const Ends ends(context.snapshot);
   std::vector<Finding> findings;
@@ -96,7 +158,13 @@ diagnosis::Answer run(const Context& context) {
   for (std::size_t i = 0; i < sets.size(); ++i) {
     if (sets[i].level <= graph::Level::Stuck) continue;
     if (const auto pair = find_pair(context, ends, members(sets[i])))
-      findings.push_back(describe(context, static_cast<int>(i), *pair));
+      findings.push_back(about_set(context, static_cast<int>(i), *pair));
+  }
+  for (const Process& process : context.snapshot.processes) {
+    if (!is_of_tree(process)) continue;
+    for (const Thread& thread : process.threads)
+      if (const auto pair = behind_fork_server(context, ends, process, thread))
+        findings.push_back(about_fork_server(context, ends, *pair));
   }
   return conclude(context, std::move(findings));
 }

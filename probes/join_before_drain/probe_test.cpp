@@ -47,6 +47,45 @@ TEST(JoinBeforeDrain, FindsAThreadThatJoinsTheWriterOfItsOwnEventfd) {
   EXPECT_THAT(culprits(ask(kJoinBeforeDrain, b)), ElementsAre(40));
 }
 
+/// The sentinel that join() polls is held by a fork server, which waits for clients.
+Builder child_of_a_fork_server(const std::string& what_the_child_does) {
+  Builder b;
+  RuntimeObject child{"multiprocessing.Process", "p", {}, {{"pid", 42}}, {}, {}};
+  b.process(40)
+      .fd(3, pipe(7), Access::Read)
+      .fd(5, pipe(8), Access::Read)
+      .thread()
+      .activity("multiprocessing.Process.join", child)
+      .polls_in({5});
+  b.process(41)
+      .child_of(40)
+      .fd(3, inet_socket(9))
+      .fd(6, pipe(8), Access::Write)
+      .thread()
+      .accepts(3);
+  b.object(inet_socket(9)).socket->state = "listen";
+  b.process(42)
+      .child_of(41)
+      .fd(4, pipe(7), Access::Write)
+      .thread()
+      .activity(what_the_child_does)
+      .writes(4);
+  return b;
+}
+
+TEST(JoinBeforeDrain, SeesThroughTheForkServer) {
+  const auto answer = ask(kJoinBeforeDrain, child_of_a_fork_server("multiprocessing.Queue.feed"));
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(answer.findings[0].grade, diagnosis::Grade::Assuming);
+  EXPECT_THAT(culprits(answer), ElementsAre(40));
+}
+
+TEST(JoinBeforeDrain, IgnoresAChildOfTheForkServerThatDoesSomethingElse) {
+  EXPECT_EQ(ask(kJoinBeforeDrain, child_of_a_fork_server("Connection.send")).outcome,
+            Outcome::NotFound);
+}
+
 TEST(JoinBeforeDrain, IgnoresAChildThatWritesToSomebodyElse) {
   Builder b;
   b.process(40).thread().waits_for_child(41);
