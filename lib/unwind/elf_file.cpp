@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kMaxSegments = 256;
 constexpr std::size_t kMaxSections = 8192;
-constexpr std::uint64_t kMaxRead = std::uint64_t{512} << 20;
+constexpr std::uint64_t kMaxRead = std::uint64_t{192} << 20;  ///< a sparse file may claim any size
 constexpr std::uint64_t kMaxNote = 64 << 10;
 
 Error malformed(const char* what) { return Error{Cause::Malformed, 0, std::string("parse ELF ") + what}; }

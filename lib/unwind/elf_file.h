@@ -35,7 +35,7 @@ class ElfFile {
   const Section* find_section(std::string_view name) const;
   const Section* find_section(std::uint32_t type) const;
 
-  /// Exactly `size` bytes at `offset` of the file. @return Limit past 512 MiB, Malformed beyond the end.
+  /// Exactly `size` bytes at `offset` of the file. @return Limit past 192 MiB, Malformed beyond the end.
   Result<std::vector<std::byte>> read(std::uint64_t offset, std::uint64_t size) const;
   Result<std::vector<std::byte>> read(const Section& section) const;
 

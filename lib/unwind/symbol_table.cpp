@@ -12,7 +12,7 @@
 namespace ipcdoctor::unwind {
 namespace {
 
-constexpr std::size_t kMaxSymbols = 8 << 20;
+constexpr std::size_t kMaxSymbols = 4 << 20;
 constexpr std::size_t kMaxName = 1024;
 constexpr std::size_t kUnsortedLookups = 16;
 constexpr int kMaxNested = 64;

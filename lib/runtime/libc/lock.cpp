@@ -264,13 +264,32 @@ class Look {
     if (lock_.kind == LockKind::Unknown || lock_.kind == LockKind::ThreadJoin) return;
     std::string noun(noun_of(lock_.kind));
     if (lock_.kind == LockKind::RwlockRead || lock_.kind == LockKind::RwlockWrite) noun = "rwlock";
-    if (lock_.kind == LockKind::LibcInternal || lock_.kind == LockKind::Latch) {
+    if (lock_.kind == LockKind::LibcInternal || lock_.kind == LockKind::Latch || lock_.kind == LockKind::Arena) {
       lock_.name = function_.empty() ? noun : fmt::format("{} ({})", noun, function_);
       return;
+    }
+    if (lock_.kind == LockKind::FileStream) {
+      const auto stream = standard_stream();
+      if (!stream.empty()) {
+        lock_.name = fmt::format("lock of {}", stream);
+        return;
+      }
     }
     const auto variable = images_.variable_at(space_, lock_.address);
     lock_.name = variable ? fmt::format("{} `{}` in {}", noun, variable->name, variable->module)
                           : fmt::format("{} {}", noun, place());
+  }
+
+  /// stdin, stdout or stderr, if the lock is its own: struct _IO_FILE has the pointer to it at 136.
+  std::string_view standard_stream() const {
+    constexpr std::uint64_t kLockOfFile = 136;
+    for (const auto& [symbol, stream] : {std::pair<std::string_view, std::string_view>{"_IO_2_1_stdin_", "stdin"},
+                                         {"_IO_2_1_stdout_", "stdout"}, {"_IO_2_1_stderr_", "stderr"}}) {
+      const auto file = images_.address_of(space_, "libc", symbol);
+      const auto lock = file ? space_.memory.read_u64(RemoteAddr{file->value + kLockOfFile}) : Result<std::uint64_t>();
+      if (lock && *lock == lock_.address.value) return stream;
+    }
+    return "";
   }
 
   std::string place() const {

@@ -342,6 +342,7 @@ TEST(LockLive, AStreamIsHeldByTheThreadInIt) {
   });
   const Lock lock = look_at(child);
   EXPECT_EQ(lock.kind, LockKind::FileStream) << lock.evidence;
+  EXPECT_EQ(lock.name, "lock of stderr");
   EXPECT_EQ(lock.ownership, Ownership::Known) << lock.evidence;
   EXPECT_THAT(lock.owners, ElementsAre(TaskRef{Pid{child.pid()}, Tid{other_thread(child.pid())}}));
 }
