@@ -17,7 +17,10 @@ std::optional<Cie> parse_cie(std::span<const std::byte> bytes) {
   cie.code_alignment = in.take_leb128();
   cie.data_alignment = in.take_signed_leb128();
   // the return address register
-  if (version == 1) (void)in.take<std::uint8_t>(); else (void)in.take_leb128();
+  if (version == 1)
+    (void)in.take<std::uint8_t>();
+  else
+    (void)in.take_leb128();
   if (!augmentation.empty() && augmentation[0] != 'z') return std::nullopt;
   if (!augmentation.empty()) {
     cie.has_augmentation = true;
@@ -26,11 +29,16 @@ std::optional<Cie> parse_cie(std::span<const std::byte> bytes) {
     const auto instructions = in.left.subspan(size);
     in.left = in.left.first(size);
     for (const char c : augmentation.substr(1)) {
-      if (c == 'R') cie.encoding = in.take<std::uint8_t>();
-      else if (c == 'L') (void)in.take<std::uint8_t>();
-      else if (c == 'P') (void)in.take_encoded(in.take<std::uint8_t>());
-      else if (c == 'S') cie.signal_frame = true;
-      else if (c != 'B') return std::nullopt;
+      if (c == 'R')
+        cie.encoding = in.take<std::uint8_t>();
+      else if (c == 'L')
+        (void)in.take<std::uint8_t>();
+      else if (c == 'P')
+        (void)in.take_encoded(in.take<std::uint8_t>());
+      else if (c == 'S')
+        cie.signal_frame = true;
+      else if (c != 'B')
+        return std::nullopt;
     }
     cie.instructions = instructions;
   } else {

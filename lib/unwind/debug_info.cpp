@@ -16,11 +16,13 @@ namespace ipcdoctor::unwind {
 namespace {
 
 constexpr int kMaxDepth = 64;
-constexpr std::size_t kMaxDies = 1 << 20;   ///< looked at for one address
+constexpr std::size_t kMaxDies = 1 << 20;  ///< looked at for one address
 constexpr std::size_t kMaxUnits = 1 << 18;
 constexpr std::size_t kMaxRanges = 1 << 20;
 
-std::string text_of(const char* text) { return text == nullptr ? "" : escape_untrusted(std::string_view(text).substr(0, 4096)); }
+std::string text_of(const char* text) {
+  return text == nullptr ? "" : escape_untrusted(std::string_view(text).substr(0, 4096));
+}
 
 std::string name_of(Dwarf_Die* die) {
   Dwarf_Attribute attribute;
@@ -37,7 +39,8 @@ std::uint64_t number_of(Dwarf_Die* die, unsigned code) {
   return dwarf_formudata(dwarf_attr(die, code, &attribute), &value) == 0 ? value : 0;
 }
 
-/// Goes down from a DIE to those that contain the address: the subprogram and what was inlined into it.
+/// Goes down from a DIE to those that contain the address: the subprogram and what was inlined into
+/// it.
 class Descent {
  public:
   explicit Descent(std::uint64_t address) : address_(address) {}
@@ -52,7 +55,9 @@ class Descent {
         continue;
       }
       const bool function = tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine;
-      if (!function && tag != DW_TAG_lexical_block && tag != DW_TAG_try_block && tag != DW_TAG_catch_block) continue;
+      if (!function && tag != DW_TAG_lexical_block && tag != DW_TAG_try_block &&
+          tag != DW_TAG_catch_block)
+        continue;
       if (dwarf_haspc(&die, address_) <= 0) continue;
       if (function) path.push_back(die);
       (void)go(&die, depth + 1);  // nothing deeper is fine: this one contains it
@@ -104,12 +109,15 @@ Result<linux::UniqueFd> checked(Result<linux::UniqueFd> file, const std::string&
 Result<linux::UniqueFd> find_separate_file(const Image& image, const linux::AddressSpace& space) {
   const std::string id = image.elf().build_id();
   if (id.size() < 4) return Error{Cause::Unsupported, 0, "find a debug file: no build id"};
-  auto by_id = checked(open_debug_file("/usr/lib/debug/.build-id/" + id.substr(0, 2) + "/" + id.substr(2) + ".debug"), id);
+  auto by_id = checked(open_debug_file("/usr/lib/debug/.build-id/" + id.substr(0, 2) + "/" +
+                                       id.substr(2) + ".debug"),
+                       id);
   if (by_id) return by_id;
   const std::string link = debug_link(image.elf());
   if (link.empty()) return by_id;
   const std::string folder = image.path().substr(0, image.path().rfind('/') + 1);
-  for (const std::string& path : {folder + link, folder + ".debug/" + link, "/usr/lib/debug" + folder + link}) {
+  for (const std::string& path :
+       {folder + link, folder + ".debug/" + link, "/usr/lib/debug" + folder + link}) {
     auto file = checked(open_in_root(space, path), id);
     if (file) return file;
   }
@@ -121,7 +129,8 @@ Result<linux::UniqueFd> find_separate_file(const Image& image, const linux::Addr
 std::unique_ptr<DebugInfo> DebugInfo::open(const Image& image, const linux::AddressSpace& space) {
   std::unique_ptr<DebugInfo> info(new DebugInfo);
   Status loaded = Error{};
-  if (image.elf().fd() >= 0 && has_dwarf(image.elf()) && image.elf().find_section(".gnu_debugaltlink") == nullptr) {
+  if (image.elf().fd() >= 0 && has_dwarf(image.elf()) &&
+      image.elf().find_section(".gnu_debugaltlink") == nullptr) {
     loaded = info->load(linux::UniqueFd(::fcntl(image.elf().fd(), F_DUPFD_CLOEXEC, 0)));
   }
   if (!loaded) {
@@ -136,7 +145,8 @@ Status DebugInfo::load(linux::UniqueFd file) {
   if (!file.is_open()) return Error{cause_of(errno), errno, "open debug information"};
   (void)elf_version(EV_CURRENT);
   file_ = std::move(file);
-  elf_ = elf_begin(file_.get(), ELF_C_READ, nullptr);  // never ELF_C_READ_MMAP: a truncated file would be SIGBUS
+  elf_ = elf_begin(file_.get(), ELF_C_READ,
+                   nullptr);  // never ELF_C_READ_MMAP: a truncated file would be SIGBUS
   dwarf_ = elf_ == nullptr ? nullptr : dwarf_begin_elf(elf_, DWARF_C_READ, nullptr);
   if (dwarf_ == nullptr) return Error{Cause::Malformed, 0, "read debug information"};
   return Done{};
@@ -151,11 +161,15 @@ DebugInfo::~DebugInfo() {
 void DebugInfo::index_units() {
   Dwarf_Off offset = 0, next = 0;
   std::size_t header = 0;
-  for (std::size_t i = 0; i < kMaxUnits && dwarf_nextcu(dwarf_, offset, &next, &header, nullptr, nullptr, nullptr) == 0; ++i) {
+  for (std::size_t i = 0; i < kMaxUnits && dwarf_nextcu(dwarf_, offset, &next, &header, nullptr,
+                                                        nullptr, nullptr) == 0;
+       ++i) {
     Dwarf_Die die;
-    if (dwarf_offdie(dwarf_, offset + header, &die) != nullptr && dwarf_tag(&die) == DW_TAG_compile_unit) {
+    if (dwarf_offdie(dwarf_, offset + header, &die) != nullptr &&
+        dwarf_tag(&die) == DW_TAG_compile_unit) {
       Dwarf_Addr base = 0, begin = 0, end = 0;
-      for (std::ptrdiff_t at = 0; (at = dwarf_ranges(&die, at, &base, &begin, &end)) > 0 && units_.size() < kMaxRanges;) {
+      for (std::ptrdiff_t at = 0;
+           (at = dwarf_ranges(&die, at, &base, &begin, &end)) > 0 && units_.size() < kMaxRanges;) {
         if (begin < end) units_.push_back({begin, end, offset + header});
       }
     }
@@ -188,9 +202,11 @@ std::vector<SourceFrame> DebugInfo::frames_at(std::uint64_t address) {
     frames.push_back(std::move(innermost));
     innermost = SourceFrame{};
     if (dwarf_tag(&*die) != DW_TAG_inlined_subroutine) break;
-    innermost.line = static_cast<int>(std::min<std::uint64_t>(number_of(&*die, DW_AT_call_line), INT32_MAX));
+    innermost.line =
+        static_cast<int>(std::min<std::uint64_t>(number_of(&*die, DW_AT_call_line), INT32_MAX));
     const std::uint64_t file = number_of(&*die, DW_AT_call_file);
-    if (files != nullptr && file < file_count) innermost.file = text_of(dwarf_filesrc(files, file, nullptr, nullptr));
+    if (files != nullptr && file < file_count)
+      innermost.file = text_of(dwarf_filesrc(files, file, nullptr, nullptr));
   }
   if (frames.empty() && innermost.line > 0) frames.push_back(std::move(innermost));
   return frames;

@@ -10,7 +10,8 @@ namespace {
 constexpr std::size_t kMaxRows = 4 << 20;
 }
 
-Result<std::vector<FrameEntry>> build_frame_table(std::span<const std::byte> section, std::uint64_t address) {
+Result<std::vector<FrameEntry>> build_frame_table(std::span<const std::byte> section,
+                                                  std::uint64_t address) {
   std::vector<FrameEntry> rows;
   std::unordered_map<std::size_t, std::uint8_t> encodings;  // by offset of the CIE
   for (std::size_t at = 0; section.size() - at >= 8 && rows.size() < kMaxRows;) {
@@ -27,11 +28,12 @@ Result<std::vector<FrameEntry>> build_frame_table(std::span<const std::byte> sec
       const auto cie = encodings.find(id_at - id);
       const std::uint8_t encoding = cie == encodings.end() ? kOmit : cie->second;
       const std::uint64_t field = address + at + 8;
-      std::uint64_t start = encoding == kOmit || (encoding & kIndirect) != 0 ? 0 : in.take_encoded(encoding);
+      std::uint64_t start =
+          encoding == kOmit || (encoding & kIndirect) != 0 ? 0 : in.take_encoded(encoding);
       if ((encoding & 0x70) == kPcRelative) start += field;
       const auto distance = static_cast<std::int64_t>(start - address);
-      if (encoding != kOmit && in.good && start != 0 && distance == static_cast<std::int32_t>(distance) &&
-          at <= INT32_MAX) {
+      if (encoding != kOmit && in.good && start != 0 &&
+          distance == static_cast<std::int32_t>(distance) && at <= INT32_MAX) {
         rows.push_back({static_cast<std::int32_t>(distance), static_cast<std::int32_t>(at)});
       }
     }
@@ -48,7 +50,8 @@ std::optional<FrameTableHeader> parse_frame_table_header(std::span<const std::by
   const auto frame_encoding = in.take<std::uint8_t>();
   const auto count_encoding = in.take<std::uint8_t>();
   const auto table_encoding = in.take<std::uint8_t>();
-  if (version != 1 || count_encoding != kData4 || table_encoding != (kDataRelative | kData4 | kSigned)) {
+  if (version != 1 || count_encoding != kData4 ||
+      table_encoding != (kDataRelative | kData4 | kSigned)) {
     return std::nullopt;
   }
   (void)in.take_encoded(frame_encoding);

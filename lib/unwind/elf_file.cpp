@@ -15,7 +15,9 @@ constexpr std::size_t kMaxSections = 8192;
 constexpr std::uint64_t kMaxRead = std::uint64_t{192} << 20;  ///< a sparse file may claim any size
 constexpr std::uint64_t kMaxNote = 64 << 10;
 
-Error malformed(const char* what) { return Error{Cause::Malformed, 0, std::string("parse ELF ") + what}; }
+Error malformed(const char* what) {
+  return Error{Cause::Malformed, 0, std::string("parse ELF ") + what};
+}
 
 std::string hex(std::span<const std::byte> bytes) {
   static constexpr char kDigits[] = "0123456789abcdef";
@@ -33,7 +35,8 @@ std::string find_build_id(std::span<const std::byte> notes) {
     Elf64_Nhdr note;
     std::memcpy(&note, notes.data(), sizeof note);
     const std::uint64_t name = (std::uint64_t{note.n_namesz} + 3) & ~std::uint64_t{3};
-    const std::uint64_t size = sizeof note + name + ((std::uint64_t{note.n_descsz} + 3) & ~std::uint64_t{3});
+    const std::uint64_t size =
+        sizeof note + name + ((std::uint64_t{note.n_descsz} + 3) & ~std::uint64_t{3});
     if (size > notes.size()) return "";
     if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 && note.n_descsz <= 64 &&
         std::memcmp(notes.data() + sizeof note, "GNU", 4) == 0) {
@@ -47,7 +50,7 @@ std::string find_build_id(std::span<const std::byte> notes) {
 }  // namespace
 
 Result<ElfFile> ElfFile::parse(linux::UniqueFd file) {
-  struct stat info{};
+  struct stat info {};
   if (::fstat(file.get(), &info) < 0) return Error{cause_of(errno), errno, "stat an ELF file"};
   if (!S_ISREG(info.st_mode)) return malformed("image: not a regular file");
   ElfFile elf;
@@ -68,7 +71,8 @@ Result<ElfFile> ElfFile::parse(std::vector<std::byte> bytes) {
 }
 
 Status ElfFile::read_into(std::uint64_t offset, std::span<std::byte> into) const {
-  if (offset > size_ || into.size() > size_ - offset) return malformed("image: range beyond its end");
+  if (offset > size_ || into.size() > size_ - offset)
+    return malformed("image: range beyond its end");
   if (!file_.is_open()) {
     if (!into.empty()) std::memcpy(into.data(), bytes_.data() + offset, into.size());
     return Done{};
@@ -116,11 +120,14 @@ Status ElfFile::parse_headers() {
   return Done{};
 }
 
-// Section headers are a convenience: without them (strip can remove them, a file may be cut) the segments still do.
+// Section headers are a convenience: without them (strip can remove them, a file may be cut) the
+// segments still do.
 void ElfFile::parse_sections(const Elf64_Ehdr& header) {
   if (header.e_shentsize != sizeof(Elf64_Shdr) || header.e_shnum > kMaxSections) return;
   std::vector<Elf64_Shdr> raw(header.e_shnum);
-  if (header.e_shstrndx >= raw.size() || !read_into(header.e_shoff, std::as_writable_bytes(std::span(raw)))) return;
+  if (header.e_shstrndx >= raw.size() ||
+      !read_into(header.e_shoff, std::as_writable_bytes(std::span(raw))))
+    return;
   const Elf64_Shdr& strings = raw[header.e_shstrndx];
   if (strings.sh_type == SHT_NOBITS || strings.sh_size > (1 << 20)) return;
   const auto names = read(strings.sh_offset, strings.sh_size);
@@ -128,9 +135,16 @@ void ElfFile::parse_sections(const Elf64_Ehdr& header) {
   const auto* text = reinterpret_cast<const char*>(names->data());
   for (const Elf64_Shdr& s : raw) {
     if (s.sh_name >= names->size()) continue;
-    std::string name(text + s.sh_name, ::strnlen(text + s.sh_name, std::min<std::size_t>(256, names->size() - s.sh_name)));
-    sections_.push_back(Section{.name = std::move(name), .type = s.sh_type, .link = s.sh_link, .flags = s.sh_flags,
-                                .address = s.sh_addr, .offset = s.sh_offset, .size = s.sh_size,
+    std::string name(
+        text + s.sh_name,
+        ::strnlen(text + s.sh_name, std::min<std::size_t>(256, names->size() - s.sh_name)));
+    sections_.push_back(Section{.name = std::move(name),
+                                .type = s.sh_type,
+                                .link = s.sh_link,
+                                .flags = s.sh_flags,
+                                .address = s.sh_addr,
+                                .offset = s.sh_offset,
+                                .size = s.sh_size,
                                 .entry_size = s.sh_entsize});
   }
   // sh_link counts the headers as they are in the file; a dropped one would shift it

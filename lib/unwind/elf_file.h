@@ -14,9 +14,9 @@
 
 namespace ipcdoctor::unwind {
 
-/// The headers of one 64-bit x86 ELF image and the way to its bytes. Every number in the file is treated as a lie
-/// until it was checked: tables are bounded, ranges must lie in the file, nothing is mapped (a file that is
-/// truncated while we look gives an error, not SIGBUS). See elf(5).
+/// The headers of one 64-bit x86 ELF image and the way to its bytes. Every number in the file is
+/// treated as a lie until it was checked: tables are bounded, ranges must lie in the file, nothing
+/// is mapped (a file that is truncated while we look gives an error, not SIGBUS). See elf(5).
 class ElfFile {
  public:
   /// @param file  an open regular file. @return Malformed if it is no ELF image of this machine.
@@ -31,15 +31,19 @@ class ElfFile {
   };
 
   const std::vector<Elf64_Phdr>& segments() const { return segments_; }
-  const std::vector<Section>& sections() const { return sections_; }  ///< empty if absent or unreadable
+  const std::vector<Section>& sections() const {
+    return sections_;
+  }  ///< empty if absent or unreadable
   const Section* find_section(std::string_view name) const;
   const Section* find_section(std::uint32_t type) const;
 
-  /// Exactly `size` bytes at `offset` of the file. @return Limit past 192 MiB, Malformed beyond the end.
+  /// Exactly `size` bytes at `offset` of the file. @return Limit past 192 MiB, Malformed beyond the
+  /// end.
   Result<std::vector<std::byte>> read(std::uint64_t offset, std::uint64_t size) const;
   Result<std::vector<std::byte>> read(const Section& section) const;
 
-  /// The address at link time of a file offset inside a loaded segment; an executable one first if asked.
+  /// The address at link time of a file offset inside a loaded segment; an executable one first if
+  /// asked.
   Result<std::uint64_t> address_of_offset(std::uint64_t offset, bool executable) const;
 
   /// Lower-case hex of the GNU build id; "" if it has none.

@@ -7,15 +7,18 @@
 namespace ipcdoctor::unwind {
 namespace {
 
-constexpr std::uint64_t kMaxFrame = 256 << 10;       ///< a function with larger arrays is not looked through
-constexpr std::uint64_t kMaxBridge = 4 << 10;        ///< functions without unwind information have small frames
+constexpr std::uint64_t kMaxFrame = 256
+                                    << 10;  ///< a function with larger arrays is not looked through
+constexpr std::uint64_t kMaxBridge =
+    4 << 10;  ///< functions without unwind information have small frames
 constexpr std::size_t kMaxCandidates = 16;
 constexpr std::uint64_t kPage = 4096;
 
 /// The words of the stack from sp on, page by page.
 class StackWords {
  public:
-  StackWords(const linux::AddressSpace& space, std::uint64_t sp, std::uint64_t limit) : space_(space) {
+  StackWords(const linux::AddressSpace& space, std::uint64_t sp, std::uint64_t limit)
+      : space_(space) {
     const linux::Mapping* stack = linux::find_mapping(space.maps, RemoteAddr{sp});
     if (stack == nullptr || !stack->writable || sp % 8 != 0) return;
     begin_ = sp;
@@ -30,7 +33,8 @@ class StackWords {
     const std::uint64_t page = address & ~(kPage - 1);
     if (page != page_) {
       page_ = page;
-      good_ = static_cast<bool>(space_.memory.read(RemoteAddr{page}, std::as_writable_bytes(std::span(words_))));
+      good_ = static_cast<bool>(
+          space_.memory.read(RemoteAddr{page}, std::as_writable_bytes(std::span(words_))));
     }
     if (!good_) return std::nullopt;
     return words_[(address - page) / 8];
@@ -45,13 +49,15 @@ class StackWords {
 
 bool is_code(const linux::AddressSpace& space, std::uint64_t address) {
   const linux::Mapping* mapping = linux::find_mapping(space.maps, RemoteAddr{address});
-  return mapping != nullptr && mapping->executable && (mapping->ino != 0 || mapping->path == "[vdso]");
+  return mapping != nullptr && mapping->executable &&
+         (mapping->ino != 0 || mapping->path == "[vdso]");
 }
 
 std::optional<CallSite> read_call(const linux::AddressSpace& space, std::uint64_t return_address) {
   if (return_address < kPage || !is_code(space, return_address)) return std::nullopt;
   std::array<std::uint8_t, 7> before{};
-  if (!space.memory.read(RemoteAddr{return_address - before.size()}, std::as_writable_bytes(std::span(before)))) {
+  if (!space.memory.read(RemoteAddr{return_address - before.size()},
+                         std::as_writable_bytes(std::span(before)))) {
     return std::nullopt;
   }
   return parse_call(before, return_address);
@@ -69,8 +75,11 @@ bool is_plt(const linux::AddressSpace& space, ImageCache& images, std::uint64_t 
 
 }  // namespace
 
-std::optional<CallSite> parse_call(std::span<const std::uint8_t> before, std::uint64_t return_address) {
-  const auto at = [&](std::size_t back) { return back <= before.size() ? before[before.size() - back] : 0; };
+std::optional<CallSite> parse_call(std::span<const std::uint8_t> before,
+                                   std::uint64_t return_address) {
+  const auto at = [&](std::size_t back) {
+    return back <= before.size() ? before[before.size() - back] : 0;
+  };
   if (at(5) == 0xe8) {
     std::int32_t distance = 0;
     std::memcpy(&distance, before.data() + before.size() - 4, sizeof distance);
@@ -92,13 +101,16 @@ std::optional<CallSite> parse_call(std::span<const std::uint8_t> before, std::ui
 namespace {
 
 /// The pointer that "ff 25 disp32" (jmp) or "ff 15 disp32" (call) at `address` goes through.
-std::optional<std::uint64_t> read_slot(const linux::AddressSpace& space, std::uint64_t address, std::uint8_t modrm) {
+std::optional<std::uint64_t> read_slot(const linux::AddressSpace& space, std::uint64_t address,
+                                       std::uint8_t modrm) {
   std::array<std::uint8_t, 6> code{};
-  if (!space.memory.read(RemoteAddr{address}, std::as_writable_bytes(std::span(code)))) return std::nullopt;
+  if (!space.memory.read(RemoteAddr{address}, std::as_writable_bytes(std::span(code))))
+    return std::nullopt;
   if (code[0] != 0xff || code[1] != modrm) return std::nullopt;
   std::int32_t distance = 0;
   std::memcpy(&distance, code.data() + 2, sizeof distance);
-  const auto slot = space.memory.read_u64(RemoteAddr{address + 6 + static_cast<std::uint64_t>(std::int64_t{distance})});
+  const auto slot = space.memory.read_u64(
+      RemoteAddr{address + 6 + static_cast<std::uint64_t>(std::int64_t{distance})});
   return slot && is_code(space, *slot) ? std::optional(*slot) : std::nullopt;
 }
 
@@ -118,8 +130,8 @@ std::optional<std::uint64_t> find_callee(const linux::AddressSpace& space, Image
   return std::nullopt;
 }
 
-std::vector<FramePointer> find_frame_pointers(const linux::AddressSpace& space, ImageCache& images, std::uint64_t sp,
-                                              std::uint64_t function) {
+std::vector<FramePointer> find_frame_pointers(const linux::AddressSpace& space, ImageCache& images,
+                                              std::uint64_t sp, std::uint64_t function) {
   std::vector<FramePointer> direct, other;
   StackWords stack(space, sp, kMaxFrame);
   for (std::uint64_t a = stack.begin(); a + 16 <= stack.end(); a += 8) {
@@ -142,8 +154,8 @@ std::vector<FramePointer> find_frame_pointers(const linux::AddressSpace& space, 
   return direct;
 }
 
-std::optional<ReturnAddress> find_return_address(const linux::AddressSpace& space, ImageCache& images,
-                                                 std::uint64_t sp) {
+std::optional<ReturnAddress> find_return_address(const linux::AddressSpace& space,
+                                                 ImageCache& images, std::uint64_t sp) {
   StackWords stack(space, sp, kMaxBridge);
   for (std::uint64_t a = stack.begin(); a < stack.end(); a += 8) {
     const auto word = stack.at(a);

@@ -15,7 +15,9 @@ constexpr std::uint64_t kMaxHeader = 64 << 20;
 constexpr std::uint32_t kMaxEntry = 64 << 10;
 constexpr std::size_t kMaxRules = 1 << 18;
 
-std::string_view last_component(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+std::string_view last_component(std::string_view path) {
+  return path.substr(path.rfind('/') + 1);
+}
 
 std::string name_of(std::string_view path) {
   constexpr std::string_view kDeleted = " (deleted)";
@@ -24,17 +26,22 @@ std::string name_of(std::string_view path) {
 }
 
 bool starts_with_any(std::string_view text, std::span<const std::string_view> prefixes) {
-  return std::ranges::any_of(prefixes, [&](std::string_view prefix) { return text.starts_with(prefix); });
+  return std::ranges::any_of(prefixes,
+                             [&](std::string_view prefix) { return text.starts_with(prefix); });
 }
 
 /// Whether the distribution or a language brought it, so that no line of it is the user's.
 bool is_system_path(std::string_view path) {
-  static constexpr std::array<std::string_view, 5> kFolders = {"/usr/lib", "/lib/", "/lib64/", "/lib32/", "["};
-  static constexpr std::array<std::string_view, 9> kNames = {"ld-linux", "ld-musl", "libc.so", "libc-", "libpthread",
-                                                             "libpython", "libstdc++", "libgcc_s", "linux-vdso"};
-  static constexpr std::array<std::string_view, 3> kInstalled = {"/lib-dynload/", "/site-packages/", "/dist-packages/"};
+  static constexpr std::array<std::string_view, 5> kFolders = {"/usr/lib", "/lib/", "/lib64/",
+                                                               "/lib32/", "["};
+  static constexpr std::array<std::string_view, 9> kNames = {
+      "ld-linux",  "ld-musl",   "libc.so",  "libc-",     "libpthread",
+      "libpython", "libstdc++", "libgcc_s", "linux-vdso"};
+  static constexpr std::array<std::string_view, 3> kInstalled = {"/lib-dynload/", "/site-packages/",
+                                                                 "/dist-packages/"};
   if (starts_with_any(path, kFolders)) return true;
-  if (std::ranges::any_of(kInstalled, [&](auto part) { return path.find(part) != path.npos; })) return true;
+  if (std::ranges::any_of(kInstalled, [&](auto part) { return path.find(part) != path.npos; }))
+    return true;
   const std::string_view name = last_component(path);
   if (starts_with_any(name, kNames)) return true;
   // python, python3, python3.11; but not a user's "python_runner"
@@ -45,15 +52,18 @@ bool is_system_path(std::string_view path) {
 }
 
 std::optional<UnwindTable> table_of_header(const ElfFile& elf) {
-  const auto segment = std::ranges::find(elf.segments(), std::uint32_t{PT_GNU_EH_FRAME}, &Elf64_Phdr::p_type);
+  const auto segment =
+      std::ranges::find(elf.segments(), std::uint32_t{PT_GNU_EH_FRAME}, &Elf64_Phdr::p_type);
   if (segment == elf.segments().end() || segment->p_filesz > kMaxHeader) return std::nullopt;
   const auto bytes = elf.read(segment->p_offset, segment->p_filesz);
   if (!bytes) return std::nullopt;
   const auto header = parse_frame_table_header(*bytes);
   if (!header) return std::nullopt;
-  UnwindTable table{.base = segment->p_vaddr, .address = segment->p_vaddr + header->table_offset, .rows = {}};
+  UnwindTable table{
+      .base = segment->p_vaddr, .address = segment->p_vaddr + header->table_offset, .rows = {}};
   table.rows.resize(header->rows);
-  std::memcpy(table.rows.data(), bytes->data() + header->table_offset, header->rows * sizeof(FrameEntry));
+  std::memcpy(table.rows.data(), bytes->data() + header->table_offset,
+              header->rows * sizeof(FrameEntry));
   return table;
 }
 
@@ -70,7 +80,10 @@ std::optional<UnwindTable> table_of_section(const ElfFile& elf) {
 }  // namespace
 
 Image::Image(ElfFile elf, std::string path)
-    : elf_(std::move(elf)), path_(std::move(path)), name_(name_of(path_)), system_(is_system_path(path_)) {}
+    : elf_(std::move(elf)),
+      path_(std::move(path)),
+      name_(name_of(path_)),
+      system_(is_system_path(path_)) {}
 
 const SymbolTable& Image::symbols() {
   if (!symbols_) symbols_ = SymbolTable::read(elf_);
@@ -99,9 +112,11 @@ std::optional<FrameRule> Image::read_frame_rule(std::uint64_t address) {
   const UnwindTable* table = unwind_table();
   if (table == nullptr) return std::nullopt;
   const auto distance = static_cast<std::int64_t>(address - table->base);
-  auto row = std::ranges::upper_bound(table->rows, distance, {}, [](const FrameEntry& e) { return std::int64_t{e.start}; });
+  auto row = std::ranges::upper_bound(table->rows, distance, {},
+                                      [](const FrameEntry& e) { return std::int64_t{e.start}; });
   if (row == table->rows.begin()) return std::nullopt;
-  const std::uint64_t fde_address = table->base + static_cast<std::uint64_t>(std::int64_t{(--row)->description});
+  const std::uint64_t fde_address =
+      table->base + static_cast<std::uint64_t>(std::int64_t{(--row)->description});
   const auto fde = read_entry(fde_address);
   if (!fde) return std::nullopt;
   std::uint32_t back = 0;  // the distance from its own field to the CIE
@@ -127,7 +142,8 @@ Result<std::vector<std::byte>> Image::read_entry(std::uint64_t address) const {
 
 Result<Place> ImageCache::find(const linux::AddressSpace& space, std::uint64_t address) {
   const linux::Mapping* mapping = linux::find_mapping(space.maps, RemoteAddr{address});
-  if (mapping == nullptr) return Error{Cause::Unsupported, 0, "find an image: nothing is mapped there"};
+  if (mapping == nullptr)
+    return Error{Cause::Unsupported, 0, "find an image: nothing is mapped there"};
   return find(space, *mapping);
 }
 
@@ -141,7 +157,8 @@ Result<Place> ImageCache::find(const linux::AddressSpace& space, const linux::Ma
 
 Result<Image*> ImageCache::load(const linux::AddressSpace& space, const linux::Mapping& mapping) {
   const bool vdso = mapping.path == "[vdso]";
-  if (mapping.ino == 0 && !vdso) return Error{Cause::Unsupported, 0, "find an image: anonymous memory"};
+  if (mapping.ino == 0 && !vdso)
+    return Error{Cause::Unsupported, 0, "find an image: anonymous memory"};
   // a process may have written to its own vDSO: never share that one
   const Key key{mapping.dev, mapping.ino, vdso ? mapping.start : 0, vdso ? space.pid.value : 0};
   auto known = images_.find(key);
@@ -160,7 +177,8 @@ Result<Image*> ImageCache::load(const linux::AddressSpace& space, const linux::M
     };
     auto elf = open();
     Result<std::unique_ptr<Image>> image =
-        elf ? Result<std::unique_ptr<Image>>(std::make_unique<Image>(std::move(*elf), mapping.path)) : elf.error();
+        elf ? Result<std::unique_ptr<Image>>(std::make_unique<Image>(std::move(*elf), mapping.path))
+            : elf.error();
     known = images_.emplace(key, std::move(image)).first;
   }
   if (!known->second) return known->second.error();

@@ -17,9 +17,10 @@ namespace ipcdoctor::unwind {
 
 /// The unwind table of an image at link-time addresses.
 struct UnwindTable {
-  std::uint64_t base = 0;         ///< what the rows are relative to
-  std::uint64_t address = 0;      ///< of the rows in the image; 0 = the image has none, they were built from .eh_frame
-  std::vector<FrameEntry> rows;   ///< sorted by address
+  std::uint64_t base = 0;  ///< what the rows are relative to
+  std::uint64_t address =
+      0;  ///< of the rows in the image; 0 = the image has none, they were built from .eh_frame
+  std::vector<FrameEntry> rows;  ///< sorted by address
 };
 
 /// One ELF image: what is needed to unwind and to name, each part read when it is first asked for.
@@ -30,10 +31,13 @@ class Image {
   const ElfFile& elf() const { return elf_; }
   const std::string& path() const { return path_; }  ///< as maps has it, raw
   const std::string& name() const { return name_; }  ///< last component, safe to print
-  bool is_system() const { return system_; }         ///< of the distribution or an interpreter: not the user's code
+  bool is_system() const {
+    return system_;
+  }  ///< of the distribution or an interpreter: not the user's code
   const SymbolTable& symbols();
-  const UnwindTable* unwind_table();                 ///< nullptr if it has none
-  /// How the frame at a link-time address is left; nullptr if that is not simple or not known. Remembered.
+  const UnwindTable* unwind_table();  ///< nullptr if it has none
+  /// How the frame at a link-time address is left; nullptr if that is not simple or not known.
+  /// Remembered.
   const FrameRule* frame_rule(std::uint64_t address);
 
  private:
@@ -55,10 +59,12 @@ struct Place {
   std::uint64_t begin = 0, end = 0;  ///< of the mapping
 };
 
-/// All images seen, by (dev, ino) of the mapping, so that forked and unrelated processes share them.
+/// All images seen, by (dev, ino) of the mapping, so that forked and unrelated processes share
+/// them.
 class ImageCache {
  public:
-  /// The image that is mapped at the address. @return Unsupported: none (heap, JIT code); Denied, Malformed ...
+  /// The image that is mapped at the address. @return Unsupported: none (heap, JIT code); Denied,
+  /// Malformed ...
   Result<Place> find(const linux::AddressSpace& space, std::uint64_t address);
   /// The image of one mapping.
   Result<Place> find(const linux::AddressSpace& space, const linux::Mapping& mapping);
@@ -73,10 +79,12 @@ class ImageCache {
   std::map<Key, Result<std::unique_ptr<Image>>> images_;
 };
 
-/// Opens the file behind a mapping: a regular file and the very one that is mapped, or an error. Never blocks, never
-/// opens FIFOs or devices. By /proc/PID/map_files (root; works for deleted files), else /proc/PID/exe, else the path
-/// below /proc/PID/root without leaving it: there dev and inode must agree, or the build id with that in memory.
-Result<linux::UniqueFd> open_mapped_file(const linux::AddressSpace& space, const linux::Mapping& mapping);
+/// Opens the file behind a mapping: a regular file and the very one that is mapped, or an error.
+/// Never blocks, never opens FIFOs or devices. By /proc/PID/map_files (root; works for deleted
+/// files), else /proc/PID/exe, else the path below /proc/PID/root without leaving it: there dev and
+/// inode must agree, or the build id with that in memory.
+Result<linux::UniqueFd> open_mapped_file(const linux::AddressSpace& space,
+                                         const linux::Mapping& mapping);
 
 /// A regular file by a path in the target's own root; never blocks, never leaves that root.
 Result<linux::UniqueFd> open_in_root(const linux::AddressSpace& space, const std::string& path);

@@ -15,13 +15,15 @@ namespace ipcdoctor::unwind {
 namespace {
 
 /// An O_PATH descriptor runs nobody's open(): first look what it is, then open that for reading.
-/// @param expected  what must have the same inode; nullptr where the kernel's own link was followed (st_dev of btrfs
+/// @param expected  what must have the same inode; nullptr where the kernel's own link was followed
+/// (st_dev of btrfs
 ///                  and overlayfs is not what maps shows) or anything is welcome.
 Result<linux::UniqueFd> reopen_regular(linux::UniqueFd handle, const linux::Mapping* expected) {
   if (!handle.is_open()) return Error{cause_of(errno), errno, "open an image"};
-  struct stat info{};
+  struct stat info {};
   if (::fstat(handle.get(), &info) < 0) return Error{cause_of(errno), errno, "stat an image"};
-  if (!S_ISREG(info.st_mode)) return Error{Cause::Unsupported, 0, "open an image: not a regular file"};
+  if (!S_ISREG(info.st_mode))
+    return Error{Cause::Unsupported, 0, "open an image: not a regular file"};
   if (expected != nullptr && (info.st_ino != expected->ino || info.st_dev != expected->dev)) {
     return Error{Cause::Gone, 0, "open an image: another file has its name now"};
   }
@@ -31,21 +33,25 @@ Result<linux::UniqueFd> reopen_regular(linux::UniqueFd handle, const linux::Mapp
   return file;
 }
 
-linux::UniqueFd open_path(int dir, const char* name) { return linux::UniqueFd(::openat(dir, name, O_PATH | O_CLOEXEC)); }
+linux::UniqueFd open_path(int dir, const char* name) {
+  return linux::UniqueFd(::openat(dir, name, O_PATH | O_CLOEXEC));
+}
 
 /// A path of the target, looked up in the target's own root and never out of it.
 linux::UniqueFd open_below_root(int proc_dir, const std::string& path) {
   const linux::UniqueFd root(::openat(proc_dir, "root", O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!root.is_open()) return linux::UniqueFd();
-  struct open_how how{};
+  struct open_how how {};
   how.flags = O_PATH | O_CLOEXEC;
   how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-  return linux::UniqueFd(static_cast<int>(::syscall(SYS_openat2, root.get(), path.c_str(), &how, sizeof how)));
+  return linux::UniqueFd(
+      static_cast<int>(::syscall(SYS_openat2, root.get(), path.c_str(), &how, sizeof how)));
 }
 
-/// Is the file what is in memory, by the build ids of both? Overlay file systems (containers) and btrfs show another
-/// device in maps than fstat(2) does, so that the inode cannot say it.
-bool has_build_id_of(const linux::AddressSpace& space, const linux::Mapping& mapping, const linux::UniqueFd& file) {
+/// Is the file what is in memory, by the build ids of both? Overlay file systems (containers) and
+/// btrfs show another device in maps than fstat(2) does, so that the inode cannot say it.
+bool has_build_id_of(const linux::AddressSpace& space, const linux::Mapping& mapping,
+                     const linux::UniqueFd& file) {
   const auto first = std::ranges::find_if(space.maps, [&](const linux::Mapping& m) {
     return m.dev == mapping.dev && m.ino == mapping.ino && m.offset == 0 && m.readable;
   });
@@ -54,14 +60,17 @@ bool has_build_id_of(const linux::AddressSpace& space, const linux::Mapping& map
   if (!space.memory.read(RemoteAddr{first->start}, page)) return false;
   const auto in_memory = ElfFile::parse(std::move(page));
   const auto on_disk = ElfFile::parse(linux::UniqueFd(::fcntl(file.get(), F_DUPFD_CLOEXEC, 0)));
-  return in_memory && on_disk && !in_memory->build_id().empty() && in_memory->build_id() == on_disk->build_id();
+  return in_memory && on_disk && !in_memory->build_id().empty() &&
+         in_memory->build_id() == on_disk->build_id();
 }
 
 }  // namespace
 
-Result<linux::UniqueFd> open_mapped_file(const linux::AddressSpace& space, const linux::Mapping& mapping) {
+Result<linux::UniqueFd> open_mapped_file(const linux::AddressSpace& space,
+                                         const linux::Mapping& mapping) {
   char link[64];
-  (void)std::snprintf(link, sizeof link, "map_files/%" PRIx64 "-%" PRIx64, mapping.start, mapping.end);
+  (void)std::snprintf(link, sizeof link, "map_files/%" PRIx64 "-%" PRIx64, mapping.start,
+                      mapping.end);
   auto by_map = reopen_regular(open_path(space.dir.fd(), link), nullptr);
   if (by_map) return by_map;
   // the link and the mapping name their file in the same way, " (deleted)" included
@@ -72,7 +81,8 @@ Result<linux::UniqueFd> open_mapped_file(const linux::AddressSpace& space, const
   auto by_path = reopen_regular(open_below_root(space.dir.fd(), mapping.path), &mapping);
   if (by_path || by_path.error().cause != Cause::Gone) return by_path;
   auto by_name_only = open_in_root(space, mapping.path);
-  return by_name_only && has_build_id_of(space, mapping, *by_name_only) ? std::move(by_name_only) : std::move(by_path);
+  return by_name_only && has_build_id_of(space, mapping, *by_name_only) ? std::move(by_name_only)
+                                                                        : std::move(by_path);
 }
 
 Result<linux::UniqueFd> open_in_root(const linux::AddressSpace& space, const std::string& path) {

@@ -16,9 +16,11 @@ constexpr std::size_t kMaxSymbols = 4 << 20;
 constexpr std::size_t kMaxName = 1024;
 constexpr std::size_t kUnsortedLookups = 16;
 constexpr int kMaxNested = 64;
-constexpr std::uint64_t kMaxUnsized = 4096;  ///< a symbol without a size never covers more than this
+constexpr std::uint64_t kMaxUnsized =
+    4096;  ///< a symbol without a size never covers more than this
 
-/// Of several names of one address: a public one, with few leading underscores ("read", not "__read").
+/// Of several names of one address: a public one, with few leading underscores ("read", not
+/// "__read").
 std::uint8_t rank_of(const Elf64_Sym& symbol, const char* name) {
   const std::size_t underscores = std::min<std::size_t>(std::strspn(name, "_"), 15);
   const bool local = ELF64_ST_BIND(symbol.st_info) == STB_LOCAL;
@@ -37,7 +39,9 @@ SymbolTable SymbolTable::read(const ElfFile& elf) {
 
 void SymbolTable::add(const ElfFile& elf, std::uint32_t type) {
   const ElfFile::Section* section = elf.find_section(type);
-  if (section == nullptr || section->entry_size != sizeof(Elf64_Sym) || section->link >= elf.sections().size()) return;
+  if (section == nullptr || section->entry_size != sizeof(Elf64_Sym) ||
+      section->link >= elf.sections().size())
+    return;
   const ElfFile::Section& strings = elf.sections()[section->link];
   if (strings.type != SHT_STRTAB) return;
   const auto raw = elf.read(*section);
@@ -55,10 +59,14 @@ void SymbolTable::add(const ElfFile& elf, std::uint32_t type) {
     std::memcpy(&s, raw->data() + i * sizeof s, sizeof s);
     const unsigned kind = ELF64_ST_TYPE(s.st_info);
     const bool function = kind == STT_FUNC || kind == STT_GNU_IFUNC;
-    if ((!function && kind != STT_OBJECT) || s.st_shndx == SHN_UNDEF || s.st_name >= text->size()) continue;
+    if ((!function && kind != STT_OBJECT) || s.st_shndx == SHN_UNDEF || s.st_name >= text->size())
+      continue;
     if (s.st_value + s.st_size < s.st_value || chars[s.st_name] == '\0') continue;
-    Symbol symbol{.address = s.st_value, .size = s.st_size, .name = static_cast<std::uint32_t>(base + s.st_name),
-                  .function = function, .rank = rank_of(s, chars + s.st_name)};
+    Symbol symbol{.address = s.st_value,
+                  .size = s.st_size,
+                  .name = static_cast<std::uint32_t>(base + s.st_name),
+                  .function = function,
+                  .rank = rank_of(s, chars + s.st_name)};
     (function ? functions_ : variables_).symbols.push_back(symbol);
   }
 }
@@ -73,7 +81,8 @@ bool SymbolTable::is_before(const Symbol& a, const Symbol& b) const {
 const SymbolTable::Symbol* SymbolTable::find(Kind& kind, std::uint64_t address) const {
   if (!kind.sorted && ++kind.lookups <= kUnsortedLookups) return find_linear(kind, address);
   if (!kind.sorted) {
-    std::ranges::sort(kind.symbols, [this](const Symbol& a, const Symbol& b) { return is_before(a, b); });
+    std::ranges::sort(kind.symbols,
+                      [this](const Symbol& a, const Symbol& b) { return is_before(a, b); });
     kind.sorted = true;
   }
   return find_sorted(kind, address);
@@ -84,14 +93,16 @@ const SymbolTable::Symbol* SymbolTable::find_linear(const Kind& kind, std::uint6
   const Symbol* covering = nullptr;
   const Symbol* nearest = nullptr;
   const auto is_better = [this](const Symbol& s, const Symbol* than) {
-    return than == nullptr || s.address > than->address || (s.address == than->address && is_before(s, *than));
+    return than == nullptr || s.address > than->address ||
+           (s.address == than->address && is_before(s, *than));
   };
   for (const Symbol& s : kind.symbols) {
     if (s.address > address) continue;
     if (address - s.address < s.size && is_better(s, covering)) covering = &s;
     if (is_better(s, nearest)) nearest = &s;
   }
-  const bool bare = kind.unsized && nearest != nullptr && nearest->size == 0 && address - nearest->address < kMaxUnsized;
+  const bool bare = kind.unsized && nearest != nullptr && nearest->size == 0 &&
+                    address - nearest->address < kMaxUnsized;
   return bare ? nearest : covering;
 }
 
@@ -103,19 +114,23 @@ const SymbolTable::Symbol* SymbolTable::find_sorted(const Kind& kind, std::uint6
     const std::uint64_t start = std::prev(it)->address;
     const auto first = std::ranges::lower_bound(sorted.begin(), it, start, {}, &Symbol::address);
     // sorted by size descending: the first of equal addresses is the largest
-    const bool covers = first->size > 0 ? address - start < first->size
-                                        : kind.unsized && steps == 0 && address - start < kMaxUnsized;
+    const bool covers = first->size > 0
+                            ? address - start < first->size
+                            : kind.unsized && steps == 0 && address - start < kMaxUnsized;
     if (covers) return &*first;
     it = first;
   }
   return nullptr;
 }
 
-std::string_view SymbolTable::name_of(const Symbol& symbol) const { return strings_.data() + symbol.name; }
+std::string_view SymbolTable::name_of(const Symbol& symbol) const {
+  return strings_.data() + symbol.name;
+}
 
 std::optional<std::uint64_t> SymbolTable::address_of(std::string_view name) const {
   for (const Kind* kind : {&functions_, &variables_}) {
-    const auto it = std::ranges::find_if(kind->symbols, [&](const Symbol& s) { return name_of(s) == name; });
+    const auto it =
+        std::ranges::find_if(kind->symbols, [&](const Symbol& s) { return name_of(s) == name; });
     if (it != kind->symbols.end()) return it->address;
   }
   return std::nullopt;
@@ -129,7 +144,8 @@ std::string demangle(std::string_view name) {
           ? abi::__cxa_demangle(bounded.c_str(), nullptr, nullptr, &status)
           : nullptr,
       &std::free);
-  return escape_untrusted(std::string_view(plain ? plain.get() : bounded.c_str()).substr(0, kMaxName));
+  return escape_untrusted(
+      std::string_view(plain ? plain.get() : bounded.c_str()).substr(0, kMaxName));
 }
 
 }  // namespace ipcdoctor::unwind

@@ -9,22 +9,23 @@
 
 namespace ipcdoctor::unwind {
 
-/// The defined functions and data objects of one image, from .symtab, .dynsym and what else was added.
-/// Addresses are those at link time. Names are raw (mangled, not escaped).
+/// The defined functions and data objects of one image, from .symtab, .dynsym and what else was
+/// added. Addresses are those at link time. Names are raw (mangled, not escaped).
 class SymbolTable {
  public:
   struct Symbol {
     std::uint64_t address = 0, size = 0;
-    std::uint32_t name = 0;       ///< offset in the strings
+    std::uint32_t name = 0;  ///< offset in the strings
     bool function = false;
-    std::uint8_t rank = 0;        ///< lower is the better name of several at one address
+    std::uint8_t rank = 0;  ///< lower is the better name of several at one address
   };
 
   /// Never fails: an image without usable tables has no symbols.
   static SymbolTable read(const ElfFile& elf);
 
-  /// The symbol of that kind that covers the address. One without a size (hand-written code) covers what follows it
-  /// up to the next symbol, 4 KiB at most, and only if .symtab is there: .dynsym alone leaves too much out.
+  /// The symbol of that kind that covers the address. One without a size (hand-written code) covers
+  /// what follows it up to the next symbol, 4 KiB at most, and only if .symtab is there: .dynsym
+  /// alone leaves too much out.
   const Symbol* find_function(std::uint64_t address) const { return find(functions_, address); }
   const Symbol* find_variable(std::uint64_t address) const { return find(variables_, address); }
   std::optional<std::uint64_t> address_of(std::string_view name) const;

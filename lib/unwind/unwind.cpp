@@ -24,7 +24,6 @@ struct Images::Impl {
   Unwinder unwinder{cache};
   std::map<const Image*, std::unique_ptr<DebugInfo>> debug;
 
-
   DebugInfo& debug_of(const Image& image, const linux::AddressSpace& space) {
     std::unique_ptr<DebugInfo>& info = debug[&image];
     if (info == nullptr) info = DebugInfo::open(image, space);
@@ -51,7 +50,8 @@ struct Images::Impl {
       snapshot::Frame named = frame;
       const bool last = i + 1 == sources.size();
       named.kind = last ? snapshot::FrameKind::Native : snapshot::FrameKind::Inlined;
-      // the symbol has the full name of the real function; DWARF of C++ sometimes only its last part
+      // the symbol has the full name of the real function; DWARF of C++ sometimes only its last
+      // part
       if (!last || named.function.empty()) named.function = sources[i].function;
       named.file = sources[i].file;
       named.line = sources[i].line;
@@ -68,7 +68,8 @@ Images::Images(Images&&) noexcept = default;
 namespace {
 
 /// @param place  that of the frame before, which most often is the same.
-snapshot::Frame frame_of(ImageCache& cache, const linux::AddressSpace& space, const RawFrame& raw, Place& place) {
+snapshot::Frame frame_of(ImageCache& cache, const linux::AddressSpace& space, const RawFrame& raw,
+                         Place& place) {
   snapshot::Frame frame;
   frame.pc = RemoteAddr{raw.pc};
   frame.guessed = raw.guessed;
@@ -83,10 +84,12 @@ snapshot::Frame frame_of(ImageCache& cache, const linux::AddressSpace& space, co
   return frame;
 }
 
-/// The image whose data holds the address: its mapping, or the anonymous memory (.bss) right behind it.
+/// The image whose data holds the address: its mapping, or the anonymous memory (.bss) right behind
+/// it.
 Result<Place> find_data(ImageCache& cache, const linux::AddressSpace& space, RemoteAddr address) {
   const linux::Mapping* mapping = linux::find_mapping(space.maps, address);
-  if (mapping == nullptr) return Error{Cause::Unsupported, 0, "find a variable: nothing is mapped there"};
+  if (mapping == nullptr)
+    return Error{Cause::Unsupported, 0, "find a variable: nothing is mapped there"};
   const linux::Mapping* first = space.maps.data();
   while (mapping > first && mapping->ino == 0 && (mapping - 1)->end == mapping->start) --mapping;
   return cache.find(space, *mapping);
@@ -94,14 +97,15 @@ Result<Place> find_data(ImageCache& cache, const linux::AddressSpace& space, Rem
 
 }  // namespace
 
-Result<std::vector<snapshot::Frame>> Images::unwind(const linux::AddressSpace& space, const Registers& registers,
-                                                    std::size_t limit) {
+Result<std::vector<snapshot::Frame>> Images::unwind(const linux::AddressSpace& space,
+                                                    const Registers& registers, std::size_t limit) {
   if (registers.pc.value == 0) return Error{Cause::Unsupported, 0, "unwind: no program counter"};
   const RawStack stack = impl_->unwinder.unwind(space, registers, limit);
   std::vector<snapshot::Frame> frames;
   frames.reserve(stack.frames.size());
   Place place;
-  for (const RawFrame& raw : stack.frames) frames.push_back(frame_of(impl_->cache, space, raw, place));
+  for (const RawFrame& raw : stack.frames)
+    frames.push_back(frame_of(impl_->cache, space, raw, place));
   return frames;
 }
 
@@ -110,11 +114,13 @@ Result<std::string> Images::function_at(const linux::AddressSpace& space, Remote
   if (!place) return place.error();
   const SymbolTable& symbols = place->image->symbols();
   const auto* symbol = symbols.find_function(pc.value - place->bias);
-  if (symbol == nullptr) return Error{Cause::Unsupported, 0, "find a function: no symbol covers it"};
+  if (symbol == nullptr)
+    return Error{Cause::Unsupported, 0, "find a function: no symbol covers it"};
   return demangle(symbols.name_of(*symbol));
 }
 
-Result<std::string> Images::function_called_at(const linux::AddressSpace& space, RemoteAddr return_address) {
+Result<std::string> Images::function_called_at(const linux::AddressSpace& space,
+                                               RemoteAddr return_address) {
   const auto callee = find_callee(space, impl_->cache, return_address.value);
   if (!callee) return Error{Cause::Unsupported, 0, "find a function: not called by name"};
   return function_at(space, RemoteAddr{*callee});
@@ -126,14 +132,16 @@ Result<Images::Variable> Images::variable_at(const linux::AddressSpace& space, R
   const SymbolTable& symbols = place->image->symbols();
   const std::uint64_t at = address.value - place->bias;
   const auto* symbol = symbols.find_variable(at);
-  if (symbol == nullptr) return Error{Cause::Unsupported, 0, "find a variable: no symbol covers it"};
+  if (symbol == nullptr)
+    return Error{Cause::Unsupported, 0, "find a variable: no symbol covers it"};
   return Variable{demangle(symbols.name_of(*symbol)), place->image->name(), at - symbol->address};
 }
 
-Result<RemoteAddr> Images::address_of(const linux::AddressSpace& space, std::string_view module_prefix,
-                                      std::string_view symbol) {
+Result<RemoteAddr> Images::address_of(const linux::AddressSpace& space,
+                                      std::string_view module_prefix, std::string_view symbol) {
   for (const linux::Mapping& mapping : space.maps) {
-    const std::string_view file = std::string_view(mapping.path).substr(mapping.path.rfind('/') + 1);
+    const std::string_view file =
+        std::string_view(mapping.path).substr(mapping.path.rfind('/') + 1);
     if (mapping.ino == 0 || !file.starts_with(module_prefix)) continue;
     const auto place = impl_->cache.find(space, mapping);
     if (!place) continue;

@@ -5,7 +5,8 @@
 #include "unwind/child_for_test.h"
 #include "unwind/unwinder.h"
 
-// What a blocked thread's stack costs. The target is this program, forked: 200 frames of its own recursion.
+// What a blocked thread's stack costs. The target is this program, forked: 200 frames of its own
+// recursion.
 namespace ipcdoctor::unwind {
 namespace {
 
@@ -53,7 +54,8 @@ void unwind_threads(benchmark::State& state) {
       frames += stack ? stack->size() : 0;
     }
   }
-  state.counters["frames"] = benchmark::Counter(static_cast<double>(frames), benchmark::Counter::kAvgIterations);
+  state.counters["frames"] =
+      benchmark::Counter(static_cast<double>(frames), benchmark::Counter::kAvgIterations);
 }
 BENCHMARK(unwind_threads)->Arg(1)->Arg(100)->Arg(1000)->Unit(benchmark::kMillisecond);
 

@@ -91,7 +91,8 @@ std::vector<std::string> functions_of(const std::vector<Frame>& frames, std::str
   return names;
 }
 
-/// What eu-stack, which stops the target, says of the thread; only names of functions, "" where it has none.
+/// What eu-stack, which stops the target, says of the thread; only names of functions, "" where it
+/// has none.
 std::vector<std::string> eu_stack_functions(int pid) {
   std::vector<std::string> names;
   FILE* pipe = ::popen(("eu-stack -1 -p " + std::to_string(pid) + " 2>/dev/null").c_str(), "r");
@@ -155,18 +156,20 @@ TEST_P(UnwindLive, AgreesWithADebuggerThatStopsTheThread) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Flags, UnwindLive,
-                         testing::Values("-O0", "-O1 -fno-inline -fno-optimize-sibling-calls -fomit-frame-pointer",
-                                         "-O1 -fno-inline -fno-optimize-sibling-calls -fno-omit-frame-pointer",
-                                         "-O0 -static", "-O0 -no-pie"),
-                         [](const auto& parameter) {
-                           std::string name = parameter.param;
-                           std::erase_if(name, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; });
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Flags, UnwindLive,
+    testing::Values("-O0", "-O1 -fno-inline -fno-optimize-sibling-calls -fomit-frame-pointer",
+                    "-O1 -fno-inline -fno-optimize-sibling-calls -fno-omit-frame-pointer",
+                    "-O0 -static", "-O0 -no-pie"),
+    [](const auto& parameter) {
+      std::string name = parameter.param;
+      std::erase_if(name, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; });
+      return name;
+    });
 
 TEST(UnwindLiveTest, MuslHasNoUnwindInformationAndIsBridged) {
-  const std::string program = compile(kReader, "-O0 -specs /usr/lib/x86_64-linux-musl/musl-gcc.specs");
+  const std::string program =
+      compile(kReader, "-O0 -specs /usr/lib/x86_64-linux-musl/musl-gcc.specs");
   if (program.empty()) GTEST_SKIP() << "no musl";
   const Child child(program);
   const auto calls = child.wait_blocked(SYS_read);
@@ -187,7 +190,8 @@ TEST(UnwindLiveTest, ADeletedProgramIsReadThroughItsMapping) {
   ASSERT_TRUE(std::filesystem::remove(program));
   const auto frames = stack_of(child.pid(), calls[0].second);
   EXPECT_NE(std::ranges::find(frames, "main", &Frame::function), frames.end());
-  EXPECT_NE(std::ranges::find(frames, "app", &Frame::module), frames.end()) << "without \" (deleted)\"";
+  EXPECT_NE(std::ranges::find(frames, "app", &Frame::module), frames.end())
+      << "without \" (deleted)\"";
 }
 
 TEST(UnwindLiveTest, AReplacedProgramIsNotReadByItsName) {
@@ -226,7 +230,8 @@ TEST(UnwindLiveTest, FunctionsAndVariablesBySymbols) {
   const Child child(program);
   const auto calls = child.wait_blocked(SYS_futex, 2);
   ASSERT_EQ(calls.size(), 2U);
-  const auto waiter = std::ranges::find_if(calls, [&](const auto& c) { return c.first != child.pid(); });
+  const auto waiter =
+      std::ranges::find_if(calls, [&](const auto& c) { return c.first != child.pid(); });
   Images images;
   const auto space = linux::AddressSpace::open(Pid{child.pid()});
   ASSERT_TRUE(space);
@@ -273,17 +278,19 @@ TEST(UnwindLiveTest, NoSwitchOfTheThreadThatIsRead) {
   EXPECT_EQ(switches(), before);
 }
 
-/// The quick way and libunwind must agree, frame by frame, on every thread of a big program that is at hand.
+/// The quick way and libunwind must agree, frame by frame, on every thread of a big program that is
+/// at hand.
 TEST(UnwindLiveTest, TheQuickWayAgreesWithLibunwind) {
   const Child child([] {
-    (void)::execlp("python3", "python3", "-c",
-                   "import threading\n"
-                   "lock = threading.Lock()\n"
-                   "lock.acquire()\n"
-                   "def f(n): lock.acquire() if n == 0 else sorted([1], key=lambda x: f(n - 1))\n"
-                   "for n in range(10): threading.Thread(target=f, args=(n,), daemon=True).start()\n"
-                   "lock.acquire()\n",
-                   nullptr);
+    (void)::execlp(
+        "python3", "python3", "-c",
+        "import threading\n"
+        "lock = threading.Lock()\n"
+        "lock.acquire()\n"
+        "def f(n): lock.acquire() if n == 0 else sorted([1], key=lambda x: f(n - 1))\n"
+        "for n in range(10): threading.Thread(target=f, args=(n,), daemon=True).start()\n"
+        "lock.acquire()\n",
+        nullptr);
     ::_exit(127);
   });
   const auto calls = child.wait_blocked(SYS_futex, 11);
@@ -312,7 +319,8 @@ TEST(UnwindLiveTest, TheQuickWayAgreesWithLibunwind) {
 class HostileStack : public testing::Test {
  protected:
   HostileStack() {
-    words_ = static_cast<std::uint64_t*>(::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    words_ = static_cast<std::uint64_t*>(
+        ::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     space_ = linux::AddressSpace::open(Pid{::getpid()});
   }
   ~HostileStack() override { (void)::munmap(words_, kSize); }
@@ -351,7 +359,8 @@ TEST_F(HostileStack, ACyclicChainEnds) {
   const auto pc = images_.address_of(*space_, "libc", "read");
   ASSERT_TRUE(pc);
   // every word is the same return address and every saved rbp points at itself
-  for (std::size_t i = 0; i < kSize / 8; ++i) words_[i] = i % 2 == 0 ? reinterpret_cast<std::uint64_t>(words_ + i) : pc->value + 5;
+  for (std::size_t i = 0; i < kSize / 8; ++i)
+    words_[i] = i % 2 == 0 ? reinterpret_cast<std::uint64_t>(words_ + i) : pc->value + 5;
   EXPECT_LE(unwind_from(pc->value + 16), 512U);
 }
 

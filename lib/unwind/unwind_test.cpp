@@ -1,8 +1,8 @@
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
-#include <fcntl.h>
 
 #include <cstring>
 #include <random>
@@ -16,7 +16,8 @@
 namespace ipcdoctor::unwind {
 namespace {
 
-/// The vDSO of this process: a small ELF image with symbols and unwind information that is always there.
+/// The vDSO of this process: a small ELF image with symbols and unwind information that is always
+/// there.
 std::vector<std::byte> vdso() {
   const auto* base = reinterpret_cast<const std::byte*>(::getauxval(AT_SYSINFO_EHDR));
   Elf64_Ehdr header;
@@ -74,7 +75,8 @@ TEST(SymbolTableTest, FindsByAddressAndByName) {
   EXPECT_EQ(symbols.name_of(*symbol), "clock_gettime") << "the better of two names";
   EXPECT_EQ(symbols.find_function(*address + symbol->size - 1), symbol);
   const auto* beyond = symbols.find_function(*address + symbol->size);
-  EXPECT_TRUE(beyond == nullptr || beyond->address >= *address + symbol->size) << "never beyond its size";
+  EXPECT_TRUE(beyond == nullptr || beyond->address >= *address + symbol->size)
+      << "never beyond its size";
   EXPECT_FALSE(symbols.address_of("no_such_function"));
 }
 
@@ -125,7 +127,8 @@ TEST(EhFrameTest, BuildsTheTableOfTheLinker) {
   ASSERT_EQ(built->size(), header->rows);
   for (std::size_t i = 0; i < built->size(); ++i) {
     FrameEntry theirs;
-    std::memcpy(&theirs, header_bytes->data() + header->table_offset + i * sizeof theirs, sizeof theirs);
+    std::memcpy(&theirs, header_bytes->data() + header->table_offset + i * sizeof theirs,
+                sizeof theirs);
     const auto shift = static_cast<std::int64_t>(header_section->address - frames->address);
     EXPECT_EQ((*built)[i].start, theirs.start + shift);
     EXPECT_EQ((*built)[i].description, theirs.description + shift);
@@ -134,7 +137,9 @@ TEST(EhFrameTest, BuildsTheTableOfTheLinker) {
 
 TEST(EhFrameTest, RefusesLyingHeaders) {
   std::vector<std::byte> header(12 + 8);
-  const auto set = [&](std::size_t at, std::uint32_t value) { std::memcpy(header.data() + at, &value, 4); };
+  const auto set = [&](std::size_t at, std::uint32_t value) {
+    std::memcpy(header.data() + at, &value, 4);
+  };
   set(0, 0x3b031b01);
   set(8, 1);
   ASSERT_TRUE(parse_frame_table_header(header));
@@ -149,21 +154,25 @@ TEST(EhFrameTest, RefusesLyingHeaders) {
   EXPECT_FALSE(build_frame_table({}, 0));
 }
 
-/// A CIE as gcc writes it (zR, pc-relative, code 1, data -8; CFA = rsp + 8, return address at CFA - 8) and an FDE of
-/// 64 bytes of code with the instructions given.
+/// A CIE as gcc writes it (zR, pc-relative, code 1, data -8; CFA = rsp + 8, return address at CFA -
+/// 8) and an FDE of 64 bytes of code with the instructions given.
 struct Description {
   std::vector<std::byte> cie, fde;
   explicit Description(const std::vector<std::uint8_t>& instructions) {
-    for (const unsigned b : {0x14, 0, 0, 0, 0, 0, 0, 0, 1, 'z' + 0, 'R' + 0, 0, 1, 0x78, 16, 1, 0x1b, 0x0c, 7, 8, 0x90, 1, 0, 0}) {
+    for (const unsigned b : {0x14, 0,    0,  0, 0,    0,    0, 0, 1,    'z' + 0, 'R' + 0, 0,
+                             1,    0x78, 16, 1, 0x1b, 0x0c, 7, 8, 0x90, 1,       0,       0}) {
       cie.push_back(static_cast<std::byte>(b));
     }
     // the pc-relative start is 0x1000 - (0x8000 + 8)
-    for (const unsigned b : {0, 0, 0, 0, 0x18, 0, 0, 0, 0xf8, 0x8f, 0xff, 0xff, 64, 0, 0, 0, 0}) fde.push_back(static_cast<std::byte>(b));
+    for (const unsigned b : {0, 0, 0, 0, 0x18, 0, 0, 0, 0xf8, 0x8f, 0xff, 0xff, 64, 0, 0, 0, 0})
+      fde.push_back(static_cast<std::byte>(b));
     for (const std::uint8_t b : instructions) fde.push_back(static_cast<std::byte>(b));
     const auto length = static_cast<std::uint32_t>(fde.size() - 4);
     std::memcpy(fde.data(), &length, sizeof length);
   }
-  std::optional<FrameRule> at(std::uint64_t address) const { return find_frame_rule(cie, fde, 0x8000, address); }
+  std::optional<FrameRule> at(std::uint64_t address) const {
+    return find_frame_rule(cie, fde, 0x8000, address);
+  }
 };
 
 TEST(FrameRuleTest, FollowsAPrologue) {
@@ -200,11 +209,13 @@ TEST(FrameRuleTest, TheOutermostFrameAndWhatIsNotSimple) {
   EXPECT_FALSE(Description({0x0b}).at(0x1000)) << "nothing was remembered";
   EXPECT_FALSE(Description({0x0e}).at(0x1000)) << "cut off";
   EXPECT_FALSE(Description({0x3f}).at(0x1000)) << "no such instruction";
-  EXPECT_FALSE(Description(std::vector<std::uint8_t>(200, 0x0a)).at(0x1000)) << "remembers for ever";
+  EXPECT_FALSE(Description(std::vector<std::uint8_t>(200, 0x0a)).at(0x1000))
+      << "remembers for ever";
 }
 
 TEST(FrameRuleTest, SurvivesMutations) {
-  const Description original({0x41, 0x0e, 16, 0x86, 2, 0x43, 0x0d, 6, 0x0a, 0xc6, 0x0c, 7, 8, 0x41, 0x0b, 0x05, 3, 4});
+  const Description original(
+      {0x41, 0x0e, 16, 0x86, 2, 0x43, 0x0d, 6, 0x0a, 0xc6, 0x0c, 7, 8, 0x41, 0x0b, 0x05, 3, 4});
   std::mt19937_64 random(11);
   int understood = 0;
   for (int round = 0; round < 20000; ++round) {
@@ -219,7 +230,8 @@ TEST(FrameRuleTest, SurvivesMutations) {
   EXPECT_GT(understood, 1000) << "the mutations must reach the interpreter";
 }
 
-/// Damage anywhere in an image may cost facts, never memory safety or an end (run with the sanitizers).
+/// Damage anywhere in an image may cost facts, never memory safety or an end (run with the
+/// sanitizers).
 TEST(ElfFileTest, SurvivesMutations) {
   const auto original = vdso();
   std::mt19937_64 random(7);
@@ -228,7 +240,7 @@ TEST(ElfFileTest, SurvivesMutations) {
     const std::size_t changes = 1 + random() % 8;
     for (std::size_t i = 0; i < changes; ++i) {
       // headers are where the lies are worth most
-      const std::size_t where = random() % 3 == 0 ? random() % 1024
+      const std::size_t where = random() % 3 == 0   ? random() % 1024
                                 : random() % 2 == 0 ? bytes.size() - 1 - random() % 1536
                                                     : random() % bytes.size();
       bytes[where] = static_cast<std::byte>(random() % 4 == 0 ? 0xff : random());
@@ -258,12 +270,12 @@ TEST(FramePointerTest, RecognisesCalls) {
   const auto backwards = parse_call(Code{0x90, 0x90, 0xe8, 0xf0, 0xff, 0xff, 0xff}, 0x1000);
   ASSERT_TRUE(backwards && backwards->target);
   EXPECT_EQ(*backwards->target, 0xff0U);
-  for (const Code& code : {Code{0, 0, 0, 0, 0, 0xff, 0xd0},                      // call *%rax
-                           Code{0, 0, 0, 0, 0x41, 0xff, 0xd4},                   // call *%r12
-                           Code{0, 0xff, 0x15, 1, 2, 3, 4},                      // call *disp32(%rip)
-                           Code{0, 0, 0, 0, 0xff, 0x50, 0x18},                   // call *0x18(%rax)
-                           Code{0, 0, 0, 0xff, 0x54, 0x24, 0x08},                // call *8(%rsp)
-                           Code{0xff, 0x94, 0x24, 1, 2, 0, 0}}) {                // call *0x201(%rsp)
+  for (const Code& code : {Code{0, 0, 0, 0, 0, 0xff, 0xd0},        // call *%rax
+                           Code{0, 0, 0, 0, 0x41, 0xff, 0xd4},     // call *%r12
+                           Code{0, 0xff, 0x15, 1, 2, 3, 4},        // call *disp32(%rip)
+                           Code{0, 0, 0, 0, 0xff, 0x50, 0x18},     // call *0x18(%rax)
+                           Code{0, 0, 0, 0xff, 0x54, 0x24, 0x08},  // call *8(%rsp)
+                           Code{0xff, 0x94, 0x24, 1, 2, 0, 0}}) {  // call *0x201(%rsp)
     const auto call = parse_call(code, 0x1000);
     ASSERT_TRUE(call) << testing::PrintToString(code);
     EXPECT_FALSE(call->target);

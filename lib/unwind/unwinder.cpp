@@ -8,18 +8,22 @@
 
 #include "unwind/frame_pointer.h"
 
-// Exported by libunwind-x86_64 for users that have their own tables (perf does the same); in no public header.
-extern "C" int _Ux86_64_dwarf_search_unwind_table(unw_addr_space_t space, unw_word_t ip, unw_dyn_info_t* table,
-                                                  unw_proc_info_t* info, int need_unwind_info, void* context);
+// Exported by libunwind-x86_64 for users that have their own tables (perf does the same); in no
+// public header.
+extern "C" int _Ux86_64_dwarf_search_unwind_table(unw_addr_space_t space, unw_word_t ip,
+                                                  unw_dyn_info_t* table, unw_proc_info_t* info,
+                                                  int need_unwind_info, void* context);
 
 namespace ipcdoctor::unwind {
 namespace {
 
 constexpr std::size_t kMaxLayouts = 64;
 constexpr std::size_t kCachedStates = 4096;
-constexpr std::size_t kReadsPerFrame = 20000;  ///< about 65 are normal; a hostile expression could loop for ever
-constexpr std::size_t kMaxStackSwitches = 8;   ///< signal frames may go to another stack
-/// Where tables that we built ourselves seem to lie: in the kernel's half, where no target has memory.
+constexpr std::size_t kReadsPerFrame =
+    20000;  ///< about 65 are normal; a hostile expression could loop for ever
+constexpr std::size_t kMaxStackSwitches = 8;  ///< signal frames may go to another stack
+/// Where tables that we built ourselves seem to lie: in the kernel's half, where no target has
+/// memory.
 constexpr std::uint64_t kBuiltTables = 0xffff'c000'0000'0000;
 
 /// What the callbacks of one unwinding need.
@@ -34,28 +38,43 @@ struct Context {
 };
 
 std::uint64_t* register_at(Registers& registers, unw_regnum_t number) {
-  const auto optional = [](std::optional<std::uint64_t>& value) { return value ? &*value : nullptr; };
+  const auto optional = [](std::optional<std::uint64_t>& value) {
+    return value ? &*value : nullptr;
+  };
   switch (number) {
-    case UNW_X86_64_RSP: return &registers.sp.value;
-    case UNW_X86_64_RIP: return &registers.pc.value;
-    case UNW_X86_64_RBP: return optional(registers.rbp);
-    case UNW_X86_64_RBX: return optional(registers.rbx);
-    case UNW_X86_64_R12: return optional(registers.r12);
-    case UNW_X86_64_R13: return optional(registers.r13);
-    case UNW_X86_64_R14: return optional(registers.r14);
-    case UNW_X86_64_R15: return optional(registers.r15);
-    default: return nullptr;
+    case UNW_X86_64_RSP:
+      return &registers.sp.value;
+    case UNW_X86_64_RIP:
+      return &registers.pc.value;
+    case UNW_X86_64_RBP:
+      return optional(registers.rbp);
+    case UNW_X86_64_RBX:
+      return optional(registers.rbx);
+    case UNW_X86_64_R12:
+      return optional(registers.r12);
+    case UNW_X86_64_R13:
+      return optional(registers.r13);
+    case UNW_X86_64_R14:
+      return optional(registers.r14);
+    case UNW_X86_64_R15:
+      return optional(registers.r15);
+    default:
+      return nullptr;
   }
 }
 
-int access_register(unw_addr_space_t, unw_regnum_t number, unw_word_t* value, int write, void* arg) {
+int access_register(unw_addr_space_t, unw_regnum_t number, unw_word_t* value, int write,
+                    void* arg) {
   Context& context = *static_cast<Context*>(arg);
   std::uint64_t* slot = register_at(context.registers, number);
   if (slot == nullptr) {
     context.missing_rbp = context.missing_rbp || number == UNW_X86_64_RBP;
     return -UNW_EBADREG;
   }
-  if (write != 0) *slot = *value; else *value = *slot;
+  if (write != 0)
+    *slot = *value;
+  else
+    *value = *slot;
   return 0;
 }
 
@@ -78,7 +97,8 @@ int access_memory(unw_addr_space_t, unw_word_t address, unw_word_t* value, int w
   return 0;
 }
 
-int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t* info, int need_unwind_info, void* arg) {
+int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t* info,
+                   int need_unwind_info, void* arg) {
   Context& context = *static_cast<Context*>(arg);
   context.no_description = true;
   const auto place = context.images->find(*context.space, ip);
@@ -93,20 +113,29 @@ int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t* info,
   dyn.u.rti.table_data = table->address != 0 ? table->address + place->bias : kBuiltTables;
   dyn.u.rti.table_len = table->rows.size() * sizeof(FrameEntry) / sizeof(unw_word_t);
   context.built = table->address != 0 ? nullptr : &table->rows;
-  const int found = _Ux86_64_dwarf_search_unwind_table(space, ip, &dyn, info, need_unwind_info, arg);
+  const int found =
+      _Ux86_64_dwarf_search_unwind_table(space, ip, &dyn, info, need_unwind_info, arg);
   if (found == 0) context.no_description = false;
   return found == 0 ? 0 : -UNW_ENOINFO;
 }
 
 void put_unwind_info(unw_addr_space_t, unw_proc_info_t*, void*) {}
 
-int no_dynamic_info(unw_addr_space_t, unw_word_t*, void*) { return -UNW_ENOINFO; }
+int no_dynamic_info(unw_addr_space_t, unw_word_t*, void*) {
+  return -UNW_ENOINFO;
+}
 
-int access_float(unw_addr_space_t, unw_regnum_t, unw_fpreg_t*, int, void*) { return -UNW_EBADREG; }
+int access_float(unw_addr_space_t, unw_regnum_t, unw_fpreg_t*, int, void*) {
+  return -UNW_EBADREG;
+}
 
-int resume(unw_addr_space_t, unw_cursor_t*, void*) { return -UNW_EINVAL; }
+int resume(unw_addr_space_t, unw_cursor_t*, void*) {
+  return -UNW_EINVAL;
+}
 
-int proc_name(unw_addr_space_t, unw_word_t, char*, size_t, unw_word_t*, void*) { return -UNW_ENOINFO; }
+int proc_name(unw_addr_space_t, unw_word_t, char*, size_t, unw_word_t*, void*) {
+  return -UNW_ENOINFO;
+}
 
 RawFrame frame_at(unw_cursor_t& cursor) {
   RawFrame frame;
@@ -127,23 +156,28 @@ std::optional<End> end_of(int step, const Context& context) {
 
 }  // namespace
 
-void Unwinder::AddrSpaceDelete::operator()(unw_addr_space* space) const { unw_destroy_addr_space(space); }
+void Unwinder::AddrSpaceDelete::operator()(unw_addr_space* space) const {
+  unw_destroy_addr_space(space);
+}
 
 unw_addr_space* Unwinder::space_for(const linux::AddressSpace& space) {
   std::vector<std::uint64_t> layout;
   for (const linux::Mapping& m : space.maps) {
     if (!m.executable) continue;
     layout.insert(layout.end(), {m.start, m.end, m.offset, m.dev, m.ino});
-    if (m.ino == 0) layout.push_back(static_cast<std::uint64_t>(space.pid.value));  // generated code is its own
+    if (m.ino == 0)
+      layout.push_back(static_cast<std::uint64_t>(space.pid.value));  // generated code is its own
   }
   auto known = spaces_.find(layout);
   if (known == spaces_.end()) {
     if (spaces_.size() >= kMaxLayouts) spaces_.clear();
-    static unw_accessors_t accessors = {find_proc_info, put_unwind_info, no_dynamic_info, access_memory,
-                                        access_register, access_float,   resume,          proc_name};
+    static unw_accessors_t accessors = {find_proc_info, put_unwind_info, no_dynamic_info,
+                                        access_memory,  access_register, access_float,
+                                        resume,         proc_name};
     AddrSpace made(unw_create_addr_space(&accessors, 0));
     if (made != nullptr) {
-      (void)unw_set_caching_policy(made.get(), UNW_CACHE_GLOBAL);  // without a cache it is only slower
+      (void)unw_set_caching_policy(made.get(),
+                                   UNW_CACHE_GLOBAL);  // without a cache it is only slower
       (void)unw_set_cache_size(made.get(), kCachedStates, 0);
     }
     known = spaces_.emplace(std::move(layout), std::move(made)).first;
@@ -198,8 +232,8 @@ struct Unwinder::Walk {
   }
 };
 
-/// The quick way: as long as rules are simple, two or three words of memory lead to the next frame. Where it stops
-/// libunwind takes over with the registers as they are there.
+/// The quick way: as long as rules are simple, two or three words of memory lead to the next frame.
+/// Where it stops libunwind takes over with the registers as they are there.
 class Unwinder::QuickWalk {
  public:
   QuickWalk(const linux::AddressSpace& space, ImageCache& images, const Registers& registers)
@@ -222,7 +256,9 @@ class Unwinder::QuickWalk {
   std::optional<End> step(std::uint64_t back) {
     const FrameRule* rule = rule_at(registers_.pc.value - back);
     if (rule != nullptr && rule->outermost) return End::Outermost;
-    const auto base = rule == nullptr ? std::nullopt : rule->from_rbp ? registers_.rbp : std::optional(registers_.sp.value);
+    const auto base = rule == nullptr  ? std::nullopt
+                      : rule->from_rbp ? registers_.rbp
+                                       : std::optional(registers_.sp.value);
     stuck_ = true;
     if (!base) return std::nullopt;
     const std::uint64_t cfa = *base + static_cast<std::uint64_t>(std::int64_t{rule->cfa});
@@ -236,7 +272,8 @@ class Unwinder::QuickWalk {
       if (rule->saved[i] == FrameRule::kSame) continue;
       slots[i]->reset();
       if (rule->saved[i] == FrameRule::kUndefined) continue;
-      const auto value = space_.memory.read_u64(RemoteAddr{cfa + static_cast<std::uint64_t>(std::int64_t{rule->saved[i]})});
+      const auto value = space_.memory.read_u64(
+          RemoteAddr{cfa + static_cast<std::uint64_t>(std::int64_t{rule->saved[i]})});
       if (!value) return std::nullopt;
       *slots[i] = *value;
     }
@@ -262,7 +299,8 @@ class Unwinder::QuickWalk {
   bool stuck_ = false;
 };
 
-RawStack Unwinder::unwind(const linux::AddressSpace& space, const Registers& registers, std::size_t limit) {
+RawStack Unwinder::unwind(const linux::AddressSpace& space, const Registers& registers,
+                          std::size_t limit) {
   RawStack stack;
   QuickWalk quick(space, images_, registers);
   const auto end = quick.run(stack, limit);
@@ -275,7 +313,8 @@ RawStack Unwinder::unwind(const linux::AddressSpace& space, const Registers& reg
   const std::uint64_t back = stack.frames.size() > 1 ? 1 : 0;
   stack.frames.pop_back();
   Walk walk{.context = Context{.space = &space, .images = &images_, .registers = quick.registers()},
-            .stack = std::move(stack), .limit = limit};
+            .stack = std::move(stack),
+            .limit = limit};
   if (!walk.start(space_for(space), last.pc - back, last.sp)) return std::move(walk.stack);
   walk.stack.frames.back().pc = last.pc;
   walk.run();
@@ -284,14 +323,17 @@ RawStack Unwinder::unwind(const linux::AddressSpace& space, const Registers& reg
   return std::move(walk.stack);
 }
 
-RawStack Unwinder::unwind_slowly(const linux::AddressSpace& space, const Registers& registers, std::size_t limit) {
-  Walk walk{.context = Context{.space = &space, .images = &images_, .registers = registers}, .stack = {},
+RawStack Unwinder::unwind_slowly(const linux::AddressSpace& space, const Registers& registers,
+                                 std::size_t limit) {
+  Walk walk{.context = Context{.space = &space, .images = &images_, .registers = registers},
+            .stack = {},
             .limit = limit};
   if (walk.start(space_for(space), registers.pc.value, registers.sp.value)) walk.run();
   return std::move(walk.stack);
 }
 
-// Code without a description has no frame that could be computed: go on at the nearest caller that has one.
+// Code without a description has no frame that could be computed: go on at the nearest caller that
+// has one.
 void Unwinder::bridge(const linux::AddressSpace& space, Walk& walk) {
   const RawFrame last = walk.stack.frames.back();
   const auto found = find_return_address(space, images_, last.sp);
@@ -301,10 +343,12 @@ void Unwinder::bridge(const linux::AddressSpace& space, Walk& walk) {
   if (walk.start(space_for(space), found->pc, found->at + 8)) walk.run();
 }
 
-// Tries the candidates until one leads to the outermost frame; else the nearest that a direct call confirms.
+// Tries the candidates until one leads to the outermost frame; else the nearest that a direct call
+// confirms.
 void Unwinder::guess_frame_pointer(const linux::AddressSpace& space, Walk& walk) {
   const Walk before = walk;
-  const auto candidates = find_frame_pointers(space, images_, walk.stack.frames.back().sp, walk.function_start());
+  const auto candidates =
+      find_frame_pointers(space, images_, walk.stack.frames.back().sp, walk.function_start());
   std::optional<RawStack> fallback;
   for (const FramePointer& candidate : candidates) {
     // the cursor points at this context: restore it in place

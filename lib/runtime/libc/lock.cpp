@@ -25,7 +25,8 @@ constexpr std::uint32_t kMaxWaiters = 1 << 22;
 /// One look at one futex.
 class Look {
  public:
-  Look(const linux::AddressSpace& space, unwind::Images& images, const FutexCall& call, const FindTask& find_task)
+  Look(const linux::AddressSpace& space, unwind::Images& images, const FutexCall& call,
+       const FindTask& find_task)
       : space_(space), images_(images), call_(call), find_task_(find_task) {
     lock_.address = call.address;
     command_ = call.op & FUTEX_CMD_MASK;
@@ -43,13 +44,15 @@ class Look {
   }
 
  private:
-  /// The innermost frame whose function is known to block in futex(2), by its own symbol or by what its caller called:
-  /// pthread_join, sem_wait and others end in a tail call to an internal function without a public name.
+  /// The innermost frame whose function is known to block in futex(2), by its own symbol or by what
+  /// its caller called: pthread_join, sem_wait and others end in a tail call to an internal
+  /// function without a public name.
   void find_function() {
     const std::size_t count = std::min(call_.frames.size(), kFramesToName);
     for (std::size_t i = 0; i < count && !call_.frames[i].guessed; ++i) {
       // a return address may be the first byte of the next function
-      const auto own = images_.function_at(space_, RemoteAddr{call_.frames[i].pc.value - (i == 0 ? 0 : 1)});
+      const auto own =
+          images_.function_at(space_, RemoteAddr{call_.frames[i].pc.value - (i == 0 ? 0 : 1)});
       if (own && recognise(*own)) return;
       if (i + 1 >= count || call_.frames[i + 1].guessed) return;
       const auto called = images_.function_called_at(space_, call_.frames[i + 1].pc);
@@ -66,9 +69,9 @@ class Look {
   }
 
   bool in_libc() const {
-    return !call_.frames.empty() &&
-           (call_.frames[0].module.starts_with("libc.so") || call_.frames[0].module.starts_with("libc-2") ||
-            call_.frames[0].module.starts_with("libpthread"));
+    return !call_.frames.empty() && (call_.frames[0].module.starts_with("libc.so") ||
+                                     call_.frames[0].module.starts_with("libc-2") ||
+                                     call_.frames[0].module.starts_with("libpthread"));
   }
 
   template <std::size_t N>
@@ -79,14 +82,23 @@ class Look {
 
   void identify_glibc() {
     switch (by_function_) {
-      case LockKind::RwlockRead: case LockKind::RwlockWrite: return rwlock();
-      case LockKind::Condition: return condition();
-      case LockKind::Semaphore: return semaphore();
-      case LockKind::Barrier: return barrier();
-      case LockKind::FileStream: return file_stream();
-      case LockKind::ThreadJoin: return thread_join();
-      case LockKind::Mutex: return mutex();
-      case LockKind::Unknown: return without_function();
+      case LockKind::RwlockRead:
+      case LockKind::RwlockWrite:
+        return rwlock();
+      case LockKind::Condition:
+        return condition();
+      case LockKind::Semaphore:
+        return semaphore();
+      case LockKind::Barrier:
+        return barrier();
+      case LockKind::FileStream:
+        return file_stream();
+      case LockKind::ThreadJoin:
+        return thread_join();
+      case LockKind::Mutex:
+        return mutex();
+      case LockKind::Unknown:
+        return without_function();
       default:
         lock_.kind = by_function_;
         lock_.evidence = fmt::format("futex word in {}", function_);
@@ -125,19 +137,23 @@ class Look {
     find_owner(space_, call_, find_task_, decoded.owner_died ? 0 : decoded.owner, lock_);
     lock_.numbers["value"] = decoded.word;
     if (decoded.kind == LockKind::RecursiveMutex) lock_.numbers["count"] = decoded.count;
-    lock_.evidence = fmt::format("owner word {} in the glibc mutex at {:#x} (kind {:#x}); only the owner may unlock it",
-                                 decoded.owner, address, decoded.kind_bits);
+    lock_.evidence = fmt::format(
+        "owner word {} in the glibc mutex at {:#x} (kind {:#x}); only the owner may unlock it",
+        decoded.owner, address, decoded.kind_bits);
     check();
   }
 
-  /// The kernel refused a priority-inheriting mutex (its owner is dead, or is the caller): glibc then waits for ever on
-  /// a word of its own stack, and the mutex is what its frames still point at.
+  /// The kernel refused a priority-inheriting mutex (its owner is dead, or is the caller): glibc
+  /// then waits for ever on a word of its own stack, and the mutex is what its frames still point
+  /// at.
   bool parked_on_stack() {
-    if (command_ == FUTEX_LOCK_PI || command_ == FUTEX_LOCK_PI2 || call_.frames.empty()) return false;
+    if (command_ == FUTEX_LOCK_PI || command_ == FUTEX_LOCK_PI2 || call_.frames.empty())
+      return false;
     const linux::Mapping* stack = linux::find_mapping(space_.maps, call_.address);
     if (stack == nullptr || !stack->writable || stack->shared) return false;
     constexpr std::uint64_t kWords = 128;  // half of them below: what the functions inside saved
-    const std::uint64_t begin = std::max((call_.address.value & ~std::uint64_t{7}) - kWords * 4, stack->start);
+    const std::uint64_t begin =
+        std::max((call_.address.value & ~std::uint64_t{7}) - kWords * 4, stack->start);
     for (std::uint64_t i = 0; i < kWords; ++i) {
       const auto pointer = space_.memory.read_u64(RemoteAddr{begin + i * 8});
       const auto bytes = pointer ? read<40>(*pointer) : std::nullopt;
@@ -154,10 +170,12 @@ class Look {
 
   /// Owners replace all other wakers only if the thread is in a function that locks such an object.
   void check() {
-    const bool owned = lock_.ownership != Ownership::NotStored && lock_.ownership != Ownership::Unreadable;
+    const bool owned =
+        lock_.ownership != Ownership::NotStored && lock_.ownership != Ownership::Unreadable;
     const bool named = by_function_ != LockKind::Unknown || in_libc();
     lock_.checked = owned && named;
-    // the thread that forked may well unlock its copy: with others around, somebody may do it for a dead owner
+    // the thread that forked may well unlock its copy: with others around, somebody may do it for a
+    // dead owner
     if (lock_.ownership == Ownership::LeftInParent) {
       const auto threads = space_.dir.list_numbers("task", 16);
       lock_.checked = lock_.checked && threads && threads->size() == 1;
@@ -179,10 +197,14 @@ class Look {
       return;
     }
     lock_.kind = LockKind::FileStream;
-    if (*tid > 0) find_owner(space_, call_, find_task_, *tid, lock_); else lock_.ownership = Ownership::Dead;
+    if (*tid > 0)
+      find_owner(space_, call_, find_task_, *tid, lock_);
+    else
+      lock_.ownership = Ownership::Dead;
     lock_.numbers["count"] = decoded->count;
-    lock_.evidence = fmt::format("owner {:#x} in the FILE lock at {:#x} is thread {}; only the owner may unlock it",
-                                 decoded->owner, call_.address.value, *tid);
+    lock_.evidence = fmt::format(
+        "owner {:#x} in the FILE lock at {:#x} is thread {}; only the owner may unlock it",
+        decoded->owner, call_.address.value, *tid);
     check();
   }
 
@@ -194,10 +216,11 @@ class Look {
       if (!decoded) continue;
       lock_.kind = by_function_;
       lock_.address = RemoteAddr{call_.address.value - offset};
-      lock_.numbers = {{"readers", decoded->readers}, {"waiting_writers", decoded->writers},
+      lock_.numbers = {{"readers", decoded->readers},
+                       {"waiting_writers", decoded->writers},
                        {"writer_first", decoded->writer_first ? 1 : 0}};
-      lock_.evidence = fmt::format("rwlock at {:#x}: {} readers, writer {}", lock_.address.value, decoded->readers,
-                                   decoded->writer);
+      lock_.evidence = fmt::format("rwlock at {:#x}: {} readers, writer {}", lock_.address.value,
+                                   decoded->readers, decoded->writer);
       if (decoded->writer == 0) return;  // readers are only counted
       find_owner(space_, call_, find_task_, decoded->writer, lock_);
       check();
@@ -212,17 +235,20 @@ class Look {
                             (command_ == FUTEX_WAIT && call_.value != 0);
     if (mutex_call) return mutex();  // signalled already: it takes its mutex back
     lock_.kind = LockKind::Condition;
-    // g_signals[2] is at 40 (2.25 to 2.40) or 32 (since 2.41); wrefs, 8 a waiter, 4 or 4+4 bytes before it
+    // g_signals[2] is at 40 (2.25 to 2.40) or 32 (since 2.41); wrefs, 8 a waiter, 4 or 4+4 bytes
+    // before it
     const std::uint64_t index = call_.address.value % 8;
     for (const auto& [signals, wrefs] : {std::pair{40, 36}, std::pair{32, 28}}) {
       const std::uint64_t base = call_.address.value - index - static_cast<std::uint64_t>(signals);
-      const auto word = space_.memory.read_u32(RemoteAddr{base + static_cast<std::uint64_t>(wrefs)});
+      const auto word =
+          space_.memory.read_u32(RemoteAddr{base + static_cast<std::uint64_t>(wrefs)});
       if (!word || (*word >> 3) == 0 || (*word >> 3) > kMaxWaiters) continue;
       lock_.address = RemoteAddr{base};
       lock_.numbers["waiters"] = *word >> 3;
       break;
     }
-    lock_.evidence = fmt::format("{} on the condition variable at {:#x}", function_, lock_.address.value);
+    lock_.evidence =
+        fmt::format("{} on the condition variable at {:#x}", function_, lock_.address.value);
   }
 
   void semaphore() {
@@ -231,8 +257,8 @@ class Look {
     lock_.kind = LockKind::Semaphore;
     if (!decoded) return;
     lock_.numbers = {{"value", decoded->value}, {"waiters", decoded->waiters}};
-    lock_.evidence = fmt::format("semaphore at {:#x}: value {}, {} waiters", call_.address.value, decoded->value,
-                                 decoded->waiters);
+    lock_.evidence = fmt::format("semaphore at {:#x}: value {}, {} waiters", call_.address.value,
+                                 decoded->value, decoded->waiters);
   }
 
   void barrier() {
@@ -243,7 +269,8 @@ class Look {
     if (!decoded) return;
     lock_.address = RemoteAddr{base};
     lock_.numbers = {{"parties", decoded->parties}, {"arrived", decoded->arrived}};
-    lock_.evidence = fmt::format("barrier at {:#x}: {} of {} have arrived", base, decoded->arrived, decoded->parties);
+    lock_.evidence = fmt::format("barrier at {:#x}: {} of {} have arrived", base, decoded->arrived,
+                                 decoded->parties);
   }
 
   void thread_join() {
@@ -256,7 +283,8 @@ class Look {
     }
     lock_.kind = LockKind::ThreadJoin;
     find_owner(space_, call_, find_task_, *tid, lock_);
-    lock_.evidence = fmt::format("waits until thread {} clears the word at {:#x}", *tid, call_.address.value);
+    lock_.evidence =
+        fmt::format("waits until thread {} clears the word at {:#x}", *tid, call_.address.value);
     check();
   }
 
@@ -264,7 +292,8 @@ class Look {
     if (lock_.kind == LockKind::Unknown || lock_.kind == LockKind::ThreadJoin) return;
     std::string noun(noun_of(lock_.kind));
     if (lock_.kind == LockKind::RwlockRead || lock_.kind == LockKind::RwlockWrite) noun = "rwlock";
-    if (lock_.kind == LockKind::LibcInternal || lock_.kind == LockKind::Latch || lock_.kind == LockKind::Arena) {
+    if (lock_.kind == LockKind::LibcInternal || lock_.kind == LockKind::Latch ||
+        lock_.kind == LockKind::Arena) {
       lock_.name = function_.empty() ? noun : fmt::format("{} ({})", noun, function_);
       return;
     }
@@ -283,10 +312,13 @@ class Look {
   /// stdin, stdout or stderr, if the lock is its own: struct _IO_FILE has the pointer to it at 136.
   std::string_view standard_stream() const {
     constexpr std::uint64_t kLockOfFile = 136;
-    for (const auto& [symbol, stream] : {std::pair<std::string_view, std::string_view>{"_IO_2_1_stdin_", "stdin"},
-                                         {"_IO_2_1_stdout_", "stdout"}, {"_IO_2_1_stderr_", "stderr"}}) {
+    for (const auto& [symbol, stream] :
+         {std::pair<std::string_view, std::string_view>{"_IO_2_1_stdin_", "stdin"},
+          {"_IO_2_1_stdout_", "stdout"},
+          {"_IO_2_1_stderr_", "stderr"}}) {
       const auto file = images_.address_of(space_, "libc", symbol);
-      const auto lock = file ? space_.memory.read_u64(RemoteAddr{file->value + kLockOfFile}) : Result<std::uint64_t>();
+      const auto lock = file ? space_.memory.read_u64(RemoteAddr{file->value + kLockOfFile})
+                             : Result<std::uint64_t>();
       if (lock && *lock == lock_.address.value) return stream;
     }
     return "";

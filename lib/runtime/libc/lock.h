@@ -14,7 +14,7 @@ namespace ipcdoctor::runtime::libc {
 struct FutexCall {
   snapshot::TaskRef task;
   RemoteAddr address;
-  int op = 0;                 ///< with its flags
+  int op = 0;  ///< with its flags
   std::uint32_t value = 0;
   bool shared_memory = false;
   std::span<const snapshot::Frame> frames;  ///< innermost first; may be empty
@@ -23,10 +23,11 @@ struct FutexCall {
 /// Looks up a thread id as the target's own PID namespace numbers it. Empty: no such thread lives.
 using FindTask = std::function<std::optional<snapshot::TaskRef>(int ns_tid)>;
 
-/// What the futex is: glibc 2.31 to 2.43 and musl. Never fails: what cannot be told stays LockKind::Unknown with
-/// Ownership::NotStored or Unreadable. The owner word is believed only if the whole object passes its type check
-/// (kind, flags, counts) and a frame of the thread is in the function that locks such an object.
-snapshot::Lock identify_lock(const linux::AddressSpace& space, unwind::Images& images, const FutexCall& call,
-                             const FindTask& find_task);
+/// What the futex is: glibc 2.31 to 2.43 and musl. Never fails: what cannot be told stays
+/// LockKind::Unknown with Ownership::NotStored or Unreadable. The owner word is believed only if
+/// the whole object passes its type check (kind, flags, counts) and a frame of the thread is in the
+/// function that locks such an object.
+snapshot::Lock identify_lock(const linux::AddressSpace& space, unwind::Images& images,
+                             const FutexCall& call, const FindTask& find_task);
 
 }  // namespace ipcdoctor::runtime::libc

@@ -14,51 +14,78 @@ struct Entry {
 };
 
 constexpr Entry kPthread[] = {
-    Entry{"pthread_mutex_lock", LockKind::Mutex}, Entry{"pthread_mutex_lock_full", LockKind::Mutex},
-    Entry{"pthread_mutex_timedlock", LockKind::Mutex}, Entry{"pthread_mutex_clocklock", LockKind::Mutex},
-    Entry{"pthread_mutex_clocklock_common", LockKind::Mutex}, Entry{"pthread_mutex_cond_lock", LockKind::Mutex},
+    Entry{"pthread_mutex_lock", LockKind::Mutex},
+    Entry{"pthread_mutex_lock_full", LockKind::Mutex},
+    Entry{"pthread_mutex_timedlock", LockKind::Mutex},
+    Entry{"pthread_mutex_clocklock", LockKind::Mutex},
+    Entry{"pthread_mutex_clocklock_common", LockKind::Mutex},
+    Entry{"pthread_mutex_cond_lock", LockKind::Mutex},
     Entry{"pthread_mutex_cond_lock_full", LockKind::Mutex},
-    Entry{"pthread_rwlock_rdlock", LockKind::RwlockRead}, Entry{"pthread_rwlock_timedrdlock", LockKind::RwlockRead},
+    Entry{"pthread_rwlock_rdlock", LockKind::RwlockRead},
+    Entry{"pthread_rwlock_timedrdlock", LockKind::RwlockRead},
     Entry{"pthread_rwlock_clockrdlock", LockKind::RwlockRead},
     Entry{"pthread_rwlock_rdlock_full64", LockKind::RwlockRead},
-    Entry{"pthread_rwlock_wrlock", LockKind::RwlockWrite}, Entry{"pthread_rwlock_timedwrlock", LockKind::RwlockWrite},
+    Entry{"pthread_rwlock_wrlock", LockKind::RwlockWrite},
+    Entry{"pthread_rwlock_timedwrlock", LockKind::RwlockWrite},
     Entry{"pthread_rwlock_clockwrlock", LockKind::RwlockWrite},
     Entry{"pthread_rwlock_wrlock_full64", LockKind::RwlockWrite},
-    Entry{"pthread_cond_wait", LockKind::Condition}, Entry{"pthread_cond_timedwait", LockKind::Condition},
-    Entry{"pthread_cond_clockwait", LockKind::Condition}, Entry{"cnd_wait", LockKind::Condition},
-    Entry{"sem_wait", LockKind::Semaphore}, Entry{"sem_timedwait", LockKind::Semaphore},
-    Entry{"sem_clockwait", LockKind::Semaphore}, Entry{"sem_wait_slow64", LockKind::Semaphore},
+    Entry{"pthread_cond_wait", LockKind::Condition},
+    Entry{"pthread_cond_timedwait", LockKind::Condition},
+    Entry{"pthread_cond_clockwait", LockKind::Condition},
+    Entry{"cnd_wait", LockKind::Condition},
+    Entry{"sem_wait", LockKind::Semaphore},
+    Entry{"sem_timedwait", LockKind::Semaphore},
+    Entry{"sem_clockwait", LockKind::Semaphore},
+    Entry{"sem_wait_slow64", LockKind::Semaphore},
     Entry{"pthread_barrier_wait", LockKind::Barrier},
-    Entry{"pthread_join", LockKind::ThreadJoin}, Entry{"pthread_clockjoin_ex", LockKind::ThreadJoin},
-    Entry{"pthread_timedjoin_np", LockKind::ThreadJoin}, Entry{"pthread_clockjoin_np", LockKind::ThreadJoin},
-    Entry{"pthread_timedjoin_ex", LockKind::ThreadJoin}, Entry{"thrd_join", LockKind::ThreadJoin},
-    Entry{"pthread_once", LockKind::Once}, Entry{"pthread_once_slow", LockKind::Once},
-    Entry{"call_once", LockKind::Once}, Entry{"cxa_guard_acquire", LockKind::Once},
+    Entry{"pthread_join", LockKind::ThreadJoin},
+    Entry{"pthread_clockjoin_ex", LockKind::ThreadJoin},
+    Entry{"pthread_timedjoin_np", LockKind::ThreadJoin},
+    Entry{"pthread_clockjoin_np", LockKind::ThreadJoin},
+    Entry{"pthread_timedjoin_ex", LockKind::ThreadJoin},
+    Entry{"thrd_join", LockKind::ThreadJoin},
+    Entry{"pthread_once", LockKind::Once},
+    Entry{"pthread_once_slow", LockKind::Once},
+    Entry{"call_once", LockKind::Once},
+    Entry{"cxa_guard_acquire", LockKind::Once},
 };
 
-// Functions that take the lock of a FILE. Only those that a program calls; internal ones are not exported.
+// Functions that take the lock of a FILE. Only those that a program calls; internal ones are not
+// exported.
 constexpr std::string_view kStdio[] = {
-    "IO_flockfile", "IO_fclose", "IO_fflush", "IO_fgets", "IO_fputs", "IO_fread", "IO_fwrite", "IO_getc", "IO_getline",
-    "IO_putc", "IO_puts", "IO_ungetc", "IO_vfprintf", "IO_vfscanf", "fclose", "feof", "ferror", "fflush", "fgetc",
-    "fgets", "fgetwc", "fgetws", "flockfile", "fprintf", "fprintf_chk", "fputc", "fputs", "fputwc", "fputws", "fread",
-    "freopen", "fscanf", "fseek", "fseeko", "ftell", "ftello", "fwrite", "getc", "getchar", "getdelim", "getline",
-    "getwc", "perror", "printf", "printf_chk", "putc", "putchar", "puts", "putwc", "rewind", "scanf", "setbuf",
-    "setvbuf", "ungetc", "vfprintf", "vfprintf_chk", "vprintf", "vprintf_chk"};
+    "IO_flockfile", "IO_fclose",    "IO_fflush",  "IO_fgets",   "IO_fputs",  "IO_fread",
+    "IO_fwrite",    "IO_getc",      "IO_getline", "IO_putc",    "IO_puts",   "IO_ungetc",
+    "IO_vfprintf",  "IO_vfscanf",   "fclose",     "feof",       "ferror",    "fflush",
+    "fgetc",        "fgets",        "fgetwc",     "fgetws",     "flockfile", "fprintf",
+    "fprintf_chk",  "fputc",        "fputs",      "fputwc",     "fputws",    "fread",
+    "freopen",      "fscanf",       "fseek",      "fseeko",     "ftell",     "ftello",
+    "fwrite",       "getc",         "getchar",    "getdelim",   "getline",   "getwc",
+    "perror",       "printf",       "printf_chk", "putc",       "putchar",   "puts",
+    "putwc",        "rewind",       "scanf",      "setbuf",     "setvbuf",   "ungetc",
+    "vfprintf",     "vfprintf_chk", "vprintf",    "vprintf_chk"};
 
-constexpr std::string_view kMalloc[] = {"malloc", "free", "calloc", "realloc", "memalign",
-                                                      "aligned_alloc", "posix_memalign", "valloc", "pvalloc",
-                                                      "malloc_trim", "mallinfo2"};
+constexpr std::string_view kMalloc[] = {"malloc",   "free",          "calloc",         "realloc",
+                                        "memalign", "aligned_alloc", "posix_memalign", "valloc",
+                                        "pvalloc",  "malloc_trim",   "mallinfo2"};
 
 // Functions with a lock of their own, which stores no owner.
 constexpr std::string_view kInternal[] = {
-    "tzset", "localtime", "localtime_r", "mktime", "timelocal", "strftime", "strftime_l", "ctime", "ctime_r", "gmtime",
-    "gmtime_r", "getaddrinfo", "gethostbyname", "gethostbyname_r", "gethostbyaddr", "gethostbyaddr_r", "getservbyname",
-    "getservbyname_r", "getpwnam", "getpwnam_r", "getpwuid", "getpwuid_r", "getpwent", "getgrnam", "getgrnam_r",
-    "getgrgid", "getgrgid_r", "getgrent", "getspnam", "getspnam_r", "getnameinfo", "initgroups", "getgrouplist",
-    "setlocale", "bindtextdomain", "textdomain", "dcgettext", "dcngettext", "syslog", "vsyslog", "vsyslog_chk",
-    "syslog_chk", "openlog", "random", "rand", "srandom", "setenv", "unsetenv", "putenv", "atexit", "exit", "fork"};
+    "tzset",         "localtime",       "localtime_r",    "mktime",
+    "timelocal",     "strftime",        "strftime_l",     "ctime",
+    "ctime_r",       "gmtime",          "gmtime_r",       "getaddrinfo",
+    "gethostbyname", "gethostbyname_r", "gethostbyaddr",  "gethostbyaddr_r",
+    "getservbyname", "getservbyname_r", "getpwnam",       "getpwnam_r",
+    "getpwuid",      "getpwuid_r",      "getpwent",       "getgrnam",
+    "getgrnam_r",    "getgrgid",        "getgrgid_r",     "getgrent",
+    "getspnam",      "getspnam_r",      "getnameinfo",    "initgroups",
+    "getgrouplist",  "setlocale",       "bindtextdomain", "textdomain",
+    "dcgettext",     "dcngettext",      "syslog",         "vsyslog",
+    "vsyslog_chk",   "syslog_chk",      "openlog",        "random",
+    "rand",          "srandom",         "setenv",         "unsetenv",
+    "putenv",        "atexit",          "exit",           "fork"};
 
-/// "__GI___pthread_mutex_lock", "___pthread_mutex_lock", "pthread_mutex_lock@@GLIBC_2.2.5" -> "pthread_mutex_lock".
+/// "__GI___pthread_mutex_lock", "___pthread_mutex_lock", "pthread_mutex_lock@@GLIBC_2.2.5" ->
+/// "pthread_mutex_lock".
 std::string_view plain_name(std::string_view name) {
   name = name.substr(0, name.find('@'));
   if (name.starts_with("__GI_")) name.remove_prefix(5);
@@ -82,7 +109,8 @@ LockKind lock_kind_of_function(std::string_view function) {
   if (has(kMalloc, name)) return LockKind::Arena;
   if (has(kInternal, name)) return LockKind::LibcInternal;
   // std::latch, std::barrier, std::atomic<>::wait and std::future of libstdc++
-  for (const std::string_view part : {"std::latch::wait", "__platform_wait", "_M_futex_wait_until"}) {
+  for (const std::string_view part :
+       {"std::latch::wait", "__platform_wait", "_M_futex_wait_until"}) {
     if (function.find(part) != function.npos) return LockKind::Latch;
   }
   return LockKind::Unknown;
@@ -90,23 +118,40 @@ LockKind lock_kind_of_function(std::string_view function) {
 
 std::string_view noun_of(LockKind kind) {
   switch (kind) {
-    case LockKind::Mutex: return "mutex";
-    case LockKind::RecursiveMutex: return "recursive mutex";
-    case LockKind::ErrorcheckMutex: return "error-checking mutex";
-    case LockKind::RobustMutex: return "robust mutex";
-    case LockKind::PiMutex: return "priority-inheriting mutex";
-    case LockKind::RwlockRead: return "read lock";
-    case LockKind::RwlockWrite: return "write lock";
-    case LockKind::Condition: return "condition variable";
-    case LockKind::Semaphore: return "semaphore";
-    case LockKind::Barrier: return "barrier";
-    case LockKind::ThreadJoin: return "end of a thread";
-    case LockKind::Once: return "one-time initialisation";
-    case LockKind::FileStream: return "lock of a stdio stream";
-    case LockKind::Arena: return "lock of the heap";
-    case LockKind::LibcInternal: return "lock inside libc";
-    case LockKind::Latch: return "latch, future or atomic wait";
-    default: return "futex";
+    case LockKind::Mutex:
+      return "mutex";
+    case LockKind::RecursiveMutex:
+      return "recursive mutex";
+    case LockKind::ErrorcheckMutex:
+      return "error-checking mutex";
+    case LockKind::RobustMutex:
+      return "robust mutex";
+    case LockKind::PiMutex:
+      return "priority-inheriting mutex";
+    case LockKind::RwlockRead:
+      return "read lock";
+    case LockKind::RwlockWrite:
+      return "write lock";
+    case LockKind::Condition:
+      return "condition variable";
+    case LockKind::Semaphore:
+      return "semaphore";
+    case LockKind::Barrier:
+      return "barrier";
+    case LockKind::ThreadJoin:
+      return "end of a thread";
+    case LockKind::Once:
+      return "one-time initialisation";
+    case LockKind::FileStream:
+      return "lock of a stdio stream";
+    case LockKind::Arena:
+      return "lock of the heap";
+    case LockKind::LibcInternal:
+      return "lock inside libc";
+    case LockKind::Latch:
+      return "latch, future or atomic wait";
+    default:
+      return "futex";
   }
 }
 

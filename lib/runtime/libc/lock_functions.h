@@ -7,9 +7,10 @@
 
 namespace ipcdoctor::runtime::libc {
 
-/// What a function of libc or libstdc++ waits for when it blocks in futex(2): Mutex for pthread_mutex_lock and its kin,
-/// LibcInternal for calls that take a lock nobody sees ("localtime_r"). Unknown for all other functions.
-/// The internal spellings of a name ("__GI___pthread_mutex_lock", "__new_sem_wait") count as the name.
+/// What a function of libc or libstdc++ waits for when it blocks in futex(2): Mutex for
+/// pthread_mutex_lock and its kin, LibcInternal for calls that take a lock nobody sees
+/// ("localtime_r"). Unknown for all other functions. The internal spellings of a name
+/// ("__GI___pthread_mutex_lock", "__new_sem_wait") count as the name.
 snapshot::LockKind lock_kind_of_function(std::string_view function);
 
 /// For a person: "mutex", "read lock", "thread", "lock of a stdio stream".

@@ -46,13 +46,17 @@ Lock look(int pid, int tid, const linux::SyscallState& call, const std::vector<i
   const auto frames = images.unwind(*space, unwind::test::registers_of(call));
   const auto* mapping = linux::find_mapping(space->maps, RemoteAddr{call.args[0]});
   const auto all = frames.value_or(std::vector<snapshot::Frame>());
-  FutexCall futex{.task = {Pid{pid}, Tid{tid}}, .address = RemoteAddr{call.args[0]},
-                  .op = static_cast<int>(call.args[1]), .value = static_cast<std::uint32_t>(call.args[2]),
-                  .shared_memory = mapping != nullptr && mapping->shared, .frames = all};
+  FutexCall futex{.task = {Pid{pid}, Tid{tid}},
+                  .address = RemoteAddr{call.args[0]},
+                  .op = static_cast<int>(call.args[1]),
+                  .value = static_cast<std::uint32_t>(call.args[2]),
+                  .shared_memory = mapping != nullptr && mapping->shared,
+                  .frames = all};
   return identify_lock(*space, images, futex, [&](int ns_tid) { return find_task(pids, ns_tid); });
 }
 
-/// Waits for `count` threads in futex(2) and looks at the one that is not the leader (or at the leader if it is alone).
+/// Waits for `count` threads in futex(2) and looks at the one that is not the leader (or at the
+/// leader if it is alone).
 Lock look_at(const Child& child, std::size_t count = 1) {
   const auto calls = child.wait_blocked(SYS_futex, count);
   if (calls.empty()) return {};
@@ -121,15 +125,18 @@ TEST_P(OwnedMutex, NamesTheThreadThatHoldsIt) {
 
 INSTANTIATE_TEST_SUITE_P(
     Kinds, OwnedMutex,
-    testing::Values(
-        MutexCase{"normal", PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_STALLED, PTHREAD_PRIO_NONE, LockKind::Mutex},
-        MutexCase{"adaptive", PTHREAD_MUTEX_ADAPTIVE_NP, PTHREAD_MUTEX_STALLED, PTHREAD_PRIO_NONE, LockKind::Mutex},
-        MutexCase{"recursive", PTHREAD_MUTEX_RECURSIVE, PTHREAD_MUTEX_STALLED, PTHREAD_PRIO_NONE,
-                  LockKind::RecursiveMutex},
-        MutexCase{"errorcheck", PTHREAD_MUTEX_ERRORCHECK, PTHREAD_MUTEX_STALLED, PTHREAD_PRIO_NONE,
-                  LockKind::ErrorcheckMutex},
-        MutexCase{"robust", PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_ROBUST, PTHREAD_PRIO_NONE, LockKind::RobustMutex},
-        MutexCase{"inheriting", PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_STALLED, PTHREAD_PRIO_INHERIT, LockKind::PiMutex}),
+    testing::Values(MutexCase{"normal", PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_STALLED,
+                              PTHREAD_PRIO_NONE, LockKind::Mutex},
+                    MutexCase{"adaptive", PTHREAD_MUTEX_ADAPTIVE_NP, PTHREAD_MUTEX_STALLED,
+                              PTHREAD_PRIO_NONE, LockKind::Mutex},
+                    MutexCase{"recursive", PTHREAD_MUTEX_RECURSIVE, PTHREAD_MUTEX_STALLED,
+                              PTHREAD_PRIO_NONE, LockKind::RecursiveMutex},
+                    MutexCase{"errorcheck", PTHREAD_MUTEX_ERRORCHECK, PTHREAD_MUTEX_STALLED,
+                              PTHREAD_PRIO_NONE, LockKind::ErrorcheckMutex},
+                    MutexCase{"robust", PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_ROBUST,
+                              PTHREAD_PRIO_NONE, LockKind::RobustMutex},
+                    MutexCase{"inheriting", PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_STALLED,
+                              PTHREAD_PRIO_INHERIT, LockKind::PiMutex}),
     [](const auto& parameter) { return std::string(parameter.param.name); });
 
 TEST(LockLive, AMutexThatItsOwnerLocksAgain) {
@@ -147,7 +154,8 @@ TEST(LockLive, AnInheritingMutexThatTheKernelRefused) {
   const Child child([] {
     test_mutex = make_mutex(PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_STALLED, PTHREAD_PRIO_INHERIT);
     pthread_mutex_lock(&test_mutex);
-    pthread_mutex_lock(&test_mutex);  // EDEADLK from the kernel: glibc sleeps for ever on its own stack
+    pthread_mutex_lock(
+        &test_mutex);  // EDEADLK from the kernel: glibc sleeps for ever on its own stack
   });
   const Lock lock = look_at(child);
   EXPECT_EQ(lock.kind, LockKind::PiMutex) << lock.evidence;
@@ -190,7 +198,8 @@ TEST(LockLive, AMutexThatWasHeldAcrossFork) {
     EXPECT_THAT(lock.owners, ElementsAre(TaskRef{Pid{::getpid()}, Tid{holder_tid}}));
     done.unlock();
     holder.join();
-    // the owner is gone now, but it was older than the child: still a copy, not a dead thread of its own
+    // the owner is gone now, but it was older than the child: still a copy, not a dead thread of
+    // its own
     const Lock later = look_at(child);
     EXPECT_EQ(later.ownership, Ownership::LeftInParent) << later.evidence;
     EXPECT_THAT(later.owners, IsEmpty());
@@ -233,7 +242,8 @@ TEST(LockLive, Rwlock) {
   const Lock read = look_at(reader);
   EXPECT_EQ(read.kind, LockKind::RwlockRead);
   EXPECT_EQ(read.ownership, Ownership::Known) << read.evidence;
-  EXPECT_THAT(read.owners, ElementsAre(TaskRef{Pid{reader.pid()}, Tid{other_thread(reader.pid())}}));
+  EXPECT_THAT(read.owners,
+              ElementsAre(TaskRef{Pid{reader.pid()}, Tid{other_thread(reader.pid())}}));
   EXPECT_THAT(read.name, HasSubstr("rwlock` in "));
 
   const Child writer([] {
@@ -305,7 +315,8 @@ TEST(LockLive, JoinWaitsForThatThread) {
 }
 
 TEST(LockLive, ALockInsideLibcIsSaidToBeOne) {
-  // the child has a copy of the time zone's lock as another thread held it; sooner or later one fork hits
+  // the child has a copy of the time zone's lock as another thread held it; sooner or later one
+  // fork hits
   std::atomic<bool> stop = false;
   std::thread clock([&] {
     std::tm parts{};
@@ -322,7 +333,8 @@ TEST(LockLive, ALockInsideLibcIsSaidToBeOne) {
       std::this_thread::sleep_for(std::chrono::microseconds(500));
       const auto dir = linux::ProcDir::open(Pid{child.pid()});
       const auto call = dir ? linux::read_syscall(*dir) : Result<linux::SyscallState>();
-      if (!call || call->kind != linux::SyscallState::Kind::InCall || call->nr != SYS_futex) continue;
+      if (!call || call->kind != linux::SyscallState::Kind::InCall || call->nr != SYS_futex)
+        continue;
       const Lock lock = look(child.pid(), child.pid(), *call, {child.pid(), ::getpid()});
       EXPECT_EQ(lock.kind, LockKind::LibcInternal);
       EXPECT_EQ(lock.ownership, Ownership::NotStored);
@@ -337,9 +349,8 @@ TEST(LockLive, ALockInsideLibcIsSaidToBeOne) {
 }
 
 TEST(LockLive, AStreamIsHeldByTheThreadInIt) {
-  const Child child([] {
-    hold_and_wait([] { ::flockfile(stderr); }, [] { (void)std::fputs("x", stderr); });
-  });
+  const Child child(
+      [] { hold_and_wait([] { ::flockfile(stderr); }, [] { (void)std::fputs("x", stderr); }); });
   const Lock lock = look_at(child);
   EXPECT_EQ(lock.kind, LockKind::FileStream) << lock.evidence;
   EXPECT_EQ(lock.name, "lock of stderr");
@@ -356,7 +367,8 @@ TEST(LockLive, AFutexOfNobodyKnownStaysUnknown) {
   EXPECT_FALSE(lock.checked);
 }
 
-/// An object that only looks like a mutex, in a program that waits on it by itself: no owner may come of it.
+/// An object that only looks like a mutex, in a program that waits on it by itself: no owner may
+/// come of it.
 TEST(LockLive, AForgedMutexHasNoOwnerWithoutTheFunction) {
   static pthread_mutex_t forged;
   const Child child([] {

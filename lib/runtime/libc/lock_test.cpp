@@ -19,9 +19,12 @@ Bytes bytes_of(const T& object) {
   return std::as_bytes(std::span(&object, 1));
 }
 
-int own_tid() { return ::gettid(); }
+int own_tid() {
+  return ::gettid();
+}
 
-pthread_mutex_t make_mutex(int type, int robust = PTHREAD_MUTEX_STALLED, int protocol = PTHREAD_PRIO_NONE) {
+pthread_mutex_t make_mutex(int type, int robust = PTHREAD_MUTEX_STALLED,
+                           int protocol = PTHREAD_PRIO_NONE) {
   pthread_mutexattr_t attributes;
   pthread_mutexattr_init(&attributes);
   pthread_mutexattr_settype(&attributes, type);
@@ -44,7 +47,8 @@ TEST(GlibcObjects, MutexesOfEveryType) {
       {make_mutex(PTHREAD_MUTEX_ADAPTIVE_NP), LockKind::Mutex},
       {make_mutex(PTHREAD_MUTEX_RECURSIVE), LockKind::RecursiveMutex},
       {make_mutex(PTHREAD_MUTEX_ERRORCHECK), LockKind::ErrorcheckMutex},
-      {make_mutex(PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_STALLED, PTHREAD_PRIO_INHERIT), LockKind::PiMutex},
+      {make_mutex(PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_STALLED, PTHREAD_PRIO_INHERIT),
+       LockKind::PiMutex},
   };
   for (const auto& c : cases) {
     pthread_mutex_t mutex = c.mutex;
@@ -75,7 +79,14 @@ TEST(GlibcObjects, ARobustMutexHasItsOwnerInTheWord) {
 TEST(GlibcObjects, ARobustMutexAfterItsOwnerDied) {
   static pthread_mutex_t mutex = make_mutex(PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_ROBUST);
   pthread_t thread;
-  ASSERT_EQ(pthread_create(&thread, nullptr, [](void*) -> void* { pthread_mutex_lock(&mutex); return nullptr; }, nullptr), 0);
+  ASSERT_EQ(pthread_create(
+                &thread, nullptr,
+                [](void*) -> void* {
+                  pthread_mutex_lock(&mutex);
+                  return nullptr;
+                },
+                nullptr),
+            0);
   pthread_join(thread, nullptr);
   const auto died = decode_mutex(bytes_of(mutex));
   ASSERT_TRUE(died);

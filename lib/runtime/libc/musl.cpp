@@ -20,7 +20,7 @@ constexpr std::uint32_t kWaiters = 0x80000000, kOwnerMask = 0x3fffffff;
 LockKind kind_of(int type) {
   if ((type & kRobust) != 0) return LockKind::RobustMutex;
   if ((type & kPriorityInherit) != 0) return LockKind::PiMutex;
-  return (type & kTypeMask) == 1 ? LockKind::RecursiveMutex
+  return (type & kTypeMask) == 1   ? LockKind::RecursiveMutex
          : (type & kTypeMask) == 2 ? LockKind::ErrorcheckMutex
                                    : LockKind::Mutex;
 }
@@ -29,20 +29,22 @@ LockKind kind_of(int type) {
 
 bool is_musl(const linux::AddressSpace& space) {
   return std::ranges::any_of(space.maps, [](const linux::Mapping& m) {
-    return m.executable && (m.path.find("/ld-musl-") != m.path.npos || m.path.find("-linux-musl/") != m.path.npos);
+    return m.executable &&
+           (m.path.find("/ld-musl-") != m.path.npos || m.path.find("-linux-musl/") != m.path.npos);
   });
 }
 
-void identify_musl_lock(const linux::AddressSpace& space, const FutexCall& call, const FindTask& find_task,
-                        snapshot::Lock& lock) {
+void identify_musl_lock(const linux::AddressSpace& space, const FutexCall& call,
+                        const FindTask& find_task, snapshot::Lock& lock) {
   const auto word = space.memory.read_u32(call.address);
   if (!word) return;
   const std::uint64_t base = call.address.value - 4;
   const auto type = space.memory.read_object<int>(RemoteAddr{base});
   const auto waiters = space.memory.read_u32(RemoteAddr{base + 8});
-  const bool mutex = type && waiters && (*type & ~(kTypeMask | kRobust | kPriorityInherit | kShared)) == 0 &&
-                     (*type & kTypeMask) != 3 && (*word & kWaiters) != 0 && *waiters > 0 && *waiters < (1U << 22) &&
-                     call.value == *word;
+  const bool mutex = type && waiters &&
+                     (*type & ~(kTypeMask | kRobust | kPriorityInherit | kShared)) == 0 &&
+                     (*type & kTypeMask) != 3 && (*word & kWaiters) != 0 && *waiters > 0 &&
+                     *waiters < (1U << 22) && call.value == *word;
   if (!mutex) return;  // whatever it is, nobody is stored in it: all threads that reach it may wake
   lock.kind = kind_of(*type);
   lock.address = RemoteAddr{base};
@@ -54,7 +56,8 @@ void identify_musl_lock(const linux::AddressSpace& space, const FutexCall& call,
     return;
   }
   find_owner(space, call, find_task, owner, lock);
-  lock.evidence = fmt::format("owner word {} in the musl mutex at {:#x} (type {})", owner, base, *type);
+  lock.evidence =
+      fmt::format("owner word {} in the musl mutex at {:#x} (type {})", owner, base, *type);
   // no frame says that it is a mutex: musl's system calls have no unwind information
   lock.checked = false;
 }

@@ -10,7 +10,8 @@ namespace {
 
 constexpr int kMaxAncestors = 64;
 
-/// Does the process descend from `ancestor`? False once an ancestor in between has died: then nobody can tell.
+/// Does the process descend from `ancestor`? False once an ancestor in between has died: then
+/// nobody can tell.
 bool descends_from(const linux::AddressSpace& space, Pid ancestor) {
   auto stat = linux::read_stat(space.dir);
   for (int i = 0; i < kMaxAncestors && stat && stat->ppid.value > 1; ++i) {
@@ -27,7 +28,8 @@ bool shares_memory(Pid a, Pid b) {
   return order && *order == std::strong_ordering::equal;
 }
 
-/// Thread ids grow, so one below the process's own was given out before it was forked (unless the numbers wrapped).
+/// Thread ids grow, so one below the process's own was given out before it was forked (unless the
+/// numbers wrapped).
 bool is_older_than_process(const linux::AddressSpace& space, int ns_tid) {
   const auto status = linux::read_status(space.dir);
   return status && !status->ns_pids.empty() && ns_tid < status->ns_pids.back();
@@ -35,13 +37,14 @@ bool is_older_than_process(const linux::AddressSpace& space, int ns_tid) {
 
 }  // namespace
 
-void find_owner(const linux::AddressSpace& space, const FutexCall& call, const FindTask& find_task, int ns_tid,
-                snapshot::Lock& lock) {
+void find_owner(const linux::AddressSpace& space, const FutexCall& call, const FindTask& find_task,
+                int ns_tid, snapshot::Lock& lock) {
   using snapshot::Ownership;
   lock.ownership = Ownership::Unreadable;
   if (ns_tid <= 0 || ns_tid > kMaxTid) return;
   const auto task = find_task(ns_tid);
-  if (task && (call.shared_memory || task->pid == call.task.pid || shares_memory(task->pid, call.task.pid))) {
+  if (task && (call.shared_memory || task->pid == call.task.pid ||
+               shares_memory(task->pid, call.task.pid))) {
     lock.ownership = Ownership::Known;
     lock.owners = {*task};
     return;
