@@ -208,8 +208,13 @@ void Build::socket_event(Node to, const Awaited& awaited, const Waiter& waiter) 
   const Socket& socket = *object->socket;
   if (socket.state == "listen") {
     holders_event(to, "own-end", id, Side::All);
+    // The fork server of multiprocessing listens for the program that started it, which has the pipe that it also polls.
+    const snapshot::Thread* thread = snapshot::find_thread(snapshot_, waiter.task);
+    const bool is_private = thread != nullptr && thread->activity.call == "multiprocessing.forkserver";
     gates_.network.connect(
-        add_leaf(Life::Outside, "anybody may connect to " + name(id), waiter.task, id), to);
+        is_private ? add_leaf(Life::NamedObject, "nobody else connects to the fork server at " + name(id), waiter.task, id)
+                   : add_leaf(Life::Outside, "anybody may connect to " + name(id), waiter.task, id),
+        to);
     return;
   }
   if (socket.peer_is_remote) {
