@@ -188,12 +188,16 @@ void Build::pipe_event(Node to, const Awaited& awaited, const Waiter& waiter) {
   } else if ((from_writers && !anyone_holds(id, Side::Writers)) ||
              (from_readers && !anyone_holds(id, Side::Readers))) {
     // The kernel would have ended the wait: somebody holds the other end where it cannot be seen.
-    if (!carriers_.contains(id)) {
-      gates_.network.connect(
-          add_leaf(Life::NotSeen, "nobody is seen to hold the other end of " + name(id),
-                   waiter.task, id),
-          to);
-    }
+    if (carriers_.contains(id)) return;
+    const Node leaf =
+        unnamed_carriers_.empty()
+            ? add_leaf(Life::NotSeen, "nobody is seen to hold the other end of " + name(id),
+                       waiter.task, id)
+            : add_leaf(Life::FdsInFlight,
+                       "the other end of " + name(id) +
+                           " is one of the descriptors that were seen in flight",
+                       waiter.task, id);
+    gates_.network.connect(leaf, to);
   }
 }
 
