@@ -11,6 +11,7 @@
 #include "linux/auxv.h"
 #include "runtime/cpython/interpreter.h"
 #include "runtime/libc/lock.h"
+#include "runtime/shell/bash.h"
 #include "unwind/unwind.h"
 
 namespace ipcdoctor::collect {
@@ -44,6 +45,16 @@ class ProcessStacks {
       registers.pc = thread.call->pc;
       thread.out.native = images_.unwind(space_, registers);
     }
+  }
+
+  /// A shell's user code is its script: the outermost frame of its only thread.
+  void read_shell() {
+    const auto leader = std::ranges::find(process_.threads, process_.pid.value, [](const ThreadEntry& t) { return t.tid.value; });
+    if (leader == process_.threads.end() || !leader->out.native) return;
+    const Risk risk(system_.progress(), process_.pid, Fact::Runtime);
+    if (!risk.allowed()) return;
+    auto frame = runtime::shell::read_script_frame(space_, images_);
+    if (frame) leader->out.native->push_back(std::move(*frame));
   }
 
   void identify_locks() {
@@ -165,6 +176,7 @@ void read_stacks(System& system, const Options& options) {
     stacks.read_native(budget);
     stacks.identify_locks();
     stacks.read_python();
+    stacks.read_shell();
     if (options.symbols != Symbols::All) continue;
     for (ThreadEntry& thread : process->threads) {
       const Risk risk(system.progress(), process->pid, Fact::Stack, -thread.tid.value);

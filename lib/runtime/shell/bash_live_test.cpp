@@ -1,0 +1,90 @@
+#include "runtime/shell/bash.h"
+
+#include <gtest/gtest.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace ipcdoctor::runtime::shell {
+namespace {
+
+/// A bash that ends with the test.
+class Bash {
+ public:
+  explicit Bash(std::vector<std::string> arguments) : pid_(::fork()) {
+    if (pid_ != 0) return;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    std::vector<char*> argv;
+    for (std::string& a : arguments) argv.push_back(a.data());
+    argv.push_back(nullptr);
+    ::execvp("bash", argv.data());
+    ::_exit(127);
+  }
+  Bash(const Bash&) = delete;
+  Bash& operator=(const Bash&) = delete;
+  ~Bash() {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+
+  /// What the reader says as soon as the script is in its `wait`, or after ten seconds.
+  Result<snapshot::Frame> frame() const {
+    Result<snapshot::Frame> found = Error{};
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (std::chrono::steady_clock::now() < end) {
+      const auto space = linux::AddressSpace::open(Pid{pid_});
+      unwind::Images images;
+      const auto call = space ? space->dir.read("syscall") : Result<std::string>(Error{});
+      if (call && call->starts_with("61 ")) {  // wait4(2)
+        found = read_script_frame(*space, images);
+        break;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return found;
+  }
+
+ private:
+  pid_t pid_;
+};
+
+}  // namespace
+
+TEST(BashScript, NamesTheLineAndTheCommandThatWaits) {
+  const std::string path = ::testing::TempDir() + "bash_live_test.sh";
+  std::ofstream(path) << "true\nsleep 20 &\n\nwait\n";
+
+  const auto frame = Bash({"bash", path}).frame();
+
+  ASSERT_TRUE(frame) << to_string(frame.error());
+  EXPECT_EQ(frame->file, path);
+  EXPECT_EQ(frame->line, 4);
+  EXPECT_EQ(frame->function, "wait");
+  EXPECT_TRUE(frame->user_code);
+}
+
+TEST(BashScript, HasNoLineForInlineCode) {
+  const auto frame = Bash({"bash", "-c", "sleep 20 & wait", "name"}).frame();
+
+  EXPECT_FALSE(frame);
+}
+
+TEST(BashScript, LeavesOtherProgramsAlone) {
+  const auto space = linux::AddressSpace::open(Pid{::getpid()});
+  ASSERT_TRUE(space);
+  unwind::Images images;
+
+  const auto frame = read_script_frame(*space, images);
+
+  ASSERT_FALSE(frame);
+  EXPECT_EQ(frame.error().cause, Cause::Unsupported);
+}
+
+}  // namespace ipcdoctor::runtime::shell
