@@ -29,11 +29,11 @@ Result<snapshot::Snapshot> load_file(const std::string& path) {
 }
 
 int analyze(const AnalyzeOptions& options) {
-  if (const Status writable = check_outputs(options.report); !writable) return fail(kUsage, to_string(writable.error()));
+  if (const Status writable = check_outputs(options.report); !writable) return fail(kUsage, words_of(writable.error()));
   std::vector<Examination> examinations;
   for (const std::string& path : options.files) {
     Result<snapshot::Snapshot> snapshot = load_file(path);
-    if (!snapshot) return fail(kUsage, to_string(snapshot.error()));
+    if (!snapshot) return fail(kUsage, words_of(snapshot.error()));
     examinations.emplace_back(*std::move(snapshot));
   }
   int exit_code = kNoFinding;

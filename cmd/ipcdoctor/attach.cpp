@@ -16,9 +16,9 @@ struct AttachOptions {
 };
 
 int attach(const AttachOptions& options) {
-  if (const Status writable = check_outputs(options.report); !writable) return fail(kUsage, to_string(writable.error()));
+  if (const Status writable = check_outputs(options.report); !writable) return fail(kUsage, words_of(writable.error()));
   Result<Examination> examination = examine(options.pids, options.collect, options.report);
-  if (!examination) return fail(kNoTarget, to_string(examination.error()));
+  if (!examination) return fail(kNoTarget, words_of(examination.error()));
   return report_on(*examination, options.report);
 }
 

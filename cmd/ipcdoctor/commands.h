@@ -1,7 +1,10 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <string_view>
+
+#include "base/result.h"
 
 namespace CLI {
 class App;
@@ -26,5 +29,8 @@ void add_schema(CLI::App& app, Command& command);
 
 /// Prints "ipcdoctor: TEXT" as exactly one line on standard error. @return exit_code
 int fail(int exit_code, std::string_view text);
+
+/// An Error for a person: what() says it all where no system call failed.
+std::string words_of(const Error& error);
 
 }  // namespace ipcdoctor::cmd

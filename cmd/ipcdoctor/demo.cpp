@@ -94,7 +94,7 @@ int demonstrate(const fs::path& program) {
   const std::vector<std::string> argv = command_for(program);
   const Result<Pid> started = watch::start_child(
       argv, {.session = watch::Session::Own, .in = null.get(), .out = write_end.get(), .err = null.get()});
-  if (!started) return fail(kUsage, to_string(started.error()));
+  if (!started) return fail(kUsage, words_of(started.error()));
   const DemoProgram demo(*started);
   write_end.reset();
   if (!becomes_ready(read_end.get())) return fail(kUsage, program.string() + " did not begin to hang");
@@ -103,7 +103,7 @@ int demonstrate(const fs::path& program) {
   std::cout << "A program that hangs: " << program.string() << "\n$ ipcdoctor attach " << demo.pid().value << "\n\n"
             << std::flush;
   Result<Examination> examination = examine({demo.pid()}, {}, {});
-  if (!examination) return fail(kNoTarget, to_string(examination.error()));
+  if (!examination) return fail(kNoTarget, words_of(examination.error()));
   return report_on(*examination, {});
 }
 

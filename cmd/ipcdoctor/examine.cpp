@@ -95,7 +95,7 @@ Result<Examination> examine(const std::vector<Pid>& pids, const collect::Options
 
 int report_on(const Examination& examination, const ReportOptions& options) {
   const Status written = write_outputs({examination.snapshot(), examination.graph(), examination.diagnosis()}, options);
-  if (!written) return fail(kUsage, to_string(written.error()));
+  if (!written) return fail(kUsage, words_of(written.error()));
   return examination.exit_code();
 }
 

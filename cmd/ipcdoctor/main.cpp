@@ -29,6 +29,10 @@ int ipcdoctor::cmd::fail(int exit_code, std::string_view text) {
   return exit_code;
 }
 
+std::string ipcdoctor::cmd::words_of(const Error& error) {
+  return error.number == 0 && !error.what.empty() ? error.what : to_string(error);
+}
+
 int main(int argc, char** argv) {
   using namespace ipcdoctor::cmd;
   CLI::App app("Says why a program of several processes hangs: which mistake, whose, and how to mend it.",

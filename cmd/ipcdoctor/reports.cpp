@@ -23,6 +23,12 @@ struct Format {
 constexpr Format kFormats[] = {
     {"text", nullptr},
     {"json", report::write_json},
+    {"html", report::write_html},
+    {"dot", report::write_dot},
+    {"mermaid", report::write_mermaid},
+    {"junit", report::write_junit},
+    {"sarif", report::write_sarif},
+    {"github", report::write_github},
 };
 
 bool is_terminal(const Output& output, int fd) { return output.path.empty() && ::isatty(fd) == 1; }

@@ -44,7 +44,7 @@ int pass_on(int wait_status) {
 
 int run(const RunCommand& options) {
   if (const Status writable = check_outputs(options.report); !writable) {
-    return fail(kOwnFailure, to_string(writable.error()));
+    return fail(kOwnFailure, words_of(writable.error()));
   }
   Status written = Done{};
   const auto on_hang = [&](snapshot::Snapshot snapshot) {
@@ -55,9 +55,9 @@ int run(const RunCommand& options) {
   const Result<watch::RunOutcome> outcome = watch::run(options.argv, options.run, on_hang);
   if (!outcome) {
     const Error& error = outcome.error();
-    return fail(error.number == ENOENT ? kNoSuchCommand : kCannotExecute, to_string(error));
+    return fail(error.number == ENOENT ? kNoSuchCommand : kCannotExecute, words_of(error));
   }
-  if (!written) return fail(kOwnFailure, to_string(written.error()));
+  if (!written) return fail(kOwnFailure, words_of(written.error()));
   return outcome->ended_by_us ? kEnded : pass_on(outcome->wait_status);
 }
 
@@ -73,6 +73,14 @@ void add_run(CLI::App& app, Command& command) {
   add_duration(*run_command, "--timeout", options->run.timeout, "report and end it after so long, hung or not (never)");
   add_duration(*run_command, "--stall", options->run.hang.stall, "how far apart a deadlock is proved twice (2s)");
   add_duration(*run_command, "--kill-after", options->run.kill_after, "KILL so long after TERM (5s)");
+  static const std::map<std::string, graph::Level> kGrades = {{"proved", graph::Level::Proved},
+                                                              {"assuming", graph::Level::Assuming}};
+  run_command
+      ->add_option_function<std::string>(
+          "--grade", [options](const std::string& grade) { options->run.hang.enough = kGrades.at(grade); },
+          "the weakest claim that ends it: proved (default) or assuming, for users who cannot see all processes")
+      ->check(CLI::IsMember({"proved", "assuming"}))
+      ->type_name("GRADE");
   run_command->add_flag("--keep", options->run.keep, "report, but do not end it");
   run_command->add_flag("--fail-fast", options->run.hang.fail_fast, "act on the first proof");
   run_command->footer("\nReports without a file go to standard error. Otherwise the exit code is COMMAND's.\n"

@@ -20,15 +20,15 @@ struct SaveOptions {
 int save(const SaveOptions& options) {
   const bool to_file = options.path != "-";
   if (to_file) {
-    if (const Status writable = check_writable(options.path); !writable) return fail(kUsage, to_string(writable.error()));
+    if (const Status writable = check_writable(options.path); !writable) return fail(kUsage, words_of(writable.error()));
   }
   const Result<snapshot::Snapshot> snapshot = collect::collect(options.pids, options.collect);
-  if (!snapshot) return fail(kNoTarget, to_string(snapshot.error()));
+  if (!snapshot) return fail(kNoTarget, words_of(snapshot.error()));
   std::ostringstream out;
   snapshot::save(out, *snapshot);
   const std::string text = std::move(out).str();
   const Status written = to_file ? write_whole(options.path, text) : write_descriptor(1, text);
-  return written ? kNoFinding : fail(kUsage, to_string(written.error()));
+  return written ? kNoFinding : fail(kUsage, words_of(written.error()));
 }
 
 }  // namespace

@@ -18,11 +18,11 @@ struct WatchCommand {
 };
 
 int watch_for_hang(const WatchCommand& options) {
-  if (const Status writable = check_outputs(options.report); !writable) return fail(kUsage, to_string(writable.error()));
+  if (const Status writable = check_outputs(options.report); !writable) return fail(kUsage, words_of(writable.error()));
   watch::HangWatch hang_watch(options.pids, options.hang);
   while (true) {
     Result<std::optional<snapshot::Snapshot>> hang = hang_watch.look(watch::Clock::now());
-    if (!hang) return fail(kNoTarget, to_string(hang.error()));
+    if (!hang) return fail(kNoTarget, words_of(hang.error()));
     if (*hang) {
       Examination examination(*std::move(*hang));
       examination.symbolise(options.report);

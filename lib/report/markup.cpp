@@ -1,0 +1,58 @@
+#include "report/markup.h"
+
+#include <charconv>
+#include <sstream>
+
+#include "base/text.h"
+
+namespace ipcdoctor::report {
+
+std::string escape_markup(std::string_view text) {
+  std::string out;
+  for (const char c : escape_untrusted(text)) {
+    switch (c) {
+      case '&': out += "&amp;"; break;
+      case '<': out += "&lt;"; break;
+      case '>': out += "&gt;"; break;
+      case '"': out += "&quot;"; break;
+      case '\'': out += "&#39;"; break;
+      default: out += c;
+    }
+  }
+  return out;
+}
+
+std::string plain_text(const Report& report) {
+  std::ostringstream out;
+  write_text(out, report, {.colour = Colour::Off, .width = 100, .stacks = false});
+  return std::move(out).str();
+}
+
+std::string class_and_grade(const diagnosis::Finding& finding) {
+  const std::string grade = to_string(finding.grade);
+  return escape_untrusted(finding.slug) + (grade.empty() ? "" : " (" + grade + ")");
+}
+
+bool is_failure(const diagnosis::Finding& finding) {
+  return finding.verdict == diagnosis::Verdict::Deadlock || finding.verdict == diagnosis::Verdict::Stuck;
+}
+
+Place parse_place(std::string_view where) {
+  const auto colon = where.rfind(':');
+  if (colon == std::string_view::npos) return {};
+  Place place{std::string(where.substr(0, colon)), 0};
+  const auto result = std::from_chars(where.data() + colon + 1, where.data() + where.size(), place.line);
+  return result.ec == std::errc{} && place.line > 0 ? place : Place{};
+}
+
+Place place_of(const diagnosis::Finding& finding) {
+  for (const diagnosis::Culprit& culprit : finding.culprits) {
+    if (Place place = parse_place(culprit.where); place.line > 0) return place;
+  }
+  for (const diagnosis::StuckTask& stuck : finding.stuck) {
+    if (Place place = parse_place(stuck.where); place.line > 0) return place;
+  }
+  return {};
+}
+
+}  // namespace ipcdoctor::report
