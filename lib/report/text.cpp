@@ -241,7 +241,8 @@ class TextWriter {
         out_ << justify(text, more, width_) << '\n';
         return;
       }
-      text += " " + more;
+      item(text, "", "");
+      text = more;
     }
     item(text, "", "");
   }

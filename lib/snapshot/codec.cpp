@@ -1,5 +1,6 @@
 #include "snapshot/codec.h"
 
+#include <algorithm>
 #include <istream>
 #include <nlohmann/json.hpp>
 #include <ostream>
@@ -22,12 +23,17 @@ struct adl_serializer<ipcdoctor::Result<T>> {
       j = json{{"error", {static_cast<int>(result.error().cause), result.error().number, result.error().what}}};
     }
   }
+  static ipcdoctor::Cause cause_from(const json& j) {
+    const int number = j.get<int>();
+    const bool known = number >= 0 && number <= static_cast<int>(ipcdoctor::Cause::Other);
+    return known ? static_cast<ipcdoctor::Cause>(number) : ipcdoctor::Cause::Other;
+  }
   static void from_json(const json& j, ipcdoctor::Result<T>& result) {
     if (const auto value = j.find("value"); value != j.end()) {
       result = value->get<T>();
     } else {
       const json& error = j.at("error");
-      result = ipcdoctor::Error{static_cast<ipcdoctor::Cause>(error.at(0).get<int>()), error.at(1).get<int>(),
+      result = ipcdoctor::Error{cause_from(error.at(0)), error.at(1).get<int>(),
                                 error.at(2).get<std::string>()};
     }
   }
@@ -39,7 +45,9 @@ namespace ipcdoctor {
 
 static void to_json(nlohmann::json& j, const Error& e) { j = {static_cast<int>(e.cause), e.number, e.what}; }
 static void from_json(const nlohmann::json& j, Error& e) {
-  e = Error{static_cast<Cause>(j.at(0).get<int>()), j.at(1).get<int>(), j.at(2).get<std::string>()};
+  const int number = j.at(0).get<int>();
+  const bool known = number >= 0 && number <= static_cast<int>(Cause::Other);
+  e = Error{known ? static_cast<Cause>(number) : Cause::Other, j.at(1).get<int>(), j.at(2).get<std::string>()};
 }
 
 namespace snapshot {
@@ -49,13 +57,28 @@ static constexpr const char* kSchema = "ipcdoctor/snapshot/1";
 
 using nlohmann::json;
 
+/// A file may hold any number where we write that of an enumerator.
+template <class Enum>
+static void read_enum(const json& j, Enum& value, Enum last) {
+  const int number = j.get<int>();
+  if (number < 0 || number > static_cast<int>(last)) throw json::out_of_range::create(401, "no such enumerator", &j);
+  value = static_cast<Enum>(number);
+}
+static void from_json(const json& j, ObjectKind& kind) { read_enum(j, kind, ObjectKind::OtherAnon); }
+static void from_json(const json& j, Access& access) { read_enum(j, access, Access::Both); }
+static void from_json(const json& j, WaitKind& kind) { read_enum(j, kind, WaitKind::Unknown); }
+static void from_json(const json& j, LockKind& kind) { read_enum(j, kind, LockKind::PyParked); }
+static void from_json(const json& j, Ownership& ownership) { read_enum(j, ownership, Ownership::LeftInParent); }
+static void from_json(const json& j, FrameKind& kind) { read_enum(j, kind, FrameKind::Python); }
+static void from_json(const json& j, Scope& scope) { read_enum(j, scope, Scope::Self); }
+
 static void to_json(json& j, const ObjectId& id) { j = {static_cast<int>(id.kind), id.dev, id.ino}; }
 static void from_json(const json& j, ObjectId& id) {
-  id = ObjectId{static_cast<ObjectKind>(j.at(0).get<int>()), j.at(1).get<std::uint64_t>(), j.at(2).get<std::uint64_t>()};
+  id = ObjectId{j.at(0).get<ObjectKind>(), j.at(1).get<std::uint64_t>(), j.at(2).get<std::uint64_t>()};
 }
 static void to_json(json& j, const Fd& f) { j = {f.fd, f.object, static_cast<int>(f.access)}; }
 static void from_json(const json& j, Fd& f) {
-  f = Fd{j.at(0).get<int>(), j.at(1).get<ObjectId>(), static_cast<Access>(j.at(2).get<int>())};
+  f = Fd{j.at(0).get<int>(), j.at(1).get<ObjectId>(), j.at(2).get<Access>()};
 }
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(TaskRef, pid, tid)
@@ -112,6 +135,13 @@ void save(std::ostream& out, const Snapshot& snapshot) {
   out << file.dump(-1, ' ', true, json::error_handler_t::replace) << '\n';
 }
 
+/// find_process() and its kin search; a file may have been edited.
+static void sort_all(Snapshot& snapshot) {
+  std::ranges::stable_sort(snapshot.processes, {}, &Process::pid);
+  std::ranges::stable_sort(snapshot.objects, {}, &Object::id);
+  for (Process& process : snapshot.processes) std::ranges::stable_sort(process.threads, {}, &Thread::tid);
+}
+
 Result<Snapshot> load(std::istream& in) try {
   const json file = json::parse(in);
   const auto schema = file.find("schema");
@@ -119,7 +149,9 @@ Result<Snapshot> load(std::istream& in) try {
   if (*schema != kSchema) {
     return Error{Cause::Unsupported, 0, "a snapshot of format " + schema->get<std::string>() + ", not " + kSchema};
   }
-  return file.at("snapshot").get<Snapshot>();
+  Snapshot snapshot = file.at("snapshot").get<Snapshot>();
+  sort_all(snapshot);
+  return snapshot;
 } catch (const json::exception& failure) {
   return Error{Cause::Malformed, 0, "not an ipcdoctor snapshot"};
 }

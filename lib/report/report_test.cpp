@@ -1,0 +1,200 @@
+#include "report/report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "report/layout.h"
+#include "report/markup.h"
+#include "snapshot/testing.h"
+
+namespace ipcdoctor::report {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using nlohmann::json;
+using snapshot::Access;
+using snapshot::testing::Builder;
+using snapshot::testing::task;
+
+/// Names as a hostile target has them, had they not been escaped when they were collected.
+constexpr const char* kHostile = "\x1b[31m<script>\"'&\n::error::x %\xff --> ]]>";
+
+snapshot::Snapshot two_processes(const std::string& comm) {
+  Builder b;
+  b.process(40).comm(comm).thread().waits_for_child(42).at("/src/app.py", 17, "main");
+  b.process(42).comm(comm).child_of(40).fd(3, snapshot::testing::pipe(7), Access::Write);
+  b.process(42).fd(4, snapshot::testing::pipe(7), Access::Read).thread().reads(4).at("/src/app.py", 9, "consumer");
+  b.raw().elapsed_ms = 9;
+  b.raw().kernel = "6.1.0";
+  b.raw().unseen.push_back({Pid{40}, Tid{40}, Error{Cause::Denied, 13, "read /proc/40/mem"}});
+  return b.build();
+}
+
+diagnosis::Diagnosis one_finding(const std::string& title) {
+  diagnosis::Finding f;
+  f.code = "IPC101";
+  f.slug = "unclosed-write-end";
+  f.also = {"missing-sentinel"};
+  f.verdict = diagnosis::Verdict::Deadlock;
+  f.grade = diagnosis::Grade::Proved;
+  f.title = title;
+  f.explanation = "Nobody else has the write end.";
+  f.fix = "close c1 in consumer() before the first recv()\nor send one sentinel: c1.send(None)";
+  f.stuck = {{task(42), "app.py:9", "consumer", "data or EOF on pipe:[7]"}, {task(40), "app.py:17", "main", "the exit of 42"}};
+  f.culprits = {{task(40), 3, "app.py:17", "main", "holds the write end", false}};
+  f.chain = {{task(40), task(42), "child-exit", "wait4(42)"}, {task(42), task(40), "pipe-write-end", "fd 3"}};
+  f.evidence = {{"read(4) on pipe:[7]", "/proc/42/syscall"}};
+  return {diagnosis::Verdict::Deadlock, {f}, {}};
+}
+
+struct Case {
+  snapshot::Snapshot snapshot;
+  graph::WaitGraph graph;
+  diagnosis::Diagnosis diagnosis;
+  explicit Case(const std::string& comm = "python3", const std::string& title = "consumer waits for EOF that cannot come")
+      : snapshot(two_processes(comm)), graph(snapshot), diagnosis(one_finding(title)) {}
+  Report report() const { return {snapshot, graph, diagnosis}; }
+};
+
+template <class Write>
+std::string written(const Case& c, Write write) {
+  std::ostringstream out;
+  write(out, c.report());
+  return out.str();
+}
+
+std::string text_of(const Case& c, TextOptions options = {}) {
+  return written(c, [&](std::ostream& out, const Report& report) { write_text(out, report, options); });
+}
+
+std::string golden(const std::string& name, const std::string& text) {
+  const std::string path = IPCDOCTOR_TESTDATA "/reports/" + name;
+  if (const char* mode = std::getenv("IPCDOCTOR_GOLDEN"); mode != nullptr) std::ofstream(path) << text;
+  std::ifstream file(path);
+  std::ostringstream expected;
+  expected << file.rdbuf();
+  return expected.str();
+}
+
+TEST(Golden, TextSaysVerdictCulpritsAndFixInTheFirstLines) {
+  const std::string text = text_of(Case());
+
+  EXPECT_EQ(text, golden("deadlock.txt", text));
+}
+
+TEST(Golden, JsonHasTheMembersOfTheContract) {
+  const std::string text = written(Case(), write_json);
+
+  EXPECT_EQ(text, golden("deadlock.json", text));
+}
+
+TEST(Text, NoLineIsLongerThanTheWidth) {
+  for (const int width : {60, 80, 120}) {
+    std::istringstream lines(text_of(Case(), {.colour = Colour::Off, .width = width, .stacks = true}));
+    for (std::string line; std::getline(lines, line);) EXPECT_LE(columns_of(line), static_cast<std::size_t>(width)) << line;
+  }
+}
+
+TEST(Text, HasColoursOnlyWhenAsked) {
+  EXPECT_THAT(text_of(Case()), Not(HasSubstr("\x1b")));
+  EXPECT_THAT(text_of(Case(), {.colour = Colour::On, .width = 80, .stacks = false}), HasSubstr("\x1b[1;31mDEADLOCK\x1b[0m"));
+}
+
+TEST(Text, AHealthyTargetGetsOneLineThatSaysWhatItWaitsFor) {
+  Builder b;
+  b.process(40).comm("app").thread().sleeps();
+  const snapshot::Snapshot snapshot = b.build();
+  const graph::WaitGraph graph(snapshot);
+  std::ostringstream out;
+
+  write_text(out, {snapshot, graph, {diagnosis::Verdict::Waiting, {}, {}}}, {});
+
+  EXPECT_THAT(out.str(), HasSubstr("WAITING"));
+  EXPECT_THAT(out.str(), HasSubstr("waiting: app[40]"));
+}
+
+TEST(Text, ListsWhatWasNotSeen) { EXPECT_THAT(text_of(Case()), HasSubstr("not seen: read /proc/40/mem")); }
+
+TEST(Json, IsAsciiAndParsesWhateverTheTargetIsCalled) {
+  const std::string text = written(Case(kHostile, kHostile), write_json);
+
+  EXPECT_TRUE(std::ranges::all_of(text, [](char c) { return c == '\n' || (c >= 0x20 && c < 0x7f); }));
+  EXPECT_THAT(json::parse(text)["findings"][0]["title"].get<std::string>(), HasSubstr("\\x1b[31m"));
+}
+
+TEST(Json, ADeadCulpritSaysSo) {
+  Case c;
+  c.diagnosis.findings[0].culprits[0].dead = true;
+
+  EXPECT_EQ(json::parse(written(c, write_json))["findings"][0]["culprits"][0]["state"], "dead");
+}
+
+TEST(Hostile, NoControlCharacterReachesAnyFormat) {
+  const Case c(kHostile, kHostile);
+  for (const auto write : {write_json, write_html, write_dot, write_mermaid, write_junit, write_sarif, write_github}) {
+    const std::string text = written(c, write);
+    EXPECT_TRUE(std::ranges::none_of(text, [](char byte) {
+      return (static_cast<unsigned char>(byte) < 0x20 && byte != '\n') || byte == 0x7f || byte == '\xff';
+    })) << text;
+  }
+}
+
+TEST(Hostile, MarkupOfTheTargetIsNotMarkup) {
+  const Case c(kHostile, kHostile);
+
+  EXPECT_THAT(written(c, write_html), Not(HasSubstr("<script")));
+  EXPECT_THAT(written(c, write_junit), Not(HasSubstr("<script")));
+  EXPECT_THAT(written(c, write_mermaid), Not(HasSubstr("<script")));
+  EXPECT_EQ(escape_markup("a<b>&\"'"), "a&lt;b&gt;&amp;&quot;&#39;");
+}
+
+TEST(Hostile, ATargetCannotBeginAWorkflowCommand) {
+  std::istringstream lines(written(Case(kHostile, kHostile), write_github));
+  int commands = 0;
+  for (std::string line; std::getline(lines, line);) commands += line.starts_with("::") ? 1 : 0;
+
+  EXPECT_EQ(commands, 3);  // the finding, and group and endgroup
+}
+
+TEST(Sarif, HasOneResultWithItsLine) {
+  const json sarif = json::parse(written(Case(), write_sarif));
+
+  const json& result = sarif["runs"][0]["results"][0];
+  EXPECT_EQ(sarif["version"], "2.1.0");
+  EXPECT_EQ(sarif["runs"].size(), 1U);
+  EXPECT_EQ(result["ruleId"], "IPC101");
+  EXPECT_EQ(result["locations"][0]["physicalLocation"]["region"]["startLine"], 17);
+  EXPECT_EQ(result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"], "app.py");
+}
+
+TEST(Junit, CountsADeadlockAsAFailure) {
+  EXPECT_THAT(written(Case(), write_junit), HasSubstr("tests=\"1\" failures=\"1\""));
+}
+
+TEST(Github, PutsTheErrorAtItsLine) {
+  EXPECT_THAT(written(Case(), write_github), HasSubstr("::error title=IPC101 unclosed-write-end (proved),file=app.py,line=17::"));
+}
+
+TEST(Dot, DrawsEachTaskOnceAndEachStep) {
+  const std::string dot = written(Case(), write_dot);
+
+  EXPECT_THAT(dot, HasSubstr("n0 -> n1"));
+  EXPECT_THAT(dot, HasSubstr("n1 -> n0"));
+  EXPECT_THAT(dot, Not(HasSubstr("n2")));
+}
+
+TEST(Layout, BreaksAtSpacesAndIndentsTheRest) {
+  EXPECT_EQ(wrap("one two three", 9, "> ", "  "), "> one two\n  three\n");
+  EXPECT_EQ(wrap("averyverylongword", 5, "", ""), "averyverylongword\n");
+  EXPECT_EQ(wrap("", 5, "", ""), "\n");
+  EXPECT_EQ(columns_of("a──▶"), 4U);
+}
+
+}  // namespace
+}  // namespace ipcdoctor::report
