@@ -37,6 +37,15 @@ std::vector<Flow> receiving_from_each_other(std::vector<Flow> flows) {
   return flows;
 }
 
+/// A wait for an exit on a sentinel, and the library's own helpers: no message of the program is expected there.
+bool expects_no_message(const Context& context, const Flow& flow) {
+  const snapshot::Thread* thread = snapshot::find_thread(context.snapshot, flow.task);
+  if (thread == nullptr) return false;
+  const std::string& call = thread->activity.call;
+  return call == "multiprocessing.Process.join" || call == "multiprocessing.exit.join" ||
+         call == "multiprocessing.forkserver" || call == "multiprocessing.resource_tracker";
+}
+
 std::vector<Pid> pids_in(const std::vector<Flow>& flows) {
   std::vector<Pid> pids;
   for (const Flow& flow : flows) pids.push_back(flow.task.pid);
@@ -133,7 +142,8 @@ diagnosis::Answer run(const Context& context) {
   const auto& sets = context.graph.stuck_sets();
   for (std::size_t i = 0; i < sets.size(); ++i) {
     if (sets[i].level <= graph::Level::Stuck) continue;
-    const std::vector<Flow> core = flows_of(context, ends, sets[i].core);
+    std::vector<Flow> core = flows_of(context, ends, sets[i].core);
+    std::erase_if(core, [&](const Flow& f) { return expects_no_message(context, f); });
     if (std::ranges::any_of(core, [](const Flow& f) { return f.way == Way::Send; })) continue;
     const std::vector<Flow> mutual = receiving_from_each_other(core);
     if (pids_in(mutual).size() >= 2)
