@@ -40,7 +40,8 @@ Result<ImageStamp> read_image_stamp(const ProcDir& process, const ProcessMemory&
   if (!random) return random.error();
   ImageStamp stamp;
   stamp.random_address = *random;
-  stamp.vdso_address = find_auxv(*auxv, AT_SYSINFO_EHDR).value_or(0);  // absent with vdso=0: equal for all
+  stamp.vdso_address =
+      find_auxv(*auxv, AT_SYSINFO_EHDR).value_or(0);  // absent with vdso=0: equal for all
   const auto bytes = memory.read_object<std::array<std::uint8_t, 16>>(RemoteAddr{*random});
   if (!bytes) return bytes.error();
   stamp.random = *bytes;

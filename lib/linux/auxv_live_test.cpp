@@ -32,7 +32,8 @@ TEST(ImageStamp, IsKeptByForkAndChangedByExec) {
     return call && call->nr == 0 && call->args[0] == 0 && read_stat(*other.dir())->comm == "cat";
   };
   ASSERT_TRUE(testing::eventually(is_in_read));
-  const auto ours = stamp_of(Pid{::getpid()}), theirs = stamp_of(copy.pid()), foreign = stamp_of(other.pid());
+  const auto ours = stamp_of(Pid{::getpid()}), theirs = stamp_of(copy.pid()),
+             foreign = stamp_of(other.pid());
 
   ASSERT_TRUE(ours && theirs && foreign);
   EXPECT_EQ(*ours, *theirs);

@@ -19,7 +19,8 @@ TEST(ParsePtraceScope, RejectsOddTexts) {
 TEST(ParseHidepid, ReadsTheOptionsOfProc) {
   EXPECT_FALSE(parse_hidepid("22 1 0:21 / /proc rw,relatime - proc proc rw\n"));
   EXPECT_TRUE(parse_hidepid("22 1 0:21 / /proc rw,relatime - proc proc rw,hidepid=invisible\n"));
-  EXPECT_TRUE(parse_hidepid("22 1 0:21 / /proc rw,relatime shared:5 - proc proc rw,gid=5,hidepid=2\n"));
+  EXPECT_TRUE(
+      parse_hidepid("22 1 0:21 / /proc rw,relatime shared:5 - proc proc rw,gid=5,hidepid=2\n"));
   EXPECT_FALSE(parse_hidepid("22 1 0:21 / /proc rw - proc proc rw,hidepid=off\n"));
   EXPECT_FALSE(parse_hidepid("22 1 0:21 / /other rw - proc proc rw,hidepid=2\n"));
   EXPECT_FALSE(parse_hidepid("22 1 0:21 / /proc rw - proc"));

@@ -35,8 +35,8 @@ bool parse_bracketed(std::string_view text, std::uint64_t& number) {
 }
 
 bool is_namespace_kind(std::string_view word) {
-  for (const std::string_view kind : {"net", "mnt", "pid", "ipc", "uts", "user", "cgroup", "time", "time_for_children",
-                                      "pid_for_children"}) {
+  for (const std::string_view kind : {"net", "mnt", "pid", "ipc", "uts", "user", "cgroup", "time",
+                                      "time_for_children", "pid_for_children"}) {
     if (word == kind) return true;
   }
   return false;
@@ -48,7 +48,8 @@ bool may_be_mqueue(std::string_view path) {
   return last == 0 || path.substr(0, last).ends_with("mqueue");
 }
 
-/// Tells POSIX message queues from other small files, without asking any file system that could block.
+/// Tells POSIX message queues from other small files, without asking any file system that could
+/// block.
 class MqueueDevices {
  public:
   explicit MqueueDevices(const ProcDir& task) : task_(task) {}
@@ -62,7 +63,8 @@ class MqueueDevices {
     // mq_open(3) goes through a mount of the kernel's own, which no mountinfo shows.
     struct statfs fs {};
     const std::string path = "/proc/self/fd/" + std::to_string(fds) + "/" + name;
-    const bool answer = ::statfs(path.c_str(), &fs) == 0 && static_cast<unsigned long>(fs.f_type) == kMqueueMagic;
+    const bool answer =
+        ::statfs(path.c_str(), &fs) == 0 && static_cast<unsigned long>(fs.f_type) == kMqueueMagic;
     return by_device_[dev] = answer;
   }
 
@@ -93,7 +95,10 @@ class MqueueDevices {
 class FdWalk {
  public:
   FdWalk(const ProcDir& task, UniqueFd fds, const FdTableOptions& options)
-      : fds_(std::move(fds)), options_(options), mqueues_(task), what_("list " + task.path() + "/fd") {}
+      : fds_(std::move(fds)),
+        options_(options),
+        mqueues_(task),
+        what_("list " + task.path() + "/fd") {}
 
   Result<std::size_t> run(const std::function<bool(FdEntry&&)>& each) {
     alignas(DirectoryEntry) char buffer[32768];
@@ -134,7 +139,8 @@ class FdWalk {
       return Error{cause_of(errno), errno, what_ + "/" + name};
     }
     if (options_.stat_paths && entry_.link.starts_with('/')) add_stat(name);
-    if (entry_.kind == FileKind::Pipe || entry_.kind == FileKind::Fifo || entry_.kind == FileKind::CharDevice) {
+    if (entry_.kind == FileKind::Pipe || entry_.kind == FileKind::Fifo ||
+        entry_.kind == FileKind::CharDevice) {
       add_access(name);
     }
     return Done{};
@@ -142,27 +148,37 @@ class FdWalk {
 
   void add_stat(const char* name) {
     struct statx file {};
-    // The magic link leads to the open file itself, so no name is looked up; DONT_SYNC takes what the kernel has
-    // cached and never asks the server of a FUSE file.
+    // The magic link leads to the open file itself, so no name is looked up; DONT_SYNC takes what
+    // the kernel has cached and never asks the server of a FUSE file.
     const int flags = AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT;
-    if (::statx(fds_.get(), name, flags, STATX_BASIC_STATS, &file) != 0) return;  // kind stays as the link says
+    if (::statx(fds_.get(), name, flags, STATX_BASIC_STATS, &file) != 0)
+      return;  // kind stays as the link says
     entry_.dev = makedev(file.stx_dev_major, file.stx_dev_minor);
     entry_.ino = file.stx_ino;
     entry_.nlink = file.stx_nlink;
     switch (file.stx_mode & S_IFMT) {
-      case S_IFIFO: entry_.kind = FileKind::Fifo; break;
-      case S_IFDIR: entry_.kind = FileKind::Directory; break;
-      case S_IFCHR: entry_.kind = FileKind::CharDevice; break;
-      case S_IFBLK: entry_.kind = FileKind::BlockDevice; break;
+      case S_IFIFO:
+        entry_.kind = FileKind::Fifo;
+        break;
+      case S_IFDIR:
+        entry_.kind = FileKind::Directory;
+        break;
+      case S_IFCHR:
+        entry_.kind = FileKind::CharDevice;
+        break;
+      case S_IFBLK:
+        entry_.kind = FileKind::BlockDevice;
+        break;
       case S_IFREG:
         // A memfd has no name at all; a file "/memfd:x" in the root directory has.
         if (entry_.kind != FileKind::Memfd || file.stx_nlink > 0) entry_.kind = FileKind::Regular;
-        if (file.stx_size == kMqueueFileSize && file.stx_dev_major == 0 && may_be_mqueue(entry_.link) &&
-            mqueues_.is_mqueue(fds_.get(), name, entry_.dev)) {
+        if (file.stx_size == kMqueueFileSize && file.stx_dev_major == 0 &&
+            may_be_mqueue(entry_.link) && mqueues_.is_mqueue(fds_.get(), name, entry_.dev)) {
           entry_.kind = FileKind::Mqueue;
         }
         break;
-      default: break;
+      default:
+        break;
     }
     if (entry_.kind == FileKind::CharDevice || entry_.kind == FileKind::BlockDevice) {
       entry_.rdev = makedev(file.stx_rdev_major, file.stx_rdev_minor);
@@ -208,8 +224,10 @@ FdEntry parse_fd_link(int fd, std::string_view link) {
   } else {
     entry.link = link;
     const std::size_t colon = link.find(':');
-    const bool is_namespace = colon != std::string_view::npos && is_namespace_kind(link.substr(0, colon));
-    if (is_namespace && parse_bracketed(link.substr(colon + 1), entry.ino)) entry.kind = FileKind::Namespace;
+    const bool is_namespace =
+        colon != std::string_view::npos && is_namespace_kind(link.substr(0, colon));
+    if (is_namespace && parse_bracketed(link.substr(colon + 1), entry.ino))
+      entry.kind = FileKind::Namespace;
   }
   return entry;
 }
@@ -234,12 +252,17 @@ Result<std::vector<FdEntry>> read_fds(const ProcDir& task, const FdTableOptions&
 bool is_terminal(std::uint64_t rdev) {
   const unsigned number = major(rdev);
   const bool console = number == 5 && minor(rdev) <= 1;  // /dev/tty, /dev/console
-  const bool serial = number == 166 || number == 188 || number == 204 || number == 229;  // ACM, USB, AMA, hvc
+  const bool serial =
+      number == 166 || number == 188 || number == 204 || number == 229;  // ACM, USB, AMA, hvc
   return number == 4 || (number >= 136 && number <= 143) || console || serial;
 }
 
-bool is_ptmx(std::uint64_t rdev) { return rdev == makedev(5, 2); }
-bool is_fuse_device(std::uint64_t rdev) { return rdev == makedev(10, 229); }
+bool is_ptmx(std::uint64_t rdev) {
+  return rdev == makedev(5, 2);
+}
+bool is_fuse_device(std::uint64_t rdev) {
+  return rdev == makedev(10, 229);
+}
 bool is_kvm_device(std::uint64_t rdev) {
   return rdev == makedev(10, 232) || rdev == makedev(10, 238) || rdev == makedev(10, 241);
 }

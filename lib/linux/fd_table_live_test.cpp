@@ -73,8 +73,10 @@ TEST(ReadFds, KnowsTheKindsOfDescriptors) {
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
   const UniqueFd a(pair[0]), b(pair[1]);
   const UniqueFd event(::eventfd(0, EFD_CLOEXEC)), epoll(::epoll_create1(EPOLL_CLOEXEC));
-  const UniqueFd memory(::memfd_create("m", MFD_CLOEXEC)), directory(::open("/", O_RDONLY | O_CLOEXEC));
-  const UniqueFd null(::open("/dev/null", O_WRONLY | O_CLOEXEC)), space(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
+  const UniqueFd memory(::memfd_create("m", MFD_CLOEXEC)),
+      directory(::open("/", O_RDONLY | O_CLOEXEC));
+  const UniqueFd null(::open("/dev/null", O_WRONLY | O_CLOEXEC)),
+      space(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
 
   EXPECT_EQ(entry_of(a.get()).kind, FileKind::Socket);
   EXPECT_EQ(entry_of(event.get()).link, "eventfd");
@@ -138,7 +140,8 @@ TEST(ReadFds, ShowsATableThatOneThreadHasAlone) {
 
   ASSERT_TRUE(own && common);
   EXPECT_TRUE(std::ranges::any_of(*own, [&](const FdEntry& entry) { return entry.fd == copy; }));
-  EXPECT_FALSE(std::ranges::any_of(*common, [&](const FdEntry& entry) { return entry.fd == copy; }));
+  EXPECT_FALSE(
+      std::ranges::any_of(*common, [&](const FdEntry& entry) { return entry.fd == copy; }));
 }
 
 TEST(ReadFds, StopsAtItsLimitAndWhenTold) {
@@ -154,12 +157,14 @@ TEST(ReadFds, StopsAtItsLimitAndWhenTold) {
   EXPECT_EQ(calls, 2);
 }
 
-/// Holds a descriptor of a FUSE mount, 100, whose server (itself) never answers. @return the byte to write: 'y' or 'n'.
+/// Holds a descriptor of a FUSE mount, 100, whose server (itself) never answers. @return the byte
+/// to write: 'y' or 'n'.
 char hold_dead_fuse_mount(const std::string& where) {
   const int server = ::open("/dev/fuse", O_RDWR | O_CLOEXEC);
   if (server < 0 || ::unshare(CLONE_NEWNS) != 0) return 'n';
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return 'n';
-  const std::string options = "fd=" + std::to_string(server) + ",rootmode=40000,user_id=0,group_id=0";
+  const std::string options =
+      "fd=" + std::to_string(server) + ",rootmode=40000,user_id=0,group_id=0";
   if (::mount("dead", where.c_str(), "fuse", 0, options.c_str()) != 0) return 'n';
   const int directory = ::open(where.c_str(), O_PATH);  // the only open that asks no server
   return directory >= 0 && ::dup2(directory, 100) == 100 ? 'y' : 'n';
@@ -180,7 +185,10 @@ TEST(ReadFds, NeverWaitsForAFuseServer) {
 
   testing::Child reader([&] {
     const auto entries = read_fds(*holder.dir());
-    return entries && std::ranges::any_of(*entries, [](const FdEntry& entry) { return entry.fd == 100; }) ? 0 : 1;
+    return entries && std::ranges::any_of(*entries,
+                                          [](const FdEntry& entry) { return entry.fd == 100; })
+               ? 0
+               : 1;
   });
 
   ASSERT_TRUE(testing::eventually([&] { return reader.state() == 'Z'; }));

@@ -35,8 +35,9 @@ TEST(ParseFdLink, IsNotFooledByAFileThatIsNamedLikeAPipe) {
 }
 
 TEST(ParseFdLink, LeavesOddTextsUnknown) {
-  for (const char* text : {"", "pipe:", "pipe:[", "pipe:[x]", "pipe:[12", "pipe:[12]x", "pipe:[99999999999999999999]",
-                           "socket:[-1]", "net:[]", "new_kind:[5]"}) {
+  for (const char* text :
+       {"", "pipe:", "pipe:[", "pipe:[x]", "pipe:[12", "pipe:[12]x", "pipe:[99999999999999999999]",
+        "socket:[-1]", "net:[]", "new_kind:[5]"}) {
     EXPECT_EQ(parse_fd_link(0, text).kind, FileKind::Unknown) << text;
   }
 }

@@ -9,12 +9,14 @@
 namespace ipcdoctor::linux {
 namespace {
 
-/// The kernel's own dev_t, which some lines print raw: 12 bits of major, 20 of minor (include/linux/kdev_t.h).
+/// The kernel's own dev_t, which some lines print raw: 12 bits of major, 20 of minor
+/// (include/linux/kdev_t.h).
 std::uint64_t device_of_kernel(std::uint64_t dev) {
   return makedev(static_cast<unsigned>(dev >> 20), static_cast<unsigned>(dev & 0xfffff));
 }
 
-/// "        5 events:       19 data:                5  pos:0 ino:12 sdev:10"; fs/eventpoll.c. Up to data before Linux 5.3.
+/// "        5 events:       19 data:                5  pos:0 ino:12 sdev:10"; fs/eventpoll.c. Up to
+/// data before Linux 5.3.
 bool parse_epoll_target(std::string_view rest, EpollTarget& target) {
   if (!take_number(rest, target.fd)) return false;
   skip_blanks(rest);
@@ -34,7 +36,8 @@ bool parse_epoll_target(std::string_view rest, EpollTarget& target) {
   return true;
 }
 
-/// "(4, 999974940)": seconds and nanoseconds. Times past the end of 64 bits of nanoseconds are cut to it.
+/// "(4, 999974940)": seconds and nanoseconds. Times past the end of 64 bits of nanoseconds are cut
+/// to it.
 bool parse_time(std::string_view rest, std::uint64_t& nanoseconds) {
   std::uint64_t seconds = 0, fraction = 0;
   skip_blanks(rest);
@@ -70,8 +73,8 @@ class FdInfoParser {
     }
     if (!flags_seen_ || !pos_seen_) return malformed();
     const UringInfo& ring = info_.uring;
-    info_.uring.complete =
-        user_files_seen_ && !info_.truncated && (ring.user_file_slots == 0 || !ring.user_files.empty());
+    info_.uring.complete = user_files_seen_ && !info_.truncated &&
+                           (ring.user_file_slots == 0 || !ring.user_files.empty());
     return std::move(info_);
   }
 
@@ -101,7 +104,8 @@ class FdInfoParser {
   }
 
   bool parse_common(std::string_view key, std::string_view rest) {
-    if (key == "flags" && !flags_seen_) return (flags_seen_ = true), take_number(rest, info_.flags, 8);
+    if (key == "flags" && !flags_seen_)
+      return (flags_seen_ = true), take_number(rest, info_.flags, 8);
     if (key == "pos" && !pos_seen_) return (pos_seen_ = true), take_number(rest, info_.pos);
     if (key == "ino" && info_.ino == 0) return take_number(rest, info_.ino);
     if (key == "mnt_id" && info_.mount_id == -1) return take_number(rest, info_.mount_id);
@@ -109,15 +113,19 @@ class FdInfoParser {
   }
 
   bool parse_special(std::string_view key, std::string_view rest) {
-    if (info_.has_uring) return true;  // names of files may follow: none of them is an eventfd or a pidfd
-    if (key == "eventfd-count") return (info_.has_eventfd = true), take_number(rest, info_.eventfd_count, 16);
+    if (info_.has_uring)
+      return true;  // names of files may follow: none of them is an eventfd or a pidfd
+    if (key == "eventfd-count")
+      return (info_.has_eventfd = true), take_number(rest, info_.eventfd_count, 16);
     if (key == "eventfd-id") return take_number(rest, info_.eventfd_id);
     if (key == "eventfd-semaphore") return parse_flag(rest, info_.eventfd_semaphore);
-    if (key == "clockid") return (info_.has_timerfd = true), take_number(rest, info_.timerfd.clockid);
+    if (key == "clockid")
+      return (info_.has_timerfd = true), take_number(rest, info_.timerfd.clockid);
     if (key == "ticks") return take_number(rest, info_.timerfd.ticks);
     if (key == "it_value") return parse_time(rest, info_.timerfd.value_ns);
     if (key == "it_interval") return parse_time(rest, info_.timerfd.interval_ns);
-    if (key == "sigmask") return (info_.has_signalfd = true), take_number(rest, info_.signal_mask, 16);
+    if (key == "sigmask")
+      return (info_.has_signalfd = true), take_number(rest, info_.signal_mask, 16);
     if (key == "Pid") return (info_.has_pidfd = true), take_number(rest, info_.pidfd_pid);
     if (key == "NSpid") return parse_pids(rest, info_.pidfd_ns_pids);
     if (key == "scm_fds") return (info_.has_scm_fds = true), take_number(rest, info_.scm_fds);
@@ -182,11 +190,15 @@ class FdInfoParser {
   Section section_ = Section::None;
 };
 
-std::string file_name(int fd) { return "fdinfo/" + std::to_string(fd); }
+std::string file_name(int fd) {
+  return "fdinfo/" + std::to_string(fd);
+}
 
 }  // namespace
 
-Result<FdInfo> parse_fdinfo(std::string_view text) { return FdInfoParser().run(text); }
+Result<FdInfo> parse_fdinfo(std::string_view text) {
+  return FdInfoParser().run(text);
+}
 
 Result<FdInfo> read_fdinfo(const ProcDir& task, int fd) {
   const auto text = task.read(file_name(fd), 64 << 20);

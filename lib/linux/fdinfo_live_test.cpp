@@ -25,7 +25,9 @@ namespace {
 
 using testing::Pipe;
 
-Result<FdInfo> info_of(int fd) { return read_fdinfo(*ProcDir::open(Pid{::getpid()}), fd); }
+Result<FdInfo> info_of(int fd) {
+  return read_fdinfo(*ProcDir::open(Pid{::getpid()}), fd);
+}
 
 TEST(ReadFdInfo, ReadsTheKernelsOwnTexts) {
   const UniqueFd event(::eventfd(0x1f, EFD_CLOEXEC | EFD_SEMAPHORE));
@@ -114,9 +116,11 @@ TEST(ReadFdInfo, ShowsTheFixedFilesAndPollsOfARing) {
   const Pipe pipe;
   ASSERT_EQ(::syscall(SYS_io_uring_register, ring.get(), IORING_REGISTER_FILES, pipe.ends, 2), 0);
   const std::size_t queue_size = parameters.sq_off.array + parameters.sq_entries * sizeof(unsigned);
-  auto* queue = static_cast<char*>(::mmap(nullptr, queue_size, PROT_READ | PROT_WRITE, MAP_SHARED, ring.get(), IORING_OFF_SQ_RING));
-  auto* entries = static_cast<io_uring_sqe*>(::mmap(nullptr, parameters.sq_entries * sizeof(io_uring_sqe), PROT_READ | PROT_WRITE,
-                                                    MAP_SHARED, ring.get(), IORING_OFF_SQES));
+  auto* queue = static_cast<char*>(::mmap(nullptr, queue_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+                                          ring.get(), IORING_OFF_SQ_RING));
+  auto* entries = static_cast<io_uring_sqe*>(
+      ::mmap(nullptr, parameters.sq_entries * sizeof(io_uring_sqe), PROT_READ | PROT_WRITE,
+             MAP_SHARED, ring.get(), IORING_OFF_SQES));
   ASSERT_NE(static_cast<void*>(queue), MAP_FAILED);
   ASSERT_NE(static_cast<void*>(entries), MAP_FAILED);
   entries[0] = {};

@@ -9,7 +9,8 @@ namespace {
 const std::string kHead = "pos:\t0\nflags:\t02000002\nmnt_id:\t17\nino:\t18\n";
 
 TEST(ParseFdInfo, ReadsAnEventfdInHexadecimal) {
-  const auto info = parse_fdinfo(kHead + "eventfd-count:               1f\neventfd-id: 7\neventfd-semaphore: 1\n");
+  const auto info = parse_fdinfo(
+      kHead + "eventfd-count:               1f\neventfd-id: 7\neventfd-semaphore: 1\n");
 
   ASSERT_TRUE(info);
   EXPECT_TRUE(info->has_eventfd);
@@ -23,9 +24,10 @@ TEST(ParseFdInfo, ReadsAnEventfdInHexadecimal) {
 }
 
 TEST(ParseFdInfo, ReadsEpollTargetsOfNewAndOldKernels) {
-  const auto info = parse_fdinfo(
-      kHead + "tfd:        5 events:       19 data:                5  pos:0 ino:12 sdev:10\n"
-              "tfd:        3 events: 80000019 data: ffffffffffffffff\n");
+  const auto info =
+      parse_fdinfo(kHead +
+                   "tfd:        5 events:       19 data:                5  pos:0 ino:12 sdev:10\n"
+                   "tfd:        3 events: 80000019 data: ffffffffffffffff\n");
 
   ASSERT_TRUE(info);
   ASSERT_EQ(info->epoll.size(), 2U);
@@ -39,9 +41,12 @@ TEST(ParseFdInfo, ReadsEpollTargetsOfNewAndOldKernels) {
 }
 
 TEST(ParseFdInfo, ReadsATimerfd) {
-  const std::string text = kHead + "clockid: 1\nticks: 0\nsettime flags: 00\nit_value: (4, 999974940)\nit_interval: (1, 0)\n";
+  const std::string text =
+      kHead +
+      "clockid: 1\nticks: 0\nsettime flags: 00\nit_value: (4, 999974940)\nit_interval: (1, 0)\n";
   const auto armed = parse_fdinfo(text);
-  const auto disarmed = parse_fdinfo(kHead + "clockid: 0\nticks: 2\nit_value: (0, 0)\nit_interval: (0, 0)\n");
+  const auto disarmed =
+      parse_fdinfo(kHead + "clockid: 0\nticks: 2\nit_value: (0, 0)\nit_interval: (0, 0)\n");
   const auto forever = parse_fdinfo(kHead + "clockid: 0\nit_value: (9223372036854775807, 5)\n");
 
   ASSERT_TRUE(armed && disarmed && forever);
@@ -56,10 +61,13 @@ TEST(ParseFdInfo, ReadsATimerfd) {
 TEST(ParseFdInfo, ReadsTheOtherKinds) {
   EXPECT_EQ(parse_fdinfo(kHead + "sigmask:\t0000000000000204\n")->signal_mask, 0x204U);
   EXPECT_EQ(parse_fdinfo(kHead + "Pid:\t-1\nNSpid:\t-1\n")->pidfd_pid, -1);
-  EXPECT_EQ(parse_fdinfo(kHead + "Pid:\t7\nNSpid:\t7\t1\n")->pidfd_ns_pids, (std::vector<int>{7, 1}));
+  EXPECT_EQ(parse_fdinfo(kHead + "Pid:\t7\nNSpid:\t7\t1\n")->pidfd_ns_pids,
+            (std::vector<int>{7, 1}));
   EXPECT_EQ(parse_fdinfo(kHead + "scm_fds: 2\n")->scm_fds, 2U);
   EXPECT_EQ(parse_fdinfo(kHead + "tty-index:\t12\n")->tty_index, 12);
-  EXPECT_EQ(parse_fdinfo(kHead + "inotify wd:1 ino:3c51a sdev:fe00000 mask:2 ignored_mask:0\n")->inotify_watches, 1U);
+  EXPECT_EQ(parse_fdinfo(kHead + "inotify wd:1 ino:3c51a sdev:fe00000 mask:2 ignored_mask:0\n")
+                ->inotify_watches,
+            1U);
   EXPECT_TRUE(parse_fdinfo(kHead + "fanotify flags:0 event-flags:8000\n")->has_fanotify);
 }
 
@@ -80,8 +88,10 @@ TEST(ParseFdInfo, ReadsTheLocksOfAnOpenFile) {
 
 const std::string kRing =
     kHead +
-    "SqMask:\t0x7\nSqHead:\t1\nSqTail:\t2\nCachedSqHead:\t2\nCqMask:\t0xf\nCqHead:\t3\nCqTail:\t4\nCachedCqTail:\t5\n"
-    "SQEs:\t1\n    0: opcode:NOP, fd:-1, flags:0, off:0, addr:0x0, rw_flags:0x0, buf_index:0 user_data:0\n"
+    "SqMask:\t0x7\nSqHead:\t1\nSqTail:\t2\nCachedSqHead:\t2\nCqMask:\t0xf\nCqHead:\t3\nCqTail:"
+    "\t4\nCachedCqTail:\t5\n"
+    "SQEs:\t1\n    0: opcode:NOP, fd:-1, flags:0, off:0, addr:0x0, rw_flags:0x0, buf_index:0 "
+    "user_data:0\n"
     "CQEs:\t0\nSqThread:\t-1\nUserFiles:\t2\n    0: pipe:[102596]\n    1: /tmp/a\nUserBufs:\t0\n"
     "PollList:\n  op=22, task_works=0\n  op=6, task_works=1\nCqOverflowList:\nNAPI:\tdisabled\n";
 
@@ -111,7 +121,8 @@ TEST(ParseFdInfo, KnowsThatALockedRingDidNotListItsFiles) {
 
 TEST(ParseFdInfo, DoesNotBelieveLinesThatAFileNameForged) {
   std::string text = kRing;
-  text.replace(text.find("/tmp/a"), 6, "x\nflags:\t00\npos:\t9\nSqTail:\t77\neventfd-id: 5\nPid:\t1\nscm_fds: 9");
+  text.replace(text.find("/tmp/a"), 6,
+               "x\nflags:\t00\npos:\t9\nSqTail:\t77\neventfd-id: 5\nPid:\t1\nscm_fds: 9");
   const auto info = parse_fdinfo(text);
 
   ASSERT_TRUE(info);
@@ -124,7 +135,9 @@ TEST(ParseFdInfo, DoesNotBelieveLinesThatAFileNameForged) {
 }
 
 TEST(ParseFdInfo, ReportsACutTextAndDropsItsLastLine) {
-  const auto info = parse_fdinfo(kHead + "tfd:        5 events:       19 data:                5  pos:0 ino:12 sdev:10\ntfd:   ");
+  const auto info = parse_fdinfo(
+      kHead +
+      "tfd:        5 events:       19 data:                5  pos:0 ino:12 sdev:10\ntfd:   ");
 
   ASSERT_TRUE(info);
   EXPECT_TRUE(info->truncated);

@@ -16,14 +16,20 @@ struct EpollSlot {
   std::uint32_t efd, tfd, toff;
 };
 
-Result<std::strong_ordering> compare(int type, Tid a, Tid b, unsigned long index_a, unsigned long index_b) {
+Result<std::strong_ordering> compare(int type, Tid a, Tid b, unsigned long index_a,
+                                     unsigned long index_b) {
   const std::string what = "kcmp " + std::to_string(a.value) + " " + std::to_string(b.value);
   switch (::syscall(SYS_kcmp, a.value, b.value, type, index_a, index_b)) {
-    case 0: return std::strong_ordering::equal;
-    case 1: return std::strong_ordering::less;
-    case 2: return std::strong_ordering::greater;
-    case -1: break;
-    default: return Error{Cause::Unsupported, 0, what};  // unequal without an order: kcmp(2) reserves it
+    case 0:
+      return std::strong_ordering::equal;
+    case 1:
+      return std::strong_ordering::less;
+    case 2:
+      return std::strong_ordering::greater;
+    case -1:
+      break;
+    default:
+      return Error{Cause::Unsupported, 0, what};  // unequal without an order: kcmp(2) reserves it
   }
   const int saved = errno;
   return Error{saved == EBADF ? Cause::Gone : cause_of(saved), saved, what};
@@ -36,14 +42,17 @@ Result<std::strong_ordering> compare_tasks(Kcmp what, Tid a, Tid b) {
 }
 
 Result<std::strong_ordering> compare_files(Tid a, int fd_a, Tid b, int fd_b) {
-  return compare(KCMP_FILE, a, b, static_cast<unsigned long>(fd_a), static_cast<unsigned long>(fd_b));
+  return compare(KCMP_FILE, a, b, static_cast<unsigned long>(fd_a),
+                 static_cast<unsigned long>(fd_b));
 }
 
 Result<bool> is_epoll_target(Tid task, int fd, Tid holder, int epfd, int watched) {
-  // More than one file may be watched under one number (closed, kept open elsewhere, reused): slots are counted by toff.
+  // More than one file may be watched under one number (closed, kept open elsewhere, reused): slots
+  // are counted by toff.
   constexpr unsigned kMaxSlots = 64;
   for (unsigned nth = 0; nth < kMaxSlots; ++nth) {
-    const EpollSlot slot{static_cast<std::uint32_t>(epfd), static_cast<std::uint32_t>(watched), nth};
+    const EpollSlot slot{static_cast<std::uint32_t>(epfd), static_cast<std::uint32_t>(watched),
+                         nth};
     const auto order = compare(KCMP_EPOLL_TFD, task, holder, static_cast<unsigned long>(fd),
                                reinterpret_cast<unsigned long>(&slot));
     if (order && *order == std::strong_ordering::equal) return true;

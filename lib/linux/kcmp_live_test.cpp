@@ -74,7 +74,8 @@ TEST(IsEpollTarget, KnowsAFileWhoseNumberWasReused) {
   const UniqueFd copy(::dup2(first.reader(), watched));
   epoll_event event{EPOLLIN, {}};
   ASSERT_EQ(::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, watched, &event), 0);
-  ASSERT_EQ(::dup2(second.reader(), watched), watched);  // the first pipe stays watched: another descriptor keeps it
+  ASSERT_EQ(::dup2(second.reader(), watched),
+            watched);  // the first pipe stays watched: another descriptor keeps it
   const Tid self{::getpid()};
   const auto stale = is_epoll_target(self, watched, self, epoll.get(), watched);
   if (!stale && stale.error().cause == Cause::Unsupported) GTEST_SKIP() << "no kcmp here";

@@ -6,7 +6,8 @@ namespace ipcdoctor::linux {
 
 Result<std::uint64_t> parse_namespace_link(std::string_view link, std::string_view kind) {
   std::uint64_t ino = 0;
-  if (!take_prefix(link, kind) || !take_prefix(link, ":[") || !take_number(link, ino) || link != "]") {
+  if (!take_prefix(link, kind) || !take_prefix(link, ":[") || !take_number(link, ino) ||
+      link != "]") {
     return Error{Cause::Malformed, 0, "parse namespace link"};
   }
   return ino;
@@ -19,8 +20,8 @@ Result<std::uint64_t> read_namespace(const ProcDir& process, const std::string& 
 }
 
 Namespaces read_namespaces(const ProcDir& process) {
-  return {read_namespace(process, "pid"), read_namespace(process, "net"), read_namespace(process, "mnt"),
-          read_namespace(process, "ipc")};
+  return {read_namespace(process, "pid"), read_namespace(process, "net"),
+          read_namespace(process, "mnt"), read_namespace(process, "ipc")};
 }
 
 Result<bool> in_init_pid_namespace() {

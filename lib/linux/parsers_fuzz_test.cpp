@@ -1,5 +1,6 @@
-/// Feeds every parser of this folder with texts that were cut, spliced and changed at random, always the same ones.
-/// What must hold: no parser reads past its text (the sanitizers see that), ends, or returns what it promised never to.
+/// Feeds every parser of this folder with texts that were cut, spliced and changed at random,
+/// always the same ones. What must hold: no parser reads past its text (the sanitizers see that),
+/// ends, or returns what it promised never to.
 #include <elf.h>
 #include <gtest/gtest.h>
 #include <linux/inet_diag.h>
@@ -38,18 +39,46 @@ class Mutator {
   }
 
  private:
-  unsigned below(std::size_t limit) { return static_cast<unsigned>(random_() % std::max<std::size_t>(limit, 1)); }
+  unsigned below(std::size_t limit) {
+    return static_cast<unsigned>(random_() % std::max<std::size_t>(limit, 1));
+  }
 
   void change(std::string& text) {
-    static const std::string kPieces[] = {
-        "\n", " ", ":", "-", "(", ")", "0x", "18446744073709551616", "-9223372036854775809", "99999999999", "EOF", "->",
-        std::string(1, '\0'), "\xff\xfe", "UserFiles:\t1\n", "PollList:\n", "lock:\t", "tfd: ", "\x1b[31m", "[", "]"};
+    static const std::string kPieces[] = {"\n",
+                                          " ",
+                                          ":",
+                                          "-",
+                                          "(",
+                                          ")",
+                                          "0x",
+                                          "18446744073709551616",
+                                          "-9223372036854775809",
+                                          "99999999999",
+                                          "EOF",
+                                          "->",
+                                          std::string(1, '\0'),
+                                          "\xff\xfe",
+                                          "UserFiles:\t1\n",
+                                          "PollList:\n",
+                                          "lock:\t",
+                                          "tfd: ",
+                                          "\x1b[31m",
+                                          "[",
+                                          "]"};
     const unsigned at = below(text.size() + 1);
     switch (below(6)) {
-      case 0: text.resize(at); break;
-      case 1: text.erase(at, below(8)); break;
-      case 2: text.insert(at, kPieces[below(std::size(kPieces))]); break;
-      case 3: text.insert(at, text.substr(below(text.size()), below(64))); break;
+      case 0:
+        text.resize(at);
+        break;
+      case 1:
+        text.erase(at, below(8));
+        break;
+      case 2:
+        text.insert(at, kPieces[below(std::size(kPieces))]);
+        break;
+      case 3:
+        text.insert(at, text.substr(below(text.size()), below(64)));
+        break;
       default:
         if (!text.empty()) text[below(text.size())] = static_cast<char>(below(256));
     }
@@ -71,7 +100,8 @@ void run(const std::string& seed, Parse parse) {
 }
 
 TEST(Fuzz, Stat) {
-  run("8555 (a) S) S 8550 8551 4672 34816 -1 4194304 1 0 0 0 7 9 0 0 20 0 3 0 429214 3133440 390 1 2 3 4 5\n",
+  run("8555 (a) S) S 8550 8551 4672 34816 -1 4194304 1 0 0 0 7 9 0 0 20 0 3 0 429214 3133440 390 1 "
+      "2 3 4 5\n",
       [](std::string_view text) {
         const auto stat = parse_stat(text);
         if (stat) {
@@ -81,8 +111,11 @@ TEST(Fuzz, Stat) {
 }
 
 TEST(Fuzz, Status) {
-  run("Name:\tsh\nState:\tS (sleeping)\nTgid:\t43\nTracerPid:\t0\nUid:\t1\t1\t1\t1\nNSpid:\t44\t4\nSigPnd:\t00\nShdPnd:\t00\n"
-      "SigBlk:\t00\nSigIgn:\t00\nSigCgt:\t0180\nvoluntary_ctxt_switches:\t15\nnonvoluntary_ctxt_switches:\t3\n",
+  run("Name:\tsh\nState:\tS "
+      "(sleeping)\nTgid:\t43\nTracerPid:\t0\nUid:\t1\t1\t1\t1\nNSpid:\t44\t4\nSigPnd:\t00\nShdPnd:"
+      "\t00\n"
+      "SigBlk:\t00\nSigIgn:\t00\nSigCgt:\t0180\nvoluntary_ctxt_switches:\t15\nnonvoluntary_ctxt_"
+      "switches:\t3\n",
       [](std::string_view text) {
         const auto status = parse_status(text);
         if (status) {
@@ -109,21 +142,25 @@ TEST(Fuzz, FdInfo) {
            "clockid: 1\nticks: 0\nit_value: (4, 999974940)\nit_interval: (1, 0)\n",
            "lock:\t1: FLOCK  ADVISORY  WRITE 11939 fe:00:10953836 0 EOF\nscm_fds: 2\n",
            "Pid:\t7\nNSpid:\t7\t1\nsigmask:\t0204\ntty-index:\t1\n",
-           "SqHead:\t1\nSqTail:\t2\nUserFiles:\t2\n    0: pipe:[1]\n    1: /a\nPollList:\n  op=22, task_works=0\nCqOverflowList:\n",
+           "SqHead:\t1\nSqTail:\t2\nUserFiles:\t2\n    0: pipe:[1]\n    1: /a\nPollList:\n  op=22, "
+           "task_works=0\nCqOverflowList:\n",
        }) {
     run(head + tail, [](std::string_view text) {
       const auto info = parse_fdinfo(text);
       if (!info) return;
-      EXPECT_LT(info->epoll.size() + info->locks.size() + info->uring.user_files.size() + info->uring.polls.size(), text.size());
+      EXPECT_LT(info->epoll.size() + info->locks.size() + info->uring.user_files.size() +
+                    info->uring.polls.size(),
+                text.size());
       if (info->uring.complete) {
-          EXPECT_TRUE(info->has_uring);
-        }
+        EXPECT_TRUE(info->has_uring);
+      }
     });
   }
 }
 
 TEST(Fuzz, Locks) {
-  run("1: POSIX  ADVISORY  WRITE 11939 fe:00:10953836 5 14\n1: -> OFDLCK  ADVISORY  READ -1 fe:00:10953836 0 EOF\n",
+  run("1: POSIX  ADVISORY  WRITE 11939 fe:00:10953836 5 14\n1: -> OFDLCK  ADVISORY  READ -1 "
+      "fe:00:10953836 0 EOF\n",
       [](std::string_view text) {
         const auto locks = parse_locks(text);
         if (!locks) return;
@@ -132,7 +169,8 @@ TEST(Fuzz, Locks) {
 }
 
 TEST(Fuzz, Maps) {
-  run("55f0a0000000-55f0a0021000 rw-p 00000000 00:00 0   [heap]\n7f2000000000-7f2000001000 rw-s 00002000 00:01 1024   /x y\n",
+  run("55f0a0000000-55f0a0021000 rw-p 00000000 00:00 0   [heap]\n7f2000000000-7f2000001000 rw-s "
+      "00002000 00:01 1024   /x y\n",
       [](std::string_view text) {
         const auto maps = parse_maps(text);
         if (!maps) return;
@@ -153,24 +191,30 @@ TEST(Fuzz, SmallTexts) {
     (void)parse_fd_link(0, text);
   });
   run("anon_inode:[eventpoll]", [](std::string_view text) { (void)parse_fd_link(0, text); });
-  run("unix_wait_for_peer.isra.0", [](std::string_view text) { EXPECT_LE(parse_wchan(text).size(), text.size()); });
-  run("[<0>] pipe_read+0x2f1/0x4a0\n[<0>] vfs_read+0x1/0x2\n", [](std::string_view text) { (void)parse_kernel_stack(text); });
+  run("unix_wait_for_peer.isra.0",
+      [](std::string_view text) { EXPECT_LE(parse_wchan(text).size(), text.size()); });
+  run("[<0>] pipe_read+0x2f1/0x4a0\n[<0>] vfs_read+0x1/0x2\n",
+      [](std::string_view text) { (void)parse_kernel_stack(text); });
   run("1\n", [](std::string_view text) {
     const auto scope = parse_ptrace_scope(text);
     if (scope) {
-          EXPECT_LE(*scope, 3);
-        }
+      EXPECT_LE(*scope, 3);
+    }
   });
-  run("22 1 0:21 / /proc rw,relatime - proc proc rw,hidepid=invisible\n", [](std::string_view text) { (void)parse_hidepid(text); });
+  run("22 1 0:21 / /proc rw,relatime - proc proc rw,hidepid=invisible\n",
+      [](std::string_view text) { (void)parse_hidepid(text); });
 }
 
 TEST(Fuzz, Tables) {
   run("   key semid perms nsems uid gid cuid cgid otime ctime\n 66 0 600 3 0 0 7 0 0 1795548962\n",
       [](std::string_view text) { (void)parse_sysvipc_sem(text); });
-  run("   key msqid perms cbytes qnum lspid lrpid uid gid cuid\n 67 0 600 16384 4 4711 4712 0 0 0 0 0 0 1795548962\n",
+  run("   key msqid perms cbytes qnum lspid lrpid uid gid cuid\n 67 0 600 16384 4 4711 4712 0 0 0 "
+      "0 0 0 1795548962\n",
       [](std::string_view text) { (void)parse_sysvipc_msg(text); });
-  run("ID: 0\nsignal: 14/00\nnotify: signal/pid.11939\nClockID: 1\n", [](std::string_view text) { (void)parse_timers(text); });
-  run("active timers:\n #0: <96aa4e11>, it_real_fn, S:01\n", [](std::string_view text) { (void)parse_real_timer_armed(text); });
+  run("ID: 0\nsignal: 14/00\nnotify: signal/pid.11939\nClockID: 1\n",
+      [](std::string_view text) { (void)parse_timers(text); });
+  run("active timers:\n #0: <96aa4e11>, it_real_fn, S:01\n",
+      [](std::string_view text) { (void)parse_real_timer_armed(text); });
 }
 
 TEST(Fuzz, Auxv) {
@@ -180,8 +224,8 @@ TEST(Fuzz, Auxv) {
   run(seed, [](std::string_view text) {
     const auto auxv = parse_auxv(text);
     if (auxv) {
-          EXPECT_LE(auxv->size() * 16, text.size());
-        }
+      EXPECT_LE(auxv->size() * 16, text.size());
+    }
   });
 }
 
@@ -190,7 +234,8 @@ TEST(Fuzz, SockDiag) {
   unix_message.udiag_family = AF_UNIX;
   inet_diag_msg inet_message{};
   inet_message.idiag_family = AF_INET6;
-  const std::uint16_t attributes[] = {8, UNIX_DIAG_PEER, 1, 0, 12, UNIX_DIAG_ICONS, 2, 0, 3, 0, 5, INET_DIAG_SHUTDOWN, 1, 0};
+  const std::uint16_t attributes[] = {8, UNIX_DIAG_PEER,     1, 0, 12, UNIX_DIAG_ICONS, 2, 0, 3, 0,
+                                      5, INET_DIAG_SHUTDOWN, 1, 0};
   const auto seed_of = [&](const auto& message) {
     std::string seed(reinterpret_cast<const char*>(&message), sizeof message);
     return seed.append(reinterpret_cast<const char*>(attributes), sizeof attributes);
@@ -198,10 +243,11 @@ TEST(Fuzz, SockDiag) {
   run(seed_of(unix_message), [](std::string_view text) {
     const auto socket = parse_unix_diag(std::as_bytes(std::span(text)));
     if (socket) {
-          EXPECT_LE(socket->waiting.size() * 4, text.size());
-        }
+      EXPECT_LE(socket->waiting.size() * 4, text.size());
+    }
   });
-  run(seed_of(inet_message), [](std::string_view text) { (void)parse_inet_diag(std::as_bytes(std::span(text)), false); });
+  run(seed_of(inet_message),
+      [](std::string_view text) { (void)parse_inet_diag(std::as_bytes(std::span(text)), false); });
 }
 
 }  // namespace

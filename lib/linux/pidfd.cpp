@@ -1,13 +1,13 @@
 #include "linux/pidfd.h"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <mqueue.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <linux/sockios.h>
 
 #include <cerrno>
 #include <string>
@@ -20,7 +20,9 @@ Error error_of(int saved, const std::string& what) {
   return Error{saved == EBADF ? Cause::Gone : cause_of(saved), saved, what};
 }
 
-std::string what_of(int fd) { return "pidfd_getfd " + std::to_string(fd); }
+std::string what_of(int fd) {
+  return "pidfd_getfd " + std::to_string(fd);
+}
 
 /// The copy is closed when it dies: keep it as short as possible, and never hold two.
 Result<UniqueFd> copy_of(const UniqueFd& pidfd, int fd) {
@@ -90,8 +92,9 @@ Result<SocketState> read_socket_state(const UniqueFd& pidfd, int fd) {
   timeval receive{}, send{};
   int listening = 0;
   if (!read_option(*copy, SO_DOMAIN, state.domain) || !read_option(*copy, SO_TYPE, state.type) ||
-      !read_option(*copy, SO_PROTOCOL, state.protocol) || !read_option(*copy, SO_RCVTIMEO, receive) ||
-      !read_option(*copy, SO_SNDTIMEO, send) || !read_option(*copy, SO_ACCEPTCONN, listening)) {
+      !read_option(*copy, SO_PROTOCOL, state.protocol) ||
+      !read_option(*copy, SO_RCVTIMEO, receive) || !read_option(*copy, SO_SNDTIMEO, send) ||
+      !read_option(*copy, SO_ACCEPTCONN, listening)) {
     return error_of(errno, what_of(fd));
   }
   state.receive_timeout = duration_of(receive);
@@ -100,8 +103,10 @@ Result<SocketState> read_socket_state(const UniqueFd& pidfd, int fd) {
   state.nonblocking = is_nonblocking(*copy);
   // Listeners and some families refuse these two; their queues are then left at 0.
   int queued = 0;
-  if (::ioctl(copy->get(), SIOCINQ, &queued) == 0) state.receive_queue = static_cast<std::uint64_t>(queued);
-  if (::ioctl(copy->get(), SIOCOUTQ, &queued) == 0) state.send_queue = static_cast<std::uint64_t>(queued);
+  if (::ioctl(copy->get(), SIOCINQ, &queued) == 0)
+    state.receive_queue = static_cast<std::uint64_t>(queued);
+  if (::ioctl(copy->get(), SIOCOUTQ, &queued) == 0)
+    state.send_queue = static_cast<std::uint64_t>(queued);
   return state;
 }
 

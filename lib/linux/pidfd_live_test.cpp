@@ -19,7 +19,9 @@ using testing::eventually;
 using testing::Pipe;
 using namespace std::chrono_literals;
 
-std::uint64_t switches_of(const Child& child) { return read_status(*child.dir())->switches(); }
+std::uint64_t switches_of(const Child& child) {
+  return read_status(*child.dir())->switches();
+}
 
 TEST(ReadPipeFill, LooksIntoAFullPipeWithoutWakingItsWriter) {
   const Pipe pipe;
@@ -29,7 +31,8 @@ TEST(ReadPipeFill, LooksIntoAFullPipeWithoutWakingItsWriter) {
   });
   ASSERT_TRUE(eventually([&] {
     int queued = 0;
-    return child.state() == 'S' && ::ioctl(pipe.reader(), FIONREAD, &queued) == 0 && queued == 65536;
+    return child.state() == 'S' && ::ioctl(pipe.reader(), FIONREAD, &queued) == 0 &&
+           queued == 65536;
   }));
   const auto pidfd = open_pidfd(child.pid());
   ASSERT_TRUE(pidfd);

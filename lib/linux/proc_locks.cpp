@@ -20,8 +20,9 @@ FileLockType type_of(std::string_view word) {
 bool take_file(std::string_view word, FileLockEntry& entry) {
   if (word.starts_with("<none>:")) return true;
   unsigned major_nr = 0, minor_nr = 0;
-  if (!take_number(word, major_nr, 16) || !take_prefix(word, ":") || !take_number(word, minor_nr, 16) ||
-      !take_prefix(word, ":") || !take_number(word, entry.ino) || !word.empty()) {
+  if (!take_number(word, major_nr, 16) || !take_prefix(word, ":") ||
+      !take_number(word, minor_nr, 16) || !take_prefix(word, ":") ||
+      !take_number(word, entry.ino) || !word.empty()) {
     return false;
   }
   entry.dev = makedev(major_nr, minor_nr);
@@ -35,7 +36,8 @@ Result<FileLockEntry> parse_lock_line(std::string_view line) {
   FileLockEntry entry;
   if (!take_number(line, entry.id) || !take_prefix(line, ":")) return malformed;
   skip_blanks(line);
-  entry.waiting = take_prefix(line, "->");  // deeper levels of waiting only have more blanks before it
+  entry.waiting =
+      take_prefix(line, "->");  // deeper levels of waiting only have more blanks before it
   entry.type = type_of(take_word(line));
   (void)take_word(line);  // ADVISORY, MSNFS, ACTIVE, BREAKING: nothing here depends on it
   const std::string_view mode = take_word(line);
@@ -45,7 +47,8 @@ Result<FileLockEntry> parse_lock_line(std::string_view line) {
   const std::string_view end = take_word(line);
   if (end != "EOF") {
     std::string_view digits = end;
-    if (!take_number(digits, entry.end) || !digits.empty() || entry.end < entry.start) return malformed;
+    if (!take_number(digits, entry.end) || !digits.empty() || entry.end < entry.start)
+      return malformed;
   }
   if (!is_blank(line)) return malformed;
   return entry;

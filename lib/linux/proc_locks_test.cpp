@@ -54,7 +54,8 @@ TEST(ParseLocks, AnEmptyFileHasNoLocks) {
 
 TEST(ParseLocks, RejectsTruncatedAndTurnedLines) {
   const std::string line = "1: POSIX  ADVISORY  WRITE 11939 fe:00:10953836 5 14\n";
-  for (std::size_t size = 1; size < line.size(); ++size) ASSERT_FALSE(parse_locks(line.substr(0, size))) << size;
+  for (std::size_t size = 1; size < line.size(); ++size)
+    ASSERT_FALSE(parse_locks(line.substr(0, size))) << size;
   EXPECT_FALSE(parse_locks("1: POSIX  ADVISORY  WRITE 1 fe:00:1 14 5\n"));
   EXPECT_FALSE(parse_locks("1: POSIX  ADVISORY  WRITE 1 fe:00 14 15\n"));
 }

@@ -27,8 +27,8 @@ bool parse_line(std::string_view line, Mapping& m) {
   m.executable = line[2] == 'x';
   m.shared = line[3] == 's';
   line.remove_prefix(5);
-  if (!take(line, m.offset, 16, ' ') || !take(line, major, 16, ':') || !take(line, minor, 16, ' ') ||
-      !take(line, m.ino, 10, '\0')) {
+  if (!take(line, m.offset, 16, ' ') || !take(line, major, 16, ':') ||
+      !take(line, minor, 16, ' ') || !take(line, m.ino, 10, '\0')) {
     return false;
   }
   m.dev = makedev(static_cast<unsigned>(major), static_cast<unsigned>(minor));

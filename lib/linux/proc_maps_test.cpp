@@ -8,7 +8,8 @@ namespace {
 
 const std::string kReal =
     "55f0a0000000-55f0a0021000 rw-p 00000000 00:00 0                          [heap]\n"
-    "7f2000000000-7f2000001000 rw-s 00002000 00:01 1024                       /dev/shm/sem.x y (deleted)\n"
+    "7f2000000000-7f2000001000 rw-s 00002000 00:01 1024                       /dev/shm/sem.x y "
+    "(deleted)\n"
     "7f20df6e9000-7f20df70f000 r-xp 00026000 fe:00 1234567                    /usr/lib/libc.so.6\n"
     "7ffd24500000-7ffd24521000 rw-p 00000000 00:00 0 \n"
     "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]\n";

@@ -8,7 +8,8 @@ Result<Stat> parse_stat(std::string_view line) {
   const Error malformed{Cause::Malformed, 0, "parse stat"};
   const std::size_t open = line.find('(');
   const std::size_t close = line.rfind(')');
-  if (open == std::string_view::npos || close == std::string_view::npos || close < open) return malformed;
+  if (open == std::string_view::npos || close == std::string_view::npos || close < open)
+    return malformed;
 
   Stat stat;
   std::string_view front = line.substr(0, open);
@@ -25,14 +26,16 @@ Result<Stat> parse_stat(std::string_view line) {
   bool complete = take_number(rest, stat.ppid.value) && take_number(rest, stat.pgid.value) &&
                   take_number(rest, stat.sid.value) && take_number(rest, stat.tty_nr) &&
                   take_number(rest, unused) /* tpgid */ && take_number(rest, stat.flags);
-  for (int field = 10; complete && field <= 13; ++field) complete = take_number(rest, unused_fault_count);
+  for (int field = 10; complete && field <= 13; ++field)
+    complete = take_number(rest, unused_fault_count);
   complete = complete && take_number(rest, stat.utime_ticks) && take_number(rest, stat.stime_ticks);
   for (int field = 16; complete && field <= 19; ++field) complete = take_number(rest, unused);
-  complete = complete && take_number(rest, stat.num_threads) && take_number(rest, unused) /* itrealvalue */ &&
-             take_number(rest, stat.start_ticks);
+  complete = complete && take_number(rest, stat.num_threads) &&
+             take_number(rest, unused) /* itrealvalue */ && take_number(rest, stat.start_ticks);
   // A number that ends the text may have been cut; the kernel always writes more fields behind it.
   if (!complete || rest.empty()) return malformed;
-  bool more = take_number(rest, unused_fault_count) /* vsize */ && take_number(rest, unused) /* rss */;
+  bool more =
+      take_number(rest, unused_fault_count) /* vsize */ && take_number(rest, unused) /* rss */;
   for (int field = 25; more && field <= 27; ++field) more = take_number(rest, unused_fault_count);
   if (!more || !take_number(rest, stat.start_stack)) stat.start_stack = 0;
   return stat;

@@ -6,7 +6,8 @@ namespace ipcdoctor::linux {
 namespace {
 
 const std::string kBehindComm =
-    " S 8550 8551 4672 34816 -1 4194304 100 0 0 0 7 9 0 0 20 0 3 0 429214 3133440 390 18446744073709551615 1 2\n";
+    " S 8550 8551 4672 34816 -1 4194304 100 0 0 0 7 9 0 0 20 0 3 0 429214 3133440 390 "
+    "18446744073709551615 1 2\n";
 
 TEST(ParseStat, ReadsARealLine) {
   const auto stat = parse_stat("8555 (cat)" + kBehindComm);
@@ -42,7 +43,8 @@ TEST(ParseStat, AcceptsFieldsOfLaterKernels) {
 }
 
 TEST(ParseStat, KnowsAKernelThreadByItsFlags) {
-  const auto stat = parse_stat("2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 5 0 0\n");
+  const auto stat =
+      parse_stat("2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 5 0 0\n");
 
   ASSERT_TRUE(stat);
   EXPECT_TRUE(stat->is_kernel_thread());

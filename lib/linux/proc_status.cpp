@@ -25,7 +25,9 @@ struct Progress {
 /// @return false if a known line does not parse.
 bool parse_field(std::string_view key, std::string_view rest, TaskStatus& status, Progress& seen) {
   const auto set = [&](std::uint64_t& mask) { return ++seen.sets, take_number(rest, mask, 16); };
-  const auto count = [&](std::uint64_t& value) { return ++seen.switches, take_number(rest, value); };
+  const auto count = [&](std::uint64_t& value) {
+    return ++seen.switches, take_number(rest, value);
+  };
 
   if (key == "State") {
     skip_blanks(rest);

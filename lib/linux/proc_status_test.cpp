@@ -6,10 +6,13 @@ namespace ipcdoctor::linux {
 namespace {
 
 const std::string kReal =
-    "Name:\tsh\\n) S 1\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t43\nNgid:\t0\nPid:\t44\nPPid:\t1\nTracerPid:\t9\n"
-    "Uid:\t1000\t1001\t1000\t1000\nGid:\t0\t0\t0\t0\nFDSize:\t64\nGroups:\t0 \nNStgid:\t43\t3\nNSpid:\t44\t4\n"
+    "Name:\tsh\\n) S 1\nUmask:\t0022\nState:\tS "
+    "(sleeping)\nTgid:\t43\nNgid:\t0\nPid:\t44\nPPid:\t1\nTracerPid:\t9\n"
+    "Uid:\t1000\t1001\t1000\t1000\nGid:\t0\t0\t0\t0\nFDSize:\t64\nGroups:\t0 "
+    "\nNStgid:\t43\t3\nNSpid:\t44\t4\n"
     "NSpgid:\t43\t3\nNSsid:\t1\t0\nKthread:\t0\nVmPeak:\t 1 kB\nThreads:\t2\nSigQ:\t0/96365\n"
-    "SigPnd:\t0000000000000200\nShdPnd:\t0000000000004000\nSigBlk:\t0000000000010000\nSigIgn:\t0000000001001000\n"
+    "SigPnd:\t0000000000000200\nShdPnd:\t0000000000004000\nSigBlk:\t0000000000010000\nSigIgn:"
+    "\t0000000001001000\n"
     "SigCgt:\t0000000180000002\nCapInh:\t0000000000000000\nCapEff:\t000001fffeffffff\nSeccomp:\t2\n"
     "voluntary_ctxt_switches:\t15\nnonvoluntary_ctxt_switches:\t3\n";
 

@@ -19,7 +19,8 @@ Result<SyscallState> parse_syscall(std::string_view line) {
       if (!take_hex(line, arg)) return malformed;
     }
   }
-  if (!take_hex(line, state.sp.value) || !take_hex(line, state.pc.value) || !is_blank(line)) return malformed;
+  if (!take_hex(line, state.sp.value) || !take_hex(line, state.pc.value) || !is_blank(line))
+    return malformed;
   return state;
 }
 
@@ -32,10 +33,12 @@ Result<SyscallState> read_syscall(const ProcDir& task) {
 long parse_call_stub(std::string_view before_pc) {
   if (before_pc.size() != 7) return -1;
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(before_pc[i]); };
-  const bool is_stub = byte(0) == 0xb8 && byte(5) == 0x0f && byte(6) == 0x05;  // mov $imm32,%eax; syscall
+  const bool is_stub =
+      byte(0) == 0xb8 && byte(5) == 0x0f && byte(6) == 0x05;  // mov $imm32,%eax; syscall
   if (!is_stub) return -1;
   const std::uint32_t nr = byte(1) | static_cast<std::uint32_t>(byte(2)) << 8 |
-                           static_cast<std::uint32_t>(byte(3)) << 16 | static_cast<std::uint32_t>(byte(4)) << 24;
+                           static_cast<std::uint32_t>(byte(3)) << 16 |
+                           static_cast<std::uint32_t>(byte(4)) << 24;
   return nr < 4096 ? static_cast<long>(nr) : -1;  // x32 and nonsense are not decoded
 }
 

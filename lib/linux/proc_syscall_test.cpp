@@ -8,7 +8,8 @@ namespace {
 using namespace std::string_view_literals;
 
 TEST(ParseSyscall, ReadsABlockedRead) {
-  const auto state = parse_syscall("0 0x3 0x7f20df6e9000 0x20000 0x7f20df77ab60 0xffffffff 0x0 0x7ffd2450edf8 0x7f20df8632ad\n");
+  const auto state = parse_syscall(
+      "0 0x3 0x7f20df6e9000 0x20000 0x7f20df77ab60 0xffffffff 0x0 0x7ffd2450edf8 0x7f20df8632ad\n");
 
   ASSERT_TRUE(state);
   EXPECT_EQ(state->kind, SyscallState::Kind::InCall);
@@ -39,7 +40,8 @@ TEST(ParseSyscall, KnowsAPageFaultAndAZombie) {
 
 TEST(ParseSyscall, RejectsTruncatedAndOverlongLines) {
   const std::string line = "202 0x1 0x2 0x3 0x4 0x5 0x6 0x7 0x8\n";
-  for (std::size_t size = 0; size < line.size(); ++size) ASSERT_FALSE(parse_syscall(line.substr(0, size))) << size;
+  for (std::size_t size = 0; size < line.size(); ++size)
+    ASSERT_FALSE(parse_syscall(line.substr(0, size))) << size;
   EXPECT_FALSE(parse_syscall("202 0x1 0x2 0x3 0x4 0x5 0x6 0x7 0x8 0x9\n"));
   EXPECT_FALSE(parse_syscall("202 1 0x2 0x3 0x4 0x5 0x6 0x7 0x8\n"));
   EXPECT_FALSE(parse_syscall("202 0x10000000000000000 0x2 0x3 0x4 0x5 0x6 0x7 0x8\n"));

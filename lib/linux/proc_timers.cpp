@@ -12,12 +12,18 @@ bool parse_notify(std::string_view text, PosixTimer& timer) {
   if (slash == std::string_view::npos) return false;
   const std::string_view how = text.substr(0, slash);
   text.remove_prefix(slash + 1);
-  if (how == "signal") timer.notify = TimerNotify::Signal;
-  else if (how == "none") timer.notify = TimerNotify::None;
-  else if (how == "thread") timer.notify = TimerNotify::Thread;
-  else return false;
-  if (take_prefix(text, "tid.")) timer.to_one_thread = true;
-  else if (!take_prefix(text, "pid.")) return false;
+  if (how == "signal")
+    timer.notify = TimerNotify::Signal;
+  else if (how == "none")
+    timer.notify = TimerNotify::None;
+  else if (how == "thread")
+    timer.notify = TimerNotify::Thread;
+  else
+    return false;
+  if (take_prefix(text, "tid."))
+    timer.to_one_thread = true;
+  else if (!take_prefix(text, "pid."))
+    return false;
   return take_number(text, timer.target);
 }
 

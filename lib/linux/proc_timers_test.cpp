@@ -24,9 +24,13 @@ TEST(ParseTimers, ReadsARealFile) {
   EXPECT_EQ((*timers)[2].notify, TimerNotify::None);
 }
 
-TEST(ParseTimers, NoTimersIsAnEmptyFile) { EXPECT_TRUE(parse_timers("")->empty()); }
+TEST(ParseTimers, NoTimersIsAnEmptyFile) {
+  EXPECT_TRUE(parse_timers("")->empty());
+}
 
-TEST(ParseTimers, SkipsLinesThatLaterKernelsAdd) { EXPECT_TRUE(parse_timers(kReal + "Expires: 12\n")); }
+TEST(ParseTimers, SkipsLinesThatLaterKernelsAdd) {
+  EXPECT_TRUE(parse_timers(kReal + "Expires: 12\n"));
+}
 
 TEST(ParseTimers, RejectsTruncatedAndOddTexts) {
   EXPECT_FALSE(parse_timers("ID: 0\nsignal: 14/0"));

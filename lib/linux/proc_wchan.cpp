@@ -6,7 +6,9 @@ namespace ipcdoctor::linux {
 namespace {
 
 /// Symbols of C hold no dot, so a dot begins what the compiler appended.
-std::string_view without_suffix(std::string_view symbol) { return symbol.substr(0, symbol.find('.')); }
+std::string_view without_suffix(std::string_view symbol) {
+  return symbol.substr(0, symbol.find('.'));
+}
 
 }  // namespace
 

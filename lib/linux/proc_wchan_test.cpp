@@ -18,7 +18,8 @@ TEST(ParseWchan, ZeroAndNothingMeanUnknown) {
 
 TEST(ParseKernelStack, ReadsTheFunctions) {
   const auto functions = parse_kernel_stack(
-      "[<0>] fuse_get_req.part.0+0x1a/0x30 [fuse]\n[<0>] pipe_read+0x2f1/0x4a0\n[<ffffffff81000000>] vfs_read+0x1/0x2\n");
+      "[<0>] fuse_get_req.part.0+0x1a/0x30 [fuse]\n[<0>] "
+      "pipe_read+0x2f1/0x4a0\n[<ffffffff81000000>] vfs_read+0x1/0x2\n");
 
   EXPECT_EQ(functions, (std::vector<std::string>{"fuse_get_req", "pipe_read", "vfs_read"}));
 }

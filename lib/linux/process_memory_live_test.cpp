@@ -17,12 +17,15 @@ namespace {
 using testing::Child;
 using testing::Pipe;
 
-RemoteAddr address_of(const void* pointer) { return RemoteAddr{reinterpret_cast<std::uint64_t>(pointer)}; }
+RemoteAddr address_of(const void* pointer) {
+  return RemoteAddr{reinterpret_cast<std::uint64_t>(pointer)};
+}
 
 TEST(ProcessMemory, ReadsWhatTheChildWrote) {
   const Pipe ready;
   const std::size_t size = 3 * 4096;
-  auto* area = static_cast<char*>(::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  auto* area = static_cast<char*>(
+      ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   ASSERT_NE(static_cast<void*>(area), MAP_FAILED);
   const Child child([&] {
     std::memset(area, 'a', size);  // a copy over fork: the test's own pages stay 0
@@ -79,7 +82,8 @@ TEST(ProcessMemory, SeesNothingOfTheProgramAfterAnExec) {
   }));
 }
 
-/// Makes every first touch of the area wait for a server that never comes. @return false if that is not allowed.
+/// Makes every first touch of the area wait for a server that never comes. @return false if that is
+/// not allowed.
 bool guard_with_userfaultfd(void* area, std::size_t size) {
   const int server = static_cast<int>(::syscall(SYS_userfaultfd, O_CLOEXEC));
   uffdio_api api{};
@@ -87,7 +91,8 @@ bool guard_with_userfaultfd(void* area, std::size_t size) {
   uffdio_register range{};
   range.range = {reinterpret_cast<std::uint64_t>(area), size};
   range.mode = UFFDIO_REGISTER_MODE_MISSING;
-  return server >= 0 && ::ioctl(server, UFFDIO_API, &api) == 0 && ::ioctl(server, UFFDIO_REGISTER, &range) == 0;
+  return server >= 0 && ::ioctl(server, UFFDIO_API, &api) == 0 &&
+         ::ioctl(server, UFFDIO_REGISTER, &range) == 0;
 }
 
 TEST(ProcessMemory, DoesNotWaitForAUserfaultfdServer) {
@@ -95,7 +100,9 @@ TEST(ProcessMemory, DoesNotWaitForAUserfaultfdServer) {
   void* area = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   ASSERT_NE(area, MAP_FAILED);
   const Child child([&] {
-    return ::write(ready.writer(), guard_with_userfaultfd(area, 4096) ? "y" : "n", 1) == 1 ? ::pause() : 1;
+    return ::write(ready.writer(), guard_with_userfaultfd(area, 4096) ? "y" : "n", 1) == 1
+               ? ::pause()
+               : 1;
   });
   char answer = 0;
   ASSERT_EQ(::read(ready.reader(), &answer, 1), 1);

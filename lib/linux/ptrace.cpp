@@ -24,7 +24,8 @@ long trace(__ptrace_request request, Tid tid, unsigned long data) {
   return ::ptrace(request, tid.value, nullptr, reinterpret_cast<void*>(data));
 }
 
-/// Waits for a change of the tracee, never past the deadline. @return waitpid's: tid, 0 at the deadline, -1.
+/// Waits for a change of the tracee, never past the deadline. @return waitpid's: tid, 0 at the
+/// deadline, -1.
 int wait_until(Tid tid, int& status, Clock::time_point deadline) {
   std::chrono::microseconds pause{10};
   for (;;) {
@@ -40,7 +41,8 @@ bool is_job_control(int signal) {
   return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
 }
 
-/// A zombie refuses with EPERM like a lack of rights does, and a thread in D would stay seized: look first.
+/// A zombie refuses with EPERM like a lack of rights does, and a thread in D would stay seized:
+/// look first.
 Status check_state(Tid tid, const std::string& what) {
   const auto system = ProcDir::open_system();
   if (!system) return system.error();
@@ -68,7 +70,8 @@ Result<StoppedThread> StoppedThread::stop(Tid tid, std::chrono::milliseconds pat
   const int changed = wait_until(tid, status, deadline);
   if (changed < 0) return Error{errno == ECHILD ? Cause::Gone : cause_of(errno), errno, what};
   if (changed == 0) {
-    // It may have stopped after the last look: then this detaches. Else it stays seized until we end.
+    // It may have stopped after the last look: then this detaches. Else it stays seized until we
+    // end.
     (void)trace(PTRACE_DETACH, tid, 0);
     return Error{Cause::TimedOut, ETIMEDOUT, what};
   }
@@ -76,11 +79,14 @@ Result<StoppedThread> StoppedThread::stop(Tid tid, std::chrono::milliseconds pat
   const int signal = WSTOPSIG(status);
   if (status >> 16 == kEventStop) return StoppedThread(tid, 0, is_job_control(signal));
   if (status >> 16 != 0) return StoppedThread(tid, 0, false);  // another event: nothing to pass on
-  return StoppedThread(tid, signal, false);  // a signal came first: it would be lost unless passed on
+  return StoppedThread(tid, signal,
+                       false);  // a signal came first: it would be lost unless passed on
 }
 
 StoppedThread::StoppedThread(StoppedThread&& from) noexcept
-    : tid_(std::exchange(from.tid_, Tid{})), signal_(from.signal_), group_stopped_(from.group_stopped_) {}
+    : tid_(std::exchange(from.tid_, Tid{})),
+      signal_(from.signal_),
+      group_stopped_(from.group_stopped_) {}
 
 StoppedThread& StoppedThread::operator=(StoppedThread&& from) noexcept {
   if (this != &from) {
@@ -92,7 +98,9 @@ StoppedThread& StoppedThread::operator=(StoppedThread&& from) noexcept {
   return *this;
 }
 
-StoppedThread::~StoppedThread() { release(); }
+StoppedThread::~StoppedThread() {
+  release();
+}
 
 void StoppedThread::release() {
   const Tid tid = std::exchange(tid_, Tid{});
@@ -112,9 +120,12 @@ Result<user_regs_struct> StoppedThread::read_registers() const {
 }
 
 bool may_be_stopped(const SyscallState& call, FileOfCall file) {
-  constexpr std::uint64_t kWaitAll = 0x100;  // MSG_WAITALL: what has come is returned as a short count
-  const bool is_safe_file = file == FileOfCall::NotSocket || file == FileOfCall::SocketWithoutTimeout;
-  if (call.kind == SyscallState::Kind::Running) return false;  // what it blocks in by then is not known
+  constexpr std::uint64_t kWaitAll =
+      0x100;  // MSG_WAITALL: what has come is returned as a short count
+  const bool is_safe_file =
+      file == FileOfCall::NotSocket || file == FileOfCall::SocketWithoutTimeout;
+  if (call.kind == SyscallState::Kind::Running)
+    return false;  // what it blocks in by then is not known
   if (call.kind == SyscallState::Kind::NotInCall) return true;
   switch (call.nr) {
     case SYS_read:

@@ -167,7 +167,8 @@ TEST(StoppedThread, LetsTheTargetRunOnWhereverTheTracerIsKilled) {
     });
     char byte = 0;
     ASSERT_EQ(::read(ready.reader(), &byte, 1), 1);
-    std::this_thread::sleep_for(std::chrono::microseconds(round * 7));  // another instruction each time
+    std::this_thread::sleep_for(
+        std::chrono::microseconds(round * 7));  // another instruction each time
   }
 
   EXPECT_TRUE(eventually([&] { return child.state() == 'S'; }));

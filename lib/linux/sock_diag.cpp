@@ -19,7 +19,8 @@
 namespace ipcdoctor::linux {
 namespace {
 
-constexpr std::uint16_t kSockDiagByFamily = 20;  // <linux/sock_diag.h>, which this folder's header hides
+constexpr std::uint16_t kSockDiagByFamily =
+    20;  // <linux/sock_diag.h>, which this folder's header hides
 constexpr std::size_t kMaxSockets = 4'000'000;
 using Clock = std::chrono::steady_clock;
 
@@ -32,7 +33,8 @@ bool for_each_attribute(std::span<const std::byte> payload, std::size_t head, Ea
   const auto* attribute = reinterpret_cast<const nlattr*>(payload.data() + start);
   int left = static_cast<int>(payload.size() - start);
   while (mnl_attr_ok(attribute, left)) {
-    if (!each(mnl_attr_get_type(attribute), static_cast<const std::byte*>(mnl_attr_get_payload(attribute)),
+    if (!each(mnl_attr_get_type(attribute),
+              static_cast<const std::byte*>(mnl_attr_get_payload(attribute)),
               std::size_t{mnl_attr_get_payload_len(attribute)})) {
       return false;
     }
@@ -85,7 +87,8 @@ class DiagSocket {
   Status receive(Clock::time_point deadline, const Each& each) {
     std::vector<char> buffer(64 << 10);
     for (;;) {
-      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+      const auto left =
+          std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
       if (left.count() <= 0) return Error{Cause::TimedOut, ETIMEDOUT, "dump sock_diag"};
       pollfd entry{fd_.get(), POLLIN, 0};
       const int ready = ::poll(&entry, 1, static_cast<int>(std::min<long>(left.count(), 1000)));
@@ -95,7 +98,8 @@ class DiagSocket {
       const ssize_t n = ::recv(fd_.get(), buffer.data(), buffer.size(), MSG_TRUNC);
       if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
       if (n < 0) return failed(errno);
-      if (static_cast<std::size_t>(n) > buffer.size()) return Error{Cause::Limit, 0, "dump sock_diag"};
+      if (static_cast<std::size_t>(n) > buffer.size())
+        return Error{Cause::Limit, 0, "dump sock_diag"};
       bool done = false;
       const Status status = handle(buffer.data(), static_cast<int>(n), each, done);
       if (!status) return status;
@@ -112,7 +116,8 @@ class DiagSocket {
                               mnl_nlmsg_get_payload_len(header));
       if (header->nlmsg_type == NLMSG_DONE || header->nlmsg_type == NLMSG_ERROR) {
         int error = 0;  // NLMSG_DONE carries one too when the dump broke off
-        if (!copy_object(payload.data(), payload.size(), error) && header->nlmsg_type == NLMSG_ERROR) {
+        if (!copy_object(payload.data(), payload.size(), error) &&
+            header->nlmsg_type == NLMSG_ERROR) {
           return Error{Cause::Malformed, 0, "dump sock_diag"};
         }
         if (error < 0) return failed(-error);
@@ -151,22 +156,25 @@ bool is_mapped_v4(const InetAddress& address) {
 
 std::string to_string(const InetAddress& address, bool v6) {
   char text[INET6_ADDRSTRLEN] = "";
-  (void)::inet_ntop(v6 ? AF_INET6 : AF_INET, address.bytes.data(), text, sizeof text);  // the buffer is large enough
+  (void)::inet_ntop(v6 ? AF_INET6 : AF_INET, address.bytes.data(), text,
+                    sizeof text);  // the buffer is large enough
   const std::string port = std::to_string(address.port);
   return v6 ? "[" + std::string(text) + "]:" + port : std::string(text) + ":" + port;
 }
 
 std::string name_of_socket_state(int state) {
-  static constexpr const char* kNames[] = {"unknown",   "established", "syn-sent",    "syn-recv",   "fin-wait-1",
-                                           "fin-wait-2", "time-wait",   "unconnected", "close-wait", "last-ack",
-                                           "listen",    "closing",     "new-syn-recv"};
+  static constexpr const char* kNames[] = {"unknown",     "established", "syn-sent",  "syn-recv",
+                                           "fin-wait-1",  "fin-wait-2",  "time-wait", "unconnected",
+                                           "close-wait",  "last-ack",    "listen",    "closing",
+                                           "new-syn-recv"};
   return kNames[state > 0 && state < static_cast<int>(std::size(kNames)) ? state : 0];
 }
 
 Result<UnixSocketInfo> parse_unix_diag(std::span<const std::byte> payload) {
   const Error malformed{Cause::Malformed, 0, "parse unix_diag"};
   unix_diag_msg message{};
-  if (!copy_object(payload.data(), payload.size(), message) || message.udiag_family != AF_UNIX) return malformed;
+  if (!copy_object(payload.data(), payload.size(), message) || message.udiag_family != AF_UNIX)
+    return malformed;
   UnixSocketInfo socket;
   socket.ino = message.udiag_ino;
   socket.type = message.udiag_type;
@@ -180,7 +188,8 @@ Result<UnixSocketInfo> parse_unix_diag(std::span<const std::byte> payload) {
           case UNIX_DIAG_NAME:
             socket.name.assign(reinterpret_cast<const char*>(data), size);
             // A path may come with the zero byte that ends it; an abstract name begins with one.
-            if (!socket.name.empty() && socket.name.front() != '\0') socket.name = socket.name.c_str();
+            if (!socket.name.empty() && socket.name.front() != '\0')
+              socket.name = socket.name.c_str();
             return true;
           case UNIX_DIAG_PEER:
             if (!copy_object(data, size, number)) return false;
@@ -223,7 +232,8 @@ Result<InetSocketInfo> parse_inet_diag(std::span<const std::byte> payload, bool 
   socket.receive_queue = message.idiag_rqueue;
   socket.send_queue = message.idiag_wqueue;
   socket.interface = message.id.idiag_if;
-  socket.cookie = message.id.idiag_cookie[0] | static_cast<std::uint64_t>(message.id.idiag_cookie[1]) << 32;
+  socket.cookie =
+      message.id.idiag_cookie[0] | static_cast<std::uint64_t>(message.id.idiag_cookie[1]) << 32;
   socket.local.port = ntohs(message.id.idiag_sport);
   socket.remote.port = ntohs(message.id.idiag_dport);
   const std::size_t length = socket.v6 ? 16 : 4;
@@ -256,7 +266,8 @@ Result<std::vector<UnixSocketInfo>> read_unix_sockets(std::chrono::milliseconds 
   return sockets;
 }
 
-Result<std::vector<InetSocketInfo>> read_inet_sockets(InetTable table, std::chrono::milliseconds patience) {
+Result<std::vector<InetSocketInfo>> read_inet_sockets(InetTable table,
+                                                      std::chrono::milliseconds patience) {
   const auto deadline = Clock::now() + patience;
   auto diag = DiagSocket::open();
   if (!diag) return diag.error();
@@ -267,7 +278,9 @@ Result<std::vector<InetSocketInfo>> read_inet_sockets(InetTable table, std::chro
   request.idiag_states = ~0U;
   request.idiag_ext = 1 << (INET_DIAG_SHUTDOWN - 1);
   std::vector<InetSocketInfo> sockets;
-  const auto parse = [udp](std::span<const std::byte> payload) { return parse_inet_diag(payload, udp); };
+  const auto parse = [udp](std::span<const std::byte> payload) {
+    return parse_inet_diag(payload, udp);
+  };
   const Status status = diag->dump(request, deadline, collect_into(sockets, parse));
   if (!status) return status.error();
   return sockets;
@@ -277,7 +290,8 @@ Result<std::vector<InetSocketInfo>> read_inet_sockets(std::chrono::milliseconds 
   const auto deadline = Clock::now() + patience;
   std::vector<InetSocketInfo> all;
   for (const InetTable table : {InetTable::Tcp, InetTable::Tcp6, InetTable::Udp, InetTable::Udp6}) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
     const auto sockets = read_inet_sockets(table, left);
     if (!sockets) return sockets.error();
     all.insert(all.end(), sockets->begin(), sockets->end());
@@ -293,7 +307,8 @@ Status within_network_namespace(const ProcDir& process, const std::function<Stat
   if (!theirs.is_open()) return Error{cause_of(errno), errno, what};
   if (::setns(theirs.get(), CLONE_NEWNET) != 0) return Error{cause_of(errno), errno, what};
   Status status = work();
-  if (::setns(ours.get(), CLONE_NEWNET) != 0) return Error{Cause::Other, errno, "return to our own network namespace"};
+  if (::setns(ours.get(), CLONE_NEWNET) != 0)
+    return Error{Cause::Other, errno, "return to our own network namespace"};
   return status;
 }
 

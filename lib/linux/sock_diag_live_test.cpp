@@ -78,10 +78,12 @@ TEST(ReadInetSockets, TheTwoEndsOfAConnectionMirrorEachOther) {
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t length = sizeof address;
-  if (::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), length) != 0) GTEST_SKIP() << "no loopback";
+  if (::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), length) != 0)
+    GTEST_SKIP() << "no loopback";
   ASSERT_EQ(::listen(listener.get(), 5), 0);
   ASSERT_EQ(::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &length), 0);
-  if (::connect(client.get(), reinterpret_cast<sockaddr*>(&address), length) != 0) GTEST_SKIP() << "loopback is down";
+  if (::connect(client.get(), reinterpret_cast<sockaddr*>(&address), length) != 0)
+    GTEST_SKIP() << "loopback is down";
   const auto sockets = read_inet_sockets(2s);
   if (!sockets && sockets.error().cause == Cause::Unsupported) GTEST_SKIP() << "no inet_diag here";
 

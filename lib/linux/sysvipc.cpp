@@ -32,7 +32,8 @@ template <class T, class ParseLine>
 Result<std::vector<T>> parse_table(std::string_view text, const char* what, ParseLine parse) {
   const Error malformed{Cause::Malformed, 0, what};
   std::string_view line;
-  if (!text.ends_with('\n') || !take_line(text, line) || line.find("key") == std::string_view::npos) return malformed;
+  if (!text.ends_with('\n') || !take_line(text, line) || line.find("key") == std::string_view::npos)
+    return malformed;
   std::vector<T> rows;
   while (take_line(text, line)) {
     T row;
@@ -45,23 +46,27 @@ Result<std::vector<T>> parse_table(std::string_view text, const char* what, Pars
 }  // namespace
 
 Result<std::vector<SemaphoreSet>> parse_sysvipc_sem(std::string_view text) {
-  return parse_table<SemaphoreSet>(text, "parse sysvipc/sem", [](std::string_view line, SemaphoreSet& set) {
-    std::uint32_t gid = 0, creator_gid = 0;
-    return take_number(line, set.key) && take_number(line, set.id) && take_number(line, set.mode, 8) &&
-           take_number(line, set.nsems) && take_number(line, set.uid) && take_number(line, gid) &&
-           take_number(line, set.creator_uid) && take_number(line, creator_gid) &&
-           take_number(line, set.operated) && take_number(line, set.changed);
-  });
+  return parse_table<SemaphoreSet>(
+      text, "parse sysvipc/sem", [](std::string_view line, SemaphoreSet& set) {
+        std::uint32_t gid = 0, creator_gid = 0;
+        return take_number(line, set.key) && take_number(line, set.id) &&
+               take_number(line, set.mode, 8) && take_number(line, set.nsems) &&
+               take_number(line, set.uid) && take_number(line, gid) &&
+               take_number(line, set.creator_uid) && take_number(line, creator_gid) &&
+               take_number(line, set.operated) && take_number(line, set.changed);
+      });
 }
 
 Result<std::vector<MessageQueueInfo>> parse_sysvipc_msg(std::string_view text) {
-  return parse_table<MessageQueueInfo>(text, "parse sysvipc/msg", [](std::string_view line, MessageQueueInfo& queue) {
-    std::uint32_t gid = 0;
-    return take_number(line, queue.key) && take_number(line, queue.id) && take_number(line, queue.mode, 8) &&
-           take_number(line, queue.bytes) && take_number(line, queue.messages) &&
-           take_number(line, queue.last_sender.value) && take_number(line, queue.last_receiver.value) &&
-           take_number(line, queue.uid) && take_number(line, gid) && take_number(line, queue.creator_uid);
-  });
+  return parse_table<MessageQueueInfo>(
+      text, "parse sysvipc/msg", [](std::string_view line, MessageQueueInfo& queue) {
+        std::uint32_t gid = 0;
+        return take_number(line, queue.key) && take_number(line, queue.id) &&
+               take_number(line, queue.mode, 8) && take_number(line, queue.bytes) &&
+               take_number(line, queue.messages) && take_number(line, queue.last_sender.value) &&
+               take_number(line, queue.last_receiver.value) && take_number(line, queue.uid) &&
+               take_number(line, gid) && take_number(line, queue.creator_uid);
+      });
 }
 
 Result<std::vector<SemaphoreSet>> read_sysvipc_sem(const ProcDir& system) {
@@ -84,7 +89,8 @@ Result<std::vector<Semaphore>> read_semaphores(int id) {
   if (::semctl(id, 0, IPC_STAT, argument) < 0) return error_of(errno, what);
   if (status.sem_nsems > kMaxSemaphores) return Error{Cause::Limit, 0, what};
 
-  std::vector<unsigned short> values(kMaxSemaphores);  // the set may be replaced by a larger one before GETALL
+  std::vector<unsigned short> values(
+      kMaxSemaphores);  // the set may be replaced by a larger one before GETALL
   argument.values = values.data();
   if (::semctl(id, 0, GETALL, argument) < 0) return error_of(errno, what);
   std::vector<Semaphore> semaphores;
@@ -94,7 +100,8 @@ Result<std::vector<Semaphore>> read_semaphores(int id) {
     semaphore.last_pid.value = ::semctl(id, i, GETPID);
     semaphore.waiting_increase = ::semctl(id, i, GETNCNT);
     semaphore.waiting_zero = ::semctl(id, i, GETZCNT);
-    if (semaphore.last_pid.value < 0 || semaphore.waiting_increase < 0 || semaphore.waiting_zero < 0) {
+    if (semaphore.last_pid.value < 0 || semaphore.waiting_increase < 0 ||
+        semaphore.waiting_zero < 0) {
       return error_of(errno, what);
     }
     semaphores.push_back(semaphore);

@@ -1,10 +1,10 @@
 #include "linux/sysvipc.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/file.h>
 #include <sys/msg.h>
 #include <sys/sem.h>
-#include <fcntl.h>
 
 #include <algorithm>
 
@@ -34,7 +34,8 @@ TEST(ReadSemaphores, ShowsValuesAndWaiters) {
   EXPECT_EQ((*semaphores)[0].waiting_increase, 1);
   EXPECT_EQ((*semaphores)[1].value, 3);
   EXPECT_EQ((*semaphores)[1].last_pid.value, ::getpid());
-  EXPECT_TRUE(std::ranges::any_of(*sets, [&](const SemaphoreSet& set) { return set.id == id && set.nsems == 2; }));
+  EXPECT_TRUE(std::ranges::any_of(
+      *sets, [&](const SemaphoreSet& set) { return set.id == id && set.nsems == 2; }));
   EXPECT_EQ(read_semaphores(id).error().cause, Cause::Gone);
 }
 
@@ -55,7 +56,8 @@ TEST(ReadMessageQueue, CountsBytesAndNamesTheSender) {
   EXPECT_EQ(queue->bytes, 5U);
   EXPECT_GE(queue->max_bytes, 5U);
   EXPECT_EQ(queue->last_sender.value, ::getpid());
-  EXPECT_TRUE(std::ranges::any_of(*queues, [&](const MessageQueueInfo& other) { return other.id == id; }));
+  EXPECT_TRUE(
+      std::ranges::any_of(*queues, [&](const MessageQueueInfo& other) { return other.id == id; }));
   EXPECT_EQ(read_message_queue(id).error().cause, Cause::Gone);
 }
 
@@ -79,7 +81,8 @@ TEST(ReadLocks, ShowsAWaiterBehindItsHolder) {
   const auto find_waiter = [&] {
     const auto locks = read_locks(*ProcDir::open_system());
     return locks && std::ranges::any_of(*locks, [&](const FileLockEntry& lock) {
-             return lock.waiting && lock.pid == child.pid().value && lock.type == FileLockType::Flock && !lock.exclusive;
+             return lock.waiting && lock.pid == child.pid().value &&
+                    lock.type == FileLockType::Flock && !lock.exclusive;
            });
   };
   const bool found = eventually(find_waiter);

@@ -5,14 +5,17 @@
 namespace ipcdoctor::linux {
 namespace {
 
-const std::string kSemHead = "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n";
+const std::string kSemHead =
+    "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n";
 const std::string kMsgHead =
-    "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime      rtime      ctime\n";
+    "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      "
+    "stime      rtime      ctime\n";
 
 TEST(ParseSysvipcSem, ReadsTheTable) {
   const auto sets = parse_sysvipc_sem(
-      kSemHead + "        66          0   600          3     0     0     7     0          0 1795548962\n"
-                 "-559038737     32769  1666          1  1000  1000  1000  1000 1795548999 1795548962\n");
+      kSemHead +
+      "        66          0   600          3     0     0     7     0          0 1795548962\n"
+      "-559038737     32769  1666          1  1000  1000  1000  1000 1795548999 1795548962\n");
 
   ASSERT_TRUE(sets);
   ASSERT_EQ(sets->size(), 2U);
@@ -27,8 +30,10 @@ TEST(ParseSysvipcSem, ReadsTheTable) {
 }
 
 TEST(ParseSysvipcMsg, ReadsTheTable) {
-  const auto queues = parse_sysvipc_msg(
-      kMsgHead + "        67          0   600       16384          4  4711  4712     0     0     0     0          0          0 1795548962\n");
+  const auto queues =
+      parse_sysvipc_msg(kMsgHead +
+                        "        67          0   600       16384          4  4711  4712     0     "
+                        "0     0     0          0          0 1795548962\n");
 
   ASSERT_TRUE(queues);
   ASSERT_EQ(queues->size(), 1U);
@@ -44,7 +49,9 @@ TEST(ParseSysvipc, TheHeadingAloneIsAnEmptyTable) {
 }
 
 TEST(ParseSysvipc, RejectsTruncatedTables) {
-  const std::string text = kSemHead + "        66          0   600          3     0     0     0     0          0 1795548962\n";
+  const std::string text =
+      kSemHead +
+      "        66          0   600          3     0     0     0     0          0 1795548962\n";
   for (std::size_t size = 0; size < text.size(); ++size) {
     if (size == kSemHead.size()) continue;
     ASSERT_FALSE(parse_sysvipc_sem(text.substr(0, size))) << size;

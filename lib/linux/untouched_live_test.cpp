@@ -1,4 +1,5 @@
-/// Everything here may be read of a blocked process without it noticing; and what a hostile one can choose is read as it is.
+/// Everything here may be read of a blocked process without it noticing; and what a hostile one can
+/// choose is read as it is.
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/epoll.h>
@@ -52,7 +53,8 @@ TEST(Untouched, ABlockedProcessDoesNotNoticeThatItIsRead) {
   const Pipe pipe;
   int pair[2];
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-  const UniqueFd a(pair[0]), b(pair[1]), event(::eventfd(0, EFD_CLOEXEC)), epoll(::epoll_create1(EPOLL_CLOEXEC));
+  const UniqueFd a(pair[0]), b(pair[1]), event(::eventfd(0, EFD_CLOEXEC)),
+      epoll(::epoll_create1(EPOLL_CLOEXEC));
   epoll_event interest{EPOLLIN, {}};
   ASSERT_EQ(::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, a.get(), &interest), 0);
   Child child([&] {
@@ -97,11 +99,14 @@ TEST(ReadStatus, ListsThePidsOfANamespace) {
   const Pipe ready;
   const Child parent([&] {
     if (::unshare(CLONE_NEWPID) != 0) return ::write(ready.writer(), "\0\0\0\0", 4) == 4 ? 0 : 1;
+    const Pipe armed;
     const pid_t inner = ::fork();
     if (inner == 0) {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-      return ::pause();
+      return ::write(armed.writer(), "x", 1) == 1 ? ::pause() : 1;
     }
+    char byte = 0;  // only when it dies with us may the test go on
+    if (::read(armed.reader(), &byte, 1) != 1) return 1;
     return ::write(ready.writer(), &inner, sizeof inner) == sizeof inner ? ::pause() : 1;
   });
   int inner = 0;
