@@ -189,7 +189,8 @@ TEST(Collect, FindsWhoHoldsAFileLock) {
 
 TEST(Collect, ARunningThreadIsNotStable) {
   const Child child([] {
-    for (volatile unsigned long i = 0;; i = i + 1) {
+    const volatile bool forever = true;
+    while (forever) {
     }
     return 0;
   });

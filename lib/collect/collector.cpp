@@ -20,6 +20,7 @@
 #include "collect/system.h"
 #include "collect/sysv.h"
 #include "collect/tables.h"
+#include "linux/capabilities.h"
 #include "linux/namespaces.h"
 
 namespace ipcdoctor::collect {
@@ -51,6 +52,8 @@ class Collector {
       system_.note_unseen(Pid{mark.pid}, Tid{mark.tid}, Error{Cause::TimedOut, 0, to_string(mark)});
       system_.note_hidden_holder();
     }
+    const auto rights = linux::read_own_rights();
+    if (!rights || rights->hides_pids) system_.note_hidden_holder();
     const Status scanned = scan_tree();
     if (!scanned) return scanned.error();
     group_shared_tables(system_);
@@ -64,6 +67,7 @@ class Collector {
       if (process->examined) look_again(*process);
     }
     if (options_.observe.count() > 0) observed_ms_ = observe(system_, options_.observe).count();
+    if (options_.stop != StopPolicy::Never) stopped_threads_ = reread_stacks_stopped(system_, options_.stop);
     read_signal_sources(system_);
     read_command_lines(system_);
     return build(sysv, locks, started);
@@ -168,10 +172,12 @@ class Collector {
     const std::chrono::duration<double, std::milli> elapsed = Progress::Clock::now() - started;
     out.elapsed_ms = elapsed.count();
     out.observed_ms = observed_ms_;
+    out.stopped_threads = stopped_threads_;
     return out;
   }
 
   void add_process(Snapshot& out, const ProcessEntry& process) {
+    if (process.pid.value == ::getpid()) return;  // the helper: it will be gone when anybody reads this
     auto fds = kept_fds(process);
     const bool outsider = process.scope == Scope::Outsider;
     if (outsider && fds && fds->empty() && !is_named(process.pid)) return;
@@ -228,6 +234,7 @@ class Collector {
   std::size_t holders_ = 0;
   bool over_limit_ = false;
   double observed_ms_ = 0;
+  std::uint32_t stopped_threads_ = 0;
 };
 
 }  // namespace

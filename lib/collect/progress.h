@@ -14,7 +14,7 @@
 namespace ipcdoctor::collect {
 
 /// Kinds of reads that a hostile or broken target can make last for ever, or that parse what it wrote.
-enum class Fact : std::int32_t { None, Syscall, FdTable, FdInfo, CopyFd, Maps, Memory, Path, CommandLine, Stack, Runtime, Lock };
+enum class Fact : std::int32_t { None, Syscall, FdTable, FdInfo, CopyFd, Maps, Memory, Path, CommandLine, Stack, Runtime, Lock, Stop };
 
 struct Mark {
   std::int32_t pid = 0;

@@ -1,6 +1,7 @@
 #include "collect/stacks.h"
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
@@ -9,6 +10,7 @@
 #include "collect/examine.h"
 #include "collect/python_locks.h"
 #include "linux/auxv.h"
+#include "linux/ptrace.h"
 #include "runtime/cpython/interpreter.h"
 #include "runtime/libc/lock.h"
 #include "runtime/shell/bash.h"
@@ -185,6 +187,77 @@ void read_stacks(System& system, const Options& options) {
   }
   mark_forked_copies(system);
   complete_python_locks(system);
+}
+
+namespace {
+
+constexpr std::chrono::milliseconds kStopPatience{100};
+
+bool is_incomplete(const ThreadEntry& thread) {
+  const auto& native = thread.out.native;
+  return !native || native->size() < 3 || std::ranges::any_of(*native, &snapshot::Frame::guessed);
+}
+
+/// SO_*TIMEO makes the difference between a call that restarts and one that returns EINTR; an untimed wait has none.
+linux::FileOfCall file_of_call(const ThreadEntry& thread) {
+  using snapshot::ObjectKind;
+  if (!thread.out.wait) return linux::FileOfCall::Unknown;
+  auto file = linux::FileOfCall::NotSocket;
+  for (const snapshot::Awaited& awaited : thread.out.wait->objects) {
+    const ObjectKind kind = awaited.object.kind;
+    if (kind == ObjectKind::Unknown) return linux::FileOfCall::Unknown;
+    const bool socket = kind == ObjectKind::UnixSocket || kind == ObjectKind::InetSocket || kind == ObjectKind::OtherSocket;
+    if (socket && !thread.out.wait->untimed) return linux::FileOfCall::Unknown;
+    if (socket) file = linux::FileOfCall::SocketWithoutTimeout;
+  }
+  return file;
+}
+
+bool should_stop(const ThreadEntry& thread, StopPolicy policy) {
+  if (!thread.out.stable || !is_incomplete(thread) || thread.out.state != 'S') return false;
+  if (thread.call->kind != linux::SyscallState::Kind::InCall) return false;
+  return policy == StopPolicy::Always || linux::may_be_stopped(*thread.call, file_of_call(thread));
+}
+
+Result<unwind::Registers> registers_of(Tid tid) {
+  const auto stopped = linux::StoppedThread::stop(tid, kStopPatience);
+  if (!stopped) return stopped.error();
+  const auto registers = stopped->read_registers();
+  if (!registers) return registers.error();
+  unwind::Registers out;
+  out.sp = RemoteAddr{registers->rsp};
+  out.pc = RemoteAddr{registers->rip};
+  out.rbp = registers->rbp;
+  out.rbx = registers->rbx;
+  out.r12 = registers->r12;
+  out.r13 = registers->r13;
+  out.r14 = registers->r14;
+  out.r15 = registers->r15;
+  return out;
+}
+
+}  // namespace
+
+std::uint32_t reread_stacks_stopped(System& system, StopPolicy policy) {
+  unwind::Images images;
+  std::uint32_t stopped = 0;
+  for (const auto& process : system.processes()) {
+    if (!process->examined || process->dead || !process->space) continue;
+    for (ThreadEntry& thread : process->threads) {
+      if (!should_stop(thread, policy) || system.progress().is_late()) continue;
+      const Risk risk(system.progress(), process->pid, Fact::Stop, thread.tid.value);
+      if (!risk.allowed()) continue;
+      ++stopped;
+      const auto registers = registers_of(thread.tid);
+      if (!registers) {
+        system.note_unseen(process->pid, thread.tid, registers.error());
+        continue;
+      }
+      auto frames = images.unwind(*process->space, *registers);
+      if (frames) thread.out.native = std::move(frames);
+    }
+  }
+  return stopped;
 }
 
 void symbolise_here(snapshot::Snapshot& snapshot, const std::vector<snapshot::TaskRef>& tasks, Progress& progress) {

@@ -46,6 +46,16 @@ ProcessEntry* System::find(Pid pid) {
   return it == by_pid_.end() ? nullptr : it->second;
 }
 
+namespace {
+
+/// A leader that has exited has no memory any more; /proc/TID of a thread that lives on shows it.
+Pid live_task(const ProcessEntry& process) {
+  if (process.stat.state != 'Z' && process.stat.state != 'X') return process.pid;
+  return process.threads.empty() ? process.pid : Pid{process.threads.front().tid.value};
+}
+
+}  // namespace
+
 Result<linux::AddressSpace*> System::space_of(ProcessEntry& process) {
   if (process.space) return process.space.get();
   if (process.space_error) return *process.space_error;
@@ -54,7 +64,7 @@ Result<linux::AddressSpace*> System::space_of(ProcessEntry& process) {
     process.space_error = Error{Cause::TimedOut, 0, to_string(Mark{process.pid.value, 0, Fact::Maps})};
     return *process.space_error;
   }
-  auto space = linux::AddressSpace::open(process.pid);
+  auto space = linux::AddressSpace::open(live_task(process));
   if (!space) {
     process.space_error = space.error();
     return *process.space_error;
