@@ -12,22 +12,26 @@ using snapshot::RuntimeObject;
 using snapshot::TaskRef;
 
 bool holds(const ThreadEntry& thread, RemoteAddr lock) {
-  return lock.value != 0 && std::ranges::find(thread.out.held_locks, lock) != thread.out.held_locks.end();
+  return lock.value != 0 &&
+         std::ranges::find(thread.out.held_locks, lock) != thread.out.held_locks.end();
 }
 
-bool number_is(const std::map<std::string, std::int64_t>& numbers, const char* key, std::uint64_t value) {
+bool number_is(const std::map<std::string, std::int64_t>& numbers, const char* key,
+               std::uint64_t value) {
   const auto it = numbers.find(key);
   return it != numbers.end() && static_cast<std::uint64_t>(it->second) == value;
 }
 
 bool is_held_copy(const RuntimeObject& object, const snapshot::PageId& page) {
   const auto count = object.numbers.find("count");
-  return object.type == "multiprocessing.SemLock" && count != object.numbers.end() && count->second > 0 &&
-         number_is(object.numbers, "page_dev", page.dev) && number_is(object.numbers, "page_ino", page.ino) &&
+  return object.type == "multiprocessing.SemLock" && count != object.numbers.end() &&
+         count->second > 0 && number_is(object.numbers, "page_dev", page.dev) &&
+         number_is(object.numbers, "page_ino", page.ino) &&
          number_is(object.numbers, "page_offset", page.offset);
 }
 
-// The thread within a `with` on it, else the one thread there is, else the leader stands for the process.
+// The thread within a `with` on it, else the one thread there is, else the leader stands for the
+// process.
 TaskRef holder_in(const ProcessEntry& process, const RuntimeObject& lock) {
   for (const ThreadEntry& thread : process.threads) {
     if (holds(thread, lock.address)) return {process.pid, thread.tid};
@@ -42,7 +46,8 @@ void add_semaphore_owners(System& system, const snapshot::FutexWait& futex, Lock
   for (const auto& process : system.processes()) {
     if (process->dead) continue;
     for (const RuntimeObject& object : process->out.python.objects) {
-      if (is_held_copy(object, futex.page)) lock.likely_owners.push_back(holder_in(*process, object));
+      if (is_held_copy(object, futex.page))
+        lock.likely_owners.push_back(holder_in(*process, object));
     }
   }
 }

@@ -8,13 +8,14 @@ namespace {
 
 /// One line of the table: a frame of this file and function means this call.
 struct Rule {
-  std::string_view file;       ///< end of the path, from a slash on; or the start of a "<frozen ...>" name
-  std::string_view function;   ///< co_name
-  std::string_view call;       ///< "*.wait" = the type of the object takes the place of the star
-  std::string_view object;     ///< the local that holds the object; "" = none
-  std::string_view inner = {};     ///< only if a frame further in is of this function ...
-  bool innermost = false;      ///< ... or only if this frame is the innermost itself
-  std::string_view types = {};     ///< only if the object's type (of objects.md) begins so
+  std::string_view
+      file;  ///< end of the path, from a slash on; or the start of a "<frozen ...>" name
+  std::string_view function;    ///< co_name
+  std::string_view call;        ///< "*.wait" = the type of the object takes the place of the star
+  std::string_view object;      ///< the local that holds the object; "" = none
+  std::string_view inner = {};  ///< only if a frame further in is of this function ...
+  bool innermost = false;       ///< ... or only if this frame is the innermost itself
+  std::string_view types = {};  ///< only if the object's type (of objects.md) begins so
 };
 
 constexpr std::string_view kPool = "/multiprocessing/pool.py";
@@ -30,6 +31,7 @@ constexpr std::string_view kFuturesProcess = "/concurrent/futures/process.py";
 constexpr std::string_view kThreading = "/threading.py";
 constexpr std::string_view kServer = "/socketserver.py";
 
+// clang-format off
 constexpr Rule kRules[] = {
     // multiprocessing.util runs at the exit of a process: before the joins that it makes
     {kUtil, "_exit_function", "multiprocessing.exit.queue", "twr", "_finalize_join"},
@@ -53,7 +55,8 @@ constexpr Rule kRules[] = {
     {kPool, "wait", "Pool.get", "self"},
     {kPool, "next", "Pool.get", "self"},
     // concurrent.futures
-    {kFuturesThread, "_worker", "Executor.worker.get", "work_queue", {}, true},  // else it runs a task
+    // a worker whose own frame is not the innermost runs a task
+    {kFuturesThread, "_worker", "Executor.worker.get", "work_queue", {}, true},
     {kFuturesThread, "_python_exit", "Executor.exit", ""},
     {kFuturesThread, "shutdown", "Executor.shutdown", "self"},
     {kFuturesThread, "submit", "Executor.submit", "self"},
@@ -85,8 +88,10 @@ constexpr Rule kRules[] = {
     {kQueues, "join_thread", "multiprocessing.Queue.join_thread", "self"},
     {kQueues, "join", "multiprocessing.JoinableQueue.join", "self"},
     {kQueues, "task_done", "multiprocessing.JoinableQueue.task_done", "self"},
-    {kQueues, "get", "multiprocessing.SimpleQueue.get", "self", {}, false, "multiprocessing.SimpleQueue"},
-    {kQueues, "put", "multiprocessing.SimpleQueue.put", "self", {}, false, "multiprocessing.SimpleQueue"},
+    {kQueues, "get", "multiprocessing.SimpleQueue.get", "self", {}, false,
+     "multiprocessing.SimpleQueue"},
+    {kQueues, "put", "multiprocessing.SimpleQueue.put", "self", {}, false,
+     "multiprocessing.SimpleQueue"},
     {kQueues, "get", "multiprocessing.Queue.get", "self"},
     {kQueues, "put", "multiprocessing.Queue.put", "self"},
     {kConnection, "Client", "Client.auth", "c", "answer_challenge"},
@@ -134,8 +139,10 @@ constexpr Rule kRules[] = {
     {"/subprocess.py", "_execute_child", "subprocess.start", "self"},
     {"<frozen importlib._bootstrap>", "acquire", "import", "self"},
     {"/importlib/_bootstrap.py", "acquire", "import", "self"},
-    {"/logging/__init__.py", "acquire", "logging.Handler.acquire", "self", {}, false, "logging.Handler"},
-    {"/logging/__init__.py", "handle", "logging.Handler.acquire", "self", {}, true, "logging.Handler"},
+    {"/logging/__init__.py", "acquire", "logging.Handler.acquire", "self", {}, false,
+     "logging.Handler"},
+    {"/logging/__init__.py", "handle", "logging.Handler.acquire", "self", {}, true,
+     "logging.Handler"},
     {"/logging/__init__.py", "_acquireLock", "logging.acquire", ""},
     {kServer, "shutdown", "socketserver.shutdown", "self"},
     {kServer, "server_close", "socketserver.close", "self"},
@@ -148,6 +155,7 @@ constexpr Rule kRules[] = {
     {"/socket.py", "create_connection", "socket.connect", ""},
     {"/getpass.py", "unix_getpass", "input", ""},
 };
+// clang-format on
 
 bool starts_process(const PyFrame& f) {
   return f.code->name == "_bootstrap" && f.code->file.ends_with(kProcess);
@@ -159,7 +167,8 @@ bool file_matches(const PyFrame& f, std::string_view file) {
 
 class Matcher {
  public:
-  Matcher(const std::vector<PyFrame>& frames, const Frames& reader, const Objects& objects, const Types& types)
+  Matcher(const std::vector<PyFrame>& frames, const Frames& reader, const Objects& objects,
+          const Types& types)
       : frames_(frames), reader_(reader), objects_(objects), types_(types) {}
 
   Doing find() const {
@@ -187,14 +196,15 @@ class Matcher {
     return n;
   }
 
-  bool is_proxy_method(std::size_t i) const {
-    return is_made_by_library(frames_, i);
-  }
+  bool is_proxy_method(std::size_t i) const { return is_made_by_library(frames_, i); }
 
-  // The innermost frame's local of that name among frames i and further in: rules name the locals of the frame that matters.
+  // The innermost frame's local of that name among frames i and further in: rules name the locals
+  // of the frame that matters.
   Object object_of(const Rule& rule, std::size_t i) const {
     if (rule.inner.empty()) return reader_.local(frames_[i], rule.object);
-    if (const Object object = reader_.local(frames_[i], rule.object); object != 0 && rule.object != "self") return object;
+    if (const Object object = reader_.local(frames_[i], rule.object);
+        object != 0 && rule.object != "self")
+      return object;
     for (std::size_t k = 0; k < i; ++k) {
       if (frames_[k].code->name == rule.inner) return reader_.local(frames_[k], rule.object);
     }
@@ -206,11 +216,13 @@ class Matcher {
     if (rule.innermost && i != 0) return false;
     if (!rule.inner.empty()) {
       const auto inner = [&](const PyFrame& f) { return f.code->name == rule.inner; };
-      if (std::none_of(frames_.begin(), frames_.begin() + static_cast<std::ptrdiff_t>(i), inner)) return false;
+      if (std::none_of(frames_.begin(), frames_.begin() + static_cast<std::ptrdiff_t>(i), inner))
+        return false;
     }
     doing.object = rule.object.empty() ? 0 : object_of(rule, i);
     const Type type = types_.of(doing.object);
-    if (type.role != Role::Library && !rule.object.empty() && rule.object == "self") doing.object = 0;
+    if (type.role != Role::Library && !rule.object.empty() && rule.object == "self")
+      doing.object = 0;
     if (!rule.types.empty() && type.name != rule.types) return false;
     doing.call = rule.call;
     if (rule.call.starts_with('*')) {
@@ -218,7 +230,8 @@ class Matcher {
       doing.call = std::string(type.name) + std::string(rule.call.substr(1));
     }
     if (rule.call == "Manager.call" || rule.call == "Manager.serve.method") {
-      doing.detail = objects_.string(reader_.local(frames_[i], "methodname"), 64).value_or(std::string());
+      doing.detail =
+          objects_.string(reader_.local(frames_[i], "methodname"), 64).value_or(std::string());
     }
     return true;
   }
@@ -238,7 +251,8 @@ std::size_t own_frames(const std::vector<PyFrame>& frames) {
   return frames.size();
 }
 
-Doing find_activity(const std::vector<PyFrame>& frames, const Frames& reader, const Objects& objects, const Types& types) {
+Doing find_activity(const std::vector<PyFrame>& frames, const Frames& reader,
+                    const Objects& objects, const Types& types) {
   return Matcher(frames, reader, objects, types).find();
 }
 

@@ -3,7 +3,8 @@
 #include "base/text.h"
 #include "runtime/cpython/describe_out.h"
 
-// What the types of `threading`, `queue`, `logging`, `subprocess`, `socketserver` and importlib look like inside.
+// What the types of `threading`, `queue`, `logging`, `subprocess`, `socketserver` and importlib
+// look like inside.
 namespace ipcdoctor::runtime::cpython {
 
 void Describer::put_int(Out& out, const char* key, Object object) const {
@@ -26,7 +27,8 @@ void Describer::put_owner(Out& out, std::uint64_t ident) const {
   if (ident == 0) return;
   out.to.numbers["owner_ident"] = static_cast<std::int64_t>(ident);
   const auto found = tids_->find(ident);
-  if (found != tids_->end() && found->second.value != 0) out.to.numbers["owner_tid"] = found->second.value;
+  if (found != tids_->end() && found->second.value != 0)
+    out.to.numbers["owner_tid"] = found->second.value;
 }
 
 // Whether the thread of a threading.Thread has a thread state here: after fork most have none.
@@ -37,7 +39,9 @@ std::optional<bool> Describer::thread_exists(Object thread) const {
   return tids_->contains(static_cast<std::uint64_t>(*ident));
 }
 
-void Describer::lock(Out& out) const { out.to.numbers["locked"] = objects_->remote().get<std::uint8_t>(out.self + 32) & 1; }
+void Describer::lock(Out& out) const {
+  out.to.numbers["locked"] = objects_->remote().get<std::uint8_t>(out.self + 32) & 1;
+}
 
 void Describer::rlock(Out& out) const {
   const auto count = objects_->remote().word(out.self + 32);
@@ -78,7 +82,8 @@ void Describer::thread(Out& out) const {
     const auto tid = tids_->find(static_cast<std::uint64_t>(out.to.numbers["ident"]));
     if (tid != tids_->end() && tid->second.value != 0) out.to.numbers["tid"] = tid->second.value;
   }
-  if (const auto name = objects_->string(at(out.self, "_name"), 128)) out.to.texts["thread"] = escape_untrusted(*name);
+  if (const auto name = objects_->string(at(out.self, "_name"), 128))
+    out.to.texts["thread"] = escape_untrusted(*name);
 }
 
 void Describer::queue(Out& out) const {
@@ -88,11 +93,13 @@ void Describer::queue(Out& out) const {
   put_length(out, "getters", at(at(out.self, "not_empty"), "_waiters"));
   put_length(out, "putters", at(at(out.self, "not_full"), "_waiters"));
   put_length(out, "joiners", at(at(out.self, "all_tasks_done"), "_waiters"));
-  if (const Object shutdown = at(out.self, "is_shutdown"); shutdown != 0) put_bool(out, "shutdown", shutdown);
+  if (const Object shutdown = at(out.self, "is_shutdown"); shutdown != 0)
+    put_bool(out, "shutdown", shutdown);
 }
 
 void Describer::future(Out& out) const {
-  if (const auto state = objects_->string(at(out.self, "_state"), 32)) out.to.texts["state"] = escape_untrusted(*state);
+  if (const auto state = objects_->string(at(out.self, "_state"), 32))
+    out.to.texts["state"] = escape_untrusted(*state);
   put_length(out, "waiters", at(at(out.self, "_condition"), "_waiters"));
 }
 
@@ -105,7 +112,8 @@ void Describer::thread_executor(Out& out) const {
   const Object threads = at(out.self, "_threads");
   put_length(out, "threads", threads);
   std::int64_t exist = 0;
-  for (const Object thread : objects_->items(threads, 1024)) exist += thread_exists(thread).value_or(false) ? 1 : 0;
+  for (const Object thread : objects_->items(threads, 1024))
+    exist += thread_exists(thread).value_or(false) ? 1 : 0;
   if (objects_->length(threads)) out.to.numbers["threads_exist"] = exist;
   // _queue.SimpleQueue up to 3.12: a list and the position of its first item.
   const Object work = at(out.self, "_work_queue");
@@ -114,9 +122,11 @@ void Describer::thread_executor(Out& out) const {
     const auto first = objects_->remote().get<std::int64_t>(work + 40);
     if (size && first >= 0 && first <= *size) out.to.numbers["queued"] = *size - first;
   } else {
-    // From 3.13 on a ring buffer behind a bool: {put_idx 24, get_idx 32, items 40, items_cap 48, num_items 56}.
+    // From 3.13 on a ring buffer behind a bool: {put_idx 24, get_idx 32, items 40, items_cap 48,
+    // num_items 56}.
     const auto size = objects_->remote().get<std::int64_t>(work + 56);
-    if (types_->is(work, "queue.SimpleQueue") && size >= 0 && size < (1 << 24)) out.to.numbers["queued"] = size;
+    if (types_->is(work, "queue.SimpleQueue") && size >= 0 && size < (1 << 24))
+      out.to.numbers["queued"] = size;
   }
 }
 
@@ -129,8 +139,10 @@ void Describer::popen(Out& out) const {
 }
 
 void Describer::import_lock(Out& out) const {
-  if (const auto name = objects_->string(at(out.self, "name"), 256)) out.to.texts["module"] = escape_untrusted(*name);
-  if (const auto owner = objects_->integer(at(out.self, "owner"))) put_owner(out, static_cast<std::uint64_t>(*owner));
+  if (const auto name = objects_->string(at(out.self, "name"), 256))
+    out.to.texts["module"] = escape_untrusted(*name);
+  if (const auto owner = objects_->integer(at(out.self, "owner")))
+    put_owner(out, static_cast<std::uint64_t>(*owner));
   const Object count = at(out.self, "count");  // 3.12 and later: a list with an item per acquire
   if (const auto n = objects_->integer(count)) out.to.numbers["count"] = *n;
   put_length(out, "count", count);

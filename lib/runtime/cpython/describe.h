@@ -8,11 +8,13 @@
 
 namespace ipcdoctor::runtime::cpython {
 
-/// Fills the numbers and texts of objects.md for an object of a known type. What cannot be read is left out.
+/// Fills the numbers and texts of objects.md for an object of a known type. What cannot be read is
+/// left out.
 class Describer {
  public:
   /// @param tids  the threads that have a thread state, by ident (pthread_self).
-  Describer(const Objects& objects, const Types& types, const std::unordered_map<std::uint64_t, Tid>& tids)
+  Describer(const Objects& objects, const Types& types,
+            const std::unordered_map<std::uint64_t, Tid>& tids)
       : objects_(&objects), types_(&types), tids_(&tids) {}
 
   snapshot::RuntimeObject describe(const Reached& what) const;
@@ -47,7 +49,9 @@ class Describer {
   void handler(Out& out) const;
   void server(Out& out) const;
 
-  Object at(Object object, std::string_view name) const { return objects_->attribute(object, name); }
+  Object at(Object object, std::string_view name) const {
+    return objects_->attribute(object, name);
+  }
   void put_int(Out& out, const char* key, Object object) const;
   void put_bool(Out& out, const char* key, Object object) const;
   void put_fd(Out& out, const char* key, Object connection) const;

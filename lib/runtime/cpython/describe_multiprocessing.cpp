@@ -6,7 +6,8 @@
 namespace ipcdoctor::runtime::cpython {
 namespace {
 
-// _multiprocessing.SemLock (Modules/_multiprocessing/semaphore.c, 3.8 to 3.13) and glibc's sem_t behind its handle.
+// _multiprocessing.SemLock (Modules/_multiprocessing/semaphore.c, 3.8 to 3.13) and glibc's sem_t
+// behind its handle.
 constexpr std::uint64_t kHandle = 16, kCount = 32, kMaxValue = 36, kKind = 40, kName = 48;
 constexpr std::size_t kMaxWorkers = 256;
 
@@ -35,7 +36,8 @@ void Describer::put_file_fd(Out& out, const char* key, Object file) const {
   }
 }
 
-// The value of the semaphore behind a multiprocessing lock: the low half of the sem_t (glibc 2.21 and later, x86-64).
+// The value of the semaphore behind a multiprocessing lock: the low half of the sem_t (glibc 2.21
+// and later, x86-64).
 std::optional<std::int64_t> Describer::semaphore_value(Object lock) const {
   const Object sem = types_->is(lock, "multiprocessing.SemLock") ? lock : at(lock, "_semlock");
   if (!types_->is(sem, "multiprocessing.SemLock")) return std::nullopt;
@@ -77,20 +79,24 @@ void Describer::mp_lock(Out& out) const {
 
 void Describer::mp_condition(Out& out) const {
   put_sem(out, "lock", at(out.self, "_lock"));
-  if (const auto n = semaphore_value(at(out.self, "_sleeping_count"))) out.to.numbers["sleeping"] = *n;
+  if (const auto n = semaphore_value(at(out.self, "_sleeping_count")))
+    out.to.numbers["sleeping"] = *n;
   if (const auto n = semaphore_value(at(out.self, "_woken_count"))) out.to.numbers["woken"] = *n;
-  if (const auto n = semaphore_value(at(out.self, "_wait_semaphore"))) out.to.numbers["wait_value"] = *n;
+  if (const auto n = semaphore_value(at(out.self, "_wait_semaphore")))
+    out.to.numbers["wait_value"] = *n;
 }
 
 void Describer::mp_event(Out& out) const {
-  if (const auto n = semaphore_value(at(out.self, "_flag"))) out.to.numbers["set"] = *n != 0 ? 1 : 0;
+  if (const auto n = semaphore_value(at(out.self, "_flag")))
+    out.to.numbers["set"] = *n != 0 ? 1 : 0;
   Out inner{at(out.self, "_cond"), out.to};
   if (inner.self != 0) mp_condition(inner);
 }
 
 void Describer::mp_barrier(Out& out) const {
   put_int(out, "parties", at(out.self, "_parties"));
-  // state and count are two ints of shared memory behind a memoryview (PyMemoryViewObject.view.buf at 56).
+  // state and count are two ints of shared memory behind a memoryview (PyMemoryViewObject.view.buf
+  // at 56).
   const Object view = at(out.self, "_array");
   const std::uint64_t data = view == 0 ? 0 : objects_->remote().word(view + 56);
   if (data != 0 && objects_->type_name(view) == "memoryview") {
@@ -118,9 +124,11 @@ void Describer::mp_queue(Out& out) const {
   }
   if (const Object feeder = at(out.self, "_thread"); feeder != 0) {
     out.to.numbers["feeder_started"] = objects_->is_none(feeder) ? 0 : 1;
-    if (const auto exists = thread_exists(feeder)) out.to.numbers["feeder_exists"] = *exists ? 1 : 0;
+    if (const auto exists = thread_exists(feeder))
+      out.to.numbers["feeder_exists"] = *exists ? 1 : 0;
   }
-  if (const auto n = semaphore_value(at(out.self, "_unfinished_tasks"))) out.to.numbers["unfinished"] = *n;
+  if (const auto n = semaphore_value(at(out.self, "_unfinished_tasks")))
+    out.to.numbers["unfinished"] = *n;
 }
 
 void Describer::mp_simple_queue(Out& out) const {
@@ -137,7 +145,8 @@ void Describer::process(Out& out) const {
   put_int(out, "parent_pid", at(out.self, "_parent_pid"));
   put_int(out, "sentinel_fd", at(out.self, "_sentinel"));
   put_bool(out, "daemon", objects_->entry(at(out.self, "_config"), "daemon"));
-  if (const auto name = objects_->string(at(out.self, "_name"), 128)) out.to.texts["process"] = escape_untrusted(*name);
+  if (const auto name = objects_->string(at(out.self, "_name"), 128))
+    out.to.texts["process"] = escape_untrusted(*name);
 }
 
 void Describer::connection(Out& out) const {
@@ -171,14 +180,19 @@ void Describer::put_pids(Out& out, const std::vector<Object>& processes) const {
 
 void Describer::pool(Out& out) const {
   put_int(out, "processes", at(out.self, "_processes"));
-  if (const Object workers = at(out.self, "_pool"); workers != 0) put_pids(out, objects_->items(workers, kMaxWorkers));
+  if (const Object workers = at(out.self, "_pool"); workers != 0)
+    put_pids(out, objects_->items(workers, kMaxWorkers));
   put_length(out, "jobs", at(out.self, "_cache"));
-  if (const auto state = objects_->string(at(out.self, "_state"), 16)) out.to.texts["state"] = escape_untrusted(*state);
-  const struct { const char *attribute, *key; } helpers[] = {{"_worker_handler", "worker_handler_exists"},
-                                                             {"_task_handler", "task_handler_exists"},
-                                                             {"_result_handler", "result_handler_exists"}};
+  if (const auto state = objects_->string(at(out.self, "_state"), 16))
+    out.to.texts["state"] = escape_untrusted(*state);
+  const struct {
+    const char *attribute, *key;
+  } helpers[] = {{"_worker_handler", "worker_handler_exists"},
+                 {"_task_handler", "task_handler_exists"},
+                 {"_result_handler", "result_handler_exists"}};
   for (const auto& helper : helpers) {
-    if (const auto exists = thread_exists(at(out.self, helper.attribute))) out.to.numbers[helper.key] = *exists ? 1 : 0;
+    if (const auto exists = thread_exists(at(out.self, helper.attribute)))
+      out.to.numbers[helper.key] = *exists ? 1 : 0;
   }
   out.to.numbers["is_thread_pool"] = objects_->is_a(out.self, "ThreadPool") ? 1 : 0;
   const Object in = at(out.self, "_inqueue");
@@ -209,7 +223,8 @@ void Describer::process_executor(Out& out) const {
   if (objects_->dict_size(processes)) put_pids(out, workers);
   Object manager = at(out.self, "_executor_manager_thread");
   if (manager == 0) manager = at(out.self, "_queue_management_thread");  // 3.8
-  if (const auto exists = thread_exists(manager)) out.to.numbers["manager_exists"] = *exists ? 1 : 0;
+  if (const auto exists = thread_exists(manager))
+    out.to.numbers["manager_exists"] = *exists ? 1 : 0;
   const Object calls = at(out.self, "_call_queue");
   const Object results = at(out.self, "_result_queue");
   put_fd(out, "call_reader_fd", at(calls, "_reader"));
@@ -220,8 +235,10 @@ void Describer::process_executor(Out& out) const {
 
 void Describer::proxy(Out& out) const {
   const Object token = at(out.self, "_token");
-  if (const auto address = objects_->string(at(token, "address"), 256)) out.to.texts["address"] = escape_untrusted(*address);
-  if (const auto kind = objects_->string(at(token, "typeid"), 64)) out.to.texts["typeid"] = escape_untrusted(*kind);
+  if (const auto address = objects_->string(at(token, "address"), 256))
+    out.to.texts["address"] = escape_untrusted(*address);
+  if (const auto kind = objects_->string(at(token, "typeid"), 64))
+    out.to.texts["typeid"] = escape_untrusted(*kind);
 }
 
 }  // namespace ipcdoctor::runtime::cpython

@@ -11,16 +11,20 @@ namespace {
 
 constexpr std::size_t kMaxName = 512;
 constexpr std::uint32_t kMaxSlots = 4096;
-constexpr std::uint8_t kOwnedByInterpreter = 3;  // 3.12: the C stack's shim frame; 3.14: the interpreter's
-constexpr std::uint8_t kOwnedByCStack = 4;       // 3.14
+constexpr std::uint8_t kOwnedByInterpreter =
+    3;  // 3.12: the C stack's shim frame; 3.14: the interpreter's
+constexpr std::uint8_t kOwnedByCStack = 4;  // 3.14
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 }  // namespace
 
 bool is_library_file(std::string_view file) {
   if (file.starts_with("<frozen ")) return true;
-  if (file.find("/site-packages/") != file.npos || file.find("/dist-packages/") != file.npos) return true;
+  if (file.find("/site-packages/") != file.npos || file.find("/dist-packages/") != file.npos)
+    return true;
   // .../lib/python3.11/threading.py, .../lib64/python3.11/, .../lib/python311.zip/
   for (std::size_t at = file.find("/python"); at != file.npos; at = file.find("/python", at + 1)) {
     const std::string_view before = file.substr(0, at);
@@ -29,7 +33,9 @@ bool is_library_file(std::string_view file) {
     while (end < file.size() && (is_digit(file[end]) || file[end] == '.')) ++end;
     if (end == digits) continue;
     const bool lib = before.ends_with("/lib") || before.ends_with("/lib64");
-    if (lib && end < file.size() && (file[end] == '/' || file.substr(end).starts_with("zip/") || file[end] == 't')) return true;
+    if (lib && end < file.size() &&
+        (file[end] == '/' || file.substr(end).starts_with("zip/") || file[end] == 't'))
+      return true;
   }
   return false;
 }
@@ -44,7 +50,8 @@ void Frames::read_slot_names(Object code, Code& out) const {
   const Layout& l = objects_->layout();
   for (const std::uint64_t member : {l.code_local_names, l.code_cell_names, l.code_free_names}) {
     if (member == 0) continue;
-    for (const Object name : objects_->items(objects_->remote().pointer(code + member), kMaxSlots)) {
+    for (const Object name :
+         objects_->items(objects_->remote().pointer(code + member), kMaxSlots)) {
       out.locals.push_back(objects_->string(name, kMaxName).value_or(std::string()));
     }
   }
@@ -59,16 +66,19 @@ std::shared_ptr<const Code> Frames::code_at(Object code) const {
     const Remote& remote = objects_->remote();
     out = std::make_shared<Code>();
     out->file = objects_->string(remote.pointer(code + l.code_filename)).value_or(std::string());
-    out->name = objects_->string(remote.pointer(code + l.code_name), kMaxName).value_or(std::string());
+    out->name =
+        objects_->string(remote.pointer(code + l.code_name), kMaxName).value_or(std::string());
     out->function = out->name;
     if (l.code_qualname != 0) {
-      out->function = objects_->string(remote.pointer(code + l.code_qualname), kMaxName).value_or(out->name);
+      out->function =
+          objects_->string(remote.pointer(code + l.code_qualname), kMaxName).value_or(out->name);
     }
     out->first_line = remote.get<int>(code + l.code_first_line);
-    out->line_table = objects_->bytes(remote.pointer(code + l.code_line_table)).value_or(std::vector<std::uint8_t>());
+    out->line_table = objects_->bytes(remote.pointer(code + l.code_line_table))
+                          .value_or(std::vector<std::uint8_t>());
     if (l.code_exception_table != 0) {
-      out->exception_table =
-          objects_->bytes(remote.pointer(code + l.code_exception_table)).value_or(std::vector<std::uint8_t>());
+      out->exception_table = objects_->bytes(remote.pointer(code + l.code_exception_table))
+                                 .value_or(std::vector<std::uint8_t>());
     }
     out->stack_size = std::min(remote.get<std::uint32_t>(code + l.code_stack_size), kMaxSlots);
     read_slot_names(code, *out);
@@ -83,13 +93,15 @@ void Frames::fill_live_stack(std::uint64_t frame, std::uint64_t offset, PyFrame&
   out.stack_size = out.code->stack_size;
   if (!l.frame_is_object) {
     out.stack = out.locals + 8 * out.code->locals.size();
-    out.live_stack = std::min(handler_depth(out.code->exception_table, offset).value_or(0), out.stack_size);
+    out.live_stack =
+        std::min(handler_depth(out.code->exception_table, offset).value_or(0), out.stack_size);
     return;
   }
   out.stack = remote.pointer(frame + l.frame_value_stack);
   const int blocks = remote.get<int>(frame + l.frame_block_count);
   if (out.stack == 0 || blocks <= 0 || blocks > 20) return;  // CO_MAXBLOCKS
-  const int level = remote.get<int>(frame + l.frame_blocks + 12 * static_cast<std::uint64_t>(blocks - 1) + 8);
+  const int level =
+      remote.get<int>(frame + l.frame_blocks + 12 * static_cast<std::uint64_t>(blocks - 1) + 8);
   if (level > 0) out.live_stack = std::min(static_cast<std::uint32_t>(level), out.stack_size);
 }
 
@@ -108,8 +120,9 @@ bool Frames::fill(std::uint64_t frame, PyFrame& out) const {
   if (l.frame_is_object) {
     const auto last = remote.get<std::int32_t>(frame + l.frame_instr);
     offset = last < 0 ? 0 : static_cast<std::uint64_t>(last) * (l.minor == 10 ? 2 : 1);
-    out.line = l.minor == 10 ? line_in_linetable_3_10(out.code->line_table, out.code->first_line, offset)
-                             : line_in_lnotab(out.code->line_table, out.code->first_line, offset);
+    out.line = l.minor == 10
+                   ? line_in_linetable_3_10(out.code->line_table, out.code->first_line, offset)
+                   : line_in_lnotab(out.code->line_table, out.code->first_line, offset);
   } else {
     const std::uint64_t instr = remote.word(frame + l.frame_instr);
     const std::uint64_t first = code + l.code_instructions;
@@ -128,9 +141,11 @@ std::vector<PyFrame> Frames::read(std::uint64_t thread_state, std::size_t limit)
   std::vector<PyFrame> out;
   std::unordered_set<std::uint64_t> seen;
   for (std::size_t n = 0; frame != 0 && n < limit && seen.insert(frame).second; ++n) {
-    const auto owner = l.minor >= 12 ? remote.get<std::uint8_t>(frame + l.frame_owner) : std::uint8_t{0};
+    const auto owner =
+        l.minor >= 12 ? remote.get<std::uint8_t>(frame + l.frame_owner) : std::uint8_t{0};
     PyFrame f;
-    if (owner != kOwnedByInterpreter && owner != kOwnedByCStack && fill(frame, f)) out.push_back(std::move(f));
+    if (owner != kOwnedByInterpreter && owner != kOwnedByCStack && fill(frame, f))
+      out.push_back(std::move(f));
     frame = remote.pointer(frame + l.frame_back);
   }
   return out;
@@ -140,7 +155,8 @@ Object Frames::local(const PyFrame& frame, std::string_view name) const {
   const auto& names = frame.code->locals;
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (names[i] != name) continue;
-    if (const Object object = objects_->through_cell(slot(frame.locals + 8 * i)); object != 0) return object;
+    if (const Object object = objects_->through_cell(slot(frame.locals + 8 * i)); object != 0)
+      return object;
   }
   return 0;
 }

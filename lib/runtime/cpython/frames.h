@@ -15,13 +15,13 @@ inline constexpr std::size_t kMaxFrames = 4096;
 
 /// A code object of the target. Names and file are as the target has them: unsafe to print.
 struct Code {
-  std::string function;      ///< co_qualname, or co_name before 3.11
-  std::string name;          ///< co_name
+  std::string function;  ///< co_qualname, or co_name before 3.11
+  std::string name;      ///< co_name
   std::string file;
   int first_line = 0;
   std::vector<std::uint8_t> line_table;
   std::vector<std::uint8_t> exception_table;
-  std::vector<std::string> locals;   ///< names of the slots of localsplus, in order
+  std::vector<std::string> locals;  ///< names of the slots of localsplus, in order
   std::uint32_t stack_size = 0;
 };
 
@@ -31,11 +31,11 @@ struct PyFrame {
   std::shared_ptr<const Code> code;
   int line = 0;
   Object globals = 0;
-  std::uint64_t locals = 0;        ///< address of the first slot of localsplus
-  std::uint64_t stack = 0;         ///< address of the first slot of the value stack
-  std::uint32_t live_stack = 0;    ///< slots of it that are surely live (see handler_depth)
-  std::uint32_t stack_size = 0;    ///< slots it may have
-  bool library = false;            ///< its file belongs to the standard library or to installed packages
+  std::uint64_t locals = 0;      ///< address of the first slot of localsplus
+  std::uint64_t stack = 0;       ///< address of the first slot of the value stack
+  std::uint32_t live_stack = 0;  ///< slots of it that are surely live (see handler_depth)
+  std::uint32_t stack_size = 0;  ///< slots it may have
+  bool library = false;  ///< its file belongs to the standard library or to installed packages
 };
 
 /// Reads frames and code objects; code is read once an object.
@@ -62,12 +62,12 @@ class Frames {
   mutable std::unordered_map<Object, std::shared_ptr<const Code>> codes_;
 };
 
-/// Whether a file is the interpreter's or a package's rather than the user's: under lib*/pythonX.Y/, in site-packages or
-/// dist-packages, or frozen.
+/// Whether a file is the interpreter's or a package's rather than the user's: under
+/// lib*/pythonX.Y/, in site-packages or dist-packages, or frozen.
 bool is_library_file(std::string_view file);
 
-/// Whether frame i is code that multiprocessing compiled from a string: a manager proxy's methods, which do nothing but
-/// _callmethod(), and the `python -c` that starts its processes.
+/// Whether frame i is code that multiprocessing compiled from a string: a manager proxy's methods,
+/// which do nothing but _callmethod(), and the `python -c` that starts its processes.
 bool is_made_by_library(const std::vector<PyFrame>& frames, std::size_t i);
 
 /// The frames for the snapshot: escaped, with user_code set.

@@ -14,15 +14,20 @@ Result<Interpreter> Interpreter::find(const linux::AddressSpace& space, unwind::
   return Interpreter(std::make_unique<Impl>(space, std::move(*runtime)));
 }
 
-const std::string& Interpreter::version() const { return impl_->runtime.version; }
+const std::string& Interpreter::version() const {
+  return impl_->runtime.version;
+}
 
 Result<std::vector<PythonThread>> Interpreter::read_threads(std::span<const NativeThread> threads) {
   return impl_->read_threads(threads);
 }
 
-std::vector<snapshot::RuntimeObject> Interpreter::read_objects() { return impl_->read_objects(); }
+std::vector<snapshot::RuntimeObject> Interpreter::read_objects() {
+  return impl_->read_objects();
+}
 
-bool Interpreter::refine_lock(const snapshot::TaskRef& waiter, RemoteAddr futex, snapshot::Lock& lock) {
+bool Interpreter::refine_lock(const snapshot::TaskRef& waiter, RemoteAddr futex,
+                              snapshot::Lock& lock) {
   return impl_->refine_lock(waiter, futex, lock);
 }
 

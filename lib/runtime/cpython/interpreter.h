@@ -12,18 +12,20 @@ namespace ipcdoctor::runtime::cpython {
 
 /// One thread state of an interpreter.
 struct PythonThread {
-  Tid tid;                    ///< 0 if this version does not store it and the stack did not tell
-  std::string name;           ///< threading's name of it; "" if none
+  Tid tid;           ///< 0 if this version does not store it and the stack did not tell
+  std::string name;  ///< threading's name of it; "" if none
   Result<std::vector<snapshot::Frame>> frames = Error{};  ///< innermost first
   snapshot::Activity activity;
-  std::vector<RemoteAddr> held_locks;  ///< locks that its frames are inside a `with` of, where that can be told
+  std::vector<RemoteAddr>
+      held_locks;  ///< locks that its frames are inside a `with` of, where that can be told
 };
 
-/// A native thread of the process, as the collection knows it, to match thread states without a native id.
+/// A native thread of the process, as the collection knows it, to match thread states without a
+/// native id.
 struct NativeThread {
   Tid tid;
-  int ns_tid = 0;             ///< its id in the target's own PID namespace: what CPython stores
-  RemoteAddr sp;              ///< 0 if unknown
+  int ns_tid = 0;  ///< its id in the target's own PID namespace: what CPython stores
+  RemoteAddr sp;   ///< 0 if unknown
 };
 
 /// A CPython interpreter in a target, read from outside without stopping it.
@@ -37,14 +39,17 @@ class Interpreter {
 
   const std::string& version() const;  ///< "3.11.7"
 
-  /// All threads with their stacks, names and activities; bounded and safe on torn or hostile memory.
+  /// All threads with their stacks, names and activities; bounded and safe on torn or hostile
+  /// memory.
   Result<std::vector<PythonThread>> read_threads(std::span<const NativeThread> threads);
 
-  /// Objects that matter for a diagnosis, reached from the frames: see objects.md. Call after read_threads().
+  /// Objects that matter for a diagnosis, reached from the frames: see objects.md. Call after
+  /// read_threads().
   std::vector<snapshot::RuntimeObject> read_objects();
 
-  /// If the futex belongs to a Python object (threading.Lock, RLock, the GIL, a SemLock, the parking lot, a thread join):
-  /// refines `lock` with kind, name, owner and evidence. @return whether it did.
+  /// If the futex belongs to a Python object (threading.Lock, RLock, the GIL, a SemLock, the
+  /// parking lot, a thread join): refines `lock` with kind, name, owner and evidence. @return
+  /// whether it did.
   bool refine_lock(const snapshot::TaskRef& waiter, RemoteAddr futex, snapshot::Lock& lock);
 
  private:

@@ -21,9 +21,10 @@ namespace ipcdoctor::runtime::cpython {
 /// A thread state and what was read of it.
 struct ThreadState {
   std::uint64_t address = 0;
-  std::uint64_t ident = 0;       ///< pthread_self
-  Tid tid;                       ///< 0 = not found among the native threads
-  std::vector<PyFrame> frames;   ///< innermost first; only those that this process entered itself count for activities
+  std::uint64_t ident = 0;      ///< pthread_self
+  Tid tid;                      ///< 0 = not found among the native threads
+  std::vector<PyFrame> frames;  ///< innermost first; only those that this process entered itself
+                                ///< count for activities
   Doing doing;
   std::vector<LockObject> held;
 };
@@ -42,9 +43,11 @@ struct Interpreter::Impl {
   // activities
   snapshot::Activity describe_activity(ThreadState& state) const;
   void complete_activity(const ThreadState& state, Doing& doing) const;
-  void add_details(const ThreadState& state, const Doing& doing, snapshot::RuntimeObject& object) const;
+  void add_details(const ThreadState& state, const Doing& doing,
+                   snapshot::RuntimeObject& object) const;
   Object local_of(const ThreadState& state, std::string_view function, std::string_view name) const;
-  Object object_with_thread(std::string_view type, std::initializer_list<std::string_view> attributes,
+  Object object_with_thread(std::string_view type,
+                            std::initializer_list<std::string_view> attributes,
                             const ThreadState& state) const;
   bool runs_future(const Reached& executor, Object future) const;
   Object queue_of_feeder(Object thread) const;
@@ -56,8 +59,10 @@ struct Interpreter::Impl {
   bool identify(const snapshot::TaskRef& waiter, std::uint64_t futex, snapshot::Lock& lock) const;
   bool refine_gil(const snapshot::TaskRef& waiter, std::uint64_t futex, snapshot::Lock& lock) const;
   bool refine_import(const ThreadState& state, Pid pid, snapshot::Lock& lock) const;
-  bool refine_join(const ThreadState& state, Pid pid, const LockObject& found, std::uint64_t futex, snapshot::Lock& lock) const;
-  bool refine_parked(const ThreadState& state, Pid pid, std::uint64_t futex, snapshot::Lock& lock) const;
+  bool refine_join(const ThreadState& state, Pid pid, const LockObject& found, std::uint64_t futex,
+                   snapshot::Lock& lock) const;
+  bool refine_parked(const ThreadState& state, Pid pid, std::uint64_t futex,
+                     snapshot::Lock& lock) const;
   void refine_sem_lock(const LockObject& found, snapshot::Lock& lock) const;
   void set_owner(std::uint64_t ident, Pid pid, snapshot::Lock& lock) const;
   Object thread_with_lock(Object tstate_lock) const;
@@ -71,8 +76,8 @@ struct Interpreter::Impl {
   Reach reach;
   Object modules = 0;
   std::vector<ThreadState> states;
-  std::unordered_map<std::uint64_t, Tid> tids;              ///< by ident
-  std::unordered_map<std::uint64_t, LockObject> locks;      ///< by futex word
+  std::unordered_map<std::uint64_t, Tid> tids;          ///< by ident
+  std::unordered_map<std::uint64_t, LockObject> locks;  ///< by futex word
 };
 
 }  // namespace ipcdoctor::runtime::cpython

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cctype>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -121,7 +121,8 @@ const PythonThread* thread_named(const std::vector<PythonThread>& threads, std::
   return nullptr;
 }
 
-// Prints its own stack as "function|file|line", innermost first, in the line in which it then blocks.
+// Prints its own stack as "function|file|line", innermost first, in the line in which it then
+// blocks.
 constexpr const char* kDeep = R"(
 import os, sys, threading
 r, w = os.pipe()
@@ -330,14 +331,16 @@ TEST_P(EachPython, NamesLocksTheirOwnersAndQueues) {
   EXPECT_EQ(wanter->activity.object.name, "config_lock");
   EXPECT_THAT(holder->held_locks, testing::Contains(wanter->activity.object.address));
   snapshot::Lock lock;
-  ASSERT_TRUE(interpreter->refine_lock({program.pid(), wanter->tid}, futex_of(*space, wanter->tid), lock));
+  ASSERT_TRUE(
+      interpreter->refine_lock({program.pid(), wanter->tid}, futex_of(*space, wanter->tid), lock));
   EXPECT_EQ(lock.kind, snapshot::LockKind::PyLock);
   EXPECT_EQ(lock.name, "threading.Lock `config_lock`");
   EXPECT_FALSE(lock.checked);
   EXPECT_THAT(lock.likely_owners, testing::ElementsAre(owner));
 
   snapshot::Lock rlock;
-  ASSERT_TRUE(interpreter->refine_lock({program.pid(), rwanter->tid}, futex_of(*space, rwanter->tid), rlock));
+  ASSERT_TRUE(interpreter->refine_lock({program.pid(), rwanter->tid},
+                                       futex_of(*space, rwanter->tid), rlock));
   EXPECT_EQ(rlock.kind, snapshot::LockKind::PyRLock);
   EXPECT_EQ(rlock.name, "threading.RLock `owned`");
   EXPECT_EQ(rlock.ownership, snapshot::Ownership::Known);
@@ -406,7 +409,8 @@ TEST_P(EachPython, SaysWhichCallOfTheLibraryAThreadIsIn) {
   EXPECT_GT(numbers["sleeper"]["pid"], program.pid().value);
 }
 
-// The pages that a reading needs, with bytes of them changed: the reader must end, whatever it then says.
+// The pages that a reading needs, with bytes of them changed: the reader must end, whatever it then
+// says.
 TEST_P(EachPython, SurvivesTornAndHostileMemory) {
   const Program program(GetParam(), kLocks);
   (void)program.read_until_ready();
@@ -436,24 +440,28 @@ TEST_P(EachPython, SurvivesTornAndHostileMemory) {
       for (int i = 0; i < round % 8; ++i) {
         // Whole words too: swapped pointers make cycles and walks into other objects.
         const std::size_t at = (random() % 512) * 8;
-        const std::uint64_t value = random() % 2 == 0 ? address + random() % 4096 / 8 * 8 : random();
+        const std::uint64_t value =
+            random() % 2 == 0 ? address + random() % 4096 / 8 * 8 : random();
         std::memcpy(page.data() + at, &value, sizeof value);
       }
     }
     auto dir = linux::ProcDir::open(program.pid());
     ASSERT_TRUE(dir);
-    const linux::AddressSpace torn{program.pid(), std::move(*dir), space->maps, linux::ProcessMemory::from_pages(changed)};
+    const linux::AddressSpace torn{program.pid(), std::move(*dir), space->maps,
+                                   linux::ProcessMemory::from_pages(changed)};
     if (read_all(torn) > 0) ++understood;
   }
   EXPECT_GE(understood, 7U);  // at least the rounds in which nothing was changed
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(60));
 }
 
-INSTANTIATE_TEST_SUITE_P(Installed, EachPython, testing::ValuesIn(pythons()), [](const auto& python) {
-  std::string name;
-  for (const char c : python.param) name += std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Installed, EachPython, testing::ValuesIn(pythons()),
+                         [](const auto& python) {
+                           std::string name;
+                           for (const char c : python.param)
+                             name += std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
+                           return name;
+                         });
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(EachPython);
 
 }  // namespace ipcdoctor::runtime::cpython

@@ -116,52 +116,172 @@ Layout python_3_12() {
   return l;
 }
 
-constexpr std::uint64_t kMaxOffset = 1 << 20;  // no member of these structures is farther from its start
+constexpr std::uint64_t kMaxOffset =
+    1 << 20;  // no member of these structures is farther from its start
 
-// The debug offsets in their order after cookie, version and free_threaded; kSkip = not used here. Include/internal/
-// pycore_runtime.h (3.13) and pycore_debug_offsets.h (3.14, 3.15). "size" stands at the head of each structure.
+// The debug offsets in their order after cookie, version and free_threaded; kSkip = not used here.
+// Include/internal/ pycore_runtime.h (3.13) and pycore_debug_offsets.h (3.14, 3.15). "size" stands
+// at the head of each structure.
 using Member = std::uint64_t Layout::*;
 constexpr Member kSkip = nullptr;
 constexpr Member kOrder_3_13[] = {
     // runtime: size, finalizing, interpreters_head
-    kSkip, kSkip, &Layout::runtime_interpreters,
-    // interpreter: size, id, next, threads_head, gc, imports_modules, sysdict, builtins, ceval_gil, and the GIL's own struct:
+    kSkip,
+    kSkip,
+    &Layout::runtime_interpreters,
+    // interpreter: size, id, next, threads_head, gc, imports_modules, sysdict, builtins, ceval_gil,
+    // and the GIL's own struct:
     // start, enabled, locked, holder
-    kSkip, kSkip, &Layout::interp_next, &Layout::interp_threads, kSkip, &Layout::interp_modules, kSkip, kSkip,
-    &Layout::gil_in_interp, &Layout::interp_own_gil, kSkip, &Layout::gil_locked, &Layout::gil_holder,
-    // thread: size, prev, next, interp, current_frame, thread_id, native_thread_id, datastack_chunk, status
-    kSkip, kSkip, &Layout::thread_next, &Layout::thread_interp, &Layout::thread_frame, &Layout::thread_ident,
-    &Layout::thread_native_id, kSkip, kSkip,
+    kSkip,
+    kSkip,
+    &Layout::interp_next,
+    &Layout::interp_threads,
+    kSkip,
+    &Layout::interp_modules,
+    kSkip,
+    kSkip,
+    &Layout::gil_in_interp,
+    &Layout::interp_own_gil,
+    kSkip,
+    &Layout::gil_locked,
+    &Layout::gil_holder,
+    // thread: size, prev, next, interp, current_frame, thread_id, native_thread_id,
+    // datastack_chunk, status
+    kSkip,
+    kSkip,
+    &Layout::thread_next,
+    &Layout::thread_interp,
+    &Layout::thread_frame,
+    &Layout::thread_ident,
+    &Layout::thread_native_id,
+    kSkip,
+    kSkip,
     // frame: size, previous, executable, instr_ptr, localsplus, owner
-    kSkip, &Layout::frame_back, &Layout::frame_code, &Layout::frame_instr, &Layout::frame_locals, &Layout::frame_owner,
-    // code: size, filename, name, qualname, linetable, firstlineno, argcount, localsplusnames, localspluskinds, co_code_adaptive
-    kSkip, &Layout::code_filename, &Layout::code_name, &Layout::code_qualname, &Layout::code_line_table,
-    &Layout::code_first_line, kSkip, &Layout::code_local_names, kSkip, &Layout::code_instructions,
+    kSkip,
+    &Layout::frame_back,
+    &Layout::frame_code,
+    &Layout::frame_instr,
+    &Layout::frame_locals,
+    &Layout::frame_owner,
+    // code: size, filename, name, qualname, linetable, firstlineno, argcount, localsplusnames,
+    // localspluskinds, co_code_adaptive
+    kSkip,
+    &Layout::code_filename,
+    &Layout::code_name,
+    &Layout::code_qualname,
+    &Layout::code_line_table,
+    &Layout::code_first_line,
+    kSkip,
+    &Layout::code_local_names,
+    kSkip,
+    &Layout::code_instructions,
 };
 constexpr Member kOrder_3_14[] = {
-    kSkip, kSkip, &Layout::runtime_interpreters,
+    kSkip,
+    kSkip,
+    &Layout::runtime_interpreters,
     // threads_main comes after threads_head; code_object_generation, tlbc_generation at the end
-    kSkip, kSkip, &Layout::interp_next, &Layout::interp_threads, kSkip, kSkip, &Layout::interp_modules, kSkip, kSkip,
-    &Layout::gil_in_interp, &Layout::interp_own_gil, kSkip, &Layout::gil_locked, &Layout::gil_holder, kSkip, kSkip,
-    kSkip, kSkip, &Layout::thread_next, &Layout::thread_interp, &Layout::thread_frame, &Layout::thread_ident,
-    &Layout::thread_native_id, kSkip, kSkip,
+    kSkip,
+    kSkip,
+    &Layout::interp_next,
+    &Layout::interp_threads,
+    kSkip,
+    kSkip,
+    &Layout::interp_modules,
+    kSkip,
+    kSkip,
+    &Layout::gil_in_interp,
+    &Layout::interp_own_gil,
+    kSkip,
+    &Layout::gil_locked,
+    &Layout::gil_holder,
+    kSkip,
+    kSkip,
+    kSkip,
+    kSkip,
+    &Layout::thread_next,
+    &Layout::thread_interp,
+    &Layout::thread_frame,
+    &Layout::thread_ident,
+    &Layout::thread_native_id,
+    kSkip,
+    kSkip,
     // stackpointer, tlbc_index at the end
-    kSkip, &Layout::frame_back, &Layout::frame_code, &Layout::frame_instr, &Layout::frame_locals, &Layout::frame_owner,
-    kSkip, kSkip,
-    kSkip, &Layout::code_filename, &Layout::code_name, &Layout::code_qualname, &Layout::code_line_table,
-    &Layout::code_first_line, kSkip, &Layout::code_local_names, kSkip, &Layout::code_instructions,
+    kSkip,
+    &Layout::frame_back,
+    &Layout::frame_code,
+    &Layout::frame_instr,
+    &Layout::frame_locals,
+    &Layout::frame_owner,
+    kSkip,
+    kSkip,
+    kSkip,
+    &Layout::code_filename,
+    &Layout::code_name,
+    &Layout::code_qualname,
+    &Layout::code_line_table,
+    &Layout::code_first_line,
+    kSkip,
+    &Layout::code_local_names,
+    kSkip,
+    &Layout::code_instructions,
 };
 constexpr Member kOrder_3_15[] = {
-    kSkip, kSkip, &Layout::runtime_interpreters,
-    kSkip, kSkip, &Layout::interp_next, &Layout::interp_threads, kSkip, kSkip, &Layout::interp_modules, kSkip, kSkip,
-    &Layout::gil_in_interp, &Layout::interp_own_gil, kSkip, &Layout::gil_locked, &Layout::gil_holder, kSkip, kSkip,
-    // base_frame, last_profiled_frame come after current_frame; four more at the end, and err_stackitem's one
-    kSkip, kSkip, &Layout::thread_next, &Layout::thread_interp, &Layout::thread_frame, kSkip, kSkip, &Layout::thread_ident,
-    &Layout::thread_native_id, kSkip, kSkip, kSkip, kSkip, kSkip, kSkip, kSkip,
-    kSkip, &Layout::frame_back, &Layout::frame_code, &Layout::frame_instr, &Layout::frame_locals, &Layout::frame_owner,
-    kSkip, kSkip,
-    kSkip, &Layout::code_filename, &Layout::code_name, &Layout::code_qualname, &Layout::code_line_table,
-    &Layout::code_first_line, kSkip, &Layout::code_local_names, kSkip, &Layout::code_instructions,
+    kSkip,
+    kSkip,
+    &Layout::runtime_interpreters,
+    kSkip,
+    kSkip,
+    &Layout::interp_next,
+    &Layout::interp_threads,
+    kSkip,
+    kSkip,
+    &Layout::interp_modules,
+    kSkip,
+    kSkip,
+    &Layout::gil_in_interp,
+    &Layout::interp_own_gil,
+    kSkip,
+    &Layout::gil_locked,
+    &Layout::gil_holder,
+    kSkip,
+    kSkip,
+    // base_frame, last_profiled_frame come after current_frame; four more at the end, and
+    // err_stackitem's one
+    kSkip,
+    kSkip,
+    &Layout::thread_next,
+    &Layout::thread_interp,
+    &Layout::thread_frame,
+    kSkip,
+    kSkip,
+    &Layout::thread_ident,
+    &Layout::thread_native_id,
+    kSkip,
+    kSkip,
+    kSkip,
+    kSkip,
+    kSkip,
+    kSkip,
+    kSkip,
+    kSkip,
+    &Layout::frame_back,
+    &Layout::frame_code,
+    &Layout::frame_instr,
+    &Layout::frame_locals,
+    &Layout::frame_owner,
+    kSkip,
+    kSkip,
+    kSkip,
+    &Layout::code_filename,
+    &Layout::code_name,
+    &Layout::code_qualname,
+    &Layout::code_line_table,
+    &Layout::code_first_line,
+    kSkip,
+    &Layout::code_local_names,
+    kSkip,
+    &Layout::code_instructions,
 };
 
 std::span<const Member> order_of(int minor) {
@@ -204,11 +324,14 @@ Result<Layout> layout_from_debug_offsets(std::span<const std::uint64_t> words) {
   Layout l = recent_frames(minor);
   for (std::size_t i = 0; i < order.size(); ++i) {
     if (order[i] == kSkip) continue;
-    if (words[3 + i] >= kMaxOffset) return Error{Cause::Malformed, 0, "read the debug offsets of CPython " + name};
+    if (words[3 + i] >= kMaxOffset)
+      return Error{Cause::Malformed, 0, "read the debug offsets of CPython " + name};
     l.*order[i] = words[3 + i];
   }
-  // The offsets of the GIL are relative to the interpreter; ours to the GIL, which may be another interpreter's.
-  if (l.gil_locked < l.interp_own_gil || l.gil_holder < l.interp_own_gil || l.gil_locked - l.interp_own_gil > 4096) {
+  // The offsets of the GIL are relative to the interpreter; ours to the GIL, which may be another
+  // interpreter's.
+  if (l.gil_locked < l.interp_own_gil || l.gil_holder < l.interp_own_gil ||
+      l.gil_locked - l.interp_own_gil > 4096) {
     return Error{Cause::Malformed, 0, "read the GIL offsets of CPython " + name};
   }
   l.gil_locked -= l.interp_own_gil;

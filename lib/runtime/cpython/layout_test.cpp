@@ -14,11 +14,11 @@ std::vector<std::uint64_t> debug_offsets_of_3_13() {
   std::memcpy(words.data(), "xdebugpy", 8);
   words[1] = 0x030d00f0;
   const std::uint64_t rest[] = {
-      0x6e0d0, 600, 632,                                                                      // runtime
-      0x3f5c8, 7272, 7264, 7344, 7424, 7656, 7712, 7720, 16, 7752, 0, 7768, 7760,              // interpreter
-      296, 0, 8, 16, 72, 152, 160, 216, 36,                                                   // thread
-      88, 8, 0, 56, 72, 70,                                                                   // frame
-      200, 112, 120, 128, 136, 68, 52, 96, 104, 200,                                          // code
+      0x6e0d0, 600,  632,                                                           // runtime
+      0x3f5c8, 7272, 7264, 7344, 7424, 7656, 7712, 7720, 16,  7752, 0, 7768, 7760,  // interpreter
+      296,     0,    8,    16,   72,   152,  160,  216,  36,                        // thread
+      88,      8,    0,    56,   72,   70,                                          // frame
+      200,     112,  120,  128,  136,  68,   52,   96,   104, 200,                  // code
   };
   std::copy(std::begin(rest), std::end(rest), words.begin() + 3);
   return words;
@@ -51,7 +51,7 @@ TEST(Layout, ReadsDebugOffsetsOf313) {
   EXPECT_EQ(layout->frame_instr, 56U);
   EXPECT_EQ(layout->code_instructions, 200U);
   EXPECT_EQ(layout->gil_in_interp, 16U);
-  EXPECT_EQ(layout->gil_holder, 8U);   // within the GIL's own struct
+  EXPECT_EQ(layout->gil_holder, 8U);  // within the GIL's own struct
   EXPECT_EQ(layout->gil_locked, 16U);
 }
 

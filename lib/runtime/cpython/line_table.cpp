@@ -22,7 +22,8 @@ std::int64_t read_signed_varint(std::span<const std::uint8_t> table, std::size_t
   return (value & 1) != 0 ? -magnitude : magnitude;
 }
 
-// Big-endian groups of 6 bits; bit 6 says that more follow, bit 7 marks an entry's start. Used by co_exceptiontable.
+// Big-endian groups of 6 bits; bit 6 says that more follow, bit 7 marks an entry's start. Used by
+// co_exceptiontable.
 std::uint64_t read_big_varint(std::span<const std::uint8_t> table, std::size_t& at) {
   std::uint64_t value = 0;
   while (at < table.size()) {
@@ -34,7 +35,9 @@ std::uint64_t read_big_varint(std::span<const std::uint8_t> table, std::size_t& 
 }
 
 // A line that a table of a hostile target may have driven anywhere.
-int checked(std::int64_t line) { return line > 0 && line < 100'000'000 ? static_cast<int>(line) : 0; }
+int checked(std::int64_t line) {
+  return line > 0 && line < 100'000'000 ? static_cast<int>(line) : 0;
+}
 
 }  // namespace
 
@@ -49,7 +52,8 @@ int line_in_lnotab(std::span<const std::uint8_t> table, int first_line, std::uin
   return checked(line);
 }
 
-int line_in_linetable_3_10(std::span<const std::uint8_t> table, int first_line, std::uint64_t offset) {
+int line_in_linetable_3_10(std::span<const std::uint8_t> table, int first_line,
+                           std::uint64_t offset) {
   std::uint64_t end = 0;
   std::int64_t line = first_line;
   for (std::size_t i = 0; i + 1 < table.size(); i += 2) {
@@ -94,7 +98,8 @@ int line_in_locations(std::span<const std::uint8_t> table, int first_line, std::
   return 0;
 }
 
-std::optional<std::uint32_t> handler_depth(std::span<const std::uint8_t> table, std::uint64_t offset) {
+std::optional<std::uint32_t> handler_depth(std::span<const std::uint8_t> table,
+                                           std::uint64_t offset) {
   // Entries are sorted and do not overlap.
   for (std::size_t at = 0; at < table.size();) {
     const std::uint64_t start = 2 * read_big_varint(table, at);

@@ -5,7 +5,8 @@
 namespace ipcdoctor::runtime::cpython {
 namespace {
 
-// Modules/_threadmodule.c: {header 16, lock 16, weakrefs 24, char locked 32}; RLock {lock 16, owner 24, count 32}.
+// Modules/_threadmodule.c: {header 16, lock 16, weakrefs 24, char locked 32}; RLock {lock 16, owner
+// 24, count 32}.
 constexpr std::uint64_t kLock = 16, kRlockOwner = 24, kRlockCount = 32;
 constexpr std::uint64_t kLockLocked = 32;  // the char of a plain lock
 constexpr std::uint64_t kSemCount = 32;    // SemLock: times that this process acquired it
@@ -43,8 +44,8 @@ bool is_taken(const Objects& objects, const LockObject& lock) {
 }
 
 // A condition's wait() gives its lock back until it returns.
-bool given_back(const std::vector<PyFrame>& frames, const Frames& reader, const Objects& objects, const Types& types,
-                Object lock) {
+bool given_back(const std::vector<PyFrame>& frames, const Frames& reader, const Objects& objects,
+                const Types& types, Object lock) {
   for (const PyFrame& f : frames) {
     if (!f.library || f.code->name != "wait") continue;
     const Object self = reader.local(f, "self");
@@ -74,7 +75,8 @@ LockObject read_lock(const Objects& objects, const Types& types, Object object) 
     lock.futex = remote.word(object + kLock);
   } else if (type.name == "import lock") {
     lock.futex = minor <= 13 ? remote.word(objects.attribute(object, "wakeup") + kLock) : 0;
-    lock.owner = static_cast<std::uint64_t>(objects.integer(objects.attribute(object, "owner")).value_or(0));
+    lock.owner =
+        static_cast<std::uint64_t>(objects.integer(objects.attribute(object, "owner")).value_or(0));
   } else if (type.name == "io.Buffered" && minor <= 13) {
     lock.futex = remote.word(object + kBufferedLock);
     lock.owner = remote.word(object + kBufferedOwner);
@@ -82,8 +84,8 @@ LockObject read_lock(const Objects& objects, const Types& types, Object object) 
   return lock;
 }
 
-std::vector<LockObject> read_held_locks(const std::vector<PyFrame>& frames, const Frames& reader, const Objects& objects,
-                                        const Types& types) {
+std::vector<LockObject> read_held_locks(const std::vector<PyFrame>& frames, const Frames& reader,
+                                        const Objects& objects, const Types& types) {
   std::vector<LockObject> held;
   for (const PyFrame& f : frames) {
     for (std::uint32_t i = 0; i < f.live_stack; ++i) {
@@ -98,14 +100,16 @@ std::vector<LockObject> read_held_locks(const std::vector<PyFrame>& frames, cons
   return held;
 }
 
-LockObject find_lock_in_frames(const std::vector<PyFrame>& frames, std::uint64_t futex, const Frames& reader,
-                               const Objects& objects, const Types& types) {
+LockObject find_lock_in_frames(const std::vector<PyFrame>& frames, std::uint64_t futex,
+                               const Frames& reader, const Objects& objects, const Types& types) {
   for (std::size_t n = 0; n < std::min(frames.size(), kSearchedFrames); ++n) {
     const PyFrame& f = frames[n];
     const std::uint64_t slots = f.code->locals.size() + f.stack_size;
     for (std::uint64_t i = 0; i < slots; ++i) {
-      // A slot above the live ones may be stale: what it points at must look like a lock with this very futex.
-      const std::uint64_t at = i < f.code->locals.size() ? f.locals + 8 * i : f.stack + 8 * (i - f.code->locals.size());
+      // A slot above the live ones may be stale: what it points at must look like a lock with this
+      // very futex.
+      const std::uint64_t at =
+          i < f.code->locals.size() ? f.locals + 8 * i : f.stack + 8 * (i - f.code->locals.size());
       Object object = objects.through_cell(reader.slot(at));
       if (const Object self = objects.bound_self(object); self != 0) object = self;
       const LockObject lock = read_lock(objects, types, object);

@@ -12,22 +12,25 @@ namespace ipcdoctor::runtime::cpython {
 /// An object whose waiters sleep on a futex of its own.
 struct LockObject {
   Object object = 0;
-  std::string_view type;         ///< threading.Lock, threading.RLock, multiprocessing.SemLock, io.Buffered, queue.SimpleQueue
-  std::uint64_t futex = 0;       ///< the word, in the target's memory
-  std::uint64_t owner = 0;       ///< ident of the owner, where the type stores one and it is held now; else 0
+  std::string_view type;    ///< threading.Lock, threading.RLock, multiprocessing.SemLock,
+                            ///< io.Buffered, queue.SimpleQueue
+  std::uint64_t futex = 0;  ///< the word, in the target's memory
+  std::uint64_t owner =
+      0;  ///< ident of the owner, where the type stores one and it is held now; else 0
 };
 
 /// Reads an object as a lock; `futex` 0 = it is none, or it has not been allocated.
 LockObject read_lock(const Objects& objects, const Types& types, Object object);
 
-/// The locks that enclosing `with` statements of these frames hold: an entered statement keeps its lock's bound __exit__
-/// on the value stack below the depth that its handler unwinds to. Condition objects and multiprocessing locks are
-/// followed to the lock inside.
-std::vector<LockObject> read_held_locks(const std::vector<PyFrame>& frames, const Frames& reader, const Objects& objects,
-                                        const Types& types);
+/// The locks that enclosing `with` statements of these frames hold: an entered statement keeps its
+/// lock's bound __exit__ on the value stack below the depth that its handler unwinds to. Condition
+/// objects and multiprocessing locks are followed to the lock inside.
+std::vector<LockObject> read_held_locks(const std::vector<PyFrame>& frames, const Frames& reader,
+                                        const Objects& objects, const Types& types);
 
-/// The lock of that futex word among what the frames refer to: locals and value stacks. object 0 = not there.
-LockObject find_lock_in_frames(const std::vector<PyFrame>& frames, std::uint64_t futex, const Frames& reader,
-                               const Objects& objects, const Types& types);
+/// The lock of that futex word among what the frames refer to: locals and value stacks. object 0 =
+/// not there.
+LockObject find_lock_in_frames(const std::vector<PyFrame>& frames, std::uint64_t futex,
+                               const Frames& reader, const Objects& objects, const Types& types);
 
 }  // namespace ipcdoctor::runtime::cpython

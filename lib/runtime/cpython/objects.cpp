@@ -6,15 +6,15 @@
 namespace ipcdoctor::runtime::cpython {
 namespace {
 
-constexpr std::uint64_t kInlineValues = 1 << 2;    // Py_TPFLAGS_INLINE_VALUES, 3.13
-constexpr std::uint64_t kManagedDict = 1 << 4;     // Py_TPFLAGS_MANAGED_DICT, 3.11 and later
+constexpr std::uint64_t kInlineValues = 1 << 2;  // Py_TPFLAGS_INLINE_VALUES, 3.13
+constexpr std::uint64_t kManagedDict = 1 << 4;   // Py_TPFLAGS_MANAGED_DICT, 3.11 and later
 constexpr std::uint64_t kLongSubclass = 1 << 24;
 constexpr std::uint64_t kListSubclass = 1 << 25;
 constexpr std::uint64_t kTupleSubclass = 1 << 26;
 constexpr std::uint64_t kBytesSubclass = 1 << 27;
 constexpr std::uint64_t kUnicodeSubclass = 1 << 28;
 constexpr std::uint64_t kDictSubclass = 1 << 29;
-constexpr std::size_t kMaxEntries = 1 << 16;       // of one dict
+constexpr std::size_t kMaxEntries = 1 << 16;  // of one dict
 
 void append_utf8(std::string& text, std::uint32_t c) {
   if (c < 0x80) {
@@ -67,21 +67,25 @@ bool Objects::is_a(Object object, std::string_view name) const {
 
 std::optional<std::string> Objects::string(Object object, std::size_t limit) const {
   const Object type = type_of(object);
-  if (type == 0 || (remote_.word(type + layout_.type_flags) & kUnicodeSubclass) == 0) return std::nullopt;
+  if (type == 0 || (remote_.word(type + layout_.type_flags) & kUnicodeSubclass) == 0)
+    return std::nullopt;
   const std::uint64_t length = remote_.word(object + layout_.string_length);
   const std::uint32_t state = remote_.get<std::uint32_t>(object + layout_.string_state);
   const std::uint32_t width = (state >> 2) & 7;
   const bool compact = (state & 32) != 0;
   const bool ascii = (state & 64) != 0;
-  if (!compact || (width != 1 && width != 2 && width != 4) || length > (1U << 30)) return std::nullopt;
+  if (!compact || (width != 1 && width != 2 && width != 4) || length > (1U << 30))
+    return std::nullopt;
   const std::size_t n = std::min<std::size_t>(length, limit);
-  const auto data = remote_.bytes(object + (ascii ? layout_.string_ascii : layout_.string_compact), n * width);
+  const auto data =
+      remote_.bytes(object + (ascii ? layout_.string_ascii : layout_.string_compact), n * width);
   if (data.size() != n * width) return std::nullopt;
   if (ascii) return std::string(data.begin(), data.end());
   std::string text;
   for (std::size_t i = 0; i < n; ++i) {
     std::uint32_t c = 0;
-    for (std::uint32_t b = 0; b < width; ++b) c |= static_cast<std::uint32_t>(data[i * width + b]) << (8 * b);
+    for (std::uint32_t b = 0; b < width; ++b)
+      c |= static_cast<std::uint32_t>(data[i * width + b]) << (8 * b);
     append_utf8(text, c);
   }
   return text;
@@ -89,7 +93,8 @@ std::optional<std::string> Objects::string(Object object, std::size_t limit) con
 
 std::optional<std::int64_t> Objects::integer(Object object) const {
   const Object type = type_of(object);
-  if (type == 0 || (remote_.word(type + layout_.type_flags) & kLongSubclass) == 0) return std::nullopt;
+  if (type == 0 || (remote_.word(type + layout_.type_flags) & kLongSubclass) == 0)
+    return std::nullopt;
   std::uint64_t digits = 0;
   bool negative = false;
   if (layout_.minor >= 12) {
@@ -107,7 +112,8 @@ std::optional<std::int64_t> Objects::integer(Object object) const {
   }
   std::uint64_t value = 0;
   for (std::uint64_t i = 0; i < digits; ++i) {
-    value |= static_cast<std::uint64_t>(remote_.get<std::uint32_t>(object + 24 + 4 * i)) << (30 * i);
+    value |= static_cast<std::uint64_t>(remote_.get<std::uint32_t>(object + 24 + 4 * i))
+             << (30 * i);
   }
   const auto signed_value = static_cast<std::int64_t>(value);
   if (signed_value < 0) return std::nullopt;
@@ -116,7 +122,8 @@ std::optional<std::int64_t> Objects::integer(Object object) const {
 
 std::optional<std::vector<std::uint8_t>> Objects::bytes(Object object, std::size_t limit) const {
   const Object type = type_of(object);
-  if (type == 0 || (remote_.word(type + layout_.type_flags) & kBytesSubclass) == 0) return std::nullopt;
+  if (type == 0 || (remote_.word(type + layout_.type_flags) & kBytesSubclass) == 0)
+    return std::nullopt;
   const std::uint64_t length = remote_.word(object + 16);
   if (length > limit) return std::nullopt;
   auto data = remote_.bytes(object + 32, length);
@@ -150,14 +157,16 @@ Objects::Keys Objects::keys_of(std::uint64_t keys) const {
   const auto log2_index_bytes = remote_.get<std::uint8_t>(keys + 9);
   const auto kind = remote_.get<std::uint8_t>(keys + 10);
   const std::uint64_t used = remote_.word(keys + 24);
-  if (log2_size > 30 || log2_index_bytes > 33 || kind > 2 || used > (std::uint64_t{1} << log2_size)) return out;
+  if (log2_size > 30 || log2_index_bytes > 33 || kind > 2 || used > (std::uint64_t{1} << log2_size))
+    return out;
   out.entries = keys + 32 + (std::uint64_t{1} << log2_index_bytes);
   out.count = std::min<std::uint64_t>(used, kMaxEntries);
   out.general = kind == 0;
   return out;
 }
 
-void Objects::each_split(const Keys& keys, std::uint64_t values, const std::function<bool(Object, Object)>& visit,
+void Objects::each_split(const Keys& keys, std::uint64_t values,
+                         const std::function<bool(Object, Object)>& visit,
                          std::size_t limit) const {
   const std::uint64_t stride = keys.general ? 24 : 16;
   for (std::size_t i = 0; i < std::min(keys.count, limit); ++i) {
@@ -167,7 +176,8 @@ void Objects::each_split(const Keys& keys, std::uint64_t values, const std::func
   }
 }
 
-void Objects::each_entry(Object dict, const std::function<bool(Object, Object)>& visit, std::size_t limit) const {
+void Objects::each_entry(Object dict, const std::function<bool(Object, Object)>& visit,
+                         std::size_t limit) const {
   const Object type = type_of(dict);
   if (type == 0 || (remote_.word(type + layout_.type_flags) & kDictSubclass) == 0) return;
   const Keys keys = keys_of(remote_.pointer(dict + 32));
@@ -184,7 +194,8 @@ void Objects::each_entry(Object dict, const std::function<bool(Object, Object)>&
 
 std::optional<std::int64_t> Objects::dict_size(Object dict) const {
   const Object type = type_of(dict);
-  if (type == 0 || (remote_.word(type + layout_.type_flags) & kDictSubclass) == 0) return std::nullopt;
+  if (type == 0 || (remote_.word(type + layout_.type_flags) & kDictSubclass) == 0)
+    return std::nullopt;
   return remote_.get<std::int64_t>(dict + 16);
 }
 
@@ -198,7 +209,8 @@ Object Objects::entry(Object dict, std::string_view key) const {
   return found;
 }
 
-void Objects::each_value(Object object, const std::function<bool(Object, Object)>& visit, std::size_t limit) const {
+void Objects::each_value(Object object, const std::function<bool(Object, Object)>& visit,
+                         std::size_t limit) const {
   const Object type = type_of(object);
   if (type == 0) return;
   const std::uint64_t flags = remote_.word(type + layout_.type_flags);
@@ -206,7 +218,8 @@ void Objects::each_value(Object object, const std::function<bool(Object, Object)
   if (layout_.minor <= 10 || (flags & kManagedDict) == 0) {
     std::int64_t at = offset;
     if (at < 0 && layout_.minor <= 11) return;  // variable-size types: none of ours
-    if (at > 0 && at < 4096) each_entry(remote_.pointer(object + static_cast<std::uint64_t>(at)), visit, limit);
+    if (at > 0 && at < 4096)
+      each_entry(remote_.pointer(object + static_cast<std::uint64_t>(at)), visit, limit);
     return;
   }
   const std::uint64_t cached = remote_.pointer(type + layout_.cached_keys);
@@ -223,7 +236,8 @@ void Objects::each_value(Object object, const std::function<bool(Object, Object)
   if (word != 0) return each_entry(word, visit, limit);
   const std::uint64_t size = remote_.word(type + 32);  // tp_basicsize
   if ((flags & kInlineValues) == 0 || size > 4096) return;
-  if (remote_.get<std::uint8_t>(object + size + 3) == 1) each_split(keys_of(cached), object + size + 8, visit, limit);
+  if (remote_.get<std::uint8_t>(object + size + 3) == 1)
+    each_split(keys_of(cached), object + size + 8, visit, limit);
 }
 
 Object Objects::attribute(Object object, std::string_view name) const {
@@ -239,7 +253,8 @@ Object Objects::attribute(Object object, std::string_view name) const {
   return found;
 }
 
-void Objects::each_attribute(Object object, const std::function<bool(std::string_view, Object)>& visit,
+void Objects::each_attribute(Object object,
+                             const std::function<bool(std::string_view, Object)>& visit,
                              std::size_t limit) const {
   each_value(
       object,
@@ -292,7 +307,8 @@ std::vector<Object> Objects::items(Object object, std::size_t limit) const {
 }
 
 std::vector<Object> Objects::deque_items(Object object, std::size_t limit) const {
-  // Modules/_collectionsmodule.c: ob_size 16, leftblock 24, leftindex 40; a block is {left, 64 items, right}.
+  // Modules/_collectionsmodule.c: ob_size 16, leftblock 24, leftindex 40; a block is {left, 64
+  // items, right}.
   constexpr std::uint64_t kBlock = 64;
   const std::size_t n = std::min<std::size_t>(remote_.word(object + 16), limit);
   std::uint64_t block = remote_.pointer(object + 24);
@@ -338,7 +354,8 @@ std::string Objects::function_name(Object callable) const {
   Object function = callable;
   if (type == "method") function = remote_.pointer(callable + 16);
   if (type_name(function) != "function") return {};
-  // func_name: PyFunctionObject {func_code 16, func_globals 24, func_defaults .., func_name} up to 3.9; then globals first.
+  // func_name: PyFunctionObject {func_code 16, func_globals 24, func_defaults .., func_name} up
+  // to 3.9; then globals first.
   const std::uint64_t at = layout_.minor <= 9 ? 64 : 32;
   return string(remote_.pointer(function + at), 128).value_or(std::string());
 }

@@ -16,8 +16,9 @@ namespace ipcdoctor::runtime::cpython {
 /// An object of the target by its address; 0 = none.
 using Object = std::uint64_t;
 
-/// Reads Python objects of a target: types, names, attributes, sizes. Never the values of a program's own data: strings are
-/// read only where they are names (attributes, types, files, threads).
+/// Reads Python objects of a target: types, names, attributes, sizes. Never the values of a
+/// program's own data: strings are read only where they are names (attributes, types, files,
+/// threads).
 class Objects {
  public:
   Objects(Remote remote, const Layout& layout) : remote_(remote), layout_(layout) {}
@@ -26,7 +27,8 @@ class Objects {
   const Remote& remote() const { return remote_; }
 
   Object type_of(Object object) const { return object == 0 ? 0 : remote_.pointer(object + 8); }
-  /// "threading.Lock" types have "_thread.lock"; a class statement gives "Queue" without its module.
+  /// "threading.Lock" types have "_thread.lock"; a class statement gives "Queue" without its
+  /// module.
   std::string type_name(Object object) const;
   /// type_name without the module.
   std::string class_name(Object object) const;
@@ -40,15 +42,18 @@ class Objects {
   std::optional<std::int64_t> integer(Object object) const;
   std::optional<std::vector<std::uint8_t>> bytes(Object object, std::size_t limit = 1 << 20) const;
 
-  /// The attribute in the instance itself (its dict or inline values); 0 if it has none of that name.
+  /// The attribute in the instance itself (its dict or inline values); 0 if it has none of that
+  /// name.
   Object attribute(Object object, std::string_view name) const;
   /// All attributes of the instance, at most `limit`.
-  void each_attribute(Object object, const std::function<bool(std::string_view, Object)>& visit, std::size_t limit = 256) const;
+  void each_attribute(Object object, const std::function<bool(std::string_view, Object)>& visit,
+                      std::size_t limit = 256) const;
 
   /// The entry of a dict with str keys.
   Object entry(Object dict, std::string_view key) const;
   /// Entries of a dict until visit returns false; key may be any object.
-  void each_entry(Object dict, const std::function<bool(Object, Object)>& visit, std::size_t limit = 4096) const;
+  void each_entry(Object dict, const std::function<bool(Object, Object)>& visit,
+                  std::size_t limit = 4096) const;
   std::optional<std::int64_t> dict_size(Object dict) const;
 
   /// The items of a list, tuple, set or deque, at most `limit`; empty for anything else.
@@ -66,11 +71,13 @@ class Objects {
   struct Keys {
     std::uint64_t entries = 0;
     std::size_t count = 0;
-    bool general = false;   ///< entries of {hash, key, value}, else {key, value}
+    bool general = false;  ///< entries of {hash, key, value}, else {key, value}
   };
   Keys keys_of(std::uint64_t keys) const;
-  void each_value(Object object, const std::function<bool(Object, Object)>& visit, std::size_t limit) const;
-  void each_split(const Keys& keys, std::uint64_t values, const std::function<bool(Object, Object)>& visit, std::size_t limit) const;
+  void each_value(Object object, const std::function<bool(Object, Object)>& visit,
+                  std::size_t limit) const;
+  void each_split(const Keys& keys, std::uint64_t values,
+                  const std::function<bool(Object, Object)>& visit, std::size_t limit) const;
   bool key_is(Object key, std::string_view name) const;
   std::vector<Object> deque_items(Object object, std::size_t limit) const;
   std::vector<Object> set_items(Object object, std::size_t limit) const;
@@ -78,7 +85,8 @@ class Objects {
   Remote remote_;
   Layout layout_;
   mutable std::unordered_map<Object, std::string> type_names_;
-  mutable std::unordered_map<Object, std::string> key_names_;   ///< interned names are met again and again
+  mutable std::unordered_map<Object, std::string>
+      key_names_;  ///< interned names are met again and again
 };
 
 }  // namespace ipcdoctor::runtime::cpython

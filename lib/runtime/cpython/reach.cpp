@@ -3,7 +3,7 @@
 namespace ipcdoctor::runtime::cpython {
 namespace {
 
-constexpr std::size_t kMaxItems = 64;       // of one container or instance
+constexpr std::size_t kMaxItems = 64;  // of one container or instance
 constexpr int kMaxDepth = 5;
 
 std::string member(const std::string& of, std::string_view name) {
@@ -71,7 +71,8 @@ void Reach::follow(const Pending& from) {
   if (type.role == Role::Container) {
     const auto flags = objects_->dict_size(from.object);
     if (!flags) {
-      for (const Object item : objects_->items(from.object, kMaxItems)) push(item, from.name, depth);
+      for (const Object item : objects_->items(from.object, kMaxItems))
+        push(item, from.name, depth);
       return;
     }
     return objects_->each_entry(
@@ -82,8 +83,10 @@ void Reach::follow(const Pending& from) {
         },
         kMaxItems);
   }
-  if (type.name == "io.TextIOWrapper") return push(objects_->remote().pointer(from.object + 32), from.name, depth);
-  if (type.name == "weakref") return push(objects_->remote().pointer(from.object + 16), from.name, depth);
+  if (type.name == "io.TextIOWrapper")
+    return push(objects_->remote().pointer(from.object + 32), from.name, depth);
+  if (type.name == "weakref")
+    return push(objects_->remote().pointer(from.object + 16), from.name, depth);
   objects_->each_attribute(
       from.object,
       [&](std::string_view name, Object value) {

@@ -13,15 +13,17 @@ namespace ipcdoctor::runtime::cpython {
 /// An object of the standard library that was reached, and how.
 struct Reached {
   Object object = 0;
-  std::string_view type;   ///< as in objects.md
-  std::string name;        ///< "jobs", "self.jobs", "jobs._rlock"; "" if only the library's own frames refer to it
+  std::string_view type;  ///< as in objects.md
+  std::string name;  ///< "jobs", "self.jobs", "jobs._rlock"; "" if only the library's own frames
+                     ///< refer to it
 };
 
-/// Walks from frames' locals and user modules' globals through containers and attributes, breadth first, within a budget.
-/// Objects that user code names come first and keep that name.
+/// Walks from frames' locals and user modules' globals through containers and attributes, breadth
+/// first, within a budget. Objects that user code names come first and keep that name.
 class Reach {
  public:
-  Reach(const Objects& objects, const Types& types, const Frames& frames) : objects_(&objects), types_(&types), frames_(&frames) {}
+  Reach(const Objects& objects, const Types& types, const Frames& frames)
+      : objects_(&objects), types_(&types), frames_(&frames) {}
 
   /// Adds what these frames of a thread refer to; its user frames and their modules first.
   void add_user_roots(const std::vector<PyFrame>& thread);

@@ -14,7 +14,8 @@ std::optional<std::uint64_t> Interpreter::Impl::futex_of(Tid tid) const {
   return std::strtoull(line->c_str() + 4, nullptr, 16);
 }
 
-Object Interpreter::Impl::local_of(const ThreadState& state, std::string_view function, std::string_view name) const {
+Object Interpreter::Impl::local_of(const ThreadState& state, std::string_view function,
+                                   std::string_view name) const {
   for (const PyFrame& f : state.frames) {
     if (f.library && f.code->name == function) return frames.local(f, name);
   }
@@ -22,13 +23,15 @@ Object Interpreter::Impl::local_of(const ThreadState& state, std::string_view fu
 }
 
 // The object of that type that has this thread in one of the attributes.
-Object Interpreter::Impl::object_with_thread(std::string_view type, std::initializer_list<std::string_view> attributes,
+Object Interpreter::Impl::object_with_thread(std::string_view type,
+                                             std::initializer_list<std::string_view> attributes,
                                              const ThreadState& state) const {
   for (const Reached& r : reach.all()) {
     if (!r.type.starts_with(type)) continue;
     for (const std::string_view attribute : attributes) {
       const Object thread = objects.attribute(r.object, attribute);
-      const auto ident = thread == 0 ? std::nullopt : objects.integer(objects.attribute(thread, "_ident"));
+      const auto ident =
+          thread == 0 ? std::nullopt : objects.integer(objects.attribute(thread, "_ident"));
       if (ident && static_cast<std::uint64_t>(*ident) == state.ident) return r.object;
     }
   }
@@ -38,7 +41,8 @@ Object Interpreter::Impl::object_with_thread(std::string_view type, std::initial
 Object Interpreter::Impl::queue_of_feeder(Object thread) const {
   if (thread == 0) return 0;
   for (const Reached& r : reach.all()) {
-    const bool queue = r.type == "multiprocessing.Queue" || r.type == "multiprocessing.JoinableQueue";
+    const bool queue =
+        r.type == "multiprocessing.Queue" || r.type == "multiprocessing.JoinableQueue";
     if (queue && objects.attribute(r.object, "_thread") == thread) return r.object;
   }
   return 0;
@@ -47,31 +51,41 @@ Object Interpreter::Impl::queue_of_feeder(Object thread) const {
 // Goes from the object that the frame has to the one that objects.md promises.
 void Interpreter::Impl::complete_activity(const ThreadState& state, Doing& doing) const {
   const std::string_view call = doing.call;
-  const auto referent = [&](Object weak) { return types.is(weak, "weakref") ? remote.pointer(weak + 16) : weak; };
+  const auto referent = [&](Object weak) {
+    return types.is(weak, "weakref") ? remote.pointer(weak + 16) : weak;
+  };
   if (call == "Pool.get" && types.is(doing.object, "Pool.result")) {
     doing.object = objects.attribute(doing.object, "_pool");
   } else if (call.starts_with("Pool.") && call.ends_with("_handler")) {
-    doing.object = object_with_thread("multiprocessing.Pool", {"_worker_handler", "_task_handler", "_result_handler"}, state);
-  } else if (call == "Executor.worker.get" && !types.of(doing.object).name.starts_with("multiprocessing.")) {
+    doing.object = object_with_thread(
+        "multiprocessing.Pool", {"_worker_handler", "_task_handler", "_result_handler"}, state);
+  } else if (call == "Executor.worker.get" &&
+             !types.of(doing.object).name.starts_with("multiprocessing.")) {
     doing.object = referent(local_of(state, "_worker", "executor_reference"));
   } else if (call == "Executor.manager") {
-    doing.object = types.is(doing.object, "Executor.manager") ? referent(objects.attribute(doing.object, "executor_reference")) : 0;
+    doing.object = types.is(doing.object, "Executor.manager")
+                       ? referent(objects.attribute(doing.object, "executor_reference"))
+                       : 0;
   } else if (call.starts_with("multiprocessing.Queue.feed")) {
     doing.object = object_with_thread("multiprocessing.", {"_thread"}, state);
-  } else if (call == "multiprocessing.exit.queue" || (call == "multiprocessing.Queue.join_thread" && types.is(doing.object, "weakref"))) {
+  } else if (call == "multiprocessing.exit.queue" ||
+             (call == "multiprocessing.Queue.join_thread" && types.is(doing.object, "weakref"))) {
     doing.object = queue_of_feeder(referent(doing.object));
   }
 }
 
 // Whether the executor has this future among what it still has to do or is doing.
 bool Interpreter::Impl::runs_future(const Reached& executor, Object future) const {
-  const auto is_of = [&](Object item) { return item != 0 && objects.attribute(item, "future") == future; };
+  const auto is_of = [&](Object item) {
+    return item != 0 && objects.attribute(item, "future") == future;
+  };
   bool found = false;
   if (executor.type == "ProcessPoolExecutor") {
-    objects.each_entry(objects.attribute(executor.object, "_pending_work_items"), [&](Object, Object item) {
-      found = is_of(item);
-      return !found;
-    });
+    objects.each_entry(objects.attribute(executor.object, "_pending_work_items"),
+                       [&](Object, Object item) {
+                         found = is_of(item);
+                         return !found;
+                       });
     return found;
   }
   for (const ThreadState& state : states) {
@@ -85,21 +99,25 @@ bool Interpreter::Impl::runs_future(const Reached& executor, Object future) cons
   return std::ranges::any_of(waiting, is_of);
 }
 
-void Interpreter::Impl::add_details(const ThreadState& state, const Doing& doing, snapshot::RuntimeObject& object) const {
+void Interpreter::Impl::add_details(const ThreadState& state, const Doing& doing,
+                                    snapshot::RuntimeObject& object) const {
   if (!doing.detail.empty()) object.texts["method"] = escape_untrusted(doing.detail);
   if (doing.call == "Manager.call") {
-    const auto fd = objects.integer(objects.attribute(local_of(state, "_callmethod", "conn"), "_handle"));
+    const auto fd =
+        objects.integer(objects.attribute(local_of(state, "_callmethod", "conn"), "_handle"));
     if (fd && *fd >= 0) object.numbers["socket_fd"] = *fd;
   }
   if (doing.call == "Executor.result" && doing.object != 0) {
     for (const Reached& r : reach.all()) {
       const bool executor = r.type == "ThreadPoolExecutor" || r.type == "ProcessPoolExecutor";
-      if (executor && runs_future(r, doing.object)) object.numbers["executor"] = static_cast<std::int64_t>(r.object);
+      if (executor && runs_future(r, doing.object))
+        object.numbers["executor"] = static_cast<std::int64_t>(r.object);
     }
   }
   if (doing.call.starts_with("socketserver.")) {
     for (const ThreadState& other : states) {
-      if (other.tid.value != 0 && local_of(other, "serve_forever", "self") == doing.object && doing.object != 0) {
+      if (other.tid.value != 0 && local_of(other, "serve_forever", "self") == doing.object &&
+          doing.object != 0) {
         object.numbers["serving_tid"] = other.tid.value;
       }
     }
@@ -109,8 +127,10 @@ void Interpreter::Impl::add_details(const ThreadState& state, const Doing& doing
     const Object result = frames.local(f, "self");
     if (!types.is(result, "Pool.result")) continue;
     object.texts["result"] = escape_untrusted(objects.class_name(result));
-    if (const auto job = objects.integer(objects.attribute(result, "_job"))) object.numbers["job"] = *job;
-    if (const auto left = objects.integer(objects.attribute(result, "_number_left"))) object.numbers["remaining"] = *left;
+    if (const auto job = objects.integer(objects.attribute(result, "_job")))
+      object.numbers["job"] = *job;
+    if (const auto left = objects.integer(objects.attribute(result, "_number_left")))
+      object.numbers["remaining"] = *left;
     break;
   }
 }
@@ -131,7 +151,11 @@ snapshot::Activity Interpreter::Impl::describe_activity(ThreadState& state) cons
       // The class that wraps it, if that was reached, tells a Lock from a Semaphore.
       const bool recursive = remote.get<int>(lock.object + 40) == 0;
       const bool mutex = remote.get<int>(lock.object + 36) == 1;
-      doing.call = std::string("multiprocessing.") + (recursive ? "RLock" : mutex ? "Lock" : "Semaphore") + ".acquire";
+      doing.call = std::string("multiprocessing.") +
+                   (recursive ? "RLock"
+                    : mutex   ? "Lock"
+                              : "Semaphore") +
+                   ".acquire";
     }
   }
   activity.call = doing.call;
@@ -142,10 +166,12 @@ snapshot::Activity Interpreter::Impl::describe_activity(ThreadState& state) cons
   }
   if (activity.object.type == "multiprocessing.SemLock") {
     activity.object.type = activity.call.substr(0, activity.call.rfind('.'));
-    if (activity.object.name.ends_with("._semlock")) activity.object.name.resize(activity.object.name.size() - 9);
+    if (activity.object.name.ends_with("._semlock"))
+      activity.object.name.resize(activity.object.name.size() - 9);
   }
   add_details(state, doing, activity.object);
-  if (activity.call == "Pool.get" && activity.object.type.empty()) activity.object.type = "multiprocessing.Pool";
+  if (activity.call == "Pool.get" && activity.object.type.empty())
+    activity.object.type = "multiprocessing.Pool";
   return activity;
 }
 

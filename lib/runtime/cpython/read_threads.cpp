@@ -13,15 +13,20 @@ constexpr std::size_t kAllObjects = 4000;
 constexpr std::size_t kMaxDescribed = 512;
 constexpr std::size_t kMaxAllFrames = 200'000;  // of all threads of a process
 
-// Objects that tell nothing by themselves: those inside others of the library, and what only the library's frames name.
+// Objects that tell nothing by themselves: those inside others of the library, and what only the
+// library's frames name.
 bool is_part(const Reached& r) {
-  if (r.type == "multiprocessing.SemLock" || r.type == "multiprocessing.Process" || r.type == "threading.Thread") return false;
+  if (r.type == "multiprocessing.SemLock" || r.type == "multiprocessing.Process" ||
+      r.type == "threading.Thread")
+    return false;
   if (r.name.find("._") != std::string::npos) return true;
-  const bool whole = r.type == "multiprocessing.Pool" || r.type.ends_with("Executor") || r.type.ends_with("Queue");
+  const bool whole =
+      r.type == "multiprocessing.Pool" || r.type.ends_with("Executor") || r.type.ends_with("Queue");
   return r.name.empty() && !whole;
 }
 
-// Where the semaphore's word is in shared memory: the same for all processes that map it (snapshot::PageId).
+// Where the semaphore's word is in shared memory: the same for all processes that map it
+// (snapshot::PageId).
 void add_page(const std::vector<linux::Mapping>& maps, snapshot::RuntimeObject& object) {
   const auto handle = object.numbers.find("handle");
   if (handle == object.numbers.end()) return;
@@ -30,7 +35,8 @@ void add_page(const std::vector<linux::Mapping>& maps, snapshot::RuntimeObject& 
   if (mapping == nullptr || !mapping->shared) return;
   object.numbers["page_dev"] = static_cast<std::int64_t>(mapping->dev);
   object.numbers["page_ino"] = static_cast<std::int64_t>(mapping->ino);
-  object.numbers["page_offset"] = static_cast<std::int64_t>(address - mapping->start + mapping->offset);
+  object.numbers["page_offset"] =
+      static_cast<std::int64_t>(address - mapping->start + mapping->offset);
 }
 
 void mark_inherited(const std::vector<PyFrame>& frames, std::vector<snapshot::Frame>& out) {
@@ -56,7 +62,8 @@ void Interpreter::Impl::read_states(std::span<const NativeThread> native) {
     ThreadState state;
     state.address = address;
     state.ident = remote.word(address + l.thread_ident);
-    const std::uint64_t native_id = l.thread_native_id == 0 ? 0 : remote.word(address + l.thread_native_id);
+    const std::uint64_t native_id =
+        l.thread_native_id == 0 ? 0 : remote.word(address + l.thread_native_id);
     state.tid = match_thread(remote, space.maps, native, state.ident, native_id);
     state.frames = frames.read(address, std::min(budget, kMaxFrames));
     budget -= state.frames.size();
@@ -68,7 +75,8 @@ void Interpreter::Impl::read_states(std::span<const NativeThread> native) {
 // What user code names is followed first, so that it keeps its names and its share of the budget.
 void Interpreter::Impl::reach_objects() {
   for (const ThreadState& state : states) reach.add_user_roots(state.frames);
-  if (const Object main = objects.entry(modules, "__main__"); main != 0) reach.add_module(remote.pointer(main + 16));
+  if (const Object main = objects.entry(modules, "__main__"); main != 0)
+    reach.add_module(remote.pointer(main + 16));
   reach.add_root(module_global(objects, modules, "sys", "stdout"), "sys.stdout");
   reach.add_root(module_global(objects, modules, "sys", "stderr"), "sys.stderr");
   reach.walk(kUserObjects);
@@ -89,12 +97,14 @@ void Interpreter::Impl::index_locks() {
   }
 }
 
-Result<std::vector<PythonThread>> Interpreter::Impl::read_threads(std::span<const NativeThread> native) {
+Result<std::vector<PythonThread>> Interpreter::Impl::read_threads(
+    std::span<const NativeThread> native) {
   states.clear();
   tids.clear();
   locks.clear();
   read_states(native);
-  if (states.empty()) return Error{Cause::Gone, 0, "read the threads of CPython in " + space.dir.path()};
+  if (states.empty())
+    return Error{Cause::Gone, 0, "read the threads of CPython in " + space.dir.path()};
   reach_objects();
   index_locks();
   const auto names = read_thread_names(objects, modules);
@@ -123,8 +133,9 @@ std::vector<snapshot::RuntimeObject> Interpreter::Impl::read_objects() {
   std::vector<snapshot::RuntimeObject> out;
   for (const Reached& r : reach.all()) {
     if (out.size() >= kMaxDescribed) break;
-    const bool internal = r.type == "weakref" || r.type.starts_with("io.") || r.type == "Pool.result" ||
-                          r.type == "multiprocessing.Popen" || r.type == "Executor.manager";
+    const bool internal = r.type == "weakref" || r.type.starts_with("io.") ||
+                          r.type == "Pool.result" || r.type == "multiprocessing.Popen" ||
+                          r.type == "Executor.manager";
     if (internal || is_part(r)) continue;
     auto object = describer.describe(r);
     if (r.type == "multiprocessing.SemLock") {

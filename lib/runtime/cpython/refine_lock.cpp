@@ -31,11 +31,13 @@ const ThreadState* Interpreter::Impl::state_of(Tid tid) const {
 
 LockObject Interpreter::Impl::lock_of(const ThreadState* state, std::uint64_t futex) const {
   if (const auto found = locks.find(futex); found != locks.end()) return found->second;
-  return state == nullptr ? LockObject{} : find_lock_in_frames(state->frames, futex, frames, objects, types);
+  return state == nullptr ? LockObject{}
+                          : find_lock_in_frames(state->frames, futex, frames, objects, types);
 }
 
-// The owner by its ident. One that has no thread state here has ended, or stayed behind in the parent at a fork: then the
-// lock is a copy that nobody can release. The collection, which sees the parent, tells the two apart.
+// The owner by its ident. One that has no thread state here has ended, or stayed behind in the
+// parent at a fork: then the lock is a copy that nobody can release. The collection, which sees the
+// parent, tells the two apart.
 void Interpreter::Impl::set_owner(std::uint64_t ident, Pid pid, snapshot::Lock& lock) const {
   if (ident == 0) return;
   lock.numbers["owner_ident"] = static_cast<std::int64_t>(ident);
@@ -52,11 +54,14 @@ void Interpreter::Impl::set_owner(std::uint64_t ident, Pid pid, snapshot::Lock& 
   }
 }
 
-bool Interpreter::Impl::refine_gil(const snapshot::TaskRef& waiter, std::uint64_t futex, snapshot::Lock& lock) const {
+bool Interpreter::Impl::refine_gil(const snapshot::TaskRef& waiter, std::uint64_t futex,
+                                   snapshot::Lock& lock) const {
   const Layout& l = runtime.layout;
-  const std::uint64_t gil =
-      l.gil_in_runtime != 0 ? runtime.address + l.gil_in_runtime : remote.pointer(runtime.interpreter + l.gil_in_interp);
-  // The condition (32) and the mutex (80) of take_gil(); behind them is what a thread that gives it up waits on.
+  const std::uint64_t gil = l.gil_in_runtime != 0
+                                ? runtime.address + l.gil_in_runtime
+                                : remote.pointer(runtime.interpreter + l.gil_in_interp);
+  // The condition (32) and the mutex (80) of take_gil(); behind them is what a thread that gives it
+  // up waits on.
   if (gil == 0 || futex < gil + 32 || futex >= gil + 120) return false;
   lock.kind = LockKind::PyGil;
   lock.name = "the GIL";
@@ -75,7 +80,8 @@ bool Interpreter::Impl::refine_gil(const snapshot::TaskRef& waiter, std::uint64_
   return true;
 }
 
-bool Interpreter::Impl::refine_import(const ThreadState& state, Pid pid, snapshot::Lock& lock) const {
+bool Interpreter::Impl::refine_import(const ThreadState& state, Pid pid,
+                                      snapshot::Lock& lock) const {
   const Object module_lock = local_of(state, "acquire", "self");
   if (!types.is(module_lock, "import lock")) return false;
   const auto name = objects.string(objects.attribute(module_lock, "name"), 256);
@@ -83,45 +89,53 @@ bool Interpreter::Impl::refine_import(const ThreadState& state, Pid pid, snapsho
   lock.name = label("import lock of module", name.value_or(std::string()));
   lock.address = RemoteAddr{module_lock};
   const auto owner = objects.integer(objects.attribute(module_lock, "owner"));
-  lock.evidence = "_ModuleLock.owner " + (owner ? hex(static_cast<std::uint64_t>(*owner)) : std::string("None"));
+  lock.evidence = "_ModuleLock.owner " +
+                  (owner ? hex(static_cast<std::uint64_t>(*owner)) : std::string("None"));
   if (owner) set_owner(static_cast<std::uint64_t>(*owner), pid, lock);
   return true;
 }
 
 Object Interpreter::Impl::thread_with_lock(Object tstate_lock) const {
   Object thread = 0;
-  objects.each_entry(module_global(objects, modules, "threading", "_active"), [&](Object, Object value) {
-    if (objects.attribute(value, "_tstate_lock") == tstate_lock) thread = value;
-    return thread == 0;
-  });
+  objects.each_entry(module_global(objects, modules, "threading", "_active"),
+                     [&](Object, Object value) {
+                       if (objects.attribute(value, "_tstate_lock") == tstate_lock) thread = value;
+                       return thread == 0;
+                     });
   return thread;
 }
 
 // Up to 3.12 a join waits for the lock that a thread state releases at its end.
-bool Interpreter::Impl::refine_join(const ThreadState& state, Pid pid, const LockObject& found, std::uint64_t futex,
-                                    snapshot::Lock& lock) const {
+bool Interpreter::Impl::refine_join(const ThreadState& state, Pid pid, const LockObject& found,
+                                    std::uint64_t futex, snapshot::Lock& lock) const {
   if (found.type != "threading.Lock") return false;
   Object thread = local_of(state, "_wait_for_tstate_lock", "self");
-  if (thread == 0 || objects.attribute(thread, "_tstate_lock") != found.object) thread = thread_with_lock(found.object);
+  if (thread == 0 || objects.attribute(thread, "_tstate_lock") != found.object)
+    thread = thread_with_lock(found.object);
   if (thread == 0) return false;
   const auto ident = objects.integer(objects.attribute(thread, "_ident"));
   lock.kind = LockKind::PyThreadJoin;
-  lock.name = label("end of thread", objects.string(objects.attribute(thread, "_name"), 128).value_or(std::string()));
+  lock.name =
+      label("end of thread",
+            objects.string(objects.attribute(thread, "_name"), 128).value_or(std::string()));
   lock.address = RemoteAddr{found.object};
   lock.evidence = "_tstate_lock at " + hex(found.object) + ", futex " + hex(futex);
   if (ident) set_owner(static_cast<std::uint64_t>(*ident), pid, lock);
   return true;
 }
 
-// From 3.13 on some waits sleep on a semaphore in their own stack frame: struct wait_entry {park_arg, addr, sema} of
-// Python/parking_lot.c, where addr is the object that is waited for.
-bool Interpreter::Impl::refine_parked(const ThreadState& state, Pid pid, std::uint64_t futex, snapshot::Lock& lock) const {
+// From 3.13 on some waits sleep on a semaphore in their own stack frame: struct wait_entry
+// {park_arg, addr, sema} of Python/parking_lot.c, where addr is the object that is waited for.
+bool Interpreter::Impl::refine_parked(const ThreadState& state, Pid pid, std::uint64_t futex,
+                                      snapshot::Lock& lock) const {
   if (runtime.layout.minor < 13) return false;
   const bool on_stack = linux::find_mapping(space.maps, RemoteAddr{futex}) != nullptr &&
-                        (linux::find_mapping(space.maps, RemoteAddr{futex}) == linux::find_mapping(space.maps, RemoteAddr{state.ident}) ||
+                        (linux::find_mapping(space.maps, RemoteAddr{futex}) ==
+                             linux::find_mapping(space.maps, RemoteAddr{state.ident}) ||
                          linux::find_mapping(space.maps, RemoteAddr{futex})->path == "[stack]");
   const std::uint64_t address = on_stack ? remote.word(futex - 8) : 0;
-  if (address < 4096 || linux::find_mapping(space.maps, RemoteAddr{address}) == nullptr) return false;
+  if (address < 4096 || linux::find_mapping(space.maps, RemoteAddr{address}) == nullptr)
+    return false;
   if (const auto known = locks.find(address); known != locks.end()) {
     const LockObject& found = known->second;
     lock.kind = found.type == "threading.RLock" ? LockKind::PyRLock : LockKind::PyLock;
@@ -133,10 +147,14 @@ bool Interpreter::Impl::refine_parked(const ThreadState& state, Pid pid, std::ui
   lock.kind = LockKind::PyParked;
   lock.address = RemoteAddr{address};
   lock.evidence = "parking lot entry at " + hex(futex - 16) + " waits for " + hex(address);
-  if (state.doing.call != "threading.Thread.join" || !types.is(state.doing.object, "threading.Thread")) return true;
+  if (state.doing.call != "threading.Thread.join" ||
+      !types.is(state.doing.object, "threading.Thread"))
+    return true;
   const auto ident = objects.integer(objects.attribute(state.doing.object, "_ident"));
   lock.kind = LockKind::PyThreadJoin;
-  lock.name = label("end of thread", objects.string(objects.attribute(state.doing.object, "_name"), 128).value_or(std::string()));
+  lock.name = label(
+      "end of thread",
+      objects.string(objects.attribute(state.doing.object, "_name"), 128).value_or(std::string()));
   if (ident) set_owner(static_cast<std::uint64_t>(*ident), pid, lock);
   return true;
 }
@@ -153,21 +171,27 @@ void Interpreter::Impl::refine_sem_lock(const LockObject& found, snapshot::Lock&
   };
   const bool recursive = number("kind") == 0;
   const bool mutex = number("maxvalue") == 1;
-  lock.name = label(recursive ? "multiprocessing.RLock" : mutex ? "multiprocessing.Lock" : "multiprocessing.Semaphore", name);
+  lock.name = label(recursive ? "multiprocessing.RLock"
+                    : mutex   ? "multiprocessing.Lock"
+                              : "multiprocessing.Semaphore",
+                    name);
   for (const char* key : {"value", "waiters", "kind", "count"}) lock.numbers[key] = number(key);
   lock.numbers["max"] = number("maxvalue");
   lock.evidence = "SemLock at " + hex(found.object) + ", handle " + hex(found.futex);
 }
 
-// What lib/runtime/libc made of the word (a semaphore, a condition) is replaced as a whole, not mixed with.
-bool Interpreter::Impl::refine_lock(const snapshot::TaskRef& waiter, RemoteAddr futex, snapshot::Lock& lock) {
+// What lib/runtime/libc made of the word (a semaphore, a condition) is replaced as a whole, not
+// mixed with.
+bool Interpreter::Impl::refine_lock(const snapshot::TaskRef& waiter, RemoteAddr futex,
+                                    snapshot::Lock& lock) {
   snapshot::Lock refined;
   if (!identify(waiter, futex.value, refined)) return false;
   lock = std::move(refined);
   return true;
 }
 
-bool Interpreter::Impl::identify(const snapshot::TaskRef& waiter, std::uint64_t futex, snapshot::Lock& lock) const {
+bool Interpreter::Impl::identify(const snapshot::TaskRef& waiter, std::uint64_t futex,
+                                 snapshot::Lock& lock) const {
   if (refine_gil(waiter, futex, lock)) return true;
   const ThreadState* state = state_of(waiter.tid);
   if (state != nullptr && refine_import(*state, waiter.pid, lock)) return true;
@@ -179,8 +203,10 @@ bool Interpreter::Impl::identify(const snapshot::TaskRef& waiter, std::uint64_t 
     refine_sem_lock(found, lock);
     return true;
   }
-  lock.name = label(found.type == "io.Buffered" ? "lock of the buffered file" : found.type, reach.name_of(found.object));
-  lock.evidence = std::string(found.type) + " at " + hex(found.object) + ", futex " + hex(found.futex);
+  lock.name = label(found.type == "io.Buffered" ? "lock of the buffered file" : found.type,
+                    reach.name_of(found.object));
+  lock.evidence =
+      std::string(found.type) + " at " + hex(found.object) + ", futex " + hex(found.futex);
   if (found.type == "threading.RLock" || found.type == "io.Buffered") {
     lock.kind = LockKind::PyRLock;
     set_owner(found.owner, waiter.pid, lock);
@@ -198,7 +224,8 @@ bool Interpreter::Impl::identify(const snapshot::TaskRef& waiter, std::uint64_t 
   }
   for (const ThreadState& holder : states) {
     for (const LockObject& held : holder.held) {
-      if (held.object == found.object && holder.tid.value != 0) lock.likely_owners.push_back({waiter.pid, holder.tid});
+      if (held.object == found.object && holder.tid.value != 0)
+        lock.likely_owners.push_back({waiter.pid, holder.tid});
     }
   }
   return true;

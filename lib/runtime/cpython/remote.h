@@ -9,8 +9,8 @@
 
 namespace ipcdoctor::runtime::cpython {
 
-/// Reads numbers from a target for code that follows many pointers. What cannot be read is 0, as a null pointer
-/// is; the callers treat both alike: there the walk ends.
+/// Reads numbers from a target for code that follows many pointers. What cannot be read is 0, as a
+/// null pointer is; the callers treat both alike: there the walk ends.
 class Remote {
  public:
   explicit Remote(const linux::ProcessMemory& memory) : memory_(&memory) {}

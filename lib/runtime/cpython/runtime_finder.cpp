@@ -22,7 +22,8 @@ struct DynamicTables {
 DynamicTables dynamic_tables(const Remote& remote, std::uint64_t start) {
   DynamicTables t;
   const auto header = remote.get<Elf64_Ehdr>(start);
-  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64) return t;
+  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64)
+    return t;
   std::uint64_t dynamic = 0;
   std::uint64_t size = 0;
   bool have_bias = false;
@@ -42,7 +43,8 @@ DynamicTables dynamic_tables(const Remote& remote, std::uint64_t start) {
     const auto entry = remote.get<Elf64_Dyn>(t.bias + dynamic + i * sizeof(Elf64_Dyn));
     if (entry.d_tag == DT_NULL) break;
     // glibc has relocated these pointers in place, musl has not.
-    const std::uint64_t at = entry.d_un.d_ptr < t.bias ? entry.d_un.d_ptr + t.bias : entry.d_un.d_ptr;
+    const std::uint64_t at =
+        entry.d_un.d_ptr < t.bias ? entry.d_un.d_ptr + t.bias : entry.d_un.d_ptr;
     if (entry.d_tag == DT_GNU_HASH) t.hash = at;
     if (entry.d_tag == DT_SYMTAB) t.symbols = at;
     if (entry.d_tag == DT_STRTAB) t.strings = at;
@@ -61,7 +63,8 @@ std::string_view base_name(std::string_view path) {
   return slash == path.npos ? path : path.substr(slash + 1);
 }
 
-// First mappings of images that may hold an interpreter: libpython, python*, and the executable, whatever its name.
+// First mappings of images that may hold an interpreter: libpython, python*, and the executable,
+// whatever its name.
 std::vector<std::uint64_t> candidate_images(const std::vector<linux::Mapping>& maps) {
   std::vector<std::uint64_t> libraries;
   std::vector<std::uint64_t> others;
@@ -81,7 +84,8 @@ std::vector<std::uint64_t> candidate_images(const std::vector<linux::Mapping>& m
   return libraries;
 }
 
-// 3.13 and later without the symbol: _PyRuntime begins with the cookie, 8-byte aligned, in a writable mapping of a file.
+// 3.13 and later without the symbol: _PyRuntime begins with the cookie, 8-byte aligned, in a
+// writable mapping of a file.
 std::uint64_t find_cookie(const linux::AddressSpace& space) {
   std::size_t budget = 8U << 20;
   std::vector<std::uint8_t> bytes;
@@ -113,7 +117,8 @@ std::string version_of(const Remote& remote, const Layout& layout, std::uint64_t
   return number.starts_with(prefix) ? escape_untrusted(number) : std::string();
 }
 
-// Whether the layout fits: the chain of interpreters ends, and each has thread states that point back at it.
+// Whether the layout fits: the chain of interpreters ends, and each has thread states that point
+// back at it.
 std::uint64_t main_interpreter(const Remote& remote, const Layout& layout, std::uint64_t runtime) {
   std::uint64_t at = remote.pointer(runtime + layout.runtime_interpreters);
   std::uint64_t last = 0;
@@ -135,7 +140,8 @@ bool fits(const Remote& remote, const Layout& layout, Runtime& out) {
 
 bool try_layouts(const Remote& remote, Runtime& out) {
   std::array<std::uint64_t, kDebugOffsetWords> words{};
-  if (remote.word(out.address) != 0 && remote.read(out.address, std::as_writable_bytes(std::span(words)))) {
+  if (remote.word(out.address) != 0 &&
+      remote.read(out.address, std::as_writable_bytes(std::span(words)))) {
     if (const auto layout = layout_from_debug_offsets(words)) return fits(remote, *layout, out);
   }
   for (int minor = kLastTableMinor; minor >= kFirstMinor; --minor) {
@@ -147,7 +153,8 @@ bool try_layouts(const Remote& remote, Runtime& out) {
 
 }  // namespace
 
-std::uint64_t find_dynamic_symbol(const Remote& remote, std::uint64_t start, std::string_view name) {
+std::uint64_t find_dynamic_symbol(const Remote& remote, std::uint64_t start,
+                                  std::string_view name) {
   const DynamicTables t = dynamic_tables(remote, start);
   if (t.hash == 0 || t.symbols == 0 || t.strings == 0) return 0;
   const auto buckets = remote.get<std::uint32_t>(t.hash);
@@ -157,12 +164,15 @@ std::uint64_t find_dynamic_symbol(const Remote& remote, std::uint64_t start, std
   const std::uint64_t bucket_table = t.hash + 16 + std::uint64_t{8} * bloom;
   const std::uint64_t chain = bucket_table + std::uint64_t{4} * buckets;
   const std::uint32_t hash = gnu_hash(name);
-  std::uint32_t symbol = remote.get<std::uint32_t>(bucket_table + std::uint64_t{4} * (hash % buckets));
+  std::uint32_t symbol =
+      remote.get<std::uint32_t>(bucket_table + std::uint64_t{4} * (hash % buckets));
   for (int n = 0; symbol >= first && symbol != 0 && n < 65536; ++n, ++symbol) {
     const auto entry_hash = remote.get<std::uint32_t>(chain + std::uint64_t{4} * (symbol - first));
     if ((entry_hash | 1) == (hash | 1)) {
-      const auto entry = remote.get<Elf64_Sym>(t.symbols + std::uint64_t{symbol} * sizeof(Elf64_Sym));
-      if (entry.st_shndx != SHN_UNDEF && remote.text(t.strings + entry.st_name, name.size() + 1) == name) {
+      const auto entry =
+          remote.get<Elf64_Sym>(t.symbols + std::uint64_t{symbol} * sizeof(Elf64_Sym));
+      if (entry.st_shndx != SHN_UNDEF &&
+          remote.text(t.strings + entry.st_name, name.size() + 1) == name) {
         return t.bias + entry.st_value;
       }
     }
@@ -171,7 +181,8 @@ std::uint64_t find_dynamic_symbol(const Remote& remote, std::uint64_t start, std
   return 0;
 }
 
-std::vector<std::uint64_t> read_thread_states(const Remote& remote, const Layout& layout, std::uint64_t interpreter) {
+std::vector<std::uint64_t> read_thread_states(const Remote& remote, const Layout& layout,
+                                              std::uint64_t interpreter) {
   std::vector<std::uint64_t> out;
   std::unordered_set<std::uint64_t> seen;
   std::uint64_t at = remote.pointer(interpreter + layout.interp_threads);
@@ -195,7 +206,8 @@ Result<Runtime> find_runtime(const linux::AddressSpace& space) {
   }
   runtime.address = found ? 0 : find_cookie(space);
   if (runtime.address != 0 && try_layouts(remote, runtime)) return runtime;
-  if (found || runtime.address != 0) return Error{Cause::Unsupported, 0, "recognise the layout of CPython in " + space.dir.path()};
+  if (found || runtime.address != 0)
+    return Error{Cause::Unsupported, 0, "recognise the layout of CPython in " + space.dir.path()};
   return Error{Cause::Unsupported, 0, "find CPython in " + space.dir.path()};
 }
 

@@ -10,23 +10,25 @@ namespace ipcdoctor::runtime::cpython {
 
 /// Where the interpreter's state is in a process, checked.
 struct Runtime {
-  std::uint64_t address = 0;       ///< of _PyRuntime
-  std::uint64_t interpreter = 0;   ///< of the main PyInterpreterState
+  std::uint64_t address = 0;      ///< of _PyRuntime
+  std::uint64_t interpreter = 0;  ///< of the main PyInterpreterState
   Layout layout;
-  std::string version;             ///< "3.11.7", as sys.version says
+  std::string version;  ///< "3.11.7", as sys.version says
 };
 
-/// The address of a dynamic symbol of the image whose first mapping begins at `start`, by the tables that the dynamic
-/// loader uses, in the target's memory (DT_GNU_HASH; elf(5)); no file is opened. 0 = it has none of that name.
+/// The address of a dynamic symbol of the image whose first mapping begins at `start`, by the
+/// tables that the dynamic loader uses, in the target's memory (DT_GNU_HASH; elf(5)); no file is
+/// opened. 0 = it has none of that name.
 std::uint64_t find_dynamic_symbol(const Remote& remote, std::uint64_t start, std::string_view name);
 
-/// Finds _PyRuntime by its symbol in libpython or the executable (both export it), else by the cookie that debug offsets
-/// begin with (3.13 and later); then tries layouts and takes the one whose pointers lead back and whose sys.version
-/// says the same version.
+/// Finds _PyRuntime by its symbol in libpython or the executable (both export it), else by the
+/// cookie that debug offsets begin with (3.13 and later); then tries layouts and takes the one
+/// whose pointers lead back and whose sys.version says the same version.
 /// @return Unsupported: not a CPython process, or of no known layout.
 Result<Runtime> find_runtime(const linux::AddressSpace& space);
 
 /// Thread states of an interpreter, each checked by its pointer back; at most 4096.
-std::vector<std::uint64_t> read_thread_states(const Remote& remote, const Layout& layout, std::uint64_t interpreter);
+std::vector<std::uint64_t> read_thread_states(const Remote& remote, const Layout& layout,
+                                              std::uint64_t interpreter);
 
 }  // namespace ipcdoctor::runtime::cpython

@@ -12,15 +12,18 @@ const NativeThread* with_ns_tid(std::span<const NativeThread> threads, std::uint
   return nullptr;
 }
 
-constexpr std::uint64_t kGlibcTid = 720;  // offsetof(struct pthread, tid), glibc 2.4 to 2.42 on x86-64
+constexpr std::uint64_t kGlibcTid =
+    720;  // offsetof(struct pthread, tid), glibc 2.4 to 2.42 on x86-64
 
 }  // namespace
 
-Tid match_thread(const Remote& remote, const std::vector<linux::Mapping>& maps, std::span<const NativeThread> threads,
-                 std::uint64_t ident, std::uint64_t native_id) {
+Tid match_thread(const Remote& remote, const std::vector<linux::Mapping>& maps,
+                 std::span<const NativeThread> threads, std::uint64_t ident,
+                 std::uint64_t native_id) {
   const bool descriptor = remote.word(ident) == ident && remote.word(ident + 16) == ident;
   if (descriptor) {
-    if (const auto* t = with_ns_tid(threads, remote.get<std::uint32_t>(ident + kGlibcTid))) return t->tid;
+    if (const auto* t = with_ns_tid(threads, remote.get<std::uint32_t>(ident + kGlibcTid)))
+      return t->tid;
   }
   if (native_id != 0) {
     if (const auto* t = with_ns_tid(threads, native_id)) return t->tid;
@@ -36,12 +39,14 @@ Tid match_thread(const Remote& remote, const std::vector<linux::Mapping>& maps, 
   return nearest == nullptr ? Tid{} : nearest->tid;
 }
 
-Object module_global(const Objects& objects, Object modules, std::string_view module, std::string_view name) {
+Object module_global(const Objects& objects, Object modules, std::string_view module,
+                     std::string_view name) {
   const Object found = objects.entry(modules, module);
   return found == 0 ? 0 : objects.entry(objects.remote().pointer(found + 16), name);
 }
 
-std::unordered_map<std::uint64_t, std::string> read_thread_names(const Objects& objects, Object modules) {
+std::unordered_map<std::uint64_t, std::string> read_thread_names(const Objects& objects,
+                                                                 Object modules) {
   std::unordered_map<std::uint64_t, std::string> names;
   const Object active = module_global(objects, modules, "threading", "_active");
   objects.each_entry(active, [&](Object key, Object thread) {

@@ -61,8 +61,9 @@ constexpr Entry kBuiltins[] = {
 };
 
 constexpr std::uint64_t kHeapType = 1 << 9;
-constexpr std::uint64_t kTypeDict = 264;                            // tp_dict
-constexpr std::uint64_t kContainers = (1 << 25) | (1 << 26) | (1 << 29);  // list, tuple, dict subclasses
+constexpr std::uint64_t kTypeDict = 264;  // tp_dict
+constexpr std::uint64_t kContainers =
+    (1 << 25) | (1 << 26) | (1 << 29);  // list, tuple, dict subclasses
 
 }  // namespace
 
@@ -78,7 +79,8 @@ Type Types::classify(Object type) const {
       if (name == e.name) return {Role::Library, e.library_name};
     }
     if (name == "method" || name == "builtin_function_or_method") return {Role::Method, {}};
-    if (name == "collections.deque" || name == "set" || name == "frozenset") return {Role::Container, {}};
+    if (name == "collections.deque" || name == "set" || name == "frozenset")
+      return {Role::Container, {}};
     if (name == "type" || name == "module" || name == "function") return {};
     if ((remote.word(type + l.type_flags) & kHeapType) == 0) continue;
     const Object module = objects_->entry(remote.pointer(type + kTypeDict), "__module__");
