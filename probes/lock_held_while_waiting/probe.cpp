@@ -43,6 +43,18 @@ std::string fix_for(const Context& context, const Members& members, const Ring& 
   return fix + (other.empty() ? snapshot::label(context.snapshot, waiter.task) : other) + ".";
 }
 
+/// Who keeps the holder waiting while it waits itself for data or room that must come from the one without the lock.
+void blame_feeders(const Context& context, const Members& members, const Ring& ring, Finding& finding) {
+  for (const Step& step : ring) {
+    const Member& member = members[step.from];
+    const bool transfers = waits_in(member, WaitKind::Read) || waits_in(member, WaitKind::Write);
+    const bool known = std::ranges::any_of(finding.culprits, [&](const auto& c) { return c.task.pid == member.task.pid; });
+    if (step.kind != StepKind::Other || !transfers || known) continue;
+    finding.culprits.push_back(diagnosis::culprit(context.snapshot, member.task, -1,
+                                                  "waits for " + diagnosis::describe_wait(context.snapshot, member.task) + " first"));
+  }
+}
+
 std::optional<Finding> examine(const Context& context, int set, const Members& members) {
   const Ring ring = shortest_mixed_ring(members, steps_between(context, members));
   if (ring.empty()) return std::nullopt;
@@ -64,6 +76,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
                     snapshot::label(context.snapshot, waiter.task) + " needs";
     finding.fix = fix_for(context, members, ring, i);
   }
+  blame_feeders(context, members, ring, finding);
   return finding;
 }
 

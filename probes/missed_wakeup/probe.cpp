@@ -62,6 +62,9 @@ Signal signal_of(const Context& context, const Member& member) {
   if (!waits_in(member, WaitKind::Futex)) return {};
   if (const Signal found = of_python(member.thread->activity.call); found.weight > 0) return found;
   if (!member.thread->activity.call.empty() && !member.thread->activity.call.ends_with(".acquire")) return {};
+  // What a fork left locked or lost is told by other probes.
+  const bool forked_alone = member.process->forked_copy && member.process->threads.size() == 1 && waits_for_lock(member);
+  if (forked_alone) return {};
   const Signal found = of_futex(member);
   return waits_for_lock(member) && !holders_of(context, member).empty() ? Signal{} : found;
 }

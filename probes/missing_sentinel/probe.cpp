@@ -63,7 +63,9 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   const std::string queue = queue_name(context, first);
   const std::string who = snapshot::label(context.snapshot, first.task);
   Finding finding = diagnosis::start_finding(context, kMissingSentinel, set);
-  finding.weight = joiners.empty() ? 42 : 70;
+  // A bare connection more often misses its end-of-file, or an answer, than a sentinel.
+  const bool connection = first.thread->activity.call == "Connection.recv";
+  finding.weight = connection ? (joiners.empty() ? 18 : 28) : joiners.empty() ? 42 : 70;
   finding.title = (consumers.size() == 1 ? who + " waits" : count_of(consumers.size(), "consumer") + " wait") + " for an item of " +
                   queue + ", and nobody is left to put one: " + count_of(consumers.size(), "sentinel") + " missing";
   finding.explanation = who + place_in_brackets(*first.thread) + " takes from " + queue + " until something tells it to stop. ";
