@@ -105,8 +105,13 @@ std::string fix(const Snapshot& snapshot, Pid pid, TaskRef task, bool only_itsel
     return "Make the descriptor non-blocking and ignore EAGAIN (a byte is already there to wake "
            "the reader), or use an eventfd" +
            at + ".";
+  const Wait* wait = wait_of(snapshot, task);
+  const bool only_reads = wait != nullptr && receives(*wait);
   switch (language_of(snapshot, pid)) {
     case Language::Python:
+      if (only_reads)
+        return "Let " + name(snapshot, pid) + " read all its pipes at once" + at +
+               ": subprocess communicate(), selectors, or a thread for each.";
       return "Let " + name(snapshot, pid) + " receive while it sends" + at +
              ": a thread or selectors for each direction, subprocess communicate(), or fewer items "
              "in flight than the queue holds.";
@@ -116,6 +121,9 @@ std::string fix(const Snapshot& snapshot, Pid pid, TaskRef task, bool only_itsel
     case Language::C:
       break;
   }
+  if (only_reads)
+    return "Let " + name(snapshot, pid) + " read all its inputs at once" + at +
+           ": poll() them, or a thread for each.";
   return "Let " + name(snapshot, pid) + " read while it writes" + at +
          ": poll() both descriptors with O_NONBLOCK, or a thread for each direction.";
 }

@@ -86,12 +86,15 @@ std::string fix(const Snapshot& snapshot, Pid pid, TaskRef task) {
   const std::string who = name(snapshot, pid);
   const std::string before =
       place(snapshot, task).empty() ? "" : " before its receive" + place(snapshot, task);
+  const Thread* thread = snapshot::find_thread(snapshot, task);
+  if (thread != nullptr && thread->activity.call.ends_with(".auth"))
+    return "Give Client() and Listener() the same authkey, or none to both" +
+           place(snapshot, task) + ".";
   switch (language_of(snapshot, pid)) {
     case Language::Python:
       return "Let " + who + " send" + before +
              "; if it already did, the message may still sit in its own buffer: flush() it "
-             "(print(..., flush=True), "
-             "python -u), or both sides disagree about the protocol (an authkey on one side only).";
+             "(print(..., flush=True), python -u).";
     case Language::Shell:
       return "Let " + who + " write" + before +
              "; a filter in between may buffer it: stdbuf -oL command.";
@@ -131,7 +134,10 @@ Finding describe(const Context& context, int set, const std::vector<Flow>& flows
         snapshot, task, -1,
         "should send, but waits for " + diagnosis::describe_wait(snapshot, task)));
   }
-  finding.fix = fix(snapshot, guilty.front(), task_of(tasks, guilty.front()));
+  TaskRef advised = task_of(tasks, guilty.front());
+  for (const TaskRef& task : tasks)
+    if (snapshot::find_thread(snapshot, task)->activity.call.ends_with(".auth")) advised = task;
+  finding.fix = fix(snapshot, advised.pid, advised);
   finding.weight = weight(snapshot, flows);
   return finding;
 }

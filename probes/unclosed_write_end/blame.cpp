@@ -79,7 +79,9 @@ struct Judge {
     const Snapshot& snapshot = context.snapshot;
     const Process* process = snapshot::find_process(snapshot, holder.pid);
     if (process == nullptr) return std::nullopt;
-    if (holder.hold == Hold::InFlight) return Omission::InFlight;
+    // Whose socket it is that carries the end is not always known: strangers are not blamed for it.
+    if (holder.hold == Hold::InFlight)
+      return contains(tasks, holder.pid) ? std::optional(Omission::InFlight) : std::nullopt;
     if (leader_exited(snapshot, holder.pid)) return Omission::LeaderExited;
     // A set that only something outside can end: the other kinds would be guesses.
     if (level == graph::Level::Stuck || !contains(tasks, holder.pid)) return std::nullopt;

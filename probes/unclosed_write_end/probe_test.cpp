@@ -93,6 +93,20 @@ TEST(UnclosedWriteEnd, SaysStuckWhereOnlyAnOrphanHoldsTheEnd) {
   EXPECT_THAT(culprits(answer), ElementsAre(44));
 }
 
+TEST(UnclosedWriteEnd, BlamesWhoeverDoesNotReceiveTheEndThatIsInFlightToIt) {
+  Builder b;
+  b.process(40).fd(3, unix_socket(1)).thread().waits_for_child(41);
+  b.process(41).child_of(40).fd(5, pipe(7), Access::Read).thread().reads(5);
+  b.process(42).child_of(40).fd(4, unix_socket(2)).thread().waits_for_child(41);
+  b.connect(unix_socket(1), unix_socket(2));
+  b.object(unix_socket(2)).socket->fds_in_flight = 1;
+  b.process(99).scope(Scope::Outsider).fd(4, unix_socket(3));
+  b.object(unix_socket(3)).socket->fds_in_flight = 1;
+  b.raw().unknown_fds_in_flight = true;
+
+  EXPECT_THAT(culprits(ask(kUnclosedWriteEnd, b)), ElementsAre(42));
+}
+
 TEST(UnclosedWriteEnd, IgnoresAPipelineWhoseWriterIsASibling) {
   Builder b;
   b.process(40).comm("bash").thread().waits_for_children({41, 42});
