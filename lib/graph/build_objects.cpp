@@ -32,6 +32,16 @@ constexpr std::uint32_t kPollIn = 1, kPollOut = 4;
 /// entry that has fired, which then reports nothing (fs/eventpoll.c, EP_PRIVATE_BITS).
 constexpr std::uint32_t kEpollPrivateBits = 0xf0000000;
 
+/// Servers of Python's library to which only the program connects that started them; nullptr: none.
+/// The fork server also polls a pipe that this program has. A manager without an address of its own
+/// listens in a directory that only its user may enter (multiprocessing.util.get_temp_dir()).
+const char* private_server(const snapshot::Thread& thread, const Socket& socket) {
+  if (thread.activity.call == "multiprocessing.forkserver") return "fork server";
+  const bool manager = thread.activity.call == "Manager.serve" && socket.family == "unix" &&
+                       socket.local.find("/pymp-") != std::string::npos;
+  return manager ? "manager" : nullptr;
+}
+
 }  // namespace
 
 std::string Build::name(const ObjectId& id) const {
@@ -212,13 +222,15 @@ void Build::socket_event(Node to, const Awaited& awaited, const Waiter& waiter) 
   const Socket& socket = *object->socket;
   if (socket.state == "listen") {
     holders_event(to, "own-end", id, Side::All);
-    // The fork server of multiprocessing listens for the program that started it, which has the pipe that it also polls.
-    const snapshot::Thread* thread = snapshot::find_thread(snapshot_, waiter.task);
-    const bool is_private = thread != nullptr && thread->activity.call == "multiprocessing.forkserver";
-    gates_.network.connect(
-        is_private ? add_leaf(Life::NamedObject, "nobody else connects to the fork server at " + name(id), waiter.task, id)
-                   : add_leaf(Life::Outside, "anybody may connect to " + name(id), waiter.task, id),
-        to);
+    const char* server = private_server(waiter.thread, socket);
+    const Node leaf =
+        server != nullptr
+            ? add_leaf(Life::NamedObject,
+                       "nobody else connects to the " + (server + (" at " + name(id))), waiter.task,
+                       id)
+            : add_leaf(Life::Outside, "anybody may connect to " + name(id), waiter.task, id);
+    gates_.network.connect(leaf, to);
+    if (server != nullptr) gates_.network.connect(tree(), to);
     return;
   }
   if (socket.peer_is_remote) {

@@ -45,6 +45,13 @@ bool has_condition(const snapshot::Wait& wait) {
   }
 }
 
+/// The main thread of a manager of multiprocessing, which looks once a second whether it should
+/// end (Server.serve_forever() in Lib/multiprocessing/managers.py); its clients' calls are served by
+/// other threads.
+bool only_serves(const snapshot::Process& process, const snapshot::Thread& thread) {
+  return thread.activity.call == "Manager.serve" && process.scope != snapshot::Scope::Target;
+}
+
 /// Locks that the kernel passes on when the owner's process ends.
 bool survives_owner(LockKind kind) {
   return kind == LockKind::RobustMutex || kind == LockKind::PiMutex || kind == LockKind::Unknown;
@@ -66,6 +73,9 @@ void Build::add_wait(const Process& process, const Thread& thread) {
   const bool stopped = wait.kind == WaitKind::Stopped || wait.kind == WaitKind::Traced;
   if (thread.polls && snapshot_.observed_ms > 0 && has_condition(wait)) {
     live(Life::Polling, snapshot::label(snapshot_, task) + " does nothing between two looks");
+  } else if (only_serves(process, thread) && !wait.untimed) {
+    live(Life::Polling, snapshot::label(snapshot_, task) + " only looks whether it should end");
+    gates_.network.connect(tree(), node);
   } else if (!thread.stable && !for_gil) {
     live(Life::Running, "ran while it was looked at");
   } else if (!wait.untimed && !for_gil && !stopped) {

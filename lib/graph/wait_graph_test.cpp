@@ -485,6 +485,45 @@ TEST(Outside, AnIdleServerIsAlive) {
   EXPECT_EQ(graph.reasons(task(40))[0].life, Life::Outside);
 }
 
+/// A client of a manager of multiprocessing whose thread waits for a lock in the client's name.
+Builder manager_with_a_lost_lock() {
+  Builder b;
+  b.connect(unix_socket(1), unix_socket(2));
+  b.process(40).thread().waits_for_child(43);
+  auto manager = b.process(42).child_of(40).fd(3, unix_socket(9)).fd(4, unix_socket(2));
+  b.object(unix_socket(9)).socket->state = "listen";
+  b.object(unix_socket(9)).socket->local = "/tmp/pymp-x/listener-y";
+  manager.thread().futex(0x1000, LockKind::Condition).timed().activity("Manager.serve");
+  manager.thread(44).accepts(3).activity("Manager.serve");
+  manager.thread(45).futex(0x2000, LockKind::PyLock).activity("Manager.serve.method");
+  b.process(43).child_of(40).fd(3, unix_socket(1)).thread().reads(3).activity("Manager.call");
+  return b;
+}
+
+TEST(Manager, ItsIdleThreadsHelpNobody) {
+  const auto graph = graph_of(manager_with_a_lost_lock());
+
+  EXPECT_EQ(graph.level(task(43)), Level::Suspected);
+  EXPECT_EQ(graph.level(task(40)), Level::Suspected);
+}
+
+TEST(Manager, ItServesWhoeverOfTheProgramStillMoves) {
+  Builder b = manager_with_a_lost_lock();
+  b.process(46).child_of(40).thread().sleeps();
+
+  const auto graph = graph_of(b);
+
+  EXPECT_EQ(graph.level(task(42)), Level::Live);
+  EXPECT_EQ(graph.level(task(43)), Level::Live);
+}
+
+TEST(Manager, OneWithAnAddressOfItsOwnServesStrangers) {
+  Builder b = manager_with_a_lost_lock();
+  b.object(unix_socket(9)).socket->local = "/run/app.sock";
+
+  EXPECT_EQ(graph_of(b).level(task(43)), Level::Live);
+}
+
 TEST(Terminal, ThePtyPairOfOneProgramIsClosedOthersAreNot) {
   Builder b;
   const ObjectId slave{ObjectKind::Terminal, 0x8803, 0},
