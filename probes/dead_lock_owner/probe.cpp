@@ -64,7 +64,7 @@ bool is_inside_primitive(const std::string& call) {
 }
 
 /// A multiprocessing.Lock has no owner word: each process counts what it took. Nobody alive counts this one.
-Orphan by_counts(const Context& context, const Member& waiter, bool somebody_died) {
+Orphan by_counts(const Context& context, const Members& members, const Member& waiter, bool somebody_died) {
   const snapshot::FutexWait& futex = wait_of(waiter)->futex;
   if (futex.lock.kind != LockKind::PySemLock || is_inside_primitive(waiter.thread->activity.call)) return {};
   if (!holders_of(context, waiter).empty() || number(futex.lock, "value", 0) != 0) return {};
@@ -72,7 +72,8 @@ Orphan by_counts(const Context& context, const Member& waiter, bool somebody_die
   const bool is_slots = call == "multiprocessing.Semaphore.acquire" || call == "multiprocessing.BoundedSemaphore.acquire";
   if (is_mutex_like(futex.lock))
     return {somebody_died ? 85 : 65, {}, "its value is 0 and no living process has acquired it", mem_of(waiter)};
-  if (is_slots && somebody_died)
+  // Slots are taken by siblings of the waiter; what its own children should release is a signal.
+  if (is_slots && gone_children(context, members, waiter.process->ppid) > 0)
     return {60, {}, "all its slots are taken and no living process has one", mem_of(waiter)};
   return {};
 }
@@ -136,7 +137,7 @@ Orphan orphan_of(const Context& context, const Members& members, const Member& w
   if (wait == nullptr) return {};
   if (wait->kind == WaitKind::SysvSem) return by_last_operator(context, waiter);
   if (wait->kind != WaitKind::Futex) return {};
-  std::vector<Orphan> found = {by_owner_word(waiter), by_counts(context, waiter, somebody_died),
+  std::vector<Orphan> found = {by_owner_word(waiter), by_counts(context, members, waiter, somebody_died),
                                by_stale_semaphore(context, members, waiter, somebody_died), by_manager(context, waiter)};
   return *std::ranges::max_element(found, {}, &Orphan::weight);
 }

@@ -59,6 +59,28 @@ TEST(DeadLockOwner, IgnoresAMultiprocessingLockThatALivingProcessCounts) {
   EXPECT_EQ(ask(kDeadLockOwner, b.build()).outcome, Outcome::NotFound);
 }
 
+/// A child that waits for a slot of a semaphore, the only child left of those that were started.
+Builder waiter_for_a_slot(const char* name) {
+  Builder b;
+  b.area(7, {40, 43});
+  auto child = made("multiprocessing.Process", "p", {{"pid", 43}, {"parent_pid", 40}});
+  child.texts["process"] = name;
+  b.process(40).python().thread().waits_for_child(43).process().python.objects = {child};
+  auto waiter = b.process(43).child_of(40).python().thread().shared_futex(7, LockKind::PySemLock);
+  waiter.process().forked_copy = true;
+  waiter.lock().numbers = {{"maxvalue", 0x7fffffff}, {"kind", 1}, {"value", 0}};
+  waiter.activity("multiprocessing.Semaphore.acquire", made("multiprocessing.Semaphore", "slots"));
+  return b;
+}
+
+TEST(DeadLockOwner, FindsSlotsThatSiblingsTookAlongWhenTheyEnded) {
+  EXPECT_EQ(ask(kDeadLockOwner, waiter_for_a_slot("Process-3").build()).outcome, Outcome::Found);
+}
+
+TEST(DeadLockOwner, IgnoresASemaphoreOfTheFirstChild) {
+  EXPECT_EQ(ask(kDeadLockOwner, waiter_for_a_slot("Process-1").build()).outcome, Outcome::NotFound);
+}
+
 TEST(DeadLockOwner, FindsASysvSemaphoreWhoseLastOperatorIsGone) {
   Builder b;
   b.raw().sysv = {{"sem", 3, 0, {0}, {Pid{41}}, {Pid{42}}}};

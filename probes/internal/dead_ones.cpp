@@ -1,6 +1,7 @@
 #include "probes/internal/dead_ones.h"
 
 #include <algorithm>
+#include <charconv>
 
 namespace ipcdoctor::probes {
 namespace {
@@ -34,6 +35,19 @@ std::string quoted(const RuntimeObject& object, const char* key) {
 bool is_own_child(const RuntimeObject& object, const Process& process) {
   const auto parent = object.numbers.find("parent_pid");
   return parent == object.numbers.end() || parent->second == process.ns_pid || parent->second == process.pid.value;
+}
+
+/// 3 of "Process-3" or "ForkProcess-3", 0 for a name that somebody chose. Those of a child's child
+/// have two numbers, "Process-3:1".
+std::size_t number_in_name(const RuntimeObject& object) {
+  const auto name = object.texts.find("process");
+  if (name == object.texts.end()) return 0;
+  const std::size_t dash = name->second.find("Process-");
+  const std::string digits = dash == std::string::npos ? "" : name->second.substr(dash + 8);
+  std::size_t n = 0;
+  const char* end = digits.data() + digits.size();
+  const auto [stop, error] = std::from_chars(digits.data(), end, n);
+  return error == std::errc{} && stop == end && n < 1'000'000 ? n : 0;
 }
 
 void add_child_object(const Context& context, const Process& process, const RuntimeObject& object, const char* code_key,
@@ -89,6 +103,22 @@ std::vector<DeadProcess> dead_children(const Context& context, const Members& me
     }
   }
   return dead;
+}
+
+std::size_t gone_children(const Context& context, const Members& members, Pid parent) {
+  std::size_t known = 0;
+  for (const DeadProcess& dead : dead_children(context, members)) known += dead.parent == parent ? 1 : 0;
+  const Process* process = snapshot::find_process(context.snapshot, parent);
+  if (process == nullptr) return known;
+  std::size_t started = 0;
+  for (const RuntimeObject& object : process->python.objects)
+    if (object.type == "multiprocessing.Process" && is_own_child(object, *process))
+      started = std::max(started, number_in_name(object));
+  const auto living = static_cast<std::size_t>(
+      std::ranges::count_if(context.snapshot.processes, [&](const Process& p) {
+        return p.ppid == parent && !p.dead && !p.exited && p.forked_copy;
+      }));
+  return std::max(known, started > living ? started - living : 0);
 }
 
 std::string describe(const DeadProcess& dead) {

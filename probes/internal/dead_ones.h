@@ -19,6 +19,10 @@ struct DeadProcess {
 /// know to be over, the processes of pools and executors that no longer exist, at most 256.
 std::vector<DeadProcess> dead_children(const Context& context, const Members& members);
 
+/// How many children of a process are gone, known by pid or not: multiprocessing numbers those that it
+/// starts, so where "Process-3" lives alone two others have ended.
+std::size_t gone_children(const Context& context, const Members& members, Pid parent);
+
 /// A pid as the target's process numbers it (numbers of Python objects), in ours; 0 if no such process was seen.
 Pid seen_pid(const Context& context, const Process& viewer, std::int64_t ns_pid);
 

@@ -54,7 +54,9 @@ Members fellow_receivers(const Members& members, const Member& one) {
 
 std::string queue_name(const Context& context, const Member& receiver) {
   const RuntimeObject& object = receiver.thread->activity.object;
-  if (object.type == "Manager.proxy") return object.name.empty() ? "a manager's queue" : "the manager's queue `" + object.name + "`";
+  // A proxy is known to its own methods only as `self`.
+  const bool named = !object.name.empty() && object.name != "self";
+  if (object.type == "Manager.proxy") return named ? "the manager's queue `" + object.name + "`" : "a manager's queue";
   if (!object.type.empty()) {
     const std::string kind = "the " + object.type;
     return object.name.empty() ? kind : kind + " `" + object.name + "`";

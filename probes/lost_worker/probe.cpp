@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 
 #include "probes/all_probes.h"
 #include "probes/internal/dead_ones.h"
@@ -116,6 +117,22 @@ Loss lost_of_threads(const Context& context, const Member& receiver) {
           "Put a result, or the exception, into the queue in a `finally` of the worker thread.", {}};
 }
 
+void fill(const Context& context, const Member& waiter, const Loss& loss, Finding& finding) {
+  const std::string who = snapshot::label(context.snapshot, waiter.task);
+  finding.weight = loss.weight;
+  finding.title = who + " waits for a result that nobody works on: " + loss.what;
+  finding.explanation =
+      who + place_in_brackets(*waiter.thread) + " waits for a result, but " + loss.what + ".";
+  finding.fix = loss.fix;
+  if (!loss.why_owner.empty())
+    finding.culprits.push_back(
+        diagnosis::culprit(context.snapshot, waiter.task, -1, loss.why_owner));
+  for (const DeadProcess& one : loss.dead)
+    if (one.pid.value != 0 && finding.culprits.size() < 8)
+      finding.culprits.push_back(dead_culprit(one, "exited without its result: " + describe(one)));
+  finding.evidence.push_back({loss.what, "/proc/" + std::to_string(waiter.task.pid.value) + "/mem"});
+}
+
 std::optional<Finding> examine(const Context& context, int set, const Members& members) {
   const Member* waiter = nullptr;
   Loss best;
@@ -129,21 +146,41 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   }
   if (waiter == nullptr) return std::nullopt;
   Finding finding = diagnosis::start_finding(context, kLostWorker, set);
-  const std::string who = snapshot::label(context.snapshot, waiter->task);
-  finding.weight = best.weight;
-  finding.title = who + " waits for a result that nobody works on: " + best.what;
-  finding.explanation = who + place_in_brackets(*waiter->thread) + " waits for a result, but " + best.what + ".";
-  finding.fix = best.fix;
-  if (!best.why_owner.empty())
-    finding.culprits.push_back(diagnosis::culprit(context.snapshot, waiter->task, -1, best.why_owner));
-  for (const DeadProcess& one : best.dead)
-    if (one.pid.value != 0 && finding.culprits.size() < 8)
-      finding.culprits.push_back(dead_culprit(one, "exited without its result: " + describe(one)));
-  finding.evidence.push_back({best.what, "/proc/" + std::to_string(waiter->task.pid.value) + "/mem"});
+  fill(context, *waiter, best, finding);
   return finding;
 }
 
-Answer run(const Context& context) { return examine_sets(context, graph::Level::Suspected, examine, unknown_stacks); }
+/// The result thread of a Pool is not started again, so its result cannot come whatever the other
+/// threads do: the pool's own may spin for ever, each new task failing as the first one did.
+std::vector<Finding> lost_beside_the_living(const Context& context) {
+  std::vector<Finding> findings;
+  for (const Process& process : context.snapshot.processes) {
+    for (const Thread& thread : process.threads) {
+      const Member waiter{{process.pid, thread.tid}, &process, &thread, true};
+      if (thread.activity.call != "Pool.get" || !waits_in(waiter, WaitKind::Futex)) continue;
+      if (!wait_of(waiter)->untimed || !thread.stable) continue;
+      if (context.graph.level(waiter.task) != graph::Level::Live) continue;
+      const std::optional<Pool> pool = awaited_pool(context, waiter);
+      if (!pool || !is_of_this_process(*pool) || process.forked_copy) continue;
+      if (number(*pool->object, "result_handler_exists", 1) != 0) continue;
+      Finding finding = diagnosis::start_finding(context, kLostWorker, diagnosis::Verdict::Deadlock,
+                                                 std::array{waiter.task});
+      finding.grade = diagnosis::Grade::Suspected;
+      finding.assumptions = {"only the result thread of " + pool->name + " delivers its results"};
+      fill(context, waiter, lost_helper_thread(*pool), finding);
+      findings.push_back(std::move(finding));
+    }
+  }
+  return findings;
+}
+
+Answer run(const Context& context) {
+  Answer answer = examine_sets(context, graph::Level::Suspected, examine, unknown_stacks);
+  for (Finding& finding : lost_beside_the_living(context))
+    answer.findings.push_back(std::move(finding));
+  if (!answer.findings.empty()) answer.outcome = diagnosis::Outcome::Found;
+  return answer;
+}
 
 }  // namespace
 }  // namespace ipcdoctor::probes

@@ -42,6 +42,25 @@ TEST(LostWorker, BlamesTheOwnerForAResultThreadThatDied) {
   EXPECT_EQ(blamed(answer), "40");
 }
 
+TEST(LostWorker, SuspectsAResultThreadThatDiedWhileOthersStillSpin) {
+  Builder b;
+  build_pool(b, {{"result_handler_exists", 0}}).activity("Pool.worker.get");
+  b.process(40).thread(43).runs();
+
+  const auto answer = ask(kLostWorker, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(answer.findings[0].grade, diagnosis::Grade::Suspected);
+}
+
+TEST(LostWorker, IgnoresALivePoolWhoseResultThreadExists) {
+  Builder b;
+  build_pool(b, {{"result_handler_exists", 1}}).activity("Pool.worker.get");
+  b.process(40).thread(43).runs();
+
+  EXPECT_EQ(ask(kLostWorker, b.build()).outcome, Outcome::NotFound);
+}
+
 TEST(LostWorker, IgnoresAPoolWhoseWorkerIsInATask) {
   Builder b;
   build_pool(b, {}).activity("multiprocessing.Event.wait").at("/app/app.py", 3, "task");
