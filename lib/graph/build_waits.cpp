@@ -46,8 +46,8 @@ bool has_condition(const snapshot::Wait& wait) {
 }
 
 /// The main thread of a manager of multiprocessing, which looks once a second whether it should
-/// end (Server.serve_forever() in Lib/multiprocessing/managers.py); its clients' calls are served by
-/// other threads.
+/// end (Server.serve_forever() in Lib/multiprocessing/managers.py); its clients' calls are served
+/// by other threads.
 bool only_serves(const snapshot::Process& process, const snapshot::Thread& thread) {
   return thread.activity.call == "Manager.serve" && process.scope != snapshot::Scope::Target;
 }

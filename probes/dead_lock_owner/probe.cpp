@@ -16,19 +16,22 @@ Answer run(const Context& context);
 
 }  // namespace
 
-extern const Probe kDeadLockOwner{"IPC203", "dead-lock-owner",
-                                  "The owner of a lock or semaphore exited or was killed without releasing it", run};
+extern const Probe kDeadLockOwner{
+    "IPC203", "dead-lock-owner",
+    "The owner of a lock or semaphore exited or was killed without releasing it", run};
 
 namespace {
 
 struct Orphan {
   int weight = 0;
-  TaskRef owner;         ///< tid 0: unknown; pid: of the process that lost a thread, or the same number
+  TaskRef owner;  ///< tid 0: unknown; pid: of the process that lost a thread, or the same number
   std::string because;
   std::string source;
 };
 
-std::string mem_of(const Member& waiter) { return "/proc/" + std::to_string(waiter.task.pid.value) + "/mem"; }
+std::string mem_of(const Member& waiter) {
+  return "/proc/" + std::to_string(waiter.task.pid.value) + "/mem";
+}
 
 std::int64_t number(const Lock& lock, const char* key, std::int64_t otherwise) {
   const auto it = lock.numbers.find(key);
@@ -43,7 +46,8 @@ std::size_t waiters_of(const Members& members, const Member& one) {
     if (wait == nullptr || wait->kind != wanted.kind) return false;
     if (wait->kind == WaitKind::SysvSem) return wait->sysv.id == wanted.sysv.id;
     if (wait->futex.shared_memory) return wait->futex.page == wanted.futex.page;
-    return m.process->mm_group == one.process->mm_group && wait->futex.address == wanted.futex.address;
+    return m.process->mm_group == one.process->mm_group &&
+           wait->futex.address == wanted.futex.address;
   }));
 }
 
@@ -52,10 +56,13 @@ Orphan by_owner_word(const Member& waiter) {
   const snapshot::FutexWait& futex = wait_of(waiter)->futex;
   if (futex.lock.ownership != Ownership::Dead) return {};
   const int tid = static_cast<int>(futex.lock.dead_owner);
-  // A private lock of a forked copy most likely came locked over the fork, whatever became of the parent's thread.
+  // A private lock of a forked copy most likely came locked over the fork, whatever became of the
+  // parent's thread.
   const bool is_private = !futex.shared_memory;
-  return {is_private && waiter.process->forked_copy ? 50 : 95, {is_private ? waiter.task.pid : Pid{tid}, Tid{tid}},
-          futex.lock.evidence, mem_of(waiter)};
+  return {is_private && waiter.process->forked_copy ? 50 : 95,
+          {is_private ? waiter.task.pid : Pid{tid}, Tid{tid}},
+          futex.lock.evidence,
+          mem_of(waiter)};
 }
 
 bool is_inside_primitive(const std::string& call) {
@@ -63,29 +70,39 @@ bool is_inside_primitive(const std::string& call) {
          call.find("Barrier") != std::string::npos;
 }
 
-/// A multiprocessing.Lock has no owner word: each process counts what it took. Nobody alive counts this one.
-Orphan by_counts(const Context& context, const Members& members, const Member& waiter, bool somebody_died) {
+/// A multiprocessing.Lock has no owner word: each process counts what it took. Nobody alive counts
+/// this one.
+Orphan by_counts(const Context& context, const Members& members, const Member& waiter,
+                 bool somebody_died) {
   const snapshot::FutexWait& futex = wait_of(waiter)->futex;
-  if (futex.lock.kind != LockKind::PySemLock || is_inside_primitive(waiter.thread->activity.call)) return {};
+  if (futex.lock.kind != LockKind::PySemLock || is_inside_primitive(waiter.thread->activity.call))
+    return {};
   if (!holders_of(context, waiter).empty() || number(futex.lock, "value", 0) != 0) return {};
   const std::string& call = waiter.thread->activity.call;
-  const bool is_slots = call == "multiprocessing.Semaphore.acquire" || call == "multiprocessing.BoundedSemaphore.acquire";
+  const bool is_slots = call == "multiprocessing.Semaphore.acquire" ||
+                        call == "multiprocessing.BoundedSemaphore.acquire";
   if (is_mutex_like(futex.lock))
-    return {somebody_died ? 85 : 65, {}, "its value is 0 and no living process has acquired it", mem_of(waiter)};
+    return {somebody_died ? 85 : 65,
+            {},
+            "its value is 0 and no living process has acquired it",
+            mem_of(waiter)};
   // Slots are taken by siblings of the waiter; what its own children should release is a signal.
   if (is_slots && gone_children(context, members, waiter.process->ppid) > 0)
     return {60, {}, "all its slots are taken and no living process has one", mem_of(waiter)};
   return {};
 }
 
-/// sem_t has no owner. A named one outlives its processes; one that several wait for, and nobody for another, is a lock.
-Orphan by_stale_semaphore(const Context& context, const Members& members, const Member& waiter, bool somebody_died) {
+/// sem_t has no owner. A named one outlives its processes; one that several wait for, and nobody
+/// for another, is a lock.
+Orphan by_stale_semaphore(const Context& context, const Members& members, const Member& waiter,
+                          bool somebody_died) {
   const snapshot::FutexWait& futex = wait_of(waiter)->futex;
   if (futex.lock.kind != LockKind::Semaphore || !futex.shared_memory) return {};
   const snapshot::SharedArea* area = snapshot::find_area(context.snapshot, futex.page);
   const bool is_named = area != nullptr && area->path.find("/sem.") != std::string::npos;
   const bool all_wait_for_it = std::ranges::all_of(members, [&](const Member& m) {
-    return !waits_for_semaphore(m) || (waits_in(m, WaitKind::Futex) && wait_of(m)->futex.page == futex.page);
+    return !waits_for_semaphore(m) ||
+           (waits_in(m, WaitKind::Futex) && wait_of(m)->futex.page == futex.page);
   });
   if (!all_wait_for_it) return {};
   const bool several = waiters_of(members, waiter) > 1;
@@ -105,11 +122,14 @@ Orphan by_last_operator(const Context& context, const Member& waiter) {
   if (set == context.snapshot.sysv.end()) return {};
   for (const auto& [index, op] : wait.sysv.ops) {
     const std::size_t i = static_cast<std::size_t>(index);
-    if (op >= 0 || index < 0 || i >= set->last_pids.size() || set->last_pids[i].value == 0) continue;
+    if (op >= 0 || index < 0 || i >= set->last_pids.size() || set->last_pids[i].value == 0)
+      continue;
     const Pid last = set->last_pids[i];
     const Process* process = snapshot::find_process(context.snapshot, last);
     if (process != nullptr && !process->dead && !process->exited) continue;
-    return {85, {last, Tid{last.value}}, "the last to operate on it was " + std::to_string(last.value) + ", which is gone",
+    return {85,
+            {last, Tid{last.value}},
+            "the last to operate on it was " + std::to_string(last.value) + ", which is gone",
             "semctl(" + std::to_string(wait.sysv.id) + ", " + std::to_string(index) + ", GETPID)"};
   }
   return {};
@@ -122,53 +142,71 @@ bool has_library_frame(const Thread& thread, const char* function, const char* f
   });
 }
 
-/// A manager's server thread takes the lock in the name of a client; when that client dies, nothing releases it.
+/// A manager's server thread takes the lock in the name of a client; when that client dies, nothing
+/// releases it.
 Orphan by_manager(const Context& context, const Member& waiter) {
-  const bool takes_lock = waits_for_lock(waiter) || waiter.thread->activity.call.ends_with(".acquire");
+  const bool takes_lock =
+      waits_for_lock(waiter) || waiter.thread->activity.call.ends_with(".acquire");
   if (!takes_lock || !waits_in(waiter, WaitKind::Futex)) return {};
   if (!has_library_frame(*waiter.thread, "serve_client", "managers.py")) return {};
   if (!holders_of(context, waiter).empty()) return {};
-  return {70, {}, "the manager's thread waits for it in the name of a client, and no client that is left has acquired it",
+  return {70,
+          {},
+          "the manager's thread waits for it in the name of a client, and no client that is left "
+          "has acquired it",
           "/proc/" + std::to_string(waiter.task.pid.value) + "/mem"};
 }
 
-Orphan orphan_of(const Context& context, const Members& members, const Member& waiter, bool somebody_died) {
+Orphan orphan_of(const Context& context, const Members& members, const Member& waiter,
+                 bool somebody_died) {
   const Wait* wait = wait_of(waiter);
   if (wait == nullptr) return {};
   if (wait->kind == WaitKind::SysvSem) return by_last_operator(context, waiter);
   if (wait->kind != WaitKind::Futex) return {};
-  std::vector<Orphan> found = {by_owner_word(waiter), by_counts(context, members, waiter, somebody_died),
-                               by_stale_semaphore(context, members, waiter, somebody_died), by_manager(context, waiter)};
+  std::vector<Orphan> found = {
+      by_owner_word(waiter), by_counts(context, members, waiter, somebody_died),
+      by_stale_semaphore(context, members, waiter, somebody_died), by_manager(context, waiter)};
   return *std::ranges::max_element(found, {}, &Orphan::weight);
 }
 
 std::string fix_for(const Member& waiter, const std::string& what) {
   const Wait& wait = *wait_of(waiter);
   if (wait.kind == WaitKind::SysvSem)
-    return "Use SEM_UNDO in every semop() on " + what + ": the kernel then gives back what a dead process took.\n"
-           "To free it now: semctl(id, n, SETVAL, 1), or ipcrm -s " + std::to_string(wait.sysv.id) + ".";
+    return "Use SEM_UNDO in every semop() on " + what +
+           ": the kernel then gives back what a dead process took.\n"
+           "To free it now: semctl(id, n, SETVAL, 1), or ipcrm -s " +
+           std::to_string(wait.sysv.id) + ".";
   if (wait.futex.lock.kind == LockKind::PySemLock || waiter.thread->is_python)
-    return "Do not kill or os._exit() a process that may hold " + what + "; hold it with `with`, so that an exception releases it.\n"
-           "A lock that must survive its holder: fcntl.flock() on a file, which the kernel releases when the holder dies.";
+    return "Do not kill or os._exit() a process that may hold " + what +
+           "; hold it with `with`, so that an exception releases it.\n"
+           "A lock that must survive its holder: fcntl.flock() on a file, which the kernel "
+           "releases when the holder dies.";
   if (wait.futex.lock.kind == LockKind::Semaphore)
-    return "A semaphore is not released when its holder dies: use a robust mutex, or flock() on a file.\n"
+    return "A semaphore is not released when its holder dies: use a robust mutex, or flock() on a "
+           "file.\n"
            "A stale named semaphore is removed by sem_unlink() or rm /dev/shm/sem.*.";
-  return "Make it a robust mutex: pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST), and on EOWNERDEAD repair the data "
-         "and call pthread_mutex_consistent().\nOr find out why the owner ended while it held " + what + ".";
+  return "Make it a robust mutex: pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST), and on "
+         "EOWNERDEAD repair the data "
+         "and call pthread_mutex_consistent().\nOr find out why the owner ended while it held " +
+         what + ".";
 }
 
-Finding describe_orphan(const Context& context, int set, const Members& members, const Member& waiter, const Orphan& orphan,
+Finding describe_orphan(const Context& context, int set, const Members& members,
+                        const Member& waiter, const Orphan& orphan,
                         const std::vector<DeadProcess>& dead) {
   Finding finding = diagnosis::start_finding(context, kDeadLockOwner, set);
   const std::string what = lock_name(context, waiter);
   const std::size_t waiters = waiters_of(members, waiter);
-  const std::string who = snapshot::label(context.snapshot, waiter.task) +
-                          (waiters > 1 ? " and " + std::to_string(waiters - 1) + " more wait" : " waits");
-  const std::string owner = orphan.owner.tid.value != 0 ? std::to_string(orphan.owner.tid.value) : "whoever took it";
+  const std::string who =
+      snapshot::label(context.snapshot, waiter.task) +
+      (waiters > 1 ? " and " + std::to_string(waiters - 1) + " more wait" : " waits");
+  const std::string owner =
+      orphan.owner.tid.value != 0 ? std::to_string(orphan.owner.tid.value) : "whoever took it";
   finding.weight = orphan.weight;
   finding.title = who + " for " + what + ": " + owner + " is dead and did not release it";
-  finding.explanation = who + " for " + what + place_in_brackets(*waiter.thread) + ". " + orphan.because +
-                        ". A lock in shared memory is not released by the kernel when its owner dies.";
+  finding.explanation =
+      who + " for " + what + place_in_brackets(*waiter.thread) + ". " + orphan.because +
+      ". A lock in shared memory is not released by the kernel when its owner dies.";
   finding.fix = fix_for(waiter, what);
   finding.evidence.push_back({orphan.because, orphan.source});
   if (orphan.owner.tid.value != 0) {
@@ -178,7 +216,8 @@ Finding describe_orphan(const Context& context, int set, const Members& members,
   } else {
     for (const DeadProcess& one : dead)
       if (one.pid.value != 0 && finding.culprits.size() < 4)
-        finding.culprits.push_back(dead_culprit(one, "died, perhaps while it held " + what + ": " + describe(one)));
+        finding.culprits.push_back(
+            dead_culprit(one, "died, perhaps while it held " + what + ": " + describe(one)));
   }
   return finding;
 }
@@ -197,7 +236,9 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   return describe_orphan(context, set, members, *waiter, best, dead);
 }
 
-Answer run(const Context& context) { return examine_sets(context, graph::Level::Suspected, examine, unknown_locks); }
+Answer run(const Context& context) {
+  return examine_sets(context, graph::Level::Suspected, examine, unknown_locks);
+}
 
 }  // namespace
 }  // namespace ipcdoctor::probes

@@ -23,7 +23,8 @@ inline std::string blamed(const diagnosis::Answer& answer) {
 }
 
 /// An object of Python's library.
-inline snapshot::RuntimeObject made(std::string type, std::string name = "", std::uint64_t address = 0x1000) {
+inline snapshot::RuntimeObject made(std::string type, std::string name = "",
+                                    std::uint64_t address = 0x1000) {
   snapshot::RuntimeObject object;
   object.type = std::move(type);
   object.name = std::move(name);
@@ -31,7 +32,8 @@ inline snapshot::RuntimeObject made(std::string type, std::string name = "", std
   return object;
 }
 
-inline snapshot::RuntimeObject made(std::string type, std::string name, std::map<std::string, std::int64_t> numbers) {
+inline snapshot::RuntimeObject made(std::string type, std::string name,
+                                    std::map<std::string, std::int64_t> numbers) {
   snapshot::RuntimeObject object = made(std::move(type), std::move(name));
   object.numbers = std::move(numbers);
   return object;

@@ -9,9 +9,9 @@
 namespace ipcdoctor::probes {
 namespace {
 
-constexpr std::size_t kMaxWakers = 64;      // of one wait
-constexpr std::size_t kMaxSteps = 200000;   // of one set
-constexpr std::size_t kMaxStarts = 128;     // rings are looked for from so many steps
+constexpr std::size_t kMaxWakers = 64;     // of one wait
+constexpr std::size_t kMaxSteps = 200000;  // of one set
+constexpr std::size_t kMaxStarts = 128;    // rings are looked for from so many steps
 constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
 
 using StepsFrom = std::vector<std::vector<std::size_t>>;  // by member: indices into the steps
@@ -19,22 +19,28 @@ using StepsFrom = std::vector<std::vector<std::size_t>>;  // by member: indices 
 std::vector<std::size_t> members_at(const Members& members, TaskRef task) {
   std::vector<std::size_t> found;
   for (std::size_t i = 0; i < members.size(); ++i)
-    if (members[i].task.pid == task.pid && (task.tid.value == 0 || members[i].task.tid == task.tid)) found.push_back(i);
+    if (members[i].task.pid == task.pid && (task.tid.value == 0 || members[i].task.tid == task.tid))
+      found.push_back(i);
   return found;
 }
 
-void add_lock_steps(const Context& context, const Members& members, std::size_t from, std::vector<Step>& steps) {
+void add_lock_steps(const Context& context, const Members& members, std::size_t from,
+                    std::vector<Step>& steps) {
   for (const Holder& holder : holders_of(context, members[from])) {
     std::vector<std::size_t> targets = members_at(members, holder.task);
     const bool whole_process = holder.task.tid.value == 0;
-    // Which of its threads took a process's lock is not recorded: another thread than the waiter is the better guess.
+    // Which of its threads took a process's lock is not recorded: another thread than the waiter is
+    // the better guess.
     if (whole_process && targets.size() > 1) std::erase(targets, from);
     for (const std::size_t to : targets)
-      if (steps.size() < kMaxSteps) steps.push_back({from, to, StepKind::Lock, holder.sure && targets.size() == 1, holder.evidence});
+      if (steps.size() < kMaxSteps)
+        steps.push_back(
+            {from, to, StepKind::Lock, holder.sure && targets.size() == 1, holder.evidence});
   }
 }
 
-void add_other_steps(const Context& context, const Members& members, std::size_t from, std::vector<Step>& steps) {
+void add_other_steps(const Context& context, const Members& members, std::size_t from,
+                     std::vector<Step>& steps) {
   const StepKind kind = waits_for_end(members[from]) ? StepKind::End : StepKind::Other;
   const auto wakers = context.graph.wakers(members[from].task, kMaxWakers);
   for (const graph::Waker& waker : wakers) {
@@ -51,10 +57,11 @@ StepsFrom index_steps(const Members& members, const std::vector<Step>& steps) {
   return index;
 }
 
-/// The shortest way from `start` to `goal` over the steps that `usable` admits, as indices; empty: none, or start == goal.
+/// The shortest way from `start` to `goal` over the steps that `usable` admits, as indices; empty:
+/// none, or start == goal.
 template <class Usable>
-std::vector<std::size_t> shortest_way(const StepsFrom& index, const std::vector<Step>& steps, std::size_t start,
-                                      std::size_t goal, const Usable& usable) {
+std::vector<std::size_t> shortest_way(const StepsFrom& index, const std::vector<Step>& steps,
+                                      std::size_t start, std::size_t goal, const Usable& usable) {
   std::vector<std::size_t> came_by(index.size(), kNone);
   std::deque<std::size_t> queue{start};
   while (!queue.empty() && came_by[goal] == kNone) {
@@ -76,10 +83,11 @@ std::vector<std::size_t> shortest_way(const StepsFrom& index, const std::vector<
   return way;
 }
 
-/// The shortest ring that begins with a step that `begins` admits and goes on with those that `usable` does.
+/// The shortest ring that begins with a step that `begins` admits and goes on with those that
+/// `usable` does.
 template <class Begins, class Usable, class Accept>
-Ring best_ring(const Members& members, const std::vector<Step>& steps, const Begins& begins, const Usable& usable,
-               const Accept& accept) {
+Ring best_ring(const Members& members, const std::vector<Step>& steps, const Begins& begins,
+               const Usable& usable, const Accept& accept) {
   const StepsFrom index = index_steps(members, steps);
   Ring best;
   std::size_t starts = 0;
@@ -97,7 +105,8 @@ Ring best_ring(const Members& members, const std::vector<Step>& steps, const Beg
 }
 
 bool is_mixed(const Ring& ring) {
-  const auto locks = std::ranges::count_if(ring, [](const Step& s) { return s.kind == StepKind::Lock; });
+  const auto locks =
+      std::ranges::count_if(ring, [](const Step& s) { return s.kind == StepKind::Lock; });
   return locks > 0 && static_cast<std::size_t>(locks) < ring.size();
 }
 
@@ -106,8 +115,10 @@ bool is_mixed(const Ring& ring) {
 std::vector<Step> steps_between(const Context& context, const Members& members) {
   std::vector<Step> steps;
   for (std::size_t i = 0; i < members.size(); ++i) {
-    if (waits_for_lock(members[i])) add_lock_steps(context, members, i, steps);
-    else add_other_steps(context, members, i, steps);
+    if (waits_for_lock(members[i]))
+      add_lock_steps(context, members, i, steps);
+    else
+      add_other_steps(context, members, i, steps);
   }
   return steps;
 }
@@ -124,7 +135,8 @@ Ring shortest_mixed_ring(const Members& members, const std::vector<Step>& steps)
   const auto sure = [](const Step& s) { return s.sure || s.kind == StepKind::Lock; };
   const Ring ring = best_ring(members, steps, is_lock, sure, is_mixed);
   if (!ring.empty()) return ring;
-  return best_ring(members, steps, is_lock, [](const Step&) { return true; }, is_mixed);
+  return best_ring(
+      members, steps, is_lock, [](const Step&) { return true; }, is_mixed);
 }
 
 std::string tell_ring(const Context& context, const Members& members, const Ring& ring) {
@@ -132,7 +144,8 @@ std::string tell_ring(const Context& context, const Members& members, const Ring
   for (std::size_t i = 0; i < ring.size() && i < kMaxTold; ++i) {
     const Member& from = members[ring[i].from];
     const Member& to = members[ring[i].to];
-    text += snapshot::label(context.snapshot, from.task) + place_in_brackets(*from.thread) + " waits for ";
+    text += snapshot::label(context.snapshot, from.task) + place_in_brackets(*from.thread) +
+            " waits for ";
     if (ring[i].kind == StepKind::Lock)
       text += lock_name(context, from) + ", held by " + snapshot::label(context.snapshot, to.task);
     else
@@ -140,7 +153,8 @@ std::string tell_ring(const Context& context, const Members& members, const Ring
               snapshot::label(context.snapshot, to.task);
     text += ".\n";
   }
-  if (ring.size() > kMaxTold) text += "... and so on, " + std::to_string(ring.size()) + " in all, back to the first.\n";
+  if (ring.size() > kMaxTold)
+    text += "... and so on, " + std::to_string(ring.size()) + " in all, back to the first.\n";
   return text;
 }
 

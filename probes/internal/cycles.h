@@ -15,17 +15,18 @@ struct Step {
   std::size_t from = 0;
   std::size_t to = 0;
   StepKind kind = StepKind::Other;
-  bool sure = true;       ///< false: by a heuristic, or one of many alternatives
+  bool sure = true;  ///< false: by a heuristic, or one of many alternatives
   std::string evidence;
 };
 
 using Ring = std::vector<Step>;
 
-/// All steps between members. A wait for a lock goes to its known holders only; one with no known holder has none.
-/// A holder that is a process as a whole stands for each of its members.
+/// All steps between members. A wait for a lock goes to its known holders only; one with no known
+/// holder has none. A holder that is a process as a whole stands for each of its members.
 std::vector<Step> steps_between(const Context& context, const Members& members);
 
-/// The shortest ring that takes only steps of one kind; empty if there is none. Length 1: a member that waits for itself.
+/// The shortest ring that takes only steps of one kind; empty if there is none. Length 1: a member
+/// that waits for itself.
 Ring shortest_ring(const Members& members, const std::vector<Step>& steps, StepKind only);
 
 /// The shortest ring with at least one lock and one other step; sure steps are preferred.

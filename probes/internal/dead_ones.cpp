@@ -11,7 +11,8 @@ using snapshot::RuntimeObject;
 constexpr std::size_t kMaxDead = 256;
 
 void add(std::vector<DeadProcess>& dead, DeadProcess one) {
-  const auto same = std::ranges::find_if(dead, [&](const DeadProcess& d) { return d.pid.value != 0 && d.pid == one.pid; });
+  const auto same = std::ranges::find_if(
+      dead, [&](const DeadProcess& d) { return d.pid.value != 0 && d.pid == one.pid; });
   if (same != dead.end()) {
     if (same->how.empty()) same->how = one.how;
     if (same->name.empty()) same->name = one.name;
@@ -22,7 +23,8 @@ void add(std::vector<DeadProcess>& dead, DeadProcess one) {
 
 /// multiprocessing and subprocess: -9 = killed by signal 9.
 std::string exit_text(std::int64_t code) {
-  return code < 0 ? "killed by signal " + std::to_string(-code) : "exit code " + std::to_string(code);
+  return code < 0 ? "killed by signal " + std::to_string(-code)
+                  : "exit code " + std::to_string(code);
 }
 
 std::string quoted(const RuntimeObject& object, const char* key) {
@@ -34,7 +36,8 @@ std::string quoted(const RuntimeObject& object, const char* key) {
 /// A Process object lives on in forked children of its maker: only the maker knows how it went.
 bool is_own_child(const RuntimeObject& object, const Process& process) {
   const auto parent = object.numbers.find("parent_pid");
-  return parent == object.numbers.end() || parent->second == process.ns_pid || parent->second == process.pid.value;
+  return parent == object.numbers.end() || parent->second == process.ns_pid ||
+         parent->second == process.pid.value;
 }
 
 /// 3 of "Process-3" or "ForkProcess-3", 0 for a name that somebody chose. Those of a child's child
@@ -50,8 +53,8 @@ std::size_t number_in_name(const RuntimeObject& object) {
   return error == std::errc{} && stop == end && n < 1'000'000 ? n : 0;
 }
 
-void add_child_object(const Context& context, const Process& process, const RuntimeObject& object, const char* code_key,
-                      std::vector<DeadProcess>& dead) {
+void add_child_object(const Context& context, const Process& process, const RuntimeObject& object,
+                      const char* code_key, std::vector<DeadProcess>& dead) {
   const auto pid = object.numbers.find("pid");
   if (pid == object.numbers.end() || !is_own_child(object, process)) return;
   const auto code = object.numbers.find(code_key);
@@ -64,9 +67,12 @@ void add_child_object(const Context& context, const Process& process, const Runt
 void add_pool_workers(const Context& context, const Process& process, const RuntimeObject& object,
                       std::vector<DeadProcess>& dead) {
   const auto maker = object.numbers.find("opid");
-  if (maker != object.numbers.end() && maker->second != process.ns_pid && maker->second != process.pid.value) return;
+  if (maker != object.numbers.end() && maker->second != process.ns_pid &&
+      maker->second != process.pid.value)
+    return;
   for (const auto& [key, value] : object.numbers) {
-    if (!key.starts_with("worker_pid_") || living_process(context, process, value) != nullptr) continue;
+    if (!key.starts_with("worker_pid_") || living_process(context, process, value) != nullptr)
+      continue;
     add(dead, {Pid{static_cast<int>(value)}, process.pid, "a worker of the pool", ""});
   }
 }
@@ -91,13 +97,17 @@ Pid seen_pid(const Context& context, const Process& viewer, std::int64_t ns_pid)
 std::vector<DeadProcess> dead_children(const Context& context, const Members& members) {
   std::vector<DeadProcess> dead;
   for (const Process& process : context.snapshot.processes) {
-    if (!(process.dead || process.exited) || process.ppid.value == 0 || !has_process(members, process.ppid)) continue;
+    if (!(process.dead || process.exited) || process.ppid.value == 0 ||
+        !has_process(members, process.ppid))
+      continue;
     add(dead, {process.pid, process.ppid, process.comm, process.exited ? "" : "a zombie"});
   }
   for (const Member& member : one_a_process(members)) {
     for (const RuntimeObject& object : member.process->python.objects) {
-      if (object.type == "multiprocessing.Process") add_child_object(context, *member.process, object, "exitcode", dead);
-      if (object.type == "subprocess.Popen") add_child_object(context, *member.process, object, "returncode", dead);
+      if (object.type == "multiprocessing.Process")
+        add_child_object(context, *member.process, object, "exitcode", dead);
+      if (object.type == "subprocess.Popen")
+        add_child_object(context, *member.process, object, "returncode", dead);
       if (object.type == "multiprocessing.Pool" || object.type == "ProcessPoolExecutor")
         add_pool_workers(context, *member.process, object, dead);
     }
@@ -107,17 +117,17 @@ std::vector<DeadProcess> dead_children(const Context& context, const Members& me
 
 std::size_t gone_children(const Context& context, const Members& members, Pid parent) {
   std::size_t known = 0;
-  for (const DeadProcess& dead : dead_children(context, members)) known += dead.parent == parent ? 1 : 0;
+  for (const DeadProcess& dead : dead_children(context, members))
+    known += dead.parent == parent ? 1 : 0;
   const Process* process = snapshot::find_process(context.snapshot, parent);
   if (process == nullptr) return known;
   std::size_t started = 0;
   for (const RuntimeObject& object : process->python.objects)
     if (object.type == "multiprocessing.Process" && is_own_child(object, *process))
       started = std::max(started, number_in_name(object));
-  const auto living = static_cast<std::size_t>(
-      std::ranges::count_if(context.snapshot.processes, [&](const Process& p) {
-        return p.ppid == parent && !p.dead && !p.exited && p.forked_copy;
-      }));
+  const auto living = static_cast<std::size_t>(std::ranges::count_if(
+      context.snapshot.processes,
+      [&](const Process& p) { return p.ppid == parent && !p.dead && !p.exited && p.forked_copy; }));
   return std::max(known, started > living ? started - living : 0);
 }
 

@@ -9,24 +9,27 @@
 namespace ipcdoctor::probes {
 
 struct DeadProcess {
-  Pid pid;              ///< 0: unknown, but one is missing
-  Pid parent;           ///< who started it; 0: unknown
-  std::string name;     ///< "Process-1", "worker 2 of the Pool `pool`"
-  std::string how;      ///< "exit code 1", "killed by signal 9", "a zombie"; "" if unknown
+  Pid pid;           ///< 0: unknown, but one is missing
+  Pid parent;        ///< who started it; 0: unknown
+  std::string name;  ///< "Process-1", "worker 2 of the Pool `pool`"
+  std::string how;   ///< "exit code 1", "killed by signal 9", "a zombie"; "" if unknown
 };
 
-/// Dead children of the processes that have a member in the set: zombies, what multiprocessing and subprocess objects
-/// know to be over, the processes of pools and executors that no longer exist, at most 256.
+/// Dead children of the processes that have a member in the set: zombies, what multiprocessing and
+/// subprocess objects know to be over, the processes of pools and executors that no longer exist,
+/// at most 256.
 std::vector<DeadProcess> dead_children(const Context& context, const Members& members);
 
-/// How many children of a process are gone, known by pid or not: multiprocessing numbers those that it
-/// starts, so where "Process-3" lives alone two others have ended.
+/// How many children of a process are gone, known by pid or not: multiprocessing numbers those that
+/// it starts, so where "Process-3" lives alone two others have ended.
 std::size_t gone_children(const Context& context, const Members& members, Pid parent);
 
-/// A pid as the target's process numbers it (numbers of Python objects), in ours; 0 if no such process was seen.
+/// A pid as the target's process numbers it (numbers of Python objects), in ours; 0 if no such
+/// process was seen.
 Pid seen_pid(const Context& context, const Process& viewer, std::int64_t ns_pid);
 
-/// The living process of that number, or nullptr. False friends are excluded: it must be in the viewer's PID namespace.
+/// The living process of that number, or nullptr. False friends are excluded: it must be in the
+/// viewer's PID namespace.
 const Process* living_process(const Context& context, const Process& viewer, std::int64_t ns_pid);
 
 /// "Process-1[42] (exit code 1)".

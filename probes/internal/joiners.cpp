@@ -12,7 +12,8 @@ bool waits_for_one_of(const Member& joiner, const Members& awaited) {
   return std::ranges::any_of(awaited, [&](const Member& m) {
     if (m.task == joiner.task) return false;
     const bool child = std::ranges::find(wait.children, m.task.pid) != wait.children.end();
-    const bool thread = m.task.pid == joiner.task.pid;  // which thread a join is for is not always known
+    const bool thread =
+        m.task.pid == joiner.task.pid;  // which thread a join is for is not always known
     const bool parent = m.process->ppid == joiner.task.pid;
     return child || thread || (parent && wait.children.empty());
   });
@@ -27,10 +28,13 @@ Members joiners_of(const Members& members, const Members& awaited) {
   return joiners;
 }
 
-void blame(const Context& context, const Members& guilty, const std::string& why, Finding& finding) {
+void blame(const Context& context, const Members& guilty, const std::string& why,
+           Finding& finding) {
   for (const Member& member : guilty) {
-    const bool known = std::ranges::any_of(finding.culprits, [&](const auto& c) { return c.task.pid == member.task.pid; });
-    if (!known) finding.culprits.push_back(diagnosis::culprit(context.snapshot, member.task, -1, why));
+    const bool known = std::ranges::any_of(
+        finding.culprits, [&](const auto& c) { return c.task.pid == member.task.pid; });
+    if (!known)
+      finding.culprits.push_back(diagnosis::culprit(context.snapshot, member.task, -1, why));
   }
 }
 

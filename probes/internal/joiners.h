@@ -4,7 +4,8 @@
 
 namespace ipcdoctor::probes {
 
-/// Members that wait for the end of one of these, in another process or thread: who should have told them to stop.
+/// Members that wait for the end of one of these, in another process or thread: who should have
+/// told them to stop.
 Members joiners_of(const Members& members, const Members& awaited);
 
 /// Blames each process once, at its first task of the list.

@@ -17,25 +17,41 @@ using snapshot::RuntimeObject;
 constexpr std::size_t kMaxHolders = 1024;
 
 /// Calls that block in a futex which is not a lock of the user's, whatever its kind looks like.
-constexpr std::array kQueueCalls = std::to_array<std::string_view>({
-    "multiprocessing.Queue.get",       "multiprocessing.Queue.put",       "multiprocessing.Queue.feed",
-    "multiprocessing.Queue.feeder_idle", "multiprocessing.SimpleQueue.get", "multiprocessing.SimpleQueue.put",
-    "multiprocessing.JoinableQueue.join", "queue.Queue.get",              "queue.Queue.put",
-    "queue.Queue.join",                "queue.SimpleQueue.get",           "Pool.worker.get",
-    "Pool.worker.put",                 "Pool.get",                        "Executor.worker.get",
-    "Executor.worker.put",             "Executor.result",                 "Executor.wait",
-    "multiprocessing.Event.wait",      "multiprocessing.Condition.wait",  "multiprocessing.Barrier.wait",
-    "threading.Event.wait",            "threading.Condition.wait",        "threading.Barrier.wait",
-    "threading.Semaphore.acquire"});
+constexpr std::array kQueueCalls =
+    std::to_array<std::string_view>({"multiprocessing.Queue.get",
+                                     "multiprocessing.Queue.put",
+                                     "multiprocessing.Queue.feed",
+                                     "multiprocessing.Queue.feeder_idle",
+                                     "multiprocessing.SimpleQueue.get",
+                                     "multiprocessing.SimpleQueue.put",
+                                     "multiprocessing.JoinableQueue.join",
+                                     "queue.Queue.get",
+                                     "queue.Queue.put",
+                                     "queue.Queue.join",
+                                     "queue.SimpleQueue.get",
+                                     "Pool.worker.get",
+                                     "Pool.worker.put",
+                                     "Pool.get",
+                                     "Executor.worker.get",
+                                     "Executor.worker.put",
+                                     "Executor.result",
+                                     "Executor.wait",
+                                     "multiprocessing.Event.wait",
+                                     "multiprocessing.Condition.wait",
+                                     "multiprocessing.Barrier.wait",
+                                     "threading.Event.wait",
+                                     "threading.Condition.wait",
+                                     "threading.Barrier.wait",
+                                     "threading.Semaphore.acquire"});
 
-constexpr std::array kIdleCalls = std::to_array<std::string_view>({
-    "Pool.worker.get",       "Pool.worker_handler",         "Pool.task_handler",
-    "Pool.result_handler",   "Executor.worker.get",         "multiprocessing.Queue.feeder_idle",
-    "multiprocessing.resource_tracker", "multiprocessing.forkserver", "Manager.serve"});
+constexpr std::array kIdleCalls = std::to_array<std::string_view>(
+    {"Pool.worker.get", "Pool.worker_handler", "Pool.task_handler", "Pool.result_handler",
+     "Executor.worker.get", "multiprocessing.Queue.feeder_idle", "multiprocessing.resource_tracker",
+     "multiprocessing.forkserver", "Manager.serve"});
 
-constexpr std::array kEndCalls = std::to_array<std::string_view>({
-    "multiprocessing.Process.join", "multiprocessing.exit.join", "threading.Thread.join",
-    "threading.shutdown",           "subprocess.wait",           "os.wait"});
+constexpr std::array kEndCalls = std::to_array<std::string_view>(
+    {"multiprocessing.Process.join", "multiprocessing.exit.join", "threading.Thread.join",
+     "threading.shutdown", "subprocess.wait", "os.wait"});
 
 template <std::size_t N>
 bool contains(const std::array<std::string_view, N>& names, const std::string& name) {
@@ -58,7 +74,8 @@ bool lives(const Context& context, TaskRef task) {
 }
 
 void add(std::vector<Holder>& holders, Holder holder) {
-  const bool known = std::ranges::any_of(holders, [&](const Holder& h) { return h.task == holder.task; });
+  const bool known =
+      std::ranges::any_of(holders, [&](const Holder& h) { return h.task == holder.task; });
   if (!known && holders.size() < kMaxHolders) holders.push_back(std::move(holder));
 }
 
@@ -72,7 +89,8 @@ bool is_semaphore_object(const RuntimeObject& object) {
   return object.numbers.contains("count") && object.numbers.contains("maxvalue");
 }
 
-/// The name that the creator gave it (/mp-abc) is the same in every process, its address need not be.
+/// The name that the creator gave it (/mp-abc) is the same in every process, its address need not
+/// be.
 bool same_semaphore(const RuntimeObject& a, const RuntimeObject& b) {
   const auto name_a = a.texts.find("semaphore"), name_b = b.texts.find("semaphore");
   return name_a != a.texts.end() && name_b != b.texts.end() && !name_a->second.empty() &&
@@ -85,10 +103,14 @@ void add_by_count(const Context& context, const Member& waiter, std::vector<Hold
   for (const Process& process : context.snapshot.processes) {
     if (process.dead || process.exited) continue;
     for (const RuntimeObject& object : process.python.objects) {
-      if (!is_semaphore_object(object) || object.numbers.at("count") <= 0 || !same_semaphore(object, wanted)) continue;
+      if (!is_semaphore_object(object) || object.numbers.at("count") <= 0 ||
+          !same_semaphore(object, wanted))
+        continue;
       const bool one_thread = process.threads.size() == 1;
-      add(holders, {{process.pid, one_thread ? process.threads.front().tid : Tid{}}, false,
-                    "it acquired the semaphore " + std::to_string(object.numbers.at("count")) + " times more than it released it"});
+      add(holders, {{process.pid, one_thread ? process.threads.front().tid : Tid{}},
+                    false,
+                    "it acquired the semaphore " + std::to_string(object.numbers.at("count")) +
+                        " times more than it released it"});
     }
   }
 }
@@ -102,9 +124,11 @@ void add_futex_holders(const Context& context, const Member& waiter, std::vector
     if (lives(context, owner)) add(holders, {owner, false, futex.lock.evidence});
   for (const Process& process : context.snapshot.processes) {
     if (process.mm_group != waiter.process->mm_group || process.mm_group.value == 0) continue;
-    for (const Holder& holder : holders_in(process, futex.lock.address, futex.address)) add(holders, holder);
+    for (const Holder& holder : holders_in(process, futex.lock.address, futex.address))
+      add(holders, holder);
   }
-  if (futex.lock.kind == LockKind::PySemLock && holders.empty()) add_by_count(context, waiter, holders);
+  if (futex.lock.kind == LockKind::PySemLock && holders.empty())
+    add_by_count(context, waiter, holders);
 }
 
 bool conflicts(const FileLock& lock, const FileLockWait& wait, const Member& waiter) {
@@ -121,14 +145,21 @@ void add_file_holders(const Context& context, const Member& waiter, std::vector<
   for (const FileLock& lock : context.snapshot.file_locks) {
     if (!conflicts(lock, wait_of(waiter)->file_lock, waiter)) continue;
     // The taker answers for a lock that others merely inherited over fork.
-    const bool taker_holds = std::ranges::any_of(lock.holders, [&](const auto& h) { return h.first == lock.taker; });
+    const bool taker_holds =
+        std::ranges::any_of(lock.holders, [&](const auto& h) { return h.first == lock.taker; });
     if (taker_holds && lives(context, {lock.taker, {}})) {
-      add(holders, {{lock.taker, {}}, true, lock.type + " lock in /proc/locks, taken by " + std::to_string(lock.taker.value)});
+      add(holders,
+          {{lock.taker, {}},
+           true,
+           lock.type + " lock in /proc/locks, taken by " + std::to_string(lock.taker.value)});
       continue;
     }
     for (const auto& [pid, fd] : lock.holders)
       if (lives(context, {pid, {}}))
-        add(holders, {{pid, {}}, true, lock.type + " lock on fd " + std::to_string(fd) + " of " + std::to_string(pid.value)});
+        add(holders,
+            {{pid, {}},
+             true,
+             lock.type + " lock on fd " + std::to_string(fd) + " of " + std::to_string(pid.value)});
   }
 }
 
@@ -150,9 +181,13 @@ bool is_mutex_like(const Lock& lock) {
     case LockKind::PyLock:
     case LockKind::PyRLock:
     case LockKind::PyGil:
-    case LockKind::PyImportLock: return true;
-    case LockKind::PySemLock: return number_is(lock, "maxvalue", 1) || number_is(lock, "max", 1) || number_is(lock, "kind", 0);
-    default: return false;
+    case LockKind::PyImportLock:
+      return true;
+    case LockKind::PySemLock:
+      return number_is(lock, "maxvalue", 1) || number_is(lock, "max", 1) ||
+             number_is(lock, "kind", 0);
+    default:
+      return false;
   }
 }
 
@@ -162,10 +197,14 @@ bool waits_for_lock(const Member& member) {
   return lock != nullptr && is_mutex_like(*lock);
 }
 
-bool waits_in_library_queue(const Member& member) { return contains(kQueueCalls, member.thread->activity.call); }
+bool waits_in_library_queue(const Member& member) {
+  return contains(kQueueCalls, member.thread->activity.call);
+}
 
 // A Condition takes its own lock again, a feeder queues for the pipe: the user wrote no lock there.
-bool waits_for_own_lock(const Member& member) { return waits_for_lock(member) && !waits_in_library_queue(member); }
+bool waits_for_own_lock(const Member& member) {
+  return waits_for_lock(member) && !waits_in_library_queue(member);
+}
 
 bool waits_for_semaphore(const Member& member) {
   if (waits_in(member, WaitKind::SysvSem)) {
@@ -174,23 +213,30 @@ bool waits_for_semaphore(const Member& member) {
   }
   const Lock* lock = lock_of(member);
   if (lock == nullptr) return false;
-  return lock->kind == LockKind::Semaphore || (lock->kind == LockKind::PySemLock && !is_mutex_like(*lock));
+  return lock->kind == LockKind::Semaphore ||
+         (lock->kind == LockKind::PySemLock && !is_mutex_like(*lock));
 }
 
 bool waits_for_end(const Member& member) {
   const Wait* wait = wait_of(member);
   if (wait == nullptr) return false;
-  if (wait->kind == WaitKind::Child || wait->kind == WaitKind::Vfork || wait->kind == WaitKind::Exiting) return true;
+  if (wait->kind == WaitKind::Child || wait->kind == WaitKind::Vfork ||
+      wait->kind == WaitKind::Exiting)
+    return true;
   if (wait->kind == WaitKind::Futex)
-    return wait->futex.lock.kind == LockKind::ThreadJoin || wait->futex.lock.kind == LockKind::PyThreadJoin ||
+    return wait->futex.lock.kind == LockKind::ThreadJoin ||
+           wait->futex.lock.kind == LockKind::PyThreadJoin ||
            contains(kEndCalls, member.thread->activity.call);
   if (wait->kind != WaitKind::Poll || wait->objects.empty()) return false;
-  const bool only_pidfds = std::ranges::all_of(
-      wait->objects, [](const snapshot::Awaited& a) { return a.object.kind == snapshot::ObjectKind::PidFd; });
+  const bool only_pidfds = std::ranges::all_of(wait->objects, [](const snapshot::Awaited& a) {
+    return a.object.kind == snapshot::ObjectKind::PidFd;
+  });
   return only_pidfds || contains(kEndCalls, member.thread->activity.call);
 }
 
-bool is_idle_helper(const Thread& thread) { return contains(kIdleCalls, thread.activity.call); }
+bool is_idle_helper(const Thread& thread) {
+  return contains(kIdleCalls, thread.activity.call);
+}
 
 std::vector<Holder> holders_of(const Context& context, const Member& waiter) {
   std::vector<Holder> holders;
@@ -205,7 +251,10 @@ std::vector<Holder> holders_in(const Process& other, RemoteAddr lock, RemoteAddr
   for (const Thread& thread : other.threads) {
     if (!holds(thread, lock, futex)) continue;
     const std::string at = place(thread);
-    holders.push_back({{other.pid, thread.tid}, false, at.empty() ? "its stack is inside the lock" : "it is inside the lock at " + at});
+    holders.push_back(
+        {{other.pid, thread.tid},
+         false,
+         at.empty() ? "its stack is inside the lock" : "it is inside the lock at " + at});
   }
   return holders;
 }

@@ -8,14 +8,17 @@
 /// Who holds what a task waits for, as far as the snapshot tells.
 namespace ipcdoctor::probes {
 
-/// Somebody takes it and the same one releases it: mutexes, rwlocks, threading.Lock, the GIL, the locks inside libc.
-/// False for what one signals and another awaits: conditions, barriers, joins, latches.
+/// Somebody takes it and the same one releases it: mutexes, rwlocks, threading.Lock, the GIL, the
+/// locks inside libc. False for what one signals and another awaits: conditions, barriers, joins,
+/// latches.
 bool is_mutex_like(const snapshot::Lock& lock);
 
-/// A futex wait for something mutex-like, or a file lock. Semaphores that were not made as a lock are not.
+/// A futex wait for something mutex-like, or a file lock. Semaphores that were not made as a lock
+/// are not.
 bool waits_for_lock(const Member& member);
 
-/// The same without the locks inside a library's own queues: an idle worker that queues behind another idle worker.
+/// The same without the locks inside a library's own queues: an idle worker that queues behind
+/// another idle worker.
 bool waits_for_own_lock(const Member& member);
 
 /// Inside a library's queue, pool, executor, event or condition: its locks are not the user's.
@@ -27,20 +30,23 @@ bool waits_for_semaphore(const Member& member);
 /// Waits for a thread or process to end, and for nothing else.
 bool waits_for_end(const Member& member);
 
-/// The thread's blocked call is a library's way to be idle: a pool's worker that waits for work, a feeder without items.
+/// The thread's blocked call is a library's way to be idle: a pool's worker that waits for work, a
+/// feeder without items.
 bool is_idle_helper(const Thread& thread);
 
 struct Holder {
-  TaskRef task;              ///< tid 0: the process as a whole
-  bool sure = false;         ///< by the owner word or the kernel, not by stacks or counts
+  TaskRef task;       ///< tid 0: the process as a whole
+  bool sure = false;  ///< by the owner word or the kernel, not by stacks or counts
   std::string evidence;
 };
 
-/// Who can release what `waiter` waits for, the living only: the owner word, /proc/locks, enclosing `with` statements of
-/// the same memory, counts of multiprocessing semaphores. Empty: nobody is known to hold it.
+/// Who can release what `waiter` waits for, the living only: the owner word, /proc/locks, enclosing
+/// `with` statements of the same memory, counts of multiprocessing semaphores. Empty: nobody is
+/// known to hold it.
 std::vector<Holder> holders_of(const Context& context, const Member& waiter);
 
-/// Threads of other processes that hold the lock of the same address: what a forked child inherited locked.
+/// Threads of other processes that hold the lock of the same address: what a forked child inherited
+/// locked.
 std::vector<Holder> holders_in(const snapshot::Process& other, RemoteAddr lock, RemoteAddr futex);
 
 /// "threading.Lock `cache_lock`", "POSIX lock on /tmp/f".

@@ -12,12 +12,13 @@ using snapshot::Frame;
 using snapshot::RuntimeObject;
 
 bool waits_for_a_pool(const std::string& call) {
-  return call == "Pool.get" || call == "Pool.join" || call == "Executor.result" || call == "Executor.wait" ||
-         call == "Executor.shutdown" || call == "Executor.exit";
+  return call == "Pool.get" || call == "Pool.join" || call == "Executor.result" ||
+         call == "Executor.wait" || call == "Executor.shutdown" || call == "Executor.exit";
 }
 
 const RuntimeObject* object_at(const Process& process, std::uint64_t address) {
-  const auto it = std::ranges::find_if(process.python.objects, [&](const RuntimeObject& o) { return o.address.value == address; });
+  const auto it = std::ranges::find_if(
+      process.python.objects, [&](const RuntimeObject& o) { return o.address.value == address; });
   return address == 0 || it == process.python.objects.end() ? nullptr : &*it;
 }
 
@@ -39,8 +40,11 @@ const RuntimeObject* pool_object(const Member& waiter) {
   }
   const auto executor = object.numbers.find("executor");
   if (executor != object.numbers.end())
-    if (const RuntimeObject* found = object_at(*waiter.process, static_cast<std::uint64_t>(executor->second))) return found;
-  return waiter.thread->activity.call.starts_with("Executor.") ? only_executor(*waiter.process) : nullptr;
+    if (const RuntimeObject* found =
+            object_at(*waiter.process, static_cast<std::uint64_t>(executor->second)))
+      return found;
+  return waiter.thread->activity.call.starts_with("Executor.") ? only_executor(*waiter.process)
+                                                               : nullptr;
 }
 
 bool is_worker_call(const std::string& call) {
@@ -49,13 +53,16 @@ bool is_worker_call(const std::string& call) {
 
 bool has_worker_frame(const Thread& thread) {
   return thread.python && std::ranges::any_of(*thread.python, [](const Frame& f) {
-    const bool library = f.file.ends_with("multiprocessing/pool.py") || f.file.ends_with("concurrent/futures/thread.py") ||
-                         f.file.ends_with("concurrent/futures/process.py");
-    return library && (is_function(f, "worker") || is_function(f, "_worker") || is_function(f, "_process_worker"));
-  });
+           const bool library = f.file.ends_with("multiprocessing/pool.py") ||
+                                f.file.ends_with("concurrent/futures/thread.py") ||
+                                f.file.ends_with("concurrent/futures/process.py");
+           return library && (is_function(f, "worker") || is_function(f, "_worker") ||
+                              is_function(f, "_process_worker"));
+         });
 }
 
-/// Every idle worker of a Pool queues for one pipe: the first reads it, the others wait for its lock.
+/// Every idle worker of a Pool queues for one pipe: the first reads it, the others wait for its
+/// lock.
 bool is_idle(const Thread& thread) {
   return thread.activity.call == "Pool.worker.get" || thread.activity.call == "Executor.worker.get";
 }
@@ -63,12 +70,14 @@ bool is_idle(const Thread& thread) {
 void find_workers(const Context& context, Pool& pool) {
   if (pool.of_threads) {
     for (const Thread& thread : pool.owner->threads)
-      if (is_worker_call(thread.activity.call) || has_worker_frame(thread)) pool.threads.push_back(&thread);
+      if (is_worker_call(thread.activity.call) || has_worker_frame(thread))
+        pool.threads.push_back(&thread);
     return;
   }
   for (const auto& [key, value] : pool.object->numbers)
     if (key.starts_with("worker_pid_"))
-      if (const Process* worker = living_process(context, *pool.owner, value)) pool.workers.push_back(worker);
+      if (const Process* worker = living_process(context, *pool.owner, value))
+        pool.workers.push_back(worker);
 }
 
 }  // namespace
@@ -79,7 +88,8 @@ std::int64_t number(const RuntimeObject& object, const char* key, std::int64_t o
 }
 
 bool is_pool_type(const std::string& type) {
-  return type == "multiprocessing.Pool" || type == "ThreadPoolExecutor" || type == "ProcessPoolExecutor";
+  return type == "multiprocessing.Pool" || type == "ThreadPoolExecutor" ||
+         type == "ProcessPoolExecutor";
 }
 
 std::optional<Pool> awaited_pool(const Context& context, const Member& waiter) {
@@ -88,9 +98,11 @@ std::optional<Pool> awaited_pool(const Context& context, const Member& waiter) {
   pool.owner = waiter.process;
   pool.object = pool_object(waiter);
   if (pool.object == nullptr || !is_pool_type(pool.object->type)) return std::nullopt;
-  pool.of_threads = pool.object->type == "ThreadPoolExecutor" || number(*pool.object, "is_thread_pool", 0) == 1;
+  pool.of_threads =
+      pool.object->type == "ThreadPoolExecutor" || number(*pool.object, "is_thread_pool", 0) == 1;
   const std::string short_type = pool.object->type.substr(pool.object->type.rfind('.') + 1);
-  pool.name = "the " + short_type + (pool.object->name.empty() ? "" : " `" + pool.object->name + "`");
+  pool.name =
+      "the " + short_type + (pool.object->name.empty() ? "" : " `" + pool.object->name + "`");
   find_workers(context, pool);
   return pool;
 }
@@ -104,7 +116,8 @@ const Thread* working_thread(const Process& worker) {
 bool all_idle(const Pool& pool) {
   std::vector<const Thread*> threads = pool.threads;
   for (const Process* worker : pool.workers) threads.push_back(working_thread(*worker));
-  return !threads.empty() && std::ranges::all_of(threads, [](const Thread* t) { return t != nullptr && is_idle(*t); });
+  return !threads.empty() &&
+         std::ranges::all_of(threads, [](const Thread* t) { return t != nullptr && is_idle(*t); });
 }
 
 bool all_busy_and_stuck(const Pool& pool, const Members& members) {
@@ -117,9 +130,9 @@ bool all_busy_and_stuck(const Pool& pool, const Members& members) {
     threads.push_back(thread);
     tasks.push_back({worker->pid, thread->tid});
   }
-  return !threads.empty() &&
-         std::ranges::none_of(threads, [](const Thread* t) { return is_worker_call(t->activity.call); }) &&
-         std::ranges::all_of(tasks, [&](const TaskRef& task) { return is_member(members, task); });
+  return !threads.empty() && std::ranges::none_of(threads, [](const Thread* t) {
+    return is_worker_call(t->activity.call);
+  }) && std::ranges::all_of(tasks, [&](const TaskRef& task) { return is_member(members, task); });
 }
 
 }  // namespace ipcdoctor::probes

@@ -27,15 +27,18 @@ ObjectId source_of(const Thread& thread) {
 
 bool takes_from_processes(const Thread& thread) {
   const std::string& call = thread.activity.call;
-  return call == "multiprocessing.Queue.get" || call == "multiprocessing.SimpleQueue.get" || call == "Connection.recv" ||
-         is_proxy_get(thread);
+  return call == "multiprocessing.Queue.get" || call == "multiprocessing.SimpleQueue.get" ||
+         call == "Connection.recv" || is_proxy_get(thread);
 }
 
 bool takes_from_threads(const Thread& thread) {
-  return thread.activity.call == "queue.Queue.get" || thread.activity.call == "queue.SimpleQueue.get";
+  return thread.activity.call == "queue.Queue.get" ||
+         thread.activity.call == "queue.SimpleQueue.get";
 }
 
-bool takes_from_queue(const Thread& thread) { return takes_from_processes(thread) || takes_from_threads(thread); }
+bool takes_from_queue(const Thread& thread) {
+  return takes_from_processes(thread) || takes_from_threads(thread);
+}
 
 Members fellow_receivers(const Members& members, const Member& one) {
   const bool by_threads = takes_from_threads(*one.thread);
@@ -43,10 +46,12 @@ Members fellow_receivers(const Members& members, const Member& one) {
   const RuntimeObject& object = one.thread->activity.object;
   Members fellows;
   for (const Member& member : members) {
-    if (!takes_from_queue(*member.thread) || takes_from_threads(*member.thread) != by_threads) continue;
+    if (!takes_from_queue(*member.thread) || takes_from_threads(*member.thread) != by_threads)
+      continue;
     const bool same_object = member.process->mm_group == one.process->mm_group &&
                              member.thread->activity.object.address == object.address;
-    const bool same_source = !by_threads && source.kind != snapshot::ObjectKind::Unknown && source_of(*member.thread) == source;
+    const bool same_source = !by_threads && source.kind != snapshot::ObjectKind::Unknown &&
+                             source_of(*member.thread) == source;
     if (member.task == one.task || same_object || same_source) fellows.push_back(member);
   }
   return fellows;
@@ -56,13 +61,16 @@ std::string queue_name(const Context& context, const Member& receiver) {
   const RuntimeObject& object = receiver.thread->activity.object;
   // A proxy is known to its own methods only as `self`.
   const bool named = !object.name.empty() && object.name != "self";
-  if (object.type == "Manager.proxy") return named ? "the manager's queue `" + object.name + "`" : "a manager's queue";
+  if (object.type == "Manager.proxy")
+    return named ? "the manager's queue `" + object.name + "`" : "a manager's queue";
   if (!object.type.empty()) {
     const std::string kind = "the " + object.type;
     return object.name.empty() ? kind : kind + " `" + object.name + "`";
   }
   const ObjectId source = source_of(*receiver.thread);
-  return source.kind == snapshot::ObjectKind::Unknown ? "its queue" : diagnosis::object_name(context.snapshot, source);
+  return source.kind == snapshot::ObjectKind::Unknown
+             ? "its queue"
+             : diagnosis::object_name(context.snapshot, source);
 }
 
 }  // namespace ipcdoctor::probes

@@ -5,19 +5,23 @@
 
 #include "probes/internal/set_members.h"
 
-/// Tasks that wait for an item of a queue or a message: what they take from, and who could put something there.
+/// Tasks that wait for an item of a queue or a message: what they take from, and who could put
+/// something there.
 namespace ipcdoctor::probes {
 
-/// It takes from a queue of Python's library or receives on one of its connections; workers of pools do not count.
+/// It takes from a queue of Python's library or receives on one of its connections; workers of
+/// pools do not count.
 bool takes_from_queue(const Thread& thread);
 
-/// It takes items that come from other processes: multiprocessing.Queue, SimpleQueue, Connection.recv, a manager's queue.
+/// It takes items that come from other processes: multiprocessing.Queue, SimpleQueue,
+/// Connection.recv, a manager's queue.
 bool takes_from_processes(const Thread& thread);
 
 /// It takes items that only threads of its own process can put: queue.Queue, queue.SimpleQueue.
 bool takes_from_threads(const Thread& thread);
 
-/// Members that wait for items of the same queue as `one`, itself included. Queues are the same when their pipe is.
+/// Members that wait for items of the same queue as `one`, itself included. Queues are the same
+/// when their pipe is.
 Members fellow_receivers(const Members& members, const Member& one);
 
 /// "the Queue `jobs`", "the pipe of 42 fd 4".

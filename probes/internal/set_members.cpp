@@ -5,7 +5,8 @@
 namespace ipcdoctor::probes {
 namespace {
 
-void add_members(const Context& context, const std::vector<TaskRef>& tasks, bool core, Members& members) {
+void add_members(const Context& context, const std::vector<TaskRef>& tasks, bool core,
+                 Members& members) {
   for (const TaskRef& task : tasks) {
     const Process* process = snapshot::find_process(context.snapshot, task.pid);
     const Thread* thread = snapshot::find_thread(context.snapshot, task);
@@ -14,8 +15,8 @@ void add_members(const Context& context, const std::vector<TaskRef>& tasks, bool
 }
 
 std::string about(const Member& member, const char* what) {
-  return std::string(what) + " of " + member.process->comm + "[" + std::to_string(member.task.pid.value) + "/" +
-         std::to_string(member.task.tid.value) + "]";
+  return std::string(what) + " of " + member.process->comm + "[" +
+         std::to_string(member.task.pid.value) + "/" + std::to_string(member.task.tid.value) + "]";
 }
 
 }  // namespace
@@ -27,8 +28,12 @@ Members members_of(const Context& context, const StuckSet& set) {
   return members;
 }
 
-const Wait* wait_of(const Thread& thread) { return thread.wait ? &*thread.wait : nullptr; }
-const Wait* wait_of(const Member& member) { return wait_of(*member.thread); }
+const Wait* wait_of(const Thread& thread) {
+  return thread.wait ? &*thread.wait : nullptr;
+}
+const Wait* wait_of(const Member& member) {
+  return wait_of(*member.thread);
+}
 
 bool waits_in(const Member& member, WaitKind kind) {
   const Wait* wait = wait_of(member);
@@ -46,9 +51,12 @@ bool has_process(std::span<const Member> members, Pid pid) {
 Members one_a_process(std::span<const Member> members) {
   Members chosen;
   for (const Member& member : members) {
-    const auto same = std::ranges::find_if(chosen, [&](const Member& m) { return m.task.pid == member.task.pid; });
-    if (same == chosen.end()) chosen.push_back(member);
-    else if (member.task.tid.value == member.task.pid.value) *same = member;
+    const auto same = std::ranges::find_if(
+        chosen, [&](const Member& m) { return m.task.pid == member.task.pid; });
+    if (same == chosen.end())
+      chosen.push_back(member);
+    else if (member.task.tid.value == member.task.pid.value)
+      *same = member;
   }
   return chosen;
 }
@@ -64,7 +72,8 @@ bool share_somebody(const Finding& a, const Finding& b) {
          std::ranges::any_of(a.culprits, [&](const auto& c) { return blames(b, c.task.pid); });
 }
 
-/// Three children that each hang alone in the same way are three sets and one mistake: each finding names all of them.
+/// Three children that each hang alone in the same way are three sets and one mistake: each finding
+/// names all of them.
 void share_culprits(std::vector<Finding>& findings) {
   constexpr std::size_t kMaxCulprits = 64;
   const std::vector<Finding> before = findings;
@@ -72,7 +81,9 @@ void share_culprits(std::vector<Finding>& findings) {
     for (const Finding& other : before) {
       if (other.set == finding.set || !share_somebody(finding, other)) continue;
       for (const diagnosis::Culprit& culprit : other.culprits) {
-        const bool known = std::ranges::any_of(finding.culprits, [&](const auto& c) { return c.task == culprit.task && c.fd == culprit.fd; });
+        const bool known = std::ranges::any_of(finding.culprits, [&](const auto& c) {
+          return c.task == culprit.task && c.fd == culprit.fd;
+        });
         if (!known && finding.culprits.size() < kMaxCulprits) finding.culprits.push_back(culprit);
       }
     }
@@ -81,7 +92,8 @@ void share_culprits(std::vector<Finding>& findings) {
 
 }  // namespace
 
-Answer examine_sets(const Context& context, graph::Level lowest, const Examine& examine, const Blind& blind) {
+Answer examine_sets(const Context& context, graph::Level lowest, const Examine& examine,
+                    const Blind& blind) {
   Answer answer;
   answer.outcome = diagnosis::Outcome::NotFound;
   const auto& sets = context.graph.stuck_sets();
@@ -96,8 +108,10 @@ Answer examine_sets(const Context& context, graph::Level lowest, const Examine& 
     }
   }
   if (answer.findings.size() > 1 && answer.findings.size() <= 256) share_culprits(answer.findings);
-  if (!answer.findings.empty()) answer.outcome = diagnosis::Outcome::Found;
-  else if (!answer.missing.empty()) answer.outcome = diagnosis::Outcome::Inconclusive;
+  if (!answer.findings.empty())
+    answer.outcome = diagnosis::Outcome::Found;
+  else if (!answer.missing.empty())
+    answer.outcome = diagnosis::Outcome::Inconclusive;
   return answer;
 }
 
@@ -107,11 +121,14 @@ std::vector<Error> unknown_locks(const Members& members) {
     const Wait* wait = wait_of(member);
     if (wait == nullptr) {
       Error error = member.thread->wait.error();
-      error.what = about(member, "read the blocked call") + (error.what.empty() ? "" : ": " + error.what);
+      error.what =
+          about(member, "read the blocked call") + (error.what.empty() ? "" : ": " + error.what);
       errors.push_back(std::move(error));
-    } else if (wait->kind == WaitKind::Futex && wait->futex.lock.kind == snapshot::LockKind::Unknown) {
+    } else if (wait->kind == WaitKind::Futex &&
+               wait->futex.lock.kind == snapshot::LockKind::Unknown) {
       errors.push_back({Cause::Unsupported, 0, about(member, "identify the futex")});
-    } else if (wait->kind == WaitKind::Futex && wait->futex.lock.ownership == snapshot::Ownership::Unreadable) {
+    } else if (wait->kind == WaitKind::Futex &&
+               wait->futex.lock.ownership == snapshot::Ownership::Unreadable) {
       errors.push_back({Cause::Malformed, 0, about(member, "read the owner of the lock")});
     }
   }
@@ -124,7 +141,8 @@ std::vector<Error> unknown_stacks(const Members& members) {
     if (member.process->python.version.empty() && !member.thread->is_python) continue;
     if (member.thread->python || !member.thread->activity.call.empty()) continue;
     Error error = member.thread->python.error();
-    error.what = about(member, "read the Python stack") + (error.what.empty() ? "" : ": " + error.what);
+    error.what =
+        about(member, "read the Python stack") + (error.what.empty() ? "" : ": " + error.what);
     errors.push_back(std::move(error));
   }
   return errors;
@@ -144,7 +162,9 @@ std::string place(const Thread& thread) {
   return frame->function.empty() ? at : at + " in " + frame->function + "()";
 }
 
-std::string place(const Member& member) { return place(*member.thread); }
+std::string place(const Member& member) {
+  return place(*member.thread);
+}
 
 std::string place_in_brackets(const Thread& thread) {
   const std::string text = place(thread);

@@ -8,7 +8,8 @@
 
 #include "diagnosis/probe.h"
 
-/// What every probe about a stuck set does first: look at its members, and say what is missing about them.
+/// What every probe about a stuck set does first: look at its members, and say what is missing
+/// about them.
 namespace ipcdoctor::probes {
 
 using diagnosis::Answer;
@@ -22,7 +23,8 @@ using snapshot::Thread;
 using snapshot::Wait;
 using snapshot::WaitKind;
 
-/// One task of a stuck set. thread and process are never null: what the snapshot does not hold is left out.
+/// One task of a stuck set. thread and process are never null: what the snapshot does not hold is
+/// left out.
 struct Member {
   TaskRef task;
   const Process* process = nullptr;
@@ -51,9 +53,11 @@ using Examine = std::function<std::optional<Finding>(const Context&, int set, co
 /// What would have to be known about a set to say that it is not this mistake.
 using Blind = std::function<std::vector<Error>(const Members&)>;
 
-/// Runs `examine` on every set of at least `lowest` (Level::Suspected: deadlocks only, Level::Stuck: also those that
-/// something outside can end). @return Inconclusive with the errors of `blind` where nothing was found for want of facts.
-Answer examine_sets(const Context& context, graph::Level lowest, const Examine& examine, const Blind& blind);
+/// Runs `examine` on every set of at least `lowest` (Level::Suspected: deadlocks only,
+/// Level::Stuck: also those that something outside can end). @return Inconclusive with the errors
+/// of `blind` where nothing was found for want of facts.
+Answer examine_sets(const Context& context, graph::Level lowest, const Examine& examine,
+                    const Blind& blind);
 
 /// Members in a futex wait of which it is not known what they wait for or who holds it.
 std::vector<Error> unknown_locks(const Members& members);

@@ -11,7 +11,8 @@ Answer run(const Context& context);
 
 }  // namespace
 
-extern const Probe kJoinCycle{"IPC307", "join-cycle", "Processes or threads wait for each other's end", run};
+extern const Probe kJoinCycle{"IPC307", "join-cycle",
+                              "Processes or threads wait for each other's end", run};
 
 namespace {
 
@@ -21,21 +22,29 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   Finding finding = diagnosis::start_finding(context, kJoinCycle, set);
   const std::string first = snapshot::label(context.snapshot, members[ring.front().from].task);
   finding.weight = 60;
-  finding.title = ring.size() == 2 ? first + " and " + snapshot::label(context.snapshot, members[ring.back().from].task) +
-                                         " wait for each other's end"
-                                   : first + " and " + std::to_string(ring.size() - 1) + " more wait in a ring for each other's end";
+  finding.title = ring.size() == 2
+                      ? first + " and " +
+                            snapshot::label(context.snapshot, members[ring.back().from].task) +
+                            " wait for each other's end"
+                      : first + " and " + std::to_string(ring.size() - 1) +
+                            " more wait in a ring for each other's end";
   finding.explanation = tell_ring(context, members, ring) + "None can end before another one has.";
   const std::string at = place(members[ring.back().from]);
-  finding.fix = "Let one side only wait for the other: the one that started it.\nRemove the wait " +
-                (at.empty() ? "of " + snapshot::label(context.snapshot, members[ring.back().from].task) : "at " + at) +
-                ", or give it a timeout.";
+  finding.fix =
+      "Let one side only wait for the other: the one that started it.\nRemove the wait " +
+      (at.empty() ? "of " + snapshot::label(context.snapshot, members[ring.back().from].task)
+                  : "at " + at) +
+      ", or give it a timeout.";
   for (const Step& step : ring)
-    finding.culprits.push_back(diagnosis::culprit(context.snapshot, members[step.from].task, -1,
-                                                  "waits for " + diagnosis::describe_wait(context.snapshot, members[step.from].task)));
+    finding.culprits.push_back(diagnosis::culprit(
+        context.snapshot, members[step.from].task, -1,
+        "waits for " + diagnosis::describe_wait(context.snapshot, members[step.from].task)));
   return finding;
 }
 
-Answer run(const Context& context) { return examine_sets(context, graph::Level::Suspected, examine, unknown_locks); }
+Answer run(const Context& context) {
+  return examine_sets(context, graph::Level::Suspected, examine, unknown_locks);
+}
 
 }  // namespace
 }  // namespace ipcdoctor::probes

@@ -27,7 +27,11 @@ TEST(JoinCycle, FindsTwoThreadsThatJoinEachOther) {
 TEST(JoinCycle, FindsAChildThatWaitsForItsParentsEnd) {
   Builder b;
   b.process(40).thread().waits_for_child(42);
-  b.process(42).child_of(40).fd(3, object(ObjectKind::PidFd, 40), Access::Read).thread().polls_in({3});
+  b.process(42)
+      .child_of(40)
+      .fd(3, object(ObjectKind::PidFd, 40), Access::Read)
+      .thread()
+      .polls_in({3});
 
   const auto answer = ask(kJoinCycle, b.build());
 

@@ -14,8 +14,9 @@ Answer run(const Context& context);
 
 }  // namespace
 
-extern const Probe kLockHeldAcrossFork{"IPC201", "lock-held-across-fork",
-                                       "A forked child waits for a lock that another thread held at the fork", run};
+extern const Probe kLockHeldAcrossFork{
+    "IPC201", "lock-held-across-fork",
+    "A forked child waits for a lock that another thread held at the fork", run};
 
 namespace {
 
@@ -32,16 +33,20 @@ const Process* living_parent(const Context& context, const Process& child) {
   return parent == nullptr || parent->dead || parent->exited ? nullptr : parent;
 }
 
-/// In a private mm only its own threads can release a lock. With one thread that is the waiter itself.
+/// In a private mm only its own threads can release a lock. With one thread that is the waiter
+/// itself.
 bool nobody_here_holds_it(const Context& context, const Member& waiter) {
   const std::vector<Holder> holders = holders_of(context, waiter);
-  return std::ranges::none_of(holders, [&](const Holder& h) { return h.task.pid == waiter.task.pid; });
+  return std::ranges::none_of(holders,
+                              [&](const Holder& h) { return h.task.pid == waiter.task.pid; });
 }
 
 Inherited by_parents_thread(const Context& context, const Member& waiter, const Process& parent) {
   const snapshot::FutexWait& futex = wait_of(waiter)->futex;
   for (const Holder& holder : holders_in(parent, futex.lock.address, futex.address))
-    return {92, &parent, holder.task, snapshot::label(context.snapshot, holder.task) + " held it at the fork: " + holder.evidence};
+    return {92, &parent, holder.task,
+            snapshot::label(context.snapshot, holder.task) +
+                " held it at the fork: " + holder.evidence};
   return {};
 }
 
@@ -61,19 +66,29 @@ Inherited inherited_lock(const Context& context, const Member& waiter) {
   const bool may_be_lock = is_mutex_like(lock) || lock.kind == LockKind::Unknown;
   if (!may_be_lock || !!waits_in_library_queue(waiter)) return {};
   if (parent != nullptr)
-    if (Inherited found = by_parents_thread(context, waiter, *parent); found.weight > 0) return found;
+    if (Inherited found = by_parents_thread(context, waiter, *parent); found.weight > 0)
+      return found;
   if (waiter.process->threads.size() != 1 || !nobody_here_holds_it(context, waiter)) return {};
   const int weight = lock.kind == LockKind::Unknown ? 45 : 85;
-  return {weight, parent, {}, "the only thread of a forked process waits for a lock of its private memory: no thread that could release it exists there"};
+  return {weight,
+          parent,
+          {},
+          "the only thread of a forked process waits for a lock of its private memory: no thread "
+          "that could release it exists there"};
 }
 
 std::string fix_for(const Member& child, const std::string& what, const Inherited& inherited) {
   const std::string at = place(child);
   if (child.thread->is_python || !child.process->python.version.empty()) {
-    std::string fix = "Start the children before the threads, or use the \"spawn\" or \"forkserver\" start method: "
-                      "multiprocessing.set_start_method(\"spawn\").\n";
-    fix += "If fork must stay: os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release) "
-           "for " + what + ", or make a new one in the child";
+    std::string fix =
+        "Start the children before the threads, or use the \"spawn\" or \"forkserver\" start "
+        "method: "
+        "multiprocessing.set_start_method(\"spawn\").\n";
+    fix +=
+        "If fork must stay: os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, "
+        "after_in_child=lock.release) "
+        "for " +
+        what + ", or make a new one in the child";
     if (!at.empty()) fix += " before " + at;
     return fix + ".";
   }
@@ -81,21 +96,28 @@ std::string fix_for(const Member& child, const std::string& what, const Inherite
   if (!at.empty()) fix += "; " + at + " is not one";
   fix += ".\n";
   if (inherited.holder.tid.value != 0 || inherited.weight >= 85)
-    fix += "Else take " + what + " in a pthread_atfork() prepare handler and release it in the parent and the child handler, "
+    fix += "Else take " + what +
+           " in a pthread_atfork() prepare handler and release it in the parent and the child "
+           "handler, "
            "or use posix_spawn().";
   return fix;
 }
 
-void add_culprits(const Context& context, const Member& child, const Inherited& inherited, const std::string& what,
-                  Finding& finding) {
+void add_culprits(const Context& context, const Member& child, const Inherited& inherited,
+                  const std::string& what, Finding& finding) {
   if (inherited.parent != nullptr) {
-    const bool knows_thread = inherited.holder.tid.value != 0 && inherited.holder.pid == inherited.parent->pid;
-    const TaskRef task = knows_thread ? inherited.holder : TaskRef{inherited.parent->pid, Tid{inherited.parent->pid.value}};
+    const bool knows_thread =
+        inherited.holder.tid.value != 0 && inherited.holder.pid == inherited.parent->pid;
+    const TaskRef task = knows_thread
+                             ? inherited.holder
+                             : TaskRef{inherited.parent->pid, Tid{inherited.parent->pid.value}};
     finding.culprits.push_back(diagnosis::culprit(
-        context.snapshot, task, -1, "forked " + std::to_string(child.task.pid.value) + " while a thread held " + what));
+        context.snapshot, task, -1,
+        "forked " + std::to_string(child.task.pid.value) + " while a thread held " + what));
   }
   finding.culprits.push_back(diagnosis::culprit(
-      context.snapshot, child.task, -1, "takes " + what + " after the fork: its copy was locked at birth and has no owner here"));
+      context.snapshot, child.task, -1,
+      "takes " + what + " after the fork: its copy was locked at birth and has no owner here"));
 }
 
 std::optional<Finding> examine(const Context& context, int set, const Members& members) {
@@ -119,16 +141,21 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   const std::string who = snapshot::label(context.snapshot, child->task);
   finding.weight = best.weight;
   finding.title = who + " waits for " + what + ", which was locked when it was forked and stays so";
-  finding.explanation = "fork() copies the memory with every lock in it, but only the thread that calls it. A lock that another "
-                        "thread held at that moment is locked in the child for ever. " + who + place_in_brackets(*child->thread) +
-                        " waits for its own copy of " + what + ".";
+  finding.explanation =
+      "fork() copies the memory with every lock in it, but only the thread that calls it. A lock "
+      "that another "
+      "thread held at that moment is locked in the child for ever. " +
+      who + place_in_brackets(*child->thread) + " waits for its own copy of " + what + ".";
   finding.fix = fix_for(*child, what, best);
   add_culprits(context, *child, best, what, finding);
   for (const Member* other : others)
-    if (!std::ranges::any_of(finding.culprits, [&](const auto& c) { return c.task.pid == other->task.pid; }))
-      finding.culprits.push_back(diagnosis::culprit(context.snapshot, other->task, -1, "takes a lock that was locked when it was forked"));
+    if (!std::ranges::any_of(finding.culprits,
+                             [&](const auto& c) { return c.task.pid == other->task.pid; }))
+      finding.culprits.push_back(diagnosis::culprit(
+          context.snapshot, other->task, -1, "takes a lock that was locked when it was forked"));
   if (!best.because.empty())
-    finding.evidence.push_back({best.because, "/proc/" + std::to_string(child->task.pid.value) + "/mem"});
+    finding.evidence.push_back(
+        {best.because, "/proc/" + std::to_string(child->task.pid.value) + "/mem"});
   return finding;
 }
 
@@ -139,7 +166,9 @@ std::vector<Error> blind(const Members& members) {
   return missing;
 }
 
-Answer run(const Context& context) { return examine_sets(context, graph::Level::Suspected, examine, blind); }
+Answer run(const Context& context) {
+  return examine_sets(context, graph::Level::Suspected, examine, blind);
+}
 
 }  // namespace
 }  // namespace ipcdoctor::probes

@@ -11,17 +11,22 @@ Answer run(const Context& context);
 
 }  // namespace
 
-extern const Probe kLockHeldWhileWaiting{"IPC206", "lock-held-while-waiting",
-                                         "A task holds a lock while it waits for somebody who needs that lock", run};
+extern const Probe kLockHeldWhileWaiting{
+    "IPC206", "lock-held-while-waiting",
+    "A task holds a lock while it waits for somebody who needs that lock", run};
 
 namespace {
 
 /// The step after ring[i]: what the holder of ring[i]'s lock waits for itself.
-const Step& after(const Ring& ring, std::size_t i) { return ring[(i + 1) % ring.size()]; }
+const Step& after(const Ring& ring, std::size_t i) {
+  return ring[(i + 1) % ring.size()];
+}
 
 int weigh(const Members& members, const Ring& ring) {
-  const bool sure_others = std::ranges::all_of(ring, [](const Step& s) { return s.sure || s.kind == StepKind::Lock; });
-  const bool sure_locks = std::ranges::all_of(ring, [](const Step& s) { return s.sure || s.kind != StepKind::Lock; });
+  const bool sure_others =
+      std::ranges::all_of(ring, [](const Step& s) { return s.sure || s.kind == StepKind::Lock; });
+  const bool sure_locks =
+      std::ranges::all_of(ring, [](const Step& s) { return s.sure || s.kind != StepKind::Lock; });
   const bool import = std::ranges::any_of(ring, [&](const Step& s) {
     return s.kind == StepKind::Lock && members[s.from].thread->activity.call == "import";
   });
@@ -30,28 +35,36 @@ int weigh(const Members& members, const Ring& ring) {
   return sure_others ? 48 : 35;
 }
 
-std::string fix_for(const Context& context, const Members& members, const Ring& ring, std::size_t lock_step) {
+std::string fix_for(const Context& context, const Members& members, const Ring& ring,
+                    std::size_t lock_step) {
   const Member& waiter = members[ring[lock_step].from];
   const Member& holder = members[ring[lock_step].to];
   const std::string what = lock_name(context, waiter);
   const std::string at = place(holder);
-  if (waiter.thread->activity.call == "import" || wait_of(waiter)->futex.lock.kind == snapshot::LockKind::PyImportLock)
-    return "Do not wait for threads or processes while a module is being imported: move the code" + (at.empty() ? "" : " at " + at) +
+  if (waiter.thread->activity.call == "import" ||
+      wait_of(waiter)->futex.lock.kind == snapshot::LockKind::PyImportLock)
+    return "Do not wait for threads or processes while a module is being imported: move the code" +
+           (at.empty() ? "" : " at " + at) +
            " into a function and call it under if __name__ == \"__main__\".";
-  std::string fix = "Release " + what + " before " + (at.empty() ? "the wait" : "the wait at " + at) + ", or do not take it in ";
+  std::string fix = "Release " + what + " before " +
+                    (at.empty() ? "the wait" : "the wait at " + at) + ", or do not take it in ";
   const std::string other = place(waiter);
   return fix + (other.empty() ? snapshot::label(context.snapshot, waiter.task) : other) + ".";
 }
 
-/// Who keeps the holder waiting while it waits itself for data or room that must come from the one without the lock.
-void blame_feeders(const Context& context, const Members& members, const Ring& ring, Finding& finding) {
+/// Who keeps the holder waiting while it waits itself for data or room that must come from the one
+/// without the lock.
+void blame_feeders(const Context& context, const Members& members, const Ring& ring,
+                   Finding& finding) {
   for (const Step& step : ring) {
     const Member& member = members[step.from];
     const bool transfers = waits_in(member, WaitKind::Read) || waits_in(member, WaitKind::Write);
-    const bool known = std::ranges::any_of(finding.culprits, [&](const auto& c) { return c.task.pid == member.task.pid; });
+    const bool known = std::ranges::any_of(
+        finding.culprits, [&](const auto& c) { return c.task.pid == member.task.pid; });
     if (step.kind != StepKind::Other || !transfers || known) continue;
-    finding.culprits.push_back(diagnosis::culprit(context.snapshot, member.task, -1,
-                                                  "waits for " + diagnosis::describe_wait(context.snapshot, member.task) + " first"));
+    finding.culprits.push_back(diagnosis::culprit(
+        context.snapshot, member.task, -1,
+        "waits for " + diagnosis::describe_wait(context.snapshot, member.task) + " first"));
   }
 }
 
@@ -67,12 +80,14 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
     const Member& holder = members[ring[i].to];
     const std::string wants = diagnosis::describe_wait(context.snapshot, holder.task);
     const std::string what = lock_name(context, waiter);
-    finding.culprits.push_back(
-        diagnosis::culprit(context.snapshot, holder.task, -1, "holds " + what + " while it waits for " + wants));
+    finding.culprits.push_back(diagnosis::culprit(
+        context.snapshot, holder.task, -1, "holds " + what + " while it waits for " + wants));
     if (!ring[i].evidence.empty())
-      finding.evidence.push_back({ring[i].evidence, "/proc/" + std::to_string(holder.task.pid.value)});
+      finding.evidence.push_back(
+          {ring[i].evidence, "/proc/" + std::to_string(holder.task.pid.value)});
     if (!finding.title.empty()) continue;
-    finding.title = snapshot::label(context.snapshot, holder.task) + " waits for " + wants + " while it holds " + what + ", which " +
+    finding.title = snapshot::label(context.snapshot, holder.task) + " waits for " + wants +
+                    " while it holds " + what + ", which " +
                     snapshot::label(context.snapshot, waiter.task) + " needs";
     finding.fix = fix_for(context, members, ring, i);
   }
@@ -80,7 +95,9 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   return finding;
 }
 
-Answer run(const Context& context) { return examine_sets(context, graph::Level::Suspected, examine, unknown_locks); }
+Answer run(const Context& context) {
+  return examine_sets(context, graph::Level::Suspected, examine, unknown_locks);
+}
 
 }  // namespace
 }  // namespace ipcdoctor::probes

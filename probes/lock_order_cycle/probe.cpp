@@ -13,12 +13,14 @@ Answer run(const Context& context);
 
 }  // namespace
 
-extern const Probe kLockOrderCycle{"IPC204", "lock-order-cycle", "Tasks take the same locks in different orders", run};
+extern const Probe kLockOrderCycle{"IPC204", "lock-order-cycle",
+                                   "Tasks take the same locks in different orders", run};
 
 namespace {
 
 bool is_file_lock_ring(const Members& members, const Ring& ring) {
-  return std::ranges::all_of(ring, [&](const Step& s) { return waits_in(members[s.from], WaitKind::FileLock); });
+  return std::ranges::all_of(
+      ring, [&](const Step& s) { return waits_in(members[s.from], WaitKind::FileLock); });
 }
 
 std::string fix_for(const Context& context, const Members& members, const Ring& ring) {
@@ -30,33 +32,46 @@ std::string fix_for(const Context& context, const Members& members, const Ring& 
   fix += ".\n";
   const Member& last = members[ring.back().from];
   const std::string at = place(last);
-  if (!at.empty()) fix += "The simplest place to change is " + at + ": take both locks before, in that order, or release the first one.\n";
-  if (is_file_lock_ring(members, ring)) fix += "Or lock one file for all of them.";
-  else fix += "Or try the second lock (trylock, acquire(timeout=...)) and release the first one when it fails.";
+  if (!at.empty())
+    fix += "The simplest place to change is " + at +
+           ": take both locks before, in that order, or release the first one.\n";
+  if (is_file_lock_ring(members, ring))
+    fix += "Or lock one file for all of them.";
+  else
+    fix +=
+        "Or try the second lock (trylock, acquire(timeout=...)) and release the first one when it "
+        "fails.";
   return fix;
 }
 
 std::optional<Finding> by_ring(const Context& context, int set, const Members& members) {
   const Ring ring = shortest_ring(members, steps_between(context, members), StepKind::Lock);
-  const bool own_locks = std::ranges::all_of(ring, [&](const Step& s) { return waits_for_own_lock(members[s.from]); });
+  const bool own_locks =
+      std::ranges::all_of(ring, [&](const Step& s) { return waits_for_own_lock(members[s.from]); });
   if (ring.size() < 2 || !own_locks) return std::nullopt;
   Finding finding = diagnosis::start_finding(context, kLockOrderCycle, set);
   const bool sure = std::ranges::all_of(ring, &Step::sure);
   finding.weight = sure ? 72 : 62;
   const std::string first = snapshot::label(context.snapshot, members[ring.front().from].task);
   finding.title = ring.size() == 2
-                      ? first + " and " + snapshot::label(context.snapshot, members[ring.back().from].task) +
+                      ? first + " and " +
+                            snapshot::label(context.snapshot, members[ring.back().from].task) +
                             " each hold the lock that the other one waits for"
-                      : first + " and " + std::to_string(ring.size() - 1) + " more each hold the lock that the one before waits for";
-  finding.explanation = tell_ring(context, members, ring) + "Each keeps what it has until it gets what it wants: none ever does.";
+                      : first + " and " + std::to_string(ring.size() - 1) +
+                            " more each hold the lock that the one before waits for";
+  finding.explanation = tell_ring(context, members, ring) +
+                        "Each keeps what it has until it gets what it wants: none ever does.";
   finding.fix = fix_for(context, members, ring);
   for (std::size_t i = 0; i < ring.size(); ++i) {
-    const Step& held = ring[(i + ring.size() - 1) % ring.size()];  // the step that ends at this task: the lock it holds
-    finding.culprits.push_back(diagnosis::culprit(
-        context.snapshot, members[ring[i].from].task, -1,
-        "holds " + lock_name(context, members[held.from]) + " and waits for " + lock_name(context, members[ring[i].from])));
+    const Step& held = ring[(i + ring.size() - 1) %
+                            ring.size()];  // the step that ends at this task: the lock it holds
+    finding.culprits.push_back(
+        diagnosis::culprit(context.snapshot, members[ring[i].from].task, -1,
+                           "holds " + lock_name(context, members[held.from]) + " and waits for " +
+                               lock_name(context, members[ring[i].from])));
     if (!ring[i].evidence.empty())
-      finding.evidence.push_back({ring[i].evidence, "/proc/" + std::to_string(members[ring[i].to].task.pid.value)});
+      finding.evidence.push_back(
+          {ring[i].evidence, "/proc/" + std::to_string(members[ring[i].to].task.pid.value)});
   }
   return finding;
 }
@@ -66,18 +81,22 @@ const Member* find_waiter(const Members& members, const Member& like, LockKind k
     if (!waits_in(m, WaitKind::Futex)) return false;
     const snapshot::FutexWait& a = wait_of(m)->futex;
     const snapshot::FutexWait& b = wait_of(like)->futex;
-    const bool same = a.shared_memory ? b.shared_memory && a.page.ino == b.page.ino && a.lock.name == b.lock.name
-                                      : m.process->mm_group == like.process->mm_group && a.lock.address == b.lock.address;
+    const bool same =
+        a.shared_memory
+            ? b.shared_memory && a.page.ino == b.page.ino && a.lock.name == b.lock.name
+            : m.process->mm_group == like.process->mm_group && a.lock.address == b.lock.address;
     return same && a.lock.kind == kind;
   });
   return it == members.end() ? nullptr : &*it;
 }
 
-/// Readers have no owner word. A reader that queues behind a waiting writer while read locks are held and nobody else
-/// could hold one: it is its own, taken a second time.
+/// Readers have no owner word. A reader that queues behind a waiting writer while read locks are
+/// held and nobody else could hold one: it is its own, taken a second time.
 std::optional<Finding> by_nested_read(const Context& context, int set, const Members& members) {
   for (const Member& reader : members) {
-    if (!waits_in(reader, WaitKind::Futex) || wait_of(reader)->futex.lock.kind != LockKind::RwlockRead) continue;
+    if (!waits_in(reader, WaitKind::Futex) ||
+        wait_of(reader)->futex.lock.kind != LockKind::RwlockRead)
+      continue;
     const snapshot::Lock& lock = wait_of(reader)->futex.lock;
     const auto readers = lock.numbers.find("readers");
     const bool held_for_reading = readers == lock.numbers.end() || readers->second > 0;
@@ -88,14 +107,22 @@ std::optional<Finding> by_nested_read(const Context& context, int set, const Mem
     const std::string who = snapshot::label(context.snapshot, reader.task);
     const std::string rival = snapshot::label(context.snapshot, writer->task);
     finding.weight = 68;
-    finding.title = who + " takes " + what + " for reading a second time, behind the writer " + rival + " that waits for the first";
-    finding.explanation = "The lock prefers writers: while " + rival + place_in_brackets(*writer->thread) + " waits for it, new readers wait too. " +
-                          who + place_in_brackets(*reader.thread) + " is a reader already and asks again; the writer waits for its first read lock.";
-    finding.fix = "Do not take a read lock again while you hold it: pass the knowledge down to the inner function.\n"
-                  "Or let readers pass: PTHREAD_RWLOCK_PREFER_READER_NP (the default of glibc).";
-    finding.culprits.push_back(diagnosis::culprit(context.snapshot, reader.task, -1, "takes the read lock that it holds a second time"));
-    finding.culprits.push_back(diagnosis::culprit(context.snapshot, writer->task, -1, "waits to write, which keeps new readers out"));
-    finding.evidence.push_back({lock.evidence, "/proc/" + std::to_string(reader.task.pid.value) + "/mem"});
+    finding.title = who + " takes " + what + " for reading a second time, behind the writer " +
+                    rival + " that waits for the first";
+    finding.explanation =
+        "The lock prefers writers: while " + rival + place_in_brackets(*writer->thread) +
+        " waits for it, new readers wait too. " + who + place_in_brackets(*reader.thread) +
+        " is a reader already and asks again; the writer waits for its first read lock.";
+    finding.fix =
+        "Do not take a read lock again while you hold it: pass the knowledge down to the inner "
+        "function.\n"
+        "Or let readers pass: PTHREAD_RWLOCK_PREFER_READER_NP (the default of glibc).";
+    finding.culprits.push_back(diagnosis::culprit(
+        context.snapshot, reader.task, -1, "takes the read lock that it holds a second time"));
+    finding.culprits.push_back(diagnosis::culprit(context.snapshot, writer->task, -1,
+                                                  "waits to write, which keeps new readers out"));
+    finding.evidence.push_back(
+        {lock.evidence, "/proc/" + std::to_string(reader.task.pid.value) + "/mem"});
     return finding;
   }
   return std::nullopt;
@@ -106,7 +133,9 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   return by_nested_read(context, set, members);
 }
 
-Answer run(const Context& context) { return examine_sets(context, graph::Level::Suspected, examine, unknown_locks); }
+Answer run(const Context& context) {
+  return examine_sets(context, graph::Level::Suspected, examine, unknown_locks);
+}
 
 }  // namespace
 }  // namespace ipcdoctor::probes

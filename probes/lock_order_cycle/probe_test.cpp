@@ -31,9 +31,16 @@ TEST(LockOrderCycle, FindsARingOfFileLocksAndNamesOnlyItsMembers) {
   Builder b;
   b.process(40).thread().waits_for_children({41, 42, 43});
   for (int i = 0; i < 3; ++i) {
-    b.lock(FileLock{file(100 + static_cast<unsigned>(i)), "posix", true, 0, ~std::uint64_t{0}, Pid{41 + i}, {{Pid{41 + i}, -1}}});
+    b.lock(FileLock{file(100 + static_cast<unsigned>(i)),
+                    "posix",
+                    true,
+                    0,
+                    ~std::uint64_t{0},
+                    Pid{41 + i},
+                    {{Pid{41 + i}, -1}}});
     b.object(file(100 + static_cast<unsigned>(i)));
-    b.process(41 + i).child_of(40).thread().file_lock(file(100 + static_cast<unsigned>((i + 1) % 3)), "posix");
+    b.process(41 + i).child_of(40).thread().file_lock(
+        file(100 + static_cast<unsigned>((i + 1) % 3)), "posix");
   }
 
   const auto answer = ask(kLockOrderCycle, b.build());

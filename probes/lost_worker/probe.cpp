@@ -16,14 +16,16 @@ Answer run(const Context& context);
 
 }  // namespace
 
-extern const Probe kLostWorker{"IPC301", "lost-worker", "A result is awaited from a worker or helper thread that is dead", run};
+extern const Probe kLostWorker{"IPC301", "lost-worker",
+                               "A result is awaited from a worker or helper thread that is dead",
+                               run};
 
 namespace {
 
 struct Loss {
   int weight = 0;
-  std::string what;        ///< "the thread of the Pool that delivers results is dead"
-  std::string why_owner;   ///< blames the process that waits; "": nobody alive is to blame
+  std::string what;       ///< "the thread of the Pool that delivers results is dead"
+  std::string why_owner;  ///< blames the process that waits; "": nobody alive is to blame
   std::string fix;
   std::vector<DeadProcess> dead;
 };
@@ -36,23 +38,39 @@ bool is_of_this_process(const Pool& pool) {
 /// A forked copy never had the threads: that is thread-lost-in-fork.
 Loss lost_helper_thread(const Pool& pool) {
   if (number(*pool.object, "result_handler_exists", 1) == 0)
-    return {85, "the thread of " + pool.name + " that delivers results has died", "a callback or an unpicklable result ended the pool's result thread",
-            "Catch every exception inside the callback and error_callback of apply_async(), map_async(): one that escapes ends "
-            "the thread that delivers all results.", {}};
-  if (number(*pool.object, "task_handler_exists", 1) == 0 || number(*pool.object, "worker_handler_exists", 1) == 0)
-    return {80, "a helper thread of " + pool.name + " has died", "the thread that hands out tasks ended with an exception",
-            "Look for its traceback on stderr: an iterable that raises or a worker that cannot be started ends it.", {}};
+    return {85,
+            "the thread of " + pool.name + " that delivers results has died",
+            "a callback or an unpicklable result ended the pool's result thread",
+            "Catch every exception inside the callback and error_callback of apply_async(), "
+            "map_async(): one that escapes ends "
+            "the thread that delivers all results.",
+            {}};
+  if (number(*pool.object, "task_handler_exists", 1) == 0 ||
+      number(*pool.object, "worker_handler_exists", 1) == 0)
+    return {80,
+            "a helper thread of " + pool.name + " has died",
+            "the thread that hands out tasks ended with an exception",
+            "Look for its traceback on stderr: an iterable that raises or a worker that cannot be "
+            "started ends it.",
+            {}};
   if (number(*pool.object, "manager_exists", 1) == 0)
-    return {80, "the manager thread of " + pool.name + " has died", "the executor's manager thread ended with an exception",
-            "Look for its traceback on stderr, and update Python: several such errors of ProcessPoolExecutor were mended.", {}};
+    return {80,
+            "the manager thread of " + pool.name + " has died",
+            "the executor's manager thread ended with an exception",
+            "Look for its traceback on stderr, and update Python: several such errors of "
+            "ProcessPoolExecutor were mended.",
+            {}};
   return {};
 }
 
 std::string worker_fix(bool is_pool) {
-  return is_pool ? "A task must not end its process (os._exit, sys.exit, a crash, the OOM killer): Pool starts a new worker, but the task is lost.\n"
-                   "Use concurrent.futures.ProcessPoolExecutor, which raises BrokenProcessPool, or wait with result.get(timeout=...)."
-                 : "Look for a task or argument that cannot be pickled, and for what ended the worker; "
-                   "wait with result(timeout=...), and do not cancel while items are being sent.";
+  return is_pool
+             ? "A task must not end its process (os._exit, sys.exit, a crash, the OOM killer): "
+               "Pool starts a new worker, but the task is lost.\n"
+               "Use concurrent.futures.ProcessPoolExecutor, which raises BrokenProcessPool, or "
+               "wait with result.get(timeout=...)."
+             : "Look for a task or argument that cannot be pickled, and for what ended the worker; "
+               "wait with result(timeout=...), and do not cancel while items are being sent.";
 }
 
 Loss lost_of_pool(const Context& context, const Members& members, const Member& waiter) {
@@ -64,7 +82,8 @@ Loss lost_of_pool(const Context& context, const Members& members, const Member& 
   for (const DeadProcess& one : dead_children(context, members))
     if (one.parent == pool->owner->pid) dead.push_back(one);
   if (number(*pool->object, "dead_workers", 0) > 0)
-    return {80, "a worker of " + pool->name + " is dead and its task with it", "", worker_fix(is_pool), dead};
+    return {80, "a worker of " + pool->name + " is dead and its task with it", "",
+            worker_fix(is_pool), dead};
   // A helper thread that waits for a lock keeps the work back: it is not lost.
   const bool held_back = std::ranges::any_of(members, [&](const Member& m) {
     return m.process == waiter.process && waits_for_own_lock(m) && !is_idle_helper(*m.thread);
@@ -73,8 +92,10 @@ Loss lost_of_pool(const Context& context, const Members& members, const Member& 
   const bool waits_for_result = waiter.thread->activity.call != "Pool.join";
   if (waits_for_result && all_idle(*pool)) {
     const std::string who_lost = is_pool ? "" : "its work items were lost before a worker saw them";
-    return {75, "all workers of " + pool->name + " are idle: the task that is awaited was lost with a worker or on its way", who_lost,
-            worker_fix(is_pool), dead};
+    return {75,
+            "all workers of " + pool->name +
+                " are idle: the task that is awaited was lost with a worker or on its way",
+            who_lost, worker_fix(is_pool), dead};
   }
   return {};
 }
@@ -85,7 +106,8 @@ bool has_living_sender(const Context& context, const Members& members, const Mem
   return std::ranges::any_of(context.snapshot.processes, [&](const Process& p) {
     return p.ppid == receiver.task.pid && !p.dead && !p.exited && !has_process(fellows, p.pid) &&
            !std::ranges::all_of(p.threads, [](const Thread& t) {
-             return t.activity.call == "multiprocessing.resource_tracker" || t.activity.call == "multiprocessing.forkserver";
+             return t.activity.call == "multiprocessing.resource_tracker" ||
+                    t.activity.call == "multiprocessing.forkserver";
            });
   });
 }
@@ -97,11 +119,17 @@ Loss lost_of_queue(const Context& context, const Members& members, const Member&
   for (const DeadProcess& one : dead_children(context, members))
     if (one.parent == receiver.task.pid) dead.push_back(one);
   if (dead.empty() || has_living_sender(context, members, receiver)) return {};
-  const bool failed = std::ranges::any_of(dead, [](const DeadProcess& d) { return d.how != "exit code 0" && d.how != "a zombie"; });
+  const bool failed = std::ranges::any_of(
+      dead, [](const DeadProcess& d) { return d.how != "exit code 0" && d.how != "a zombie"; });
   const std::string queue = queue_name(context, receiver);
-  return {failed ? 62 : 55, "it takes results from " + queue + ", and the process that should send them is dead: " + describe(dead.front()), "",
-          "Wait for both, the item and the death of the sender: multiprocessing.connection.wait([queue._reader, process.sentinel]), "
-          "or get(timeout=...) and look at process.exitcode.", dead};
+  return {failed ? 62 : 55,
+          "it takes results from " + queue +
+              ", and the process that should send them is dead: " + describe(dead.front()),
+          "",
+          "Wait for both, the item and the death of the sender: "
+          "multiprocessing.connection.wait([queue._reader, process.sentinel]), "
+          "or get(timeout=...) and look at process.exitcode.",
+          dead};
 }
 
 /// Threads that should put something into a queue.Queue and ended with an exception.
@@ -109,12 +137,16 @@ Loss lost_of_threads(const Context& context, const Member& receiver) {
   if (!takes_from_threads(*receiver.thread) || receiver.process->forked_copy) return {};
   std::vector<std::string> names;
   for (const RuntimeObject& object : receiver.process->python.objects)
-    if (object.type == "threading.Thread" && number(object, "started", 0) == 1 && number(object, "alive", 1) == 0)
+    if (object.type == "threading.Thread" && number(object, "started", 0) == 1 &&
+        number(object, "alive", 1) == 0)
       names.push_back(object.texts.contains("thread") ? object.texts.at("thread") : object.name);
   if (names.empty() || receiver.process->threads.size() != 1) return {};
-  return {60, "it takes from " + queue_name(context, receiver) + ", and the thread that should put something there has ended: " + names.front(),
+  return {60,
+          "it takes from " + queue_name(context, receiver) +
+              ", and the thread that should put something there has ended: " + names.front(),
           "its worker thread ended without putting the result",
-          "Put a result, or the exception, into the queue in a `finally` of the worker thread.", {}};
+          "Put a result, or the exception, into the queue in a `finally` of the worker thread.",
+          {}};
 }
 
 void fill(const Context& context, const Member& waiter, const Loss& loss, Finding& finding) {
@@ -130,14 +162,16 @@ void fill(const Context& context, const Member& waiter, const Loss& loss, Findin
   for (const DeadProcess& one : loss.dead)
     if (one.pid.value != 0 && finding.culprits.size() < 8)
       finding.culprits.push_back(dead_culprit(one, "exited without its result: " + describe(one)));
-  finding.evidence.push_back({loss.what, "/proc/" + std::to_string(waiter.task.pid.value) + "/mem"});
+  finding.evidence.push_back(
+      {loss.what, "/proc/" + std::to_string(waiter.task.pid.value) + "/mem"});
 }
 
 std::optional<Finding> examine(const Context& context, int set, const Members& members) {
   const Member* waiter = nullptr;
   Loss best;
   for (const Member& member : members) {
-    std::vector<Loss> losses = {lost_of_pool(context, members, member), lost_of_queue(context, members, member),
+    std::vector<Loss> losses = {lost_of_pool(context, members, member),
+                                lost_of_queue(context, members, member),
                                 lost_of_threads(context, member)};
     Loss& loss = *std::ranges::max_element(losses, {}, &Loss::weight);
     if (loss.weight <= best.weight) continue;

@@ -19,10 +19,19 @@ using testing::made;
 /// A Pool of one worker whose result the main thread waits for.
 ProcessBuilder build_pool(Builder& b, std::map<std::string, std::int64_t> numbers) {
   numbers["worker_pid_0"] = 42;
-  auto main = b.process(40).python().fd(4, pipe(7), Access::Write).fd(5, pipe(8), Access::Read).thread();
-  main.futex(0x2000, LockKind::Condition).activity("Pool.get", made("multiprocessing.Pool", "pool", numbers)).at("/app/app.py", 9, "main");
+  auto main =
+      b.process(40).python().fd(4, pipe(7), Access::Write).fd(5, pipe(8), Access::Read).thread();
+  main.futex(0x2000, LockKind::Condition)
+      .activity("Pool.get", made("multiprocessing.Pool", "pool", numbers))
+      .at("/app/app.py", 9, "main");
   main.thread(41).reads(5).activity("Pool.result_handler");
-  return b.process(42).child_of(40).python().fd(3, pipe(7), Access::Read).fd(6, pipe(8), Access::Write).thread().reads(3);
+  return b.process(42)
+      .child_of(40)
+      .python()
+      .fd(3, pipe(7), Access::Read)
+      .fd(6, pipe(8), Access::Write)
+      .thread()
+      .reads(3);
 }
 
 TEST(LostWorker, FindsAPoolWhoseWorkersAreAllIdle) {
@@ -70,7 +79,12 @@ TEST(LostWorker, IgnoresAPoolWhoseWorkerIsInATask) {
 
 TEST(LostWorker, FindsAParentThatTakesResultsOfADeadChild) {
   Builder b;
-  b.process(40).python().fd(3, pipe(7), Access::Read).fd(4, pipe(7), Access::Write).thread().reads(3);
+  b.process(40)
+      .python()
+      .fd(3, pipe(7), Access::Read)
+      .fd(4, pipe(7), Access::Write)
+      .thread()
+      .reads(3);
   b.process(40).activity("multiprocessing.Queue.get", made("multiprocessing.Queue", "results"));
   b.process(42).child_of(40).zombie();
 

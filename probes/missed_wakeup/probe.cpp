@@ -14,30 +14,39 @@ Answer run(const Context& context);
 
 }  // namespace
 
-extern const Probe kMissedWakeup{"IPC303", "missed-wakeup",
-                                 "A condition, event or semaphore was signalled too early, or by nobody who lives", run};
+extern const Probe kMissedWakeup{
+    "IPC303", "missed-wakeup",
+    "A condition, event or semaphore was signalled too early, or by nobody who lives", run};
 
 namespace {
 
 struct Signal {
   int weight = 0;
-  const char* what = "";   ///< "an event"
+  const char* what = "";  ///< "an event"
   const char* fix = "";
 };
 
-constexpr const char* kEventFix = "Do not set() and clear() an event at once: a waiter that comes later misses it. Leave it set, or count in a queue.\n"
-                                  "Whoever should set it must do so in a `finally`; wait(timeout=...) and look whether it still lives.";
-constexpr const char* kConditionFix = "Keep what is waited for in a variable under the lock, and wait only while it is not true: "
-                                      "while (!ready) wait(). A signal that comes before the wait is then not lost.\n"
-                                      "Signal after every change, with broadcast (notify_all) where several wait.";
-constexpr const char* kSemaphoreFix = "Let one side post before it waits, or start one of the semaphores with 1.";
+constexpr const char* kEventFix =
+    "Do not set() and clear() an event at once: a waiter that comes later misses it. Leave it set, "
+    "or count in a queue.\n"
+    "Whoever should set it must do so in a `finally`; wait(timeout=...) and look whether it still "
+    "lives.";
+constexpr const char* kConditionFix =
+    "Keep what is waited for in a variable under the lock, and wait only while it is not true: "
+    "while (!ready) wait(). A signal that comes before the wait is then not lost.\n"
+    "Signal after every change, with broadcast (notify_all) where several wait.";
+constexpr const char* kSemaphoreFix =
+    "Let one side post before it waits, or start one of the semaphores with 1.";
 
 Signal of_python(const std::string& call) {
-  if (call == "threading.Event.wait" || call == "multiprocessing.Event.wait") return {50, "an event that nobody is left to set", kEventFix};
+  if (call == "threading.Event.wait" || call == "multiprocessing.Event.wait")
+    return {50, "an event that nobody is left to set", kEventFix};
   if (call == "threading.Condition.wait" || call == "multiprocessing.Condition.wait")
     return {46, "a notify that nobody is left to send", kConditionFix};
   if (call == "multiprocessing.Condition.notify" || call == "multiprocessing.Event.set")
-    return {46, "a sleeper that does not answer any more", "A process was killed while it waited in Condition.wait() or Event.wait(): do not kill such processes."};
+    return {46, "a sleeper that does not answer any more",
+            "A process was killed while it waited in Condition.wait() or Event.wait(): do not kill "
+            "such processes."};
   if (call == "threading.Semaphore.acquire" || call == "multiprocessing.Semaphore.acquire")
     return {40, "a semaphore that nobody is left to release", kSemaphoreFix};
   return {};
@@ -46,24 +55,35 @@ Signal of_python(const std::string& call) {
 Signal of_futex(const Member& member) {
   const snapshot::FutexWait& futex = wait_of(member)->futex;
   switch (futex.lock.kind) {
-    case LockKind::Condition: return {45, "a condition variable that nobody is left to signal", kConditionFix};
-    case LockKind::Semaphore: return {40, "a semaphore that nobody is left to post", kSemaphoreFix};
-    case LockKind::PySemLock: return is_mutex_like(futex.lock) ? Signal{} : Signal{38, "a semaphore that nobody is left to release", kSemaphoreFix};
-    case LockKind::PyParked: return {30, "an event that nobody is left to set", kEventFix};
+    case LockKind::Condition:
+      return {45, "a condition variable that nobody is left to signal", kConditionFix};
+    case LockKind::Semaphore:
+      return {40, "a semaphore that nobody is left to post", kSemaphoreFix};
+    case LockKind::PySemLock:
+      return is_mutex_like(futex.lock)
+                 ? Signal{}
+                 : Signal{38, "a semaphore that nobody is left to release", kSemaphoreFix};
+    case LockKind::PyParked:
+      return {30, "an event that nobody is left to set", kEventFix};
     case LockKind::PyLock:
-      // A threading.Lock that no frame is inside of was taken to be released by somebody else: a signal.
+      // A threading.Lock that no frame is inside of was taken to be released by somebody else: a
+      // signal.
       return {20, "a lock that nobody is left to release", kEventFix};
-    case LockKind::Unknown: return {8, "a wake-up that nobody is left to send", kConditionFix};
-    default: return {};
+    case LockKind::Unknown:
+      return {8, "a wake-up that nobody is left to send", kConditionFix};
+    default:
+      return {};
   }
 }
 
 Signal signal_of(const Context& context, const Member& member) {
   if (!waits_in(member, WaitKind::Futex)) return {};
   if (const Signal found = of_python(member.thread->activity.call); found.weight > 0) return found;
-  if (!member.thread->activity.call.empty() && !member.thread->activity.call.ends_with(".acquire")) return {};
+  if (!member.thread->activity.call.empty() && !member.thread->activity.call.ends_with(".acquire"))
+    return {};
   // What a fork left locked or lost is told by other probes.
-  const bool forked_alone = member.process->forked_copy && member.process->threads.size() == 1 && waits_for_lock(member);
+  const bool forked_alone =
+      member.process->forked_copy && member.process->threads.size() == 1 && waits_for_lock(member);
   if (forked_alone) return {};
   const Signal found = of_futex(member);
   return waits_for_lock(member) && !holders_of(context, member).empty() ? Signal{} : found;
@@ -72,10 +92,13 @@ Signal signal_of(const Context& context, const Member& member) {
 bool same_wait(const Member& a, const Member& b) {
   const Wait* x = wait_of(a);
   const Wait* y = wait_of(b);
-  if (x == nullptr || y == nullptr || x->kind != WaitKind::Futex || y->kind != WaitKind::Futex) return false;
+  if (x == nullptr || y == nullptr || x->kind != WaitKind::Futex || y->kind != WaitKind::Futex)
+    return false;
   const auto& one = a.thread->activity;
   const auto& other = b.thread->activity;
-  if (!one.call.empty() && one.call == other.call && one.object.address.value != 0 && one.object.address == other.object.address) return true;
+  if (!one.call.empty() && one.call == other.call && one.object.address.value != 0 &&
+      one.object.address == other.object.address)
+    return true;
   if (x->futex.shared_memory) return y->futex.shared_memory && x->futex.page == y->futex.page;
   return a.process->mm_group == b.process->mm_group && x->futex.address == y->futex.address;
 }
@@ -104,17 +127,34 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   finding.weight = best.weight;
   finding.title = who + " waits for " + best.what;
   finding.explanation = who + place_in_brackets(*waiter->thread) + " waits for " + best.what + ". ";
-  finding.explanation += silent.empty() ? "It is alone: " + std::string(dead.empty() ? "whoever should do it has ended, or did it before the wait began." : describe(dead.front()) + " is dead.")
-                                        : snapshot::label(context.snapshot, silent.front().task) + place_in_brackets(*silent.front().thread) +
-                                              " waits itself. The signal was sent before the wait began, or is never sent.";
+  finding.explanation +=
+      silent.empty()
+          ? "It is alone: " +
+                std::string(dead.empty()
+                                ? "whoever should do it has ended, or did it before the wait began."
+                                : describe(dead.front()) + " is dead.")
+          : snapshot::label(context.snapshot, silent.front().task) +
+                place_in_brackets(*silent.front().thread) +
+                " waits itself. The signal was sent before the wait began, or is never sent.";
   finding.fix = best.fix;
-  blame(context, silent, "does not signal: it waits for " + std::string(silent.empty() ? "" : diagnosis::describe_wait(context.snapshot, silent.front().task)), finding);
+  blame(context, silent,
+        "does not signal: it waits for " +
+            std::string(silent.empty()
+                            ? ""
+                            : diagnosis::describe_wait(context.snapshot, silent.front().task)),
+        finding);
   // A handshake in which each waits first: neither side is more to blame than the other.
-  const bool all_await_signals = !silent.empty() && std::ranges::all_of(silent, [&](const Member& m) { return signal_of(context, m).weight > 0; });
-  if (all_await_signals) blame(context, {*waiter}, "waits for a signal before it sends its own", finding);
+  const bool all_await_signals =
+      !silent.empty() && std::ranges::all_of(silent, [&](const Member& m) {
+        return signal_of(context, m).weight > 0;
+      });
+  if (all_await_signals)
+    blame(context, {*waiter}, "waits for a signal before it sends its own", finding);
   for (const DeadProcess& one : dead)
-    if (silent.empty() && one.pid.value != 0 && finding.culprits.size() < 4) finding.culprits.push_back(dead_culprit(one, "ended without the signal: " + describe(one)));
-  if (finding.culprits.empty()) blame(context, {*waiter}, "waits for a signal that came too early or never comes", finding);
+    if (silent.empty() && one.pid.value != 0 && finding.culprits.size() < 4)
+      finding.culprits.push_back(dead_culprit(one, "ended without the signal: " + describe(one)));
+  if (finding.culprits.empty())
+    blame(context, {*waiter}, "waits for a signal that came too early or never comes", finding);
   return finding;
 }
 

@@ -55,7 +55,8 @@ TEST(MissedWakeup, IgnoresAMutexWithAnOwner) {
 
 TEST(MissedWakeup, IsInconclusiveWhenTheOwnerCannotBeRead) {
   Builder b;
-  b.process(40).thread().futex(0x1000, LockKind::Mutex).lock().ownership = snapshot::Ownership::Unreadable;
+  b.process(40).thread().futex(0x1000, LockKind::Mutex).lock().ownership =
+      snapshot::Ownership::Unreadable;
 
   EXPECT_EQ(ask(kMissedWakeup, b.build()).outcome, Outcome::Inconclusive);
 }

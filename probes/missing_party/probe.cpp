@@ -15,7 +15,8 @@ Answer run(const Context& context);
 
 }  // namespace
 
-extern const Probe kMissingParty{"IPC302", "missing-party", "A barrier or latch has fewer parties than it needs", run};
+extern const Probe kMissingParty{"IPC302", "missing-party",
+                                 "A barrier or latch has fewer parties than it needs", run};
 
 namespace {
 
@@ -44,7 +45,9 @@ Members strayed(const Members& members, const Members& waiters) {
     const bool related = std::ranges::any_of(waiters, [&](const Member& w) {
       return w.task.pid == member.task.pid || w.process->ppid == member.process->ppid;
     });
-    if (related && !waits_at_barrier(member) && !waits_for_end(member) && !is_idle_helper(*member.thread)) others.push_back(member);
+    if (related && !waits_at_barrier(member) && !waits_for_end(member) &&
+        !is_idle_helper(*member.thread))
+      others.push_back(member);
   }
   return others;
 }
@@ -66,20 +69,29 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   Finding finding = diagnosis::start_finding(context, kMissingParty, set);
   finding.weight = 73;
   finding.title = "a barrier waits for a party that does not come: " + sum;
-  finding.explanation = snapshot::label(context.snapshot, first.task) + place_in_brackets(*first.thread) + " waits at a barrier: " + sum + ". ";
+  finding.explanation = snapshot::label(context.snapshot, first.task) +
+                        place_in_brackets(*first.thread) + " waits at a barrier: " + sum + ". ";
   if (!elsewhere.empty())
-    finding.explanation += snapshot::label(context.snapshot, elsewhere.front().task) + place_in_brackets(*elsewhere.front().thread) +
-                           " is not there: it waits for " + diagnosis::describe_wait(context.snapshot, elsewhere.front().task) + ".";
-  else if (!dead.empty()) finding.explanation += describe(dead.front()) + " is dead.";
-  else finding.explanation += "The others have ended or never started.";
+    finding.explanation += snapshot::label(context.snapshot, elsewhere.front().task) +
+                           place_in_brackets(*elsewhere.front().thread) +
+                           " is not there: it waits for " +
+                           diagnosis::describe_wait(context.snapshot, elsewhere.front().task) + ".";
+  else if (!dead.empty())
+    finding.explanation += describe(dead.front()) + " is dead.";
+  else
+    finding.explanation += "The others have ended or never started.";
   finding.fix = first.thread->is_python || !first.thread->activity.call.empty()
-                    ? "A party that fails must call barrier.abort(), in a `finally`; wait with barrier.wait(timeout=...).\n"
+                    ? "A party that fails must call barrier.abort(), in a `finally`; wait with "
+                      "barrier.wait(timeout=...).\n"
                       "Make the number of parties the number of processes that were really started."
-                    : "Make the count of the barrier the number of parties that really come; a party that fails must not simply exit: "
+                    : "Make the count of the barrier the number of parties that really come; a "
+                      "party that fails must not simply exit: "
                       "let it arrive, or end the others.";
   blame(context, elsewhere, "should come to the barrier and waits elsewhere", finding);
   for (const DeadProcess& one : dead)
-    if (one.pid.value != 0 && finding.culprits.size() < 8) finding.culprits.push_back(dead_culprit(one, "ended and did not come to the barrier: " + describe(one)));
+    if (one.pid.value != 0 && finding.culprits.size() < 8)
+      finding.culprits.push_back(
+          dead_culprit(one, "ended and did not come to the barrier: " + describe(one)));
   return finding;
 }
 

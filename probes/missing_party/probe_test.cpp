@@ -19,7 +19,8 @@ void build_barrier(Builder& b) {
   b.area(7, {40, 42, 43, 44}, "/dev/zero (deleted)");
   b.process(40).thread().waits_for_children({42, 43, 44});
   for (const int pid : {42, 43})
-    b.process(pid).child_of(40).thread().shared_futex(7, LockKind::Barrier).lock().numbers = {{"parties", 3}, {"arrived", 2}};
+    b.process(pid).child_of(40).thread().shared_futex(7, LockKind::Barrier).lock().numbers = {
+        {"parties", 3}, {"arrived", 2}};
 }
 
 TEST(MissingParty, FindsABarrierWhoseThirdPartyIsDead) {

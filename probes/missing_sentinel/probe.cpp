@@ -14,8 +14,8 @@ Answer run(const Context& context);
 
 }  // namespace
 
-extern const Probe kMissingSentinel{"IPC103", "missing-sentinel",
-                                    "Consumers wait for an item and nobody is left to send one", run};
+extern const Probe kMissingSentinel{
+    "IPC103", "missing-sentinel", "Consumers wait for an item and nobody is left to send one", run};
 
 namespace {
 
@@ -26,8 +26,8 @@ bool catches_term(const Thread& thread) {
 /// Threads of a manager only serve: the process that called them is the consumer.
 bool serves_a_client(const Thread& thread) {
   return thread.python && std::ranges::any_of(*thread.python, [](const snapshot::Frame& f) {
-    return is_function(f, "serve_client") && f.file.ends_with("managers.py");
-  });
+           return is_function(f, "serve_client") && f.file.ends_with("managers.py");
+         });
 }
 
 Members consumers_of(const Members& members) {
@@ -44,12 +44,15 @@ std::string count_of(std::size_t n, const char* thing) {
   return std::to_string(n) + " " + thing + (n == 1 ? "" : "s");
 }
 
-std::string fix_for(const Member& consumer, const Members& joiners, std::size_t missing, const std::string& queue) {
+std::string fix_for(const Member& consumer, const Members& joiners, std::size_t missing,
+                    const std::string& queue) {
   const std::string at = joiners.empty() ? "" : place(joiners.front());
   const bool connection = consumer.thread->activity.call == "Connection.recv";
-  std::string fix = connection ? "Send a last message, such as None, or close the connection" : "Put one sentinel, such as None, for each consumer into " + queue;
+  std::string fix = connection ? "Send a last message, such as None, or close the connection"
+                               : "Put one sentinel, such as None, for each consumer into " + queue;
   fix += at.empty() ? " when there is no more work" : " before " + at;
-  fix += " (" + std::to_string(missing) + " missing), and leave the loop at " + place(consumer) + " when it comes.\n";
+  fix += " (" + std::to_string(missing) + " missing), and leave the loop at " + place(consumer) +
+         " when it comes.\n";
   if (catches_term(*consumer.thread))
     fix += "The consumer catches SIGTERM and goes on waiting: let its handler raise SystemExit.\n";
   return fix + "Or make the consumers daemons, if they need not finish.";
@@ -66,22 +69,30 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   // A bare connection more often misses its end-of-file, or an answer, than a sentinel.
   const bool connection = first.thread->activity.call == "Connection.recv";
   finding.weight = connection ? (joiners.empty() ? 18 : 28) : joiners.empty() ? 42 : 70;
-  finding.title = (consumers.size() == 1 ? who + " waits" : count_of(consumers.size(), "consumer") + " wait") + " for an item of " +
-                  queue + ", and nobody is left to put one: " + count_of(consumers.size(), "sentinel") + " missing";
-  finding.explanation = who + place_in_brackets(*first.thread) + " takes from " + queue + " until something tells it to stop. ";
+  finding.title =
+      (consumers.size() == 1 ? who + " waits" : count_of(consumers.size(), "consumer") + " wait") +
+      " for an item of " + queue +
+      ", and nobody is left to put one: " + count_of(consumers.size(), "sentinel") + " missing";
+  finding.explanation = who + place_in_brackets(*first.thread) + " takes from " + queue +
+                        " until something tells it to stop. ";
   finding.explanation += joiners.empty()
                              ? "All that could put an item there are gone or wait themselves."
-                             : snapshot::label(context.snapshot, joiners.front().task) + place_in_brackets(*joiners.front().thread) +
+                             : snapshot::label(context.snapshot, joiners.front().task) +
+                                   place_in_brackets(*joiners.front().thread) +
                                    " waits for its end and puts nothing more.";
   finding.fix = fix_for(first, joiners, consumers.size(), queue);
-  blame(context, joiners, "waits for the consumers to end without telling them to: no sentinel", finding);
-  if (joiners.empty()) blame(context, consumers, "waits for an item that nobody is left to put", finding);
+  blame(context, joiners, "waits for the consumers to end without telling them to: no sentinel",
+        finding);
+  if (joiners.empty())
+    blame(context, consumers, "waits for an item that nobody is left to put", finding);
   if (consumers.size() == 1 && catches_term(*first.thread))
     blame(context, consumers, "catches SIGTERM and goes on waiting for an item", finding);
   return finding;
 }
 
-Answer run(const Context& context) { return examine_sets(context, graph::Level::Suspected, examine, unknown_stacks); }
+Answer run(const Context& context) {
+  return examine_sets(context, graph::Level::Suspected, examine, unknown_stacks);
+}
 
 }  // namespace
 }  // namespace ipcdoctor::probes

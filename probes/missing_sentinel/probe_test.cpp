@@ -17,9 +17,20 @@ using testing::made;
 
 TEST(MissingSentinel, CountsTheConsumersThatNobodyWillTellToStop) {
   Builder b;
-  b.process(40).python().fd(4, pipe(7), Access::Write).thread().waits_for_children({42, 43}).at("/app/app.py", 20, "main");
+  b.process(40)
+      .python()
+      .fd(4, pipe(7), Access::Write)
+      .thread()
+      .waits_for_children({42, 43})
+      .at("/app/app.py", 20, "main");
   for (const int pid : {42, 43}) {
-    auto consumer = b.process(pid).child_of(40).python().fd(3, pipe(7), Access::Read).thread().reads(3).at("/app/app.py", 7, "work");
+    auto consumer = b.process(pid)
+                        .child_of(40)
+                        .python()
+                        .fd(3, pipe(7), Access::Read)
+                        .thread()
+                        .reads(3)
+                        .at("/app/app.py", 7, "work");
     auto queue = made("multiprocessing.SimpleQueue", "jobs");
     queue.objects["reader"] = pipe(7);
     consumer.activity("multiprocessing.SimpleQueue.get", queue);
@@ -35,7 +46,8 @@ TEST(MissingSentinel, CountsTheConsumersThatNobodyWillTellToStop) {
 TEST(MissingSentinel, IgnoresConsumersOfAProducerThatSleeps) {
   Builder b;
   b.process(40).python().fd(4, pipe(7), Access::Write).thread().sleeps();
-  auto consumer = b.process(42).child_of(40).python().fd(3, pipe(7), Access::Read).thread().reads(3);
+  auto consumer =
+      b.process(42).child_of(40).python().fd(3, pipe(7), Access::Read).thread().reads(3);
   consumer.activity("multiprocessing.SimpleQueue.get").at("/app/app.py", 7, "work");
 
   EXPECT_EQ(ask(kMissingSentinel, b.build()).outcome, Outcome::NotFound);
@@ -43,8 +55,19 @@ TEST(MissingSentinel, IgnoresConsumersOfAProducerThatSleeps) {
 
 TEST(MissingSentinel, IgnoresTheIdleWorkersOfAPool) {
   Builder b;
-  b.process(40).python().fd(4, pipe(7), Access::Write).thread().waits_for_child(42).activity("multiprocessing.Process.join");
-  b.process(42).child_of(40).python().fd(3, pipe(7), Access::Read).thread().reads(3).activity("Pool.worker.get");
+  b.process(40)
+      .python()
+      .fd(4, pipe(7), Access::Write)
+      .thread()
+      .waits_for_child(42)
+      .activity("multiprocessing.Process.join");
+  b.process(42)
+      .child_of(40)
+      .python()
+      .fd(3, pipe(7), Access::Read)
+      .thread()
+      .reads(3)
+      .activity("Pool.worker.get");
 
   EXPECT_EQ(ask(kMissingSentinel, b.build()).outcome, Outcome::NotFound);
 }

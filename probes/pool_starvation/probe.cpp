@@ -14,21 +14,25 @@ Answer run(const Context& context);
 
 }  // namespace
 
-extern const Probe kPoolStarvation{"IPC304", "pool-starvation", "Every worker waits for work that is queued behind it", run};
+extern const Probe kPoolStarvation{"IPC304", "pool-starvation",
+                                   "Every worker waits for work that is queued behind it", run};
 
 namespace {
 
 /// What more work of the same pool could end: a result, an event, an item. A lock is another story.
 bool waits_for_more_work(const Thread& thread) {
   const std::string& call = thread.activity.call;
-  return call == "Pool.get" || call == "Executor.result" || call == "Executor.wait" || call.ends_with("Event.wait") ||
-         call.ends_with("Condition.wait") || call.ends_with("Barrier.wait") || call.ends_with("Semaphore.acquire") || takes_from_queue(thread);
+  return call == "Pool.get" || call == "Executor.result" || call == "Executor.wait" ||
+         call.ends_with("Event.wait") || call.ends_with("Condition.wait") ||
+         call.ends_with("Barrier.wait") || call.ends_with("Semaphore.acquire") ||
+         takes_from_queue(thread);
 }
 
 Members workers_of(const Pool& pool, const Members& members) {
   Members workers;
   for (const Member& member : members) {
-    const bool process = std::ranges::any_of(pool.workers, [&](const Process* p) { return working_thread(*p) == member.thread; });
+    const bool process = std::ranges::any_of(
+        pool.workers, [&](const Process* p) { return working_thread(*p) == member.thread; });
     const bool thread = std::ranges::find(pool.threads, member.thread) != pool.threads.end();
     if (process || thread) workers.push_back(member);
   }
@@ -40,18 +44,29 @@ std::optional<Finding> by_pool(const Context& context, int set, const Members& m
     const std::optional<Pool> pool = awaited_pool(context, waiter);
     if (!pool || !all_busy_and_stuck(*pool, members)) continue;
     const Members workers = workers_of(*pool, members);
-    if (workers.empty() || !std::ranges::all_of(workers, [](const Member& m) { return waits_for_more_work(*m.thread); })) continue;
+    if (workers.empty() || !std::ranges::all_of(workers, [](const Member& m) {
+          return waits_for_more_work(*m.thread);
+        }))
+      continue;
     Finding finding = diagnosis::start_finding(context, kPoolStarvation, set);
     const Member& first = workers.front();
     const std::string wants = first.thread->activity.call;
     finding.weight = 78;
-    finding.title = "all " + std::to_string(workers.size()) + " workers of " + pool->name + " wait (" + wants + ") for work that no worker is free to do";
-    finding.explanation = "Every worker of " + pool->name + " runs a task that waits in " + wants + place_in_brackets(*first.thread) +
-                          ". What they wait for is the work of a task that is still queued, and no worker is left to take it.";
-    finding.fix = "Do not wait in a task for another task of the same pool: let " + (place(first).empty() ? "the task" : place(first)) +
-                  " return what it has and start the second step from outside, or use a second pool for the inner tasks.\n"
-                  "More workers than tasks that wait at the same time hide the mistake and do not mend it.";
-    blame(context, workers, "occupies a worker of " + pool->name + " while it waits for a task that needs one", finding);
+    finding.title = "all " + std::to_string(workers.size()) + " workers of " + pool->name +
+                    " wait (" + wants + ") for work that no worker is free to do";
+    finding.explanation = "Every worker of " + pool->name + " runs a task that waits in " + wants +
+                          place_in_brackets(*first.thread) +
+                          ". What they wait for is the work of a task that is still queued, and no "
+                          "worker is left to take it.";
+    finding.fix =
+        "Do not wait in a task for another task of the same pool: let " +
+        (place(first).empty() ? "the task" : place(first)) +
+        " return what it has and start the second step from outside, or use a second pool for the "
+        "inner tasks.\n"
+        "More workers than tasks that wait at the same time hide the mistake and do not mend it.";
+    blame(context, workers,
+          "occupies a worker of " + pool->name + " while it waits for a task that needs one",
+          finding);
     return finding;
   }
   return std::nullopt;
@@ -70,7 +85,9 @@ std::size_t slots_of(const Process& process) {
       break;
     }
     std::size_t n = 0;
-    if (!digits.empty() && std::from_chars(digits.data(), digits.data() + digits.size(), n).ec == std::errc{} && n > 0) return n;
+    if (!digits.empty() &&
+        std::from_chars(digits.data(), digits.data() + digits.size(), n).ec == std::errc{} && n > 0)
+      return n;
   }
   return 0;
 }
@@ -83,7 +100,9 @@ Members stuck_children(const Context& context, const Member& parent) {
     const bool all = std::ranges::all_of(process.threads, [&](const Thread& t) {
       return context.graph.level({process.pid, t.tid}) != graph::Level::Live;
     });
-    if (all) stuck.push_back({{process.pid, process.threads.front().tid}, &process, &process.threads.front(), false});
+    if (all)
+      stuck.push_back(
+          {{process.pid, process.threads.front().tid}, &process, &process.threads.front(), false});
   }
   return stuck;
 }
@@ -98,12 +117,18 @@ std::optional<Finding> by_slots(const Context& context, int set, const Members& 
     Finding finding = diagnosis::start_finding(context, kPoolStarvation, set);
     const std::string who = snapshot::label(context.snapshot, launcher.task);
     finding.weight = 74;
-    finding.title = "all " + std::to_string(slots) + " slots of " + who + " are taken by jobs that wait for one that is not started";
-    finding.explanation = who + " starts the next job when one ends. Its " + std::to_string(jobs.size()) + " jobs wait: " +
-                          snapshot::label(context.snapshot, jobs.front().task) + " for " +
-                          diagnosis::describe_wait(context.snapshot, jobs.front().task) + ".";
-    finding.fix = "Give " + launcher.process->comm + " as many slots as there are jobs that wait for each other, or start the job that they wait for first.";
-    blame(context, {launcher}, "runs " + std::to_string(slots) + " jobs at once, and these wait for a later one", finding);
+    finding.title = "all " + std::to_string(slots) + " slots of " + who +
+                    " are taken by jobs that wait for one that is not started";
+    finding.explanation =
+        who + " starts the next job when one ends. Its " + std::to_string(jobs.size()) +
+        " jobs wait: " + snapshot::label(context.snapshot, jobs.front().task) + " for " +
+        diagnosis::describe_wait(context.snapshot, jobs.front().task) + ".";
+    finding.fix = "Give " + launcher.process->comm +
+                  " as many slots as there are jobs that wait for each other, or start the job "
+                  "that they wait for first.";
+    blame(context, {launcher},
+          "runs " + std::to_string(slots) + " jobs at once, and these wait for a later one",
+          finding);
     return finding;
   }
   return std::nullopt;
@@ -114,7 +139,9 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   return by_slots(context, set, members);
 }
 
-Answer run(const Context& context) { return examine_sets(context, graph::Level::Stuck, examine, unknown_stacks); }
+Answer run(const Context& context) {
+  return examine_sets(context, graph::Level::Stuck, examine, unknown_stacks);
+}
 
 }  // namespace
 }  // namespace ipcdoctor::probes

@@ -19,8 +19,12 @@ using testing::made;
 /// A ThreadPoolExecutor of one thread, which runs a task; the main thread waits for its result.
 ProcessBuilder build_executor(Builder& b) {
   auto p = b.process(40).python().thread().futex(0x2000, LockKind::Condition);
-  p.activity("Executor.result", made("ThreadPoolExecutor", "ex", {{"threads", 1}})).at("/app/app.py", 20, "main");
-  p.thread(41).futex(0x3000, LockKind::Condition).activity("Executor.result").at("/app/app.py", 5, "outer");
+  p.activity("Executor.result", made("ThreadPoolExecutor", "ex", {{"threads", 1}}))
+      .at("/app/app.py", 20, "main");
+  p.thread(41)
+      .futex(0x3000, LockKind::Condition)
+      .activity("Executor.result")
+      .at("/app/app.py", 5, "outer");
   Frame loop;
   loop.function = "_worker";
   loop.file = "/usr/lib/python3.11/concurrent/futures/thread.py";
@@ -42,7 +46,8 @@ TEST(PoolStarvation, FindsALauncherOfWhichAllSlotsWait) {
   Builder b;
   auto launcher = b.process(40).comm("xargs").thread().waits_for_children({41, 42});
   launcher.process().args = {"xargs", "-P", "2", "-n", "1", "job"};
-  for (const int pid : {41, 42}) b.process(pid).child_of(40).thread().futex(0x1000, LockKind::Condition);
+  for (const int pid : {41, 42})
+    b.process(pid).child_of(40).thread().futex(0x1000, LockKind::Condition);
 
   const auto answer = ask(kPoolStarvation, b.build());
 

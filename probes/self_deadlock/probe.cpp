@@ -24,7 +24,7 @@ namespace {
 
 struct SelfWait {
   int weight = 0;
-  std::string what;      ///< "waits for mutex `m`, which it holds itself"
+  std::string what;  ///< "waits for mutex `m`, which it holds itself"
   std::string evidence;
   std::string fix;
 };
@@ -41,10 +41,12 @@ struct Reentry {
 constexpr std::array kReentries = std::to_array<Reentry>({
     {"socketserver.shutdown", "serve_forever", "socketserver.py",
      "waits in shutdown() for serve_forever(), which runs further out in the same thread",
-     "Call server.shutdown() from another thread: threading.Thread(target=self.server.shutdown).start()."},
+     "Call server.shutdown() from another thread: "
+     "threading.Thread(target=self.server.shutdown).start()."},
     {"Executor.result", "_run_once", "asyncio/base_events.py",
      "waits for a future that its own event loop would have to complete",
-     "In a coroutine await it instead: await asyncio.wrap_future(future); .result() is for other threads."},
+     "In a coroutine await it instead: await asyncio.wrap_future(future); .result() is for other "
+     "threads."},
     {"Executor.result", "run_executor_manager", "process.py",
      "waits in a done-callback for a future that only this thread can complete",
      "Do not wait in a done-callback: collect the futures and wait in the main thread."},
@@ -53,41 +55,51 @@ constexpr std::array kReentries = std::to_array<Reentry>({
      "Do not wait in a done-callback: collect the futures and wait in the main thread."},
     {"Pool.get", "_handle_results", "multiprocessing/pool.py",
      "waits in a callback for a result that only this thread can deliver",
-     "Do not call get(), map() or apply() in a callback: it runs in the thread that delivers all results."},
-    {"Pool.join", "_handle_results", "multiprocessing/pool.py", "joins in a callback the pool whose callback it is",
+     "Do not call get(), map() or apply() in a callback: it runs in the thread that delivers all "
+     "results."},
+    {"Pool.join", "_handle_results", "multiprocessing/pool.py",
+     "joins in a callback the pool whose callback it is",
      "Do not join the pool in a callback: it runs in one of the threads that are joined."},
 });
 
 bool has_frame(const Thread& thread, std::string_view function, std::string_view file) {
   return thread.python && std::ranges::any_of(*thread.python, [&](const Frame& f) {
-    return is_function(f, function) && f.file.ends_with(file);
-  });
+           return is_function(f, function) && f.file.ends_with(file);
+         });
 }
 
 bool in_signal_handler(const Thread& thread) {
   return thread.native && std::ranges::any_of(*thread.native, [](const Frame& f) {
-    return f.function == "__restore_rt" || f.function.find("signal handler") != std::string::npos;
-  });
+           return f.function == "__restore_rt" ||
+                  f.function.find("signal handler") != std::string::npos;
+         });
 }
 
 SelfWait by_reentry(const Member& member) {
   for (const Reentry& reentry : kReentries) {
     if (member.thread->activity.call != reentry.call) continue;
     if (!has_frame(*member.thread, reentry.function, reentry.file)) continue;
-    return {85, reentry.what, std::string(reentry.function) + "() of " + std::string(reentry.file) + " is on its stack", reentry.fix};
+    return {
+        85, reentry.what,
+        std::string(reentry.function) + "() of " + std::string(reentry.file) + " is on its stack",
+        reentry.fix};
   }
   return {};
 }
 
 std::string relock_fix(const Member& member, const std::string& what) {
   if (in_signal_handler(*member.thread))
-    return "A signal handler may interrupt the code that holds " + what + ": set a flag or write to a pipe in the handler "
+    return "A signal handler may interrupt the code that holds " + what +
+           ": set a flag or write to a pipe in the handler "
            "and do the work in the main loop, or block the signal while the lock is held.";
   if (waits_in(member, WaitKind::FileLock))
-    return "It has the lock already, on another descriptor: open the file once and pass the descriptor on.";
+    return "It has the lock already, on another descriptor: open the file once and pass the "
+           "descriptor on.";
   if (member.thread->is_python || member.thread->activity.call.find("ing.") != std::string::npos)
-    return "Take " + what + " once: split off an inner function that expects it to be held, or make it an RLock.";
-  return "Take " + what + " once: split off an inner function that expects it to be held, or make it recursive "
+    return "Take " + what +
+           " once: split off an inner function that expects it to be held, or make it an RLock.";
+  return "Take " + what +
+         " once: split off an inner function that expects it to be held, or make it recursive "
          "(PTHREAD_MUTEX_RECURSIVE).";
 }
 
@@ -95,53 +107,66 @@ SelfWait by_own_lock(const Context& context, const Member& member) {
   const std::string what = lock_name(context, member);
   for (const Holder& holder : holders_of(context, member)) {
     const bool is_self = holder.task == member.task ||
-                         (holder.task.pid == member.task.pid && holder.task.tid.value == 0 && member.process->threads.size() == 1);
+                         (holder.task.pid == member.task.pid && holder.task.tid.value == 0 &&
+                          member.process->threads.size() == 1);
     if (!is_self) continue;
     const std::string place_of_it = in_signal_handler(*member.thread) ? " in a signal handler" : "";
-    return {holder.sure ? 88 : 80, "waits" + place_of_it + " for " + what + ", which it holds itself", holder.evidence,
+    return {holder.sure ? 88 : 80,
+            "waits" + place_of_it + " for " + what + ", which it holds itself", holder.evidence,
             relock_fix(member, what)};
   }
   return {};
 }
 
-/// Its private memory is seen by one thread only, and it was not forked: who else could have taken the lock?
+/// Its private memory is seen by one thread only, and it was not forked: who else could have taken
+/// the lock?
 SelfWait by_loneliness(const Context& context, const Member& member) {
   const Wait* wait = wait_of(member);
   if (wait == nullptr || wait->kind != WaitKind::Futex || wait->futex.shared_memory) return {};
   const bool alone = member.process->threads.size() == 1 && !member.process->forked_copy;
-  if (!alone || !waits_for_own_lock(member) || wait->futex.lock.ownership != Ownership::NotStored) return {};
+  if (!alone || !waits_for_own_lock(member) || wait->futex.lock.ownership != Ownership::NotStored)
+    return {};
   const std::string what = lock_name(context, member);
-  return {55, "waits for " + what + ", which only itself can have taken", "it is the only thread of its process",
-          relock_fix(member, what)};
+  return {55, "waits for " + what + ", which only itself can have taken",
+          "it is the only thread of its process", relock_fix(member, what)};
 }
 
 SelfWait by_joining_itself(const Member& member) {
   const Wait* wait = wait_of(member);
   if (wait == nullptr || !waits_for_end(member)) return {};
   const auto& owners = wait->futex.lock.owners;
-  const bool thread = wait->kind == WaitKind::Futex && std::ranges::find(owners, member.task) != owners.end();
-  const bool poll = wait->kind == WaitKind::Poll && std::ranges::all_of(wait->objects, [&](const snapshot::Awaited& a) {
-    return a.object.ino == static_cast<std::uint64_t>(member.task.pid.value);
-  });
+  const bool thread =
+      wait->kind == WaitKind::Futex && std::ranges::find(owners, member.task) != owners.end();
+  const bool poll = wait->kind == WaitKind::Poll &&
+                    std::ranges::all_of(wait->objects, [&](const snapshot::Awaited& a) {
+                      return a.object.ino == static_cast<std::uint64_t>(member.task.pid.value);
+                    });
   if (!thread && !poll) return {};
-  return {85, "waits for its own end", "", "Do not join the thread in which the call runs: compare with threading.current_thread() "
-                                            "or pthread_self() first."};
+  return {85, "waits for its own end", "",
+          "Do not join the thread in which the call runs: compare with threading.current_thread() "
+          "or pthread_self() first."};
 }
 
 /// An upgrade: it waits to write while it is a reader, and nobody else is.
 SelfWait by_upgrade(const Context& context, const Member& member) {
   const Wait* wait = wait_of(member);
-  if (wait == nullptr || wait->kind != WaitKind::Futex || wait->futex.lock.kind != LockKind::RwlockWrite) return {};
+  if (wait == nullptr || wait->kind != WaitKind::Futex ||
+      wait->futex.lock.kind != LockKind::RwlockWrite)
+    return {};
   const auto readers = wait->futex.lock.numbers.find("readers");
   const bool one_reader = readers != wait->futex.lock.numbers.end() && readers->second == 1;
   if (!one_reader || wait->futex.shared_memory || member.process->threads.size() != 1) return {};
-  return {80, "waits to write under " + lock_name(context, member) + ", of which it is itself the reader", wait->futex.lock.evidence,
-          "A rwlock cannot be upgraded: unlock it and take the write lock, then look again at what was read."};
+  return {
+      80,
+      "waits to write under " + lock_name(context, member) + ", of which it is itself the reader",
+      wait->futex.lock.evidence,
+      "A rwlock cannot be upgraded: unlock it and take the write lock, then look again at what was "
+      "read."};
 }
 
 SelfWait self_wait(const Context& context, const Member& member) {
-  std::vector<SelfWait> found = {by_reentry(member), by_joining_itself(member), by_upgrade(context, member),
-                                 by_loneliness(context, member)};
+  std::vector<SelfWait> found = {by_reentry(member), by_joining_itself(member),
+                                 by_upgrade(context, member), by_loneliness(context, member)};
   if (waits_for_own_lock(member)) found.push_back(by_own_lock(context, member));
   return *std::ranges::max_element(found, {}, &SelfWait::weight);
 }
@@ -161,11 +186,13 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   const std::string at = place(*culprit);
   finding.weight = best.weight;
   finding.title = who + " " + best.what;
-  finding.explanation = who + place_in_brackets(*culprit->thread) + " " + best.what + ". No other task has to be involved.";
+  finding.explanation = who + place_in_brackets(*culprit->thread) + " " + best.what +
+                        ". No other task has to be involved.";
   finding.fix = (at.empty() ? "" : "In " + at + ": ") + best.fix;
   finding.culprits.push_back(diagnosis::culprit(context.snapshot, culprit->task, -1, best.what));
   if (!best.evidence.empty())
-    finding.evidence.push_back({best.evidence, "/proc/" + std::to_string(culprit->task.pid.value) + "/mem"});
+    finding.evidence.push_back(
+        {best.evidence, "/proc/" + std::to_string(culprit->task.pid.value) + "/mem"});
   return finding;
 }
 

@@ -28,7 +28,11 @@ TEST(SelfDeadlock, FindsAThreadThatOwnsTheMutexItWaitsFor) {
 
 TEST(SelfDeadlock, FindsAShutdownInsideTheLoopThatItWaitsFor) {
   Builder b;
-  auto p = b.process(42).python().thread().futex(0x1000, LockKind::Condition).activity("socketserver.shutdown");
+  auto p = b.process(42)
+               .python()
+               .thread()
+               .futex(0x1000, LockKind::Condition)
+               .activity("socketserver.shutdown");
   p.at("/app/app.py", 12, "handle");
   Frame loop;
   loop.function = "serve_forever";
@@ -43,7 +47,11 @@ TEST(SelfDeadlock, FindsAShutdownInsideTheLoopThatItWaitsFor) {
 
 TEST(SelfDeadlock, IgnoresAShutdownFromAnotherThread) {
   Builder b;
-  auto p = b.process(42).python().thread().futex(0x1000, LockKind::Condition).activity("socketserver.shutdown");
+  auto p = b.process(42)
+               .python()
+               .thread()
+               .futex(0x1000, LockKind::Condition)
+               .activity("socketserver.shutdown");
   p.at("/app/app.py", 12, "stop");
 
   EXPECT_EQ(ask(kSelfDeadlock, b.build()).outcome, Outcome::NotFound);

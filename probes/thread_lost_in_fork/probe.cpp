@@ -14,62 +14,79 @@ Answer run(const Context& context);
 
 }  // namespace
 
-extern const Probe kThreadLostInFork{"IPC202", "thread-lost-in-fork",
-                                     "A forked child waits for a helper thread that fork did not copy", run};
+extern const Probe kThreadLostInFork{
+    "IPC202", "thread-lost-in-fork",
+    "A forked child waits for a helper thread that fork did not copy", run};
 
 namespace {
 
 struct Lost {
   int weight = 0;
-  std::string what;   ///< "the threads of the ThreadPoolExecutor `executor`"
+  std::string what;  ///< "the threads of the ThreadPoolExecutor `executor`"
   std::string fix;
 };
 
-constexpr const char* kPoolFix = "Make the pool or executor inside the child, not before the fork; or start children with \"spawn\".";
+constexpr const char* kPoolFix =
+    "Make the pool or executor inside the child, not before the fork; or start children with "
+    "\"spawn\".";
 
 Lost by_pool(const Context& context, const Member& child) {
   const std::optional<Pool> pool = awaited_pool(context, child);
   if (!pool) return {};
   const RuntimeObject& object = *pool->object;
   const std::int64_t maker = number(object, "opid", 0);
-  const bool made_elsewhere = maker != 0 && maker != child.process->ns_pid && maker != child.process->pid.value;
-  const bool no_handlers = number(object, "result_handler_exists", 1) == 0 || number(object, "task_handler_exists", 1) == 0;
-  const bool no_threads = number(object, "threads_exist", 1) == 0 && number(object, "threads", 0) > 0;
+  const bool made_elsewhere =
+      maker != 0 && maker != child.process->ns_pid && maker != child.process->pid.value;
+  const bool no_handlers = number(object, "result_handler_exists", 1) == 0 ||
+                           number(object, "task_handler_exists", 1) == 0;
+  const bool no_threads =
+      number(object, "threads_exist", 1) == 0 && number(object, "threads", 0) > 0;
   const bool no_manager = number(object, "manager_exists", 1) == 0;
   if (!made_elsewhere && !no_handlers && !no_threads && !no_manager) return {};
   return {88, "the threads of " + pool->name, kPoolFix};
 }
 
-/// Where the object was not reached: the only thread of a forked copy cannot get a result from anybody.
+/// Where the object was not reached: the only thread of a forked copy cannot get a result from
+/// anybody.
 Lost by_call(const Member& child) {
   const std::string& call = child.thread->activity.call;
   const bool alone = child.process->threads.size() == 1;
-  if (alone && (call == "Pool.get" || call.starts_with("Executor.")) && !call.starts_with("Executor.worker"))
-    return {72, call.starts_with("Pool") ? "the threads of its Pool" : "the threads of its executor", kPoolFix};
+  if (alone && (call == "Pool.get" || call.starts_with("Executor.")) &&
+      !call.starts_with("Executor.worker"))
+    return {72,
+            call.starts_with("Pool") ? "the threads of its Pool" : "the threads of its executor",
+            kPoolFix};
   const RuntimeObject& object = child.thread->activity.object;
   if (call == "threading.Thread.join" && number(object, "exists", 1) == 0)
     return {72, "the thread" + (object.name.empty() ? "" : " `" + object.name + "`"),
-            "Join in the process that started the thread: a fork copies only the thread that calls it."};
-  const bool feeder = call.starts_with("multiprocessing.Queue.") && number(object, "feeder_started", 0) == 1 &&
+            "Join in the process that started the thread: a fork copies only the thread that calls "
+            "it."};
+  const bool feeder = call.starts_with("multiprocessing.Queue.") &&
+                      number(object, "feeder_started", 0) == 1 &&
                       number(object, "feeder_exists", 1) == 0;
   if (feeder)
-    return {72, "the feeder thread of the queue", "Make the queue before, but put only from the processes that use it after the fork."};
+    return {72, "the feeder thread of the queue",
+            "Make the queue before, but put only from the processes that use it after the fork."};
   return {};
 }
 
 /// C: a private condition or join whose other side was a thread of the parent.
 Lost by_futex(const Context& context, const Member& child) {
   const Wait* wait = wait_of(child);
-  if (wait == nullptr || wait->kind != WaitKind::Futex || wait->futex.shared_memory || child.process->threads.size() != 1) return {};
+  if (wait == nullptr || wait->kind != WaitKind::Futex || wait->futex.shared_memory ||
+      child.process->threads.size() != 1)
+    return {};
   const LockKind kind = wait->futex.lock.kind;
-  const bool signalled = kind == LockKind::Condition || kind == LockKind::Semaphore || kind == LockKind::Barrier || kind == LockKind::Latch;
+  const bool signalled = kind == LockKind::Condition || kind == LockKind::Semaphore ||
+                         kind == LockKind::Barrier || kind == LockKind::Latch;
   const bool joined = kind == LockKind::ThreadJoin;
   if ((!signalled && !joined) || !child.thread->activity.call.empty()) return {};
   const Process* parent = snapshot::find_process(context.snapshot, child.process->ppid);
   const bool parent_has_threads = parent != nullptr && parent->threads.size() > 1;
   if (!joined && !parent_has_threads) return {};
   return {60, "a thread that exists only in its parent",
-          "After fork() in a program with threads only exec() is safe: start the helper thread again in the child, or fork before the threads."};
+          "After fork() in a program with threads only exec() is safe: start the helper thread "
+          "again in the child, or fork before the threads."};
 }
 
 Lost lost_thread(const Context& context, const Member& member) {
@@ -78,44 +95,57 @@ Lost lost_thread(const Context& context, const Member& member) {
   return *std::ranges::max_element(found, {}, &Lost::weight);
 }
 
-void add_parent(const Context& context, const Member& child, const std::string& what, Finding& finding) {
+void add_parent(const Context& context, const Member& child, const std::string& what,
+                Finding& finding) {
   const Process* parent = snapshot::find_process(context.snapshot, child.process->ppid);
   if (parent == nullptr || parent->dead || parent->exited) return;
   const TaskRef task{parent->pid, Tid{parent->pid.value}};
-  if (std::ranges::any_of(finding.culprits, [&](const auto& c) { return c.task.pid == task.pid; })) return;
-  finding.culprits.push_back(diagnosis::culprit(context.snapshot, task, -1, "forked after it had started " + what));
+  if (std::ranges::any_of(finding.culprits, [&](const auto& c) { return c.task.pid == task.pid; }))
+    return;
+  finding.culprits.push_back(
+      diagnosis::culprit(context.snapshot, task, -1, "forked after it had started " + what));
 }
 
 std::optional<Finding> examine(const Context& context, int set, const Members& members) {
   std::vector<std::pair<const Member*, Lost>> children;
   for (const Member& member : members)
-    if (Lost lost = lost_thread(context, member); lost.weight > 0) children.emplace_back(&member, std::move(lost));
+    if (Lost lost = lost_thread(context, member); lost.weight > 0)
+      children.emplace_back(&member, std::move(lost));
   if (children.empty()) return std::nullopt;
-  std::ranges::stable_sort(children, std::greater<>{}, [](const auto& c) { return c.second.weight; });
+  std::ranges::stable_sort(children, std::greater<>{},
+                           [](const auto& c) { return c.second.weight; });
   const auto& [child, lost] = children.front();
   Finding finding = diagnosis::start_finding(context, kThreadLostInFork, set);
   const std::string who = snapshot::label(context.snapshot, child->task);
   finding.weight = lost.weight;
   finding.title = who + " waits for " + lost.what + ", which fork() did not copy into it";
-  finding.explanation = "A forked child has one thread only: the one that called fork(). " + who + place_in_brackets(*child->thread) +
-                        " uses an object whose work is done by other threads of its parent. They do not exist here, so nothing ever comes.";
+  finding.explanation = "A forked child has one thread only: the one that called fork(). " + who +
+                        place_in_brackets(*child->thread) +
+                        " uses an object whose work is done by other threads of its parent. They "
+                        "do not exist here, so nothing ever comes.";
   finding.fix = lost.fix;
   for (const auto& [other, what] : children)
-    finding.culprits.push_back(diagnosis::culprit(context.snapshot, other->task, -1, "waits for " + what.what + ", which live in its parent"));
+    finding.culprits.push_back(
+        diagnosis::culprit(context.snapshot, other->task, -1,
+                           "waits for " + what.what + ", which live in its parent"));
   for (const auto& [other, what] : children) add_parent(context, *other, what.what, finding);
-  finding.evidence.push_back({who + " is a fork of " + std::to_string(child->process->ppid.value) + " and has " +
-                                  std::to_string(child->process->threads.size()) + " thread(s)",
+  finding.evidence.push_back({who + " is a fork of " + std::to_string(child->process->ppid.value) +
+                                  " and has " + std::to_string(child->process->threads.size()) +
+                                  " thread(s)",
                               "/proc/" + std::to_string(child->task.pid.value) + "/task"});
   return finding;
 }
 
 std::vector<Error> blind(const Members& members) {
   Members forked;
-  std::ranges::copy_if(members, std::back_inserter(forked), [](const Member& m) { return m.process->forked_copy; });
+  std::ranges::copy_if(members, std::back_inserter(forked),
+                       [](const Member& m) { return m.process->forked_copy; });
   return unknown_locks_or_stacks(forked);
 }
 
-Answer run(const Context& context) { return examine_sets(context, graph::Level::Suspected, examine, blind); }
+Answer run(const Context& context) {
+  return examine_sets(context, graph::Level::Suspected, examine, blind);
+}
 
 }  // namespace
 }  // namespace ipcdoctor::probes

@@ -19,10 +19,16 @@ TEST(ThreadLostInFork, FindsAResultOfAnExecutorWhoseThreadsStayedInTheParent) {
   Builder b;
   auto parent = b.process(40).python().thread().waits_for_child(42);
   parent.thread(41).futex(0x3000, LockKind::PyLock).activity("Executor.worker.get");
-  auto child = b.process(42).child_of(40).python().thread().futex(0x2000, LockKind::Condition).activity(
-      "Executor.result", made("concurrent.futures.Future", "", {{"executor", 0x1000}}));
+  auto child = b.process(42)
+                   .child_of(40)
+                   .python()
+                   .thread()
+                   .futex(0x2000, LockKind::Condition)
+                   .activity("Executor.result",
+                             made("concurrent.futures.Future", "", {{"executor", 0x1000}}));
   child.process().forked_copy = true;
-  child.process().python.objects = {made("ThreadPoolExecutor", "executor", {{"threads", 1}, {"threads_exist", 0}})};
+  child.process().python.objects = {
+      made("ThreadPoolExecutor", "executor", {{"threads", 1}, {"threads_exist", 0}})};
 
   const auto answer = ask(kThreadLostInFork, b.build());
 
@@ -48,7 +54,8 @@ TEST(ThreadLostInFork, NamesAllChildrenThatHangAloneInTheSameWay) {
 TEST(ThreadLostInFork, IgnoresAPoolThatTheProcessMadeItself) {
   Builder b;
   auto child = b.process(42).python().thread().futex(0x2000, LockKind::Condition);
-  child.activity("Pool.get", made("multiprocessing.Pool", "pool", {{"opid", 42}, {"result_handler_exists", 1}}));
+  child.activity("Pool.get", made("multiprocessing.Pool", "pool",
+                                  {{"opid", 42}, {"result_handler_exists", 1}}));
   child.process().forked_copy = true;
   child.thread(43).futex(0x4000, LockKind::Condition).activity("Pool.result_handler");
 

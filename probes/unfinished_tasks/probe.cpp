@@ -13,7 +13,8 @@ Answer run(const Context& context);
 
 }  // namespace
 
-extern const Probe kUnfinishedTasks{"IPC108", "unfinished-tasks", "join() of a queue without as many task_done() as put()", run};
+extern const Probe kUnfinishedTasks{"IPC108", "unfinished-tasks",
+                                    "join() of a queue without as many task_done() as put()", run};
 
 namespace {
 
@@ -22,7 +23,8 @@ bool joins_a_queue(const Member& member) {
   return call == "multiprocessing.JoinableQueue.join" || call == "queue.Queue.join";
 }
 
-/// Those that take from the same queue: by its pipe, or by its address in the same or a forked memory.
+/// Those that take from the same queue: by its pipe, or by its address in the same or a forked
+/// memory.
 Members takers_of(const Members& members, const Member& joiner) {
   const snapshot::RuntimeObject& queue = joiner.thread->activity.object;
   Members takers;
@@ -30,15 +32,18 @@ Members takers_of(const Members& members, const Member& joiner) {
     const snapshot::RuntimeObject& taken = member.thread->activity.object;
     if (!takes_from_queue(*member.thread)) continue;
     const auto a = queue.objects.find("reader"), b = taken.objects.find("reader");
-    const bool same_pipe = a != queue.objects.end() && b != taken.objects.end() && a->second == b->second;
-    if (same_pipe || (queue.address.value != 0 && taken.address == queue.address)) takers.push_back(member);
+    const bool same_pipe =
+        a != queue.objects.end() && b != taken.objects.end() && a->second == b->second;
+    if (same_pipe || (queue.address.value != 0 && taken.address == queue.address))
+      takers.push_back(member);
   }
   return takers;
 }
 
 std::string names(const std::vector<DeadProcess>& dead) {
   std::string text;
-  for (std::size_t i = 0; i < dead.size() && i < 3; ++i) text += (i == 0 ? "" : ", ") + describe(dead[i]);
+  for (std::size_t i = 0; i < dead.size() && i < 3; ++i)
+    text += (i == 0 ? "" : ", ") + describe(dead[i]);
   return text;
 }
 
@@ -53,21 +58,35 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   const std::string queue = queue_name(context, *joiner);
   const std::string open = unfinished > 0 ? std::to_string(unfinished) + " tasks" : "some tasks";
   finding.weight = 76;
-  finding.title = who + " waits until all tasks of " + queue + " are done: task_done() is missing for " + open;
-  finding.explanation = "join() returns when task_done() was called once for each item that was put. " + open + " of " + queue + " are not done. ";
-  if (!dead.empty()) finding.explanation += "Dead: " + names(dead) + "; an item that it had taken is never done.";
-  else if (!takers.empty()) finding.explanation += "Its consumers wait for more items: for some they did not call task_done().";
-  else finding.explanation += "Nobody is left who takes from it.";
+  finding.title =
+      who + " waits until all tasks of " + queue + " are done: task_done() is missing for " + open;
+  finding.explanation =
+      "join() returns when task_done() was called once for each item that was put. " + open +
+      " of " + queue + " are not done. ";
+  if (!dead.empty())
+    finding.explanation += "Dead: " + names(dead) + "; an item that it had taken is never done.";
+  else if (!takers.empty())
+    finding.explanation +=
+        "Its consumers wait for more items: for some they did not call task_done().";
+  else
+    finding.explanation += "Nobody is left who takes from it.";
   const std::string at = takers.empty() ? "" : place(takers.front());
-  finding.fix = "Call task_done() in a `finally` after every get()" + (at.empty() ? "" : " (the consumer gets at " + at + ")") +
-                ", so that an item that fails counts too.\nLet a worker that fails go on with the next item instead of ending.";
+  finding.fix = "Call task_done() in a `finally` after every get()" +
+                (at.empty() ? "" : " (the consumer gets at " + at + ")") +
+                ", so that an item that fails counts too.\nLet a worker that fails go on with the "
+                "next item instead of ending.";
   for (const DeadProcess& one : dead)
-    if (one.pid.value != 0 && finding.culprits.size() < 8) finding.culprits.push_back(dead_culprit(one, "ended with an item it had not finished: " + describe(one)));
-  if (dead.empty()) blame(context, takers, "takes items and does not call task_done() for each", finding);
+    if (one.pid.value != 0 && finding.culprits.size() < 8)
+      finding.culprits.push_back(
+          dead_culprit(one, "ended with an item it had not finished: " + describe(one)));
+  if (dead.empty())
+    blame(context, takers, "takes items and does not call task_done() for each", finding);
   return finding;
 }
 
-Answer run(const Context& context) { return examine_sets(context, graph::Level::Suspected, examine, unknown_stacks); }
+Answer run(const Context& context) {
+  return examine_sets(context, graph::Level::Suspected, examine, unknown_stacks);
+}
 
 }  // namespace
 }  // namespace ipcdoctor::probes

@@ -21,7 +21,11 @@ void build_join(Builder& b) {
   auto queue = made("multiprocessing.JoinableQueue", "q", {{"unfinished", 1}});
   queue.objects["reader"] = pipe(7);
   b.area(5, {40, 42});
-  b.process(40).python().fd(4, pipe(7), Access::Write).thread().shared_futex(5, LockKind::PySemLock);
+  b.process(40)
+      .python()
+      .fd(4, pipe(7), Access::Write)
+      .thread()
+      .shared_futex(5, LockKind::PySemLock);
   b.process(40).activity("multiprocessing.JoinableQueue.join", queue);
   auto taker = b.process(42).child_of(40).python().fd(3, pipe(7), Access::Read).thread().reads(3);
   taker.activity("multiprocessing.Queue.get", queue);

@@ -16,8 +16,9 @@ Answer run(const Context& context);
 
 }  // namespace
 
-extern const Probe kUnsharedPrimitive{"IPC306", "unshared-primitive",
-                                      "Each process has its own private copy of what was meant to be shared", run};
+extern const Probe kUnsharedPrimitive{
+    "IPC306", "unshared-primitive",
+    "Each process has its own private copy of what was meant to be shared", run};
 
 namespace {
 
@@ -26,8 +27,10 @@ bool is_private_signal(const Member& member) {
   const Wait* wait = wait_of(member);
   if (wait == nullptr || wait->kind != WaitKind::Futex || wait->futex.shared_memory) return false;
   const std::string& call = member.thread->activity.call;
-  if (takes_from_threads(*member.thread) || call == "queue.Queue.put" || call == "queue.Queue.join") return true;
-  if (call == "threading.Event.wait" || call == "threading.Condition.wait" || call == "threading.Barrier.wait" || call == "threading.Semaphore.acquire")
+  if (takes_from_threads(*member.thread) || call == "queue.Queue.put" || call == "queue.Queue.join")
+    return true;
+  if (call == "threading.Event.wait" || call == "threading.Condition.wait" ||
+      call == "threading.Barrier.wait" || call == "threading.Semaphore.acquire")
     return true;
   if (!call.empty()) return false;
   const LockKind kind = wait->futex.lock.kind;
@@ -37,21 +40,24 @@ bool is_private_signal(const Member& member) {
 /// All threads of its process hang with it: whoever was meant to signal is in another process.
 bool nobody_else_inside(const Members& members, const Member& waiter) {
   return std::ranges::all_of(waiter.process->threads, [&](const Thread& t) {
-    return t.tid == waiter.task.tid || (is_idle_helper(t) && is_member(members, {waiter.task.pid, t.tid}));
+    return t.tid == waiter.task.tid ||
+           (is_idle_helper(t) && is_member(members, {waiter.task.pid, t.tid}));
   });
 }
 
 bool serves_a_client(const Thread& thread) {
   return thread.python && std::ranges::any_of(*thread.python, [](const snapshot::Frame& f) {
-    return is_function(f, "serve_client") && f.file.ends_with("managers.py");
-  });
+           return is_function(f, "serve_client") && f.file.ends_with("managers.py");
+         });
 }
 
-/// Children that got a copy of its memory, alive or not. A child known only by its pid may have been one.
+/// Children that got a copy of its memory, alive or not. A child known only by its pid may have
+/// been one.
 std::size_t forked_children(const Context& context, const Members& members, const Member& parent) {
   std::size_t count = 0;
   for (const Process& process : context.snapshot.processes)
-    if (process.ppid == parent.task.pid && !process.dead && !process.exited && process.forked_copy) ++count;
+    if (process.ppid == parent.task.pid && !process.dead && !process.exited && process.forked_copy)
+      ++count;
   for (const DeadProcess& dead : dead_children(context, members))
     if (dead.parent == parent.task.pid) ++count;
   return count;
@@ -59,27 +65,35 @@ std::size_t forked_children(const Context& context, const Members& members, cons
 
 std::string word_for(const Member& waiter) {
   const snapshot::RuntimeObject& object = waiter.thread->activity.object;
-  if (!object.type.empty()) return object.type + (object.name.empty() ? "" : " `" + object.name + "`");
+  if (!object.type.empty())
+    return object.type + (object.name.empty() ? "" : " `" + object.name + "`");
   const std::string& call = waiter.thread->activity.call;
   if (const auto dot = call.rfind('.'); dot != std::string::npos) return call.substr(0, dot);
   switch (wait_of(waiter)->futex.lock.kind) {
-    case LockKind::Condition: return "condition variable";
-    case LockKind::Semaphore: return "semaphore";
-    default: return "barrier";
+    case LockKind::Condition:
+      return "condition variable";
+    case LockKind::Semaphore:
+      return "semaphore";
+    default:
+      return "barrier";
   }
 }
 
 std::string fix_for(const Member& waiter, const std::string& what) {
   const std::string& call = waiter.thread->activity.call;
   if (call.starts_with("queue."))
-    return "Use multiprocessing.Queue() instead of " + what + ": a queue.Queue connects the threads of one process only.";
+    return "Use multiprocessing.Queue() instead of " + what +
+           ": a queue.Queue connects the threads of one process only.";
   if (call.starts_with("threading."))
-    return "Use its twin of multiprocessing (multiprocessing." + call.substr(10, call.rfind('.') - 10) + "()) instead of " + what + ": threading's works inside one process only.";
+    return "Use its twin of multiprocessing (multiprocessing." +
+           call.substr(10, call.rfind('.') - 10) + "()) instead of " + what +
+           ": threading's works inside one process only.";
   return "Put it into memory that both map (mmap MAP_SHARED) and initialise it as process-shared: "
          "pthread_*attr_setpshared(PTHREAD_PROCESS_SHARED), sem_init(sem, 1, n).";
 }
 
-/// An object in shared memory that was made for threads: its wake-ups look for waiters of the own process only.
+/// An object in shared memory that was made for threads: its wake-ups look for waiters of the own
+/// process only.
 bool lacks_pshared(const Member& member) {
   const Wait* wait = wait_of(member);
   if (wait == nullptr || wait->kind != WaitKind::Futex || !wait->futex.shared_memory) return false;
@@ -87,38 +101,51 @@ bool lacks_pshared(const Member& member) {
   return it != wait->futex.lock.numbers.end() && it->second == 0;
 }
 
-Finding describe_copy(const Context& context, int set, const Member& waiter, int weight, const std::string& how) {
+Finding describe_copy(const Context& context, int set, const Member& waiter, int weight,
+                      const std::string& how) {
   Finding finding = diagnosis::start_finding(context, kUnsharedPrimitive, set);
   const std::string what = word_for(waiter);
   const std::string who = snapshot::label(context.snapshot, waiter.task);
   finding.weight = weight;
-  finding.title = who + " waits on its private copy of a " + what + ": no other process can reach it";
-  finding.explanation = who + place_in_brackets(*waiter.thread) + " waits on a " + what + " in its own memory. " + how +
+  finding.title =
+      who + " waits on its private copy of a " + what + ": no other process can reach it";
+  finding.explanation = who + place_in_brackets(*waiter.thread) + " waits on a " + what +
+                        " in its own memory. " + how +
                         " What one process puts or sets there the other never sees.";
   finding.fix = fix_for(waiter, what);
-  blame(context, {waiter}, "waits on a " + what + " that only its own threads could signal", finding);
+  blame(context, {waiter}, "waits on a " + what + " that only its own threads could signal",
+        finding);
   return finding;
 }
 
 std::optional<Finding> examine(const Context& context, int set, const Members& members) {
   for (const Member& waiter : members) {
     if (lacks_pshared(waiter)) {
-      Finding finding = describe_copy(context, set, waiter, 75, "It lies in shared memory but was initialised for the threads of one process.");
+      Finding finding = describe_copy(
+          context, set, waiter, 75,
+          "It lies in shared memory but was initialised for the threads of one process.");
       return finding;
     }
-    if (!is_private_signal(waiter) || serves_a_client(*waiter.thread) || !nobody_else_inside(members, waiter)) continue;
+    if (!is_private_signal(waiter) || serves_a_client(*waiter.thread) ||
+        !nobody_else_inside(members, waiter))
+      continue;
     const bool by_python = !waiter.thread->activity.call.empty();
     const Process* parent = snapshot::find_process(context.snapshot, waiter.process->ppid);
     if (waiter.process->forked_copy && parent != nullptr && !parent->dead && !parent->exited) {
       const bool parent_has_threads = parent->threads.size() > 1;
-      Finding finding = describe_copy(context, set, waiter, by_python ? 66 : parent_has_threads ? 50 : 62,
+      Finding finding = describe_copy(context, set, waiter,
+                                      by_python            ? 66
+                                      : parent_has_threads ? 50
+                                                           : 62,
                                       "fork() gave it a copy of what its parent has.");
-      finding.culprits.push_back(diagnosis::culprit(context.snapshot, {parent->pid, Tid{parent->pid.value}}, -1,
-                                                    "has another copy: what it does to that one does not reach the child"));
+      finding.culprits.push_back(diagnosis::culprit(
+          context.snapshot, {parent->pid, Tid{parent->pid.value}}, -1,
+          "has another copy: what it does to that one does not reach the child"));
       return finding;
     }
     if (forked_children(context, members, waiter) == 0) continue;
-    return describe_copy(context, set, waiter, takes_from_threads(*waiter.thread) ? 68 : 56, "Each child that it forked has a copy of its own.");
+    return describe_copy(context, set, waiter, takes_from_threads(*waiter.thread) ? 68 : 56,
+                         "Each child that it forked has a copy of its own.");
   }
   return std::nullopt;
 }

@@ -17,7 +17,11 @@ using testing::made;
 
 TEST(UnsharedPrimitive, FindsAThreadQueueThatChildrenWereMeantToFill) {
   Builder b;
-  b.process(40).python().thread().futex(0x1000, LockKind::Condition).activity("queue.Queue.get", made("queue.Queue", "q"));
+  b.process(40)
+      .python()
+      .thread()
+      .futex(0x1000, LockKind::Condition)
+      .activity("queue.Queue.get", made("queue.Queue", "q"));
   b.process(42).child_of(40).zombie();
 
   const auto answer = ask(kUnsharedPrimitive, b.build());
@@ -41,7 +45,11 @@ TEST(UnsharedPrimitive, FindsAnEventThatTheParentHasAnotherCopyOf) {
 
 TEST(UnsharedPrimitive, IgnoresAQueueBetweenThreads) {
   Builder b;
-  auto p = b.process(40).python().thread().futex(0x1000, LockKind::Condition).activity("queue.Queue.get", made("queue.Queue", "q"));
+  auto p = b.process(40)
+               .python()
+               .thread()
+               .futex(0x1000, LockKind::Condition)
+               .activity("queue.Queue.get", made("queue.Queue", "q"));
   p.thread(41).futex(0x2000, LockKind::Condition).activity("threading.Event.wait");
   b.process(42).child_of(40).zombie();
 
@@ -50,7 +58,11 @@ TEST(UnsharedPrimitive, IgnoresAQueueBetweenThreads) {
 
 TEST(UnsharedPrimitive, IgnoresAProgramWithoutChildren) {
   Builder b;
-  b.process(40).python().thread().futex(0x1000, LockKind::Condition).activity("queue.Queue.get", made("queue.Queue", "q"));
+  b.process(40)
+      .python()
+      .thread()
+      .futex(0x1000, LockKind::Condition)
+      .activity("queue.Queue.get", made("queue.Queue", "q"));
 
   EXPECT_EQ(ask(kUnsharedPrimitive, b.build()).outcome, Outcome::NotFound);
 }
