@@ -20,7 +20,7 @@ namespace {
 
 using diagnosis::Finding;
 
-/// joiner waits for the end of the task or process of `writer`, which waits for room that only
+/// joiner waits for an end that cannot come before `writer` goes on, which waits for room that only
 /// joiner can make.
 struct Pair {
   TaskRef joiner;
@@ -35,17 +35,40 @@ bool awaits_end_of(const Snapshot& snapshot, TaskRef joiner, TaskRef writer) {
   return std::ranges::find(threads, writer) != threads.end();
 }
 
+/// It waits for the exit of some process of the set, if not of the writer's: of several children
+/// only one writes at a time, and the others wait for their turn.
+bool awaits_end_of_a_member(const Snapshot& snapshot, TaskRef joiner,
+                            const std::vector<TaskRef>& tasks) {
+  return std::ranges::any_of(awaited_exits(snapshot, joiner),
+                             [&](Pid pid) { return contains(tasks, pid); });
+}
+
+/// How sure it is that the joiner is the one who should read. A process that at its exit waits for
+/// its own feeder thread has the read end too, but never reads.
+int rank(const Snapshot& snapshot, TaskRef joiner, TaskRef writer,
+         const std::vector<TaskRef>& tasks) {
+  const bool direct = awaits_end_of(snapshot, joiner, writer);
+  if (joiner.pid == writer.pid) return direct ? 1 : 0;
+  if (direct) return 3;
+  return awaits_end_of_a_member(snapshot, joiner, tasks) ? 2 : 0;
+}
+
 std::optional<Pair> find_pair(const Context& context, const Ends& ends,
                               const std::vector<TaskRef>& tasks) {
+  std::optional<Pair> best;
+  int best_rank = 0;
   for (const TaskRef& writer : tasks) {
     const Flow flow = flow_of(context, ends, writer);
     if (flow.way != Way::Send) continue;
-    for (const TaskRef& joiner : tasks)
-      if (joiner != writer && is_partner(flow, joiner.pid) &&
-          awaits_end_of(context.snapshot, joiner, writer))
-        return Pair{joiner, writer, flow.objects.empty() ? ObjectId{} : flow.objects.front()};
+    for (const TaskRef& joiner : tasks) {
+      if (joiner == writer || !is_partner(flow, joiner.pid)) continue;
+      const int its_rank = rank(context.snapshot, joiner, writer, tasks);
+      if (its_rank <= best_rank) continue;
+      best_rank = its_rank;
+      best = Pair{joiner, writer, flow.objects.empty() ? ObjectId{} : flow.objects.front()};
+    }
   }
-  return std::nullopt;
+  return best;
 }
 
 /// All threads of a process are blocked and deliver what is left in its queues: it is about to
@@ -117,7 +140,7 @@ Finding describe(const Context& context, Finding finding, const Pair& pair) {
   const std::string joiner = snapshot::label(snapshot, pair.joiner);
   const std::string writer = snapshot::label(snapshot, pair.writer);
   finding.title =
-      joiner + " waits for the end of " + writer + " before taking what it must still deliver";
+      joiner + " waits for an exit before taking what " + writer + " must still deliver";
   finding.explanation = writer + " cannot end before it has written all, and " +
                         filled(snapshot, pair.object) + " is full" + place(snapshot, pair.writer) +
                         ".\nOnly " + joiner + " could read it, but it waits for " +

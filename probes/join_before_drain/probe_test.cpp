@@ -47,6 +47,25 @@ TEST(JoinBeforeDrain, FindsAThreadThatJoinsTheWriterOfItsOwnEventfd) {
   EXPECT_THAT(culprits(ask(kJoinBeforeDrain, b)), ElementsAre(40));
 }
 
+TEST(JoinBeforeDrain, BlamesTheParentNotTheChildThatWaitsForItsOwnFeeder) {
+  Builder b;
+  auto child = b.process(40).fd(3, pipe(7)).thread();
+  child.futex(0x1000, LockKind::ThreadJoin).owned_by({task(40, 44)});
+  b.process(40).thread(44).activity("multiprocessing.Queue.feed").writes(3);
+  b.process(50).fd(3, pipe(7)).thread().waits_for_child(40);
+
+  EXPECT_THAT(culprits(ask(kJoinBeforeDrain, b)), ElementsAre(50));
+}
+
+TEST(JoinBeforeDrain, BlamesTheParentThatJoinsTheChildWhoseTurnHasNotCome) {
+  Builder b;
+  b.process(40).fd(3, pipe(7)).thread().waits_for_child(41);
+  b.process(41).child_of(40).fd(3, pipe(7)).thread().futex(0x2000).owned_by({task(42)});
+  b.process(42).child_of(40).fd(3, pipe(7)).thread().writes(3);
+
+  EXPECT_THAT(culprits(ask(kJoinBeforeDrain, b)), ElementsAre(40));
+}
+
 /// The sentinel that join() polls is held by a fork server, which waits for clients.
 Builder child_of_a_fork_server(const std::string& what_the_child_does) {
   Builder b;

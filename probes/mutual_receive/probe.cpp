@@ -37,7 +37,8 @@ std::vector<Flow> receiving_from_each_other(std::vector<Flow> flows) {
   return flows;
 }
 
-/// A wait for an exit on a sentinel, and the library's own helpers: no message of the program is expected there.
+/// A wait for an exit on a sentinel, and the library's own helpers: no message of the program is
+/// expected there.
 bool expects_no_message(const Context& context, const Flow& flow) {
   const snapshot::Thread* thread = snapshot::find_thread(context.snapshot, flow.task);
   if (thread == nullptr) return false;
