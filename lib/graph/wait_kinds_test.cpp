@@ -1,0 +1,170 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "graph/wait_graph.h"
+#include "snapshot/testing.h"
+
+/// One test for each rarer kind of wait: what is dead, and the nearest thing that lives.
+namespace ipcdoctor::graph {
+namespace {
+
+using namespace snapshot::testing;
+using snapshot::Access;
+using snapshot::ObjectKind;
+using snapshot::Scope;
+using snapshot::SysvObject;
+using snapshot::WaitKind;
+using ::testing::ElementsAre;
+
+Level level_of(const Builder& builder, TaskRef who) {
+  const Snapshot snapshot = builder.build();
+  return WaitGraph(snapshot).level(who);
+}
+
+TEST(WaitKinds, AnEventFdIsWrittenByItsHoldersOrTheKernel) {
+  Builder b;
+  b.process(40).fd(3, eventfd(1)).thread().reads(3);
+  b.process(41).fd(3, eventfd(1)).thread().waits_for_child(40);
+  EXPECT_EQ(level_of(b, task(40)), Level::Proved);
+  b.object(eventfd(1)).kernel_user = true;
+  EXPECT_EQ(level_of(b, task(40)), Level::Assuming);
+  b.process(42).fd(3, eventfd(1)).thread().sleeps();
+  EXPECT_EQ(level_of(b, task(40)), Level::Live);
+}
+
+TEST(WaitKinds, APidFdWaitsForThatProcess) {
+  Builder b;
+  b.process(40).fd(3, object(ObjectKind::PidFd, 41)).thread().polls_in({3});
+  b.process(41).fd(3, pipe(1), Access::Write).fd(4, pipe(1), Access::Read).thread().reads(4);
+  EXPECT_EQ(level_of(b, task(40)), Level::Proved);
+  b.process(41).thread(42).sleeps();
+  EXPECT_EQ(level_of(b, task(40)), Level::Live) << "any thread may end the process";
+  b.process(41).process().threads.clear();
+  b.process(41).zombie();
+  EXPECT_EQ(level_of(b, task(40)), Level::Live) << "it has ended";
+}
+
+TEST(WaitKinds, AVforkParentWaitsForItsChildAlone) {
+  Builder b;
+  b.process(40).thread(40).waits(WaitKind::Vfork, "vfork").wait().children = {Pid{50}};
+  b.process(40).thread(41).sleeps();
+  b.process(50).child_of(40).fd(3, pipe(1), Access::Write).fd(4, pipe(1), Access::Read).thread();
+  b.process(50).reads(4);
+  EXPECT_EQ(level_of(b, task(40)), Level::Proved);
+  b.process(50).sleeps();
+  EXPECT_EQ(level_of(b, task(40)), Level::Live);
+}
+
+TEST(WaitKinds, SysvObjectsMayHaveStrangers) {
+  Builder b;
+  b.process(40).thread().waits(WaitKind::SysvSem, "semop").wait().sysv.id = 7;
+  EXPECT_EQ(level_of(b, task(40)), Level::Live) << "it was not seen";
+  SysvObject set;
+  set.type = "sem";
+  set.id = 7;
+  b.raw().sysv = {set};
+  const Snapshot snapshot = b.build();
+  const WaitGraph graph(snapshot);
+  EXPECT_EQ(graph.level(task(40)), Level::Assuming);
+  EXPECT_THAT(graph.stuck_sets()[0].assumptions, ElementsAre("no stranger uses semaphore set 7"));
+  b.process(41).thread().sleeps();
+  EXPECT_EQ(level_of(b, task(40)), Level::Live) << "one of the tree may use it";
+}
+
+TEST(WaitKinds, AKeyedMessageQueueOfAServerIsForStrangers) {
+  Builder b;
+  b.process(40).thread().waits(WaitKind::SysvReceive, "msgrcv").wait().sysv.id = 7;
+  SysvObject queue;
+  queue.type = "msg";
+  queue.id = 7;
+  queue.key = 0x1234;
+  b.raw().sysv = {queue};
+  EXPECT_EQ(level_of(b, task(40)), Level::Live);
+  b.raw().sysv[0].key = 0;
+  EXPECT_EQ(level_of(b, task(40)), Level::Assuming);
+}
+
+TEST(WaitKinds, AnUnlinkedMessageQueueIsClosed) {
+  Builder b;
+  b.process(40).fd(3, queue(1)).thread().waits(WaitKind::MqReceive, "mq_timedreceive");
+  b.process(40).on(3, true, false);
+  b.process(41).fd(3, queue(1)).thread().waits_for_child(40);
+  EXPECT_EQ(level_of(b, task(40)), Level::Proved);
+  b.object(queue(1)).has_name = true;
+  EXPECT_EQ(level_of(b, task(40)), Level::Assuming);
+  b.process(41).sleeps();
+  EXPECT_EQ(level_of(b, task(40)), Level::Live);
+}
+
+TEST(WaitKinds, AKernelServiceIsWhoHoldsItsFile) {
+  Builder b;
+  const ObjectId fuse = object(ObjectKind::Fuse, 1, 0xae5);
+  b.process(40).thread().waits(WaitKind::KernelService, "newfstatat").wait().objects = {
+      {-1, fuse, true, false}};
+  EXPECT_EQ(level_of(b, task(40)), Level::Live) << "nobody is seen to serve it";
+  b.process(41).fd(5, fuse).thread().waits_for_child(40);
+  EXPECT_EQ(level_of(b, task(40)), Level::Proved);
+  b.process(41).thread(42).waits(WaitKind::Read, "read").on(5, true, false);
+  EXPECT_EQ(level_of(b, task(40)), Level::Live) << "a server that waits for requests";
+}
+
+TEST(WaitKinds, ConnectWaitsForTheListenersHolders) {
+  Builder b;
+  b.process(40)
+      .fd(3, unix_socket(1))
+      .thread()
+      .waits(WaitKind::Connect, "connect")
+      .on(3, false, true);
+  EXPECT_EQ(level_of(b, task(40)), Level::Live);
+  b.process(41).fd(3, unix_socket(9)).thread().waits_for_child(40);
+  b.object(unix_socket(1)).socket->listener = unix_socket(9);
+  EXPECT_EQ(level_of(b, task(40)), Level::Proved);
+  b.process(41).sleeps();
+  EXPECT_EQ(level_of(b, task(40)), Level::Live);
+}
+
+TEST(WaitKinds, RegisteredFilesAreHeldByTheRing) {
+  Builder b;
+  const ObjectId ring = object(ObjectKind::IoUring, 5, 41);
+  b.process(40).fd(3, pipe(1), Access::Read).thread().reads(3);
+  b.process(41).fd(5, ring).thread().waits_for_child(40);
+  b.object(ring).registered = {pipe(1)};
+  EXPECT_EQ(level_of(b, task(40)), Level::Proved);
+  b.process(41).sleeps();
+  EXPECT_EQ(level_of(b, task(40)), Level::Live);
+}
+
+TEST(WaitKinds, ATracerMayLetGo) {
+  Builder b;
+  b.process(40).thread().waits(WaitKind::Traced, "read");
+  EXPECT_EQ(level_of(b, task(40)), Level::Stuck);
+  b.process(40).process().tracer = Pid{41};
+  b.process(41).scope(Scope::Holder).thread().sleeps();
+  EXPECT_EQ(level_of(b, task(40)), Level::Live);
+}
+
+TEST(WaitKinds, AThreadsOwnTableIsItsOwn) {
+  Builder b;
+  b.process(40).fd(3, pipe(1), Access::Read).thread().reads(3);
+  b.process(41).thread(41).waits_for_child(40);
+  b.process(41).thread(42).waits_for_child(40).last().own_fds =
+      std::vector<snapshot::Fd>{{7, pipe(1), Access::Write}};
+  b.process(41).process().threads[0].wait->kind = WaitKind::Vfork;
+  b.process(41).last().wait->kind = WaitKind::Vfork;
+  EXPECT_EQ(level_of(b, task(40)), Level::Proved);
+  b.process(41).process().threads[0].wait->kind = WaitKind::Sleep;
+  EXPECT_EQ(level_of(b, task(40)), Level::Proved) << "the other thread does not hold it";
+  b.process(41).last().wait->kind = WaitKind::Sleep;
+  EXPECT_EQ(level_of(b, task(40)), Level::Live);
+}
+
+TEST(WaitKinds, ThreadsThatCouldNotBeReadMayDoAnything) {
+  Builder b;
+  b.process(40).fd(3, pipe(7), Access::Write).fd(4, pipe(7), Access::Read).thread().reads(4);
+  EXPECT_EQ(level_of(b, task(40)), Level::Proved);
+  b.raw().unseen = {{Pid{40}, Tid{41}, Error{Cause::Denied, 13, "read /proc/40/task/41"}}};
+  EXPECT_EQ(level_of(b, task(40)), Level::Live);
+}
+
+}  // namespace
+}  // namespace ipcdoctor::graph
