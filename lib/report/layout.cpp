@@ -43,6 +43,7 @@ std::string wrap(std::string_view text, std::size_t width, std::string_view firs
 }
 
 std::string justify(std::string_view left, std::string_view right, std::size_t width) {
+  if (right.empty()) return std::string(left);
   const std::size_t used = columns_of(left) + columns_of(right);
   const std::size_t gap = used + 2 > width ? 2 : width - used;
   return std::string(left) + std::string(gap, ' ') + std::string(right);

@@ -203,7 +203,8 @@ class TextWriter {
       for (const graph::Leaf& leaf : report_.graph.reasons(leader, 2)) {
         if (leaf.text.empty()) continue;
         const bool own = leaf.task == leader || leaf.task.pid.value == 0;
-        why += (why.empty() ? "" : "; ") + (own ? "" : label(leaf.task) + " ") + escape_untrusted(leaf.text);
+        const std::string reason = (own ? "" : label(leaf.task) + " ") + escape_untrusted(leaf.text);
+        if (why != reason) why += (why.empty() ? "" : "; ") + reason;
       }
       item(text + (why.empty() ? "" : " (" + why + ")"), "  waiting: ", "           ");
     }

@@ -1,4 +1,4 @@
-/* IPC102 deadlock: the reader has gone; the writer itself keeps the read end open, so it gets no SIGPIPE and waits */
+/* IPC102 deadlock, or IPC105 for the pipe is its own: the reader has gone; the writer itself keeps the read end open, so it gets no SIGPIPE and waits */
 #include "../program.h"
 
 static int ends[2];

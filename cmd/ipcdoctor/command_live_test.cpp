@@ -1,0 +1,389 @@
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+#include <thread>
+
+/// The whole command on the programs of testdata/programs, as a user runs it.
+namespace {
+
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+using nlohmann::json;
+using ::testing::HasSubstr;
+using Clock = std::chrono::steady_clock;
+
+/// A process in a session of its own, with all of its output in one pipe. Its whole session ends with this object.
+class Process {
+ public:
+  Process(const std::vector<std::string>& argv, bool hold_stdin) {
+    int out[2];
+    int in[2];
+    if (::pipe2(out, O_CLOEXEC) != 0 || ::pipe2(in, O_CLOEXEC) != 0) return;
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      ::setsid();
+      ::dup2(hold_stdin ? in[0] : ::open("/dev/null", O_RDONLY | O_CLOEXEC), 0);
+      ::dup2(out[1], 1);
+      ::dup2(out[1], 2);
+      std::vector<char*> pointers;
+      for (const std::string& argument : argv) pointers.push_back(const_cast<char*>(argument.c_str()));
+      pointers.push_back(nullptr);
+      ::execvp(pointers[0], pointers.data());
+      ::_exit(127);
+    }
+    ::close(out[1]);
+    ::close(in[0]);
+    out_ = out[0];
+    if (hold_stdin) in_ = in[1];
+    else ::close(in[1]);
+  }
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+  ~Process() {
+    if (pid_ > 0 && !reaped_) {
+      ::kill(-pid_, SIGKILL);
+      ::waitpid(pid_, nullptr, 0);
+    }
+    ::close(out_);
+    if (in_ >= 0) ::close(in_);
+  }
+
+  pid_t pid() const { return pid_; }
+
+  /// All that it printed until `end` came, or until it closed its output, or time was over.
+  std::string read_until(const std::string& end, std::chrono::milliseconds patience = 30s) {
+    const auto deadline = Clock::now() + patience;
+    while (end.empty() || text_.find(end) == std::string::npos) {
+      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+      pollfd ready{out_, POLLIN, 0};
+      if (left <= 0 || ::poll(&ready, 1, static_cast<int>(left)) <= 0) break;
+      char buffer[65536];
+      const ssize_t n = ::read(out_, buffer, sizeof buffer);
+      if (n <= 0) break;
+      text_.append(buffer, static_cast<std::size_t>(n));
+    }
+    return text_;
+  }
+
+  int wait() {
+    int status = 0;
+    ::waitpid(pid_, &status, 0);
+    reaped_ = true;
+    return status;
+  }
+
+ private:
+  pid_t pid_ = -1;
+  int out_ = -1;
+  int in_ = -1;
+  bool reaped_ = false;
+  std::string text_;
+};
+
+struct Result {
+  int exit_code = -1;
+  std::string output;  ///< standard output and error
+};
+
+Result ipcdoctor(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), IPCDOCTOR_BINARY);
+  Process process(arguments, false);
+  std::string output = process.read_until("", 60s);
+  const int status = process.wait();
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), std::move(output)};
+}
+
+Result attach_json(pid_t pid) { return ipcdoctor({"attach", std::to_string(pid), "--format", "json"}); }
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+std::string status_field(pid_t pid, const std::string& name) {
+  std::istringstream status(read_file("/proc/" + std::to_string(pid) + "/status"));
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(name + ":")) return line.substr(line.find_first_not_of(": \t", name.size()));
+  }
+  return "";
+}
+
+void expect_one_line(const Result& result, int exit_code) {
+  EXPECT_EQ(result.exit_code, exit_code) << result.output;
+  EXPECT_EQ(std::ranges::count(result.output, '\n'), 1) << result.output;
+  EXPECT_TRUE(result.output.starts_with("ipcdoctor: ")) << result.output;
+}
+
+/// What a program says of itself: the codes of its first line, and the roles that it prints.
+struct Expected {
+  std::set<std::string> codes;  ///< empty: healthy
+  std::set<int> stuck, culprits;
+};
+
+Expected expectation(const std::string& source, const std::string& said) {
+  Expected expected;
+  const std::string text = read_file(source);
+  std::istringstream words(text.substr(0, text.find('\n')));
+  for (std::string word; words >> word;) {
+    while (!word.empty() && (word.back() == ':' || word.back() == ',')) word.pop_back();
+    if (word.starts_with("IPC") && word.size() == 6) expected.codes.insert(word);
+  }
+  std::istringstream lines(said);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("stuck ")) expected.stuck.insert(std::stoi(line.substr(6)));
+    if (line.starts_with("culprit ")) expected.culprits.insert(std::stoi(line.substr(8)));
+  }
+  return expected;
+}
+
+std::set<int> pids_of(const json& entries) {
+  std::set<int> pids;
+  for (const json& entry : entries) pids.insert(entry["pid"].get<int>());
+  return pids;
+}
+
+bool names(const json& report, const Expected& expected) {
+  std::set<int> stuck;
+  bool named = false;
+  static const std::map<std::string, std::string> kSlugs = [] {
+    std::map<std::string, std::string> slugs;
+    std::istringstream lines(ipcdoctor({"probes"}).output);
+    for (std::string code, slug; lines >> code >> slug; lines.ignore(1000, '\n')) slugs[slug] = code;
+    return slugs;
+  }();
+  for (const json& finding : report["findings"]) {
+    stuck.merge(pids_of(finding["stuck"]));
+    std::set<std::string> codes{finding["code"].get<std::string>()};
+    for (const json& slug : finding["also"]) codes.insert(kSlugs.at(slug.get<std::string>()));
+    named = named || std::ranges::any_of(expected.codes, [&](const std::string& code) { return codes.contains(code); });
+  }
+  return named && std::ranges::includes(stuck, expected.stuck);
+}
+
+class Programs : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(Programs, AreDiagnosedAndLeftAsTheyWere) {
+  const std::string source = std::string(IPCDOCTOR_TESTDATA "/programs/") + GetParam();
+  const std::string built = std::string(IPCDOCTOR_PROGRAMS "/") + GetParam();
+  std::vector<std::string> command{built.substr(0, built.size() - 2)};  // without ".c"
+  if (built.ends_with(".py")) command = {"python3", built};
+  if (built.ends_with(".sh")) command = {"bash", built};
+  Process program(command, true);
+  const std::string said = program.read_until("READY");
+  ASSERT_THAT(said, HasSubstr("READY"));
+  const Expected expected = expectation(source, said);
+
+  // READY is said before the last call: look until everybody has arrived, or give up.
+  Result result;
+  json report;
+  const auto deadline = Clock::now() + 20s;
+  do {
+    std::this_thread::sleep_for(200ms);
+    result = attach_json(program.pid());
+    report = json::parse(result.output, nullptr, false);
+    ASSERT_FALSE(report.is_discarded()) << result.output;
+  } while (!expected.codes.empty() && !names(report, expected) && Clock::now() < deadline);
+
+  if (expected.codes.empty()) {
+    EXPECT_TRUE(result.exit_code == 0 || result.exit_code == 3) << result.output;
+    for (const json& finding : report["findings"]) {
+      EXPECT_TRUE(finding["verdict"] != "deadlock" && finding["verdict"] != "stuck") << finding;
+    }
+  } else {
+    EXPECT_TRUE(names(report, expected)) << report["findings"];
+    EXPECT_EQ(result.exit_code, report["verdict"] == "deadlock" || report["verdict"] == "stuck" ? 1 : 0);
+  }
+  EXPECT_EQ(::kill(program.pid(), 0), 0);
+  EXPECT_EQ(status_field(program.pid(), "TracerPid"), "0");
+  EXPECT_EQ(report["tool"]["stopped_threads"], 0);
+}
+
+std::vector<std::string> all_programs() {
+  std::vector<std::string> found;
+  for (const auto& folder : fs::directory_iterator(IPCDOCTOR_TESTDATA "/programs")) {
+    if (!folder.is_directory()) continue;
+    for (const auto& file : fs::directory_iterator(folder)) {
+      const auto extension = file.path().extension();
+      if (extension == ".c" || extension == ".py" || extension == ".sh") {
+        found.push_back(folder.path().filename() / file.path().filename());
+      }
+    }
+  }
+  std::ranges::sort(found);
+  return found;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Programs, ::testing::ValuesIn(all_programs()), [](const auto& program) {
+  std::string name = program.param;
+  std::ranges::replace_if(name, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
+  return name;
+});
+
+TEST(Errors, ANumberThatIsNone) { expect_one_line(ipcdoctor({"attach", "abc"}), 2); }
+
+TEST(Errors, NoSuchProcess) { expect_one_line(ipcdoctor({"attach", "4194303"}), 4); }
+
+TEST(Errors, AnAncestorOfItsOwn) { expect_one_line(ipcdoctor({"attach", std::to_string(::getpid())}), 4); }
+
+TEST(Errors, AKernelThread) {
+  if (read_file("/proc/2/comm") != "kthreadd\n") GTEST_SKIP() << "no kernel threads in this PID namespace";
+  expect_one_line(ipcdoctor({"attach", "2"}), 4);
+}
+
+TEST(Errors, AZombie) {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(0);
+  siginfo_t info{};
+  ::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT);
+
+  expect_one_line(ipcdoctor({"attach", std::to_string(child)}), 4);
+
+  ::waitpid(child, nullptr, 0);
+}
+
+TEST(Errors, AnUnwritableReport) {
+  expect_one_line(ipcdoctor({"attach", "1", "--format", "json=/nonexistent/report.json"}), 2);
+  expect_one_line(ipcdoctor({"attach", "1", "--format", "json=/tmp"}), 2);
+}
+
+TEST(Errors, ABrokenSnapshot) {
+  const std::string path = ::testing::TempDir() + "broken.json";
+  std::ofstream(path) << "{\"schema\": \"ipcdoctor/snapshot/1\", \"snapshot\": {\"processes\": 3}}";
+
+  expect_one_line(ipcdoctor({"analyze", path}), 2);
+}
+
+TEST(Errors, AnUnknownFormatOrClass) {
+  expect_one_line(ipcdoctor({"attach", "1", "--format", "xml"}), 2);
+  expect_one_line(ipcdoctor({"explain", "no-such-class"}), 2);
+}
+
+TEST(Output, AFileIsPrivateAndReplacesALinkInsteadOfFollowingIt) {
+  Process sleeper({"sleep", "1000"}, false);
+  const std::string victim = ::testing::TempDir() + "victim";
+  const std::string path = ::testing::TempDir() + "report.json";
+  std::ofstream(victim) << "precious";
+  fs::remove(path);
+  fs::create_symlink(victim, path);
+
+  EXPECT_EQ(ipcdoctor({"attach", std::to_string(sleeper.pid()), "--format", "json=" + path}).exit_code & ~3, 0);
+
+  struct stat st{};
+  ASSERT_EQ(::lstat(path.c_str(), &st), 0);
+  EXPECT_TRUE(S_ISREG(st.st_mode));
+  EXPECT_EQ(st.st_mode & 0777, 0600U);
+  EXPECT_EQ(read_file(victim), "precious");
+}
+
+TEST(Output, HostileNamesComeOutEscaped) {
+  const std::string folder = ::testing::TempDir() + "\x1b[31mred\n\xff";
+  fs::create_directories(folder);
+  const std::string program = folder + "/s\x1b]0;x\a";
+  fs::copy_file("/bin/sleep", program, fs::copy_options::overwrite_existing);
+  Process sleeper({program, "1000"}, false);
+  std::this_thread::sleep_for(200ms);
+
+  for (const char* format : {"text", "json", "html", "junit", "sarif", "github", "dot", "mermaid"}) {
+    const Result result = ipcdoctor({"attach", std::to_string(sleeper.pid()), "-v", "--format", format});
+    EXPECT_TRUE(result.exit_code == 0 || result.exit_code == 3) << result.output;
+    EXPECT_EQ(result.output.find('\x1b'), std::string::npos) << result.output;
+    EXPECT_EQ(result.output.find('\xff'), std::string::npos) << result.output;
+  }
+  fs::remove_all(folder);
+}
+
+TEST(Snapshots, WhatWasSavedIsDiagnosedTheSame) {
+  Process program({IPCDOCTOR_PROGRAMS "/self_deadlock/relock"}, false);
+  program.read_until("READY");
+  std::this_thread::sleep_for(300ms);
+  const std::string path = ::testing::TempDir() + "hang.json";
+
+  ASSERT_EQ(ipcdoctor({"save", std::to_string(program.pid()), "-o", path}).exit_code, 0);
+  const Result analyzed = ipcdoctor({"analyze", path});
+
+  EXPECT_EQ(analyzed.exit_code, 1);
+  EXPECT_THAT(analyzed.output, HasSubstr("self-deadlock"));
+  EXPECT_THAT(analyzed.output, HasSubstr("relock.c:7"));
+}
+
+TEST(Killed, AtAnyMomentItLeavesTheTargetRunning) {
+  Process program({IPCDOCTOR_PROGRAMS "/healthy/sleeping_writer"}, false);
+  ASSERT_THAT(program.read_until("READY"), HasSubstr("READY"));
+
+  for (int i = 0; i < 200; ++i) {
+    const pid_t doctor = ::fork();
+    if (doctor == 0) {
+      ::setsid();
+      ::dup2(::open("/dev/null", O_WRONLY), 1);
+      ::execl(IPCDOCTOR_BINARY, "ipcdoctor", "attach", std::to_string(program.pid()).c_str(), nullptr);
+      ::_exit(127);
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(i * 250));  // from the start to beyond the end
+    ::kill(-doctor, SIGKILL);  // the helper too
+    ::kill(doctor, SIGKILL);
+    ::waitpid(doctor, nullptr, 0);
+  }
+
+  EXPECT_THAT(status_field(program.pid(), "State"), HasSubstr("S"));
+  EXPECT_EQ(status_field(program.pid(), "TracerPid"), "0");
+}
+
+TEST(Run, PassesOutputAndExitCodeThrough) {
+  const Result result = ipcdoctor({"run", "--", "sh", "-c", "echo hello; exit 7"});
+
+  EXPECT_EQ(result.exit_code, 7);
+  EXPECT_EQ(result.output, "hello\n");
+}
+
+TEST(Run, DiesOfTheSignalThatItsCommandDiedOf) {
+  EXPECT_EQ(ipcdoctor({"run", "--", "sh", "-c", "kill -USR1 $$"}).exit_code, -SIGUSR1);
+}
+
+TEST(Run, FailsAsEnvDoesWhenThereIsNoSuchCommand) {
+  expect_one_line(ipcdoctor({"run", "--", "/nonexistent/command"}), 127);
+  expect_one_line(ipcdoctor({"run", "--", "/etc/passwd"}), 126);
+}
+
+TEST(Run, EndsAHungCommandAndSaysWhy) {
+  const auto begin = Clock::now();
+  const Result result = ipcdoctor({"run", "--timeout", "40s", "--", IPCDOCTOR_PROGRAMS "/self_deadlock/relock"});
+
+  EXPECT_EQ(result.exit_code, 124);
+  EXPECT_THAT(result.output, HasSubstr("self-deadlock"));
+  EXPECT_LT(Clock::now() - begin, 30s);  // by the proof, not by the timeout
+}
+
+TEST(Run, EndsTheWholeTreeWhenTimeIsOver) {
+  const std::string marker = std::to_string(100000 + ::getpid());
+  const Result result = ipcdoctor({"run", "--timeout", "1s", "--kill-after", "300ms", "--", "sh", "-c",
+                                   "trap '' TERM; sleep " + marker + " & sleep " + marker});
+
+  EXPECT_EQ(result.exit_code, 124);
+  int left = 0;
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    if (read_file(entry.path() / "cmdline").find(marker) != std::string::npos) ++left;
+  }
+  EXPECT_EQ(left, 0);
+}
+
+TEST(Run, LeavesAHealthyCommandAlone) {
+  EXPECT_EQ(ipcdoctor({"run", "--", "sh", "-c", "sleep 4 | cat"}).exit_code, 0);
+}
+
+}  // namespace
