@@ -72,7 +72,7 @@ bench: build     ## BENCH=dir: time it beside other tools
 	@$(BENCH)/versus --ipcdoctor $(BUILD)/bin/ipcdoctor
 
 install: build   ## to $(DESTDIR)$(PREFIX)
-	@cmake --install $(BUILD) --prefix "$(DESTDIR)$(PREFIX)"
+	@DESTDIR="$(DESTDIR)" cmake --install $(BUILD) --prefix "$(PREFIX)"
 
 uninstall:       ## what install put there
 	@rm -f $(DESTDIR)$(PREFIX)/bin/ipcdoctor $(DESTDIR)$(PREFIX)/share/man/man[157]/ipcdoctor*.[157]
