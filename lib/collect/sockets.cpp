@@ -20,15 +20,20 @@ constexpr int kEstablished = 1;
 
 std::string type_name(int type) {
   switch (type) {
-    case SOCK_STREAM: return "stream";
-    case SOCK_DGRAM: return "dgram";
-    case SOCK_SEQPACKET: return "seqpacket";
-    default: return "";
+    case SOCK_STREAM:
+      return "stream";
+    case SOCK_DGRAM:
+      return "dgram";
+    case SOCK_SEQPACKET:
+      return "seqpacket";
+    default:
+      return "";
   }
 }
 
 std::string address_of(const linux::UnixSocketInfo& socket) {
-  if (!socket.name.empty() && socket.name[0] == '\0') return "@" + escape_untrusted(socket.name.substr(1));
+  if (!socket.name.empty() && socket.name[0] == '\0')
+    return "@" + escape_untrusted(socket.name.substr(1));
   return escape_untrusted(socket.name);
 }
 
@@ -43,18 +48,26 @@ bool is_any(const linux::InetAddress& address) {
   return std::ranges::all_of(address.bytes, [](std::uint8_t byte) { return byte == 0; });
 }
 
+bool is_loopback(const linux::InetAddress& address, bool v6) {
+  if (!v6) return address.bytes[0] == 127;
+  const bool zeros = std::all_of(address.bytes.begin(), address.bytes.begin() + 15,
+                                 [](std::uint8_t b) { return b == 0; });
+  return zeros && address.bytes[15] == 1;
+}
+
 }  // namespace
 
 void Sockets::add(std::vector<linux::UnixSocketInfo> sockets) {
   std::ranges::move(sockets, std::back_inserter(unix_));
 }
 
-void Sockets::add(std::vector<linux::InetSocketInfo> sockets) {
-  std::ranges::move(sockets, std::back_inserter(inet_));
+void Sockets::add(const std::vector<linux::InetSocketInfo>& sockets, std::uint64_t net_ns) {
+  for (const auto& socket : sockets) inet_.push_back({socket, net_ns});
 }
 
 void Sockets::read(System& system) {
   read_ = true;
+  std::uint64_t net_ns = 0;
   const auto dump = [&]() -> Status {
     auto unix_sockets = linux::read_unix_sockets(kDumpPatience);
     if (unix_sockets) {
@@ -64,18 +77,21 @@ void Sockets::read(System& system) {
     }
     auto inet_sockets = linux::read_inet_sockets(kDumpPatience);
     if (inet_sockets) {
-      add(std::move(*inet_sockets));
+      add(*inet_sockets, net_ns);
     } else {
       system.note_unseen(Pid{}, Tid{}, inet_sockets.error());
     }
     return Done{};
   };
-  (void)dump();
   const ProcessEntry* self = system.find(system.self());
-  const auto own = self != nullptr ? linux::read_namespace(*self->dir, "net") : Result<std::uint64_t>();
-  std::set<std::uint64_t> seen{own.value_or(0), 0};
+  const auto own =
+      self != nullptr ? linux::read_namespace(*self->dir, "net") : Result<std::uint64_t>();
+  net_ns = own.value_or(0);
+  (void)dump();
+  std::set<std::uint64_t> seen{net_ns, 0};
   for (const auto& process : system.processes()) {
     if (!process->examined || !seen.insert(process->out.net_ns).second) continue;
+    net_ns = process->out.net_ns;
     const Status status = linux::within_network_namespace(*process->dir, dump);
     if (!status) system.note_unseen(process->pid, Tid{}, status.error());
   }
@@ -99,8 +115,10 @@ ObjectKind Sockets::kind_of(std::uint64_t ino) const {
 }
 
 Result<snapshot::Socket> Sockets::describe(std::uint64_t ino) const {
-  if (const auto it = unix_by_ino_.find(ino); it != unix_by_ino_.end()) return describe_unix(*it->second);
-  if (const auto it = inet_by_ino_.find(ino); it != inet_by_ino_.end()) return describe_inet(*it->second);
+  if (const auto it = unix_by_ino_.find(ino); it != unix_by_ino_.end())
+    return describe_unix(*it->second);
+  if (const auto it = inet_by_ino_.find(ino); it != inet_by_ino_.end())
+    return describe_inet(*it->second);
   return Error{Cause::Unsupported, 0, "find socket:[" + std::to_string(ino) + "] by sock_diag"};
 }
 
@@ -138,17 +156,51 @@ Sockets::Tuple Sockets::tuple_of(const linux::InetSocketInfo& socket) {
   return {as_v4(socket.local), as_v4(socket.remote), socket.udp};
 }
 
-const linux::InetSocketInfo* Sockets::find_listener(const Tuple& tuple) const {
-  const linux::InetSocketInfo* found = nullptr;
-  for (const auto& socket : inet_) {
-    if (!socket.is_listening() || socket.local.port != tuple.local.port) continue;
+const Sockets::Inet* Sockets::find_listener(const Inet& unaccepted) const {
+  const Tuple tuple = tuple_of(unaccepted);
+  const Inet* found = nullptr;
+  bool is_only = false;
+  for (const Inet& socket : inet_) {
+    if (!socket.is_listening() || socket.net_ns != unaccepted.net_ns) continue;
+    if (socket.local.port != tuple.local.port) continue;
     if (!is_any(socket.local) && socket.local.bytes != tuple.local.bytes) continue;
-    if (found == nullptr || is_any(found->local)) found = &socket;
+    // a listener on the address itself goes before one on all addresses
+    const bool closer = found != nullptr && is_any(found->local) && !is_any(socket.local);
+    if (found != nullptr && !closer && is_any(found->local) == is_any(socket.local))
+      is_only = false;
+    if (found != nullptr && !closer) continue;
+    found = &socket;
+    is_only = true;
   }
-  return found;
+  return is_only ? found : nullptr;
 }
 
-snapshot::Socket Sockets::describe_inet(const linux::InetSocketInfo& socket) const {
+const Sockets::Inet* Sockets::find_peer(const Inet& socket) const {
+  const Tuple tuple = tuple_of(socket);
+  const auto [first, last] = by_tuple_.equal_range(Tuple{tuple.remote, tuple.local, tuple.udp});
+  const Inet* near = nullptr;
+  const Inet* far = nullptr;
+  bool many_near = false;
+  bool many_far = false;
+  for (auto it = first; it != last; ++it) {
+    const Inet* candidate = it->second;
+    if (candidate == &socket) continue;
+    const bool is_near = candidate->net_ns == socket.net_ns;
+    const Inet*& known = is_near ? near : far;
+    // what its process has closed may linger beside a new connection with the same addresses
+    const bool replaces = known == nullptr || (known->ino == 0 && candidate->ino != 0);
+    const bool rivals = known != nullptr && (known->ino != 0) == (candidate->ino != 0);
+    if (rivals) (is_near ? many_near : many_far) = true;
+    if (!replaces) continue;
+    if (known != nullptr) (is_near ? many_near : many_far) = false;
+    known = candidate;
+  }
+  if (near != nullptr) return many_near ? nullptr : near;
+  // a loopback address never leaves its namespace
+  return many_far || is_loopback(tuple.remote, socket.v6 && !socket.mapped_v4) ? nullptr : far;
+}
+
+snapshot::Socket Sockets::describe_inet(const Inet& socket) const {
   snapshot::Socket out;
   out.family = std::string(socket.udp ? "udp" : "tcp") + (socket.v6 ? "6" : "");
   out.type = socket.udp ? "dgram" : "stream";
@@ -161,13 +213,7 @@ snapshot::Socket Sockets::describe_inet(const linux::InetSocketInfo& socket) con
   out.local = linux::to_string(socket.local, socket.v6);
   if (socket.remote.port == 0) return out;
   out.remote = linux::to_string(socket.remote, socket.v6);
-  const Tuple tuple = tuple_of(socket);
-  const Tuple mirror{tuple.remote, tuple.local, tuple.udp};
-  const auto [first, last] = by_tuple_.equal_range(mirror);
-  const linux::InetSocketInfo* peer = nullptr;
-  for (auto it = first; it != last; ++it) {
-    if (it->second != &socket && (peer == nullptr || it->second->ino != 0)) peer = it->second;
-  }
+  const Inet* peer = find_peer(socket);
   // CLOSE-WAIT and later: the other side has sent its FIN
   out.peer_closed = socket.state == 8 || socket.state == 9 || socket.state == 11;
   if (peer == nullptr) {
@@ -175,8 +221,10 @@ snapshot::Socket Sockets::describe_inet(const linux::InetSocketInfo& socket) con
   } else if (peer->ino != 0) {
     out.peer = {ObjectKind::InetSocket, 0, peer->ino};
     // our own kernel answers the probes of our own kernel for ever: no timer ends such a connection
-    if (!socket.udp && peer->state == kEstablished && socket.state == kEstablished) out.kernel_timer = false;
-  } else if (const auto* listener = find_listener(mirror); listener != nullptr && !socket.udp && !out.peer_closed) {
+    if (!socket.udp && peer->state == kEstablished && socket.state == kEstablished)
+      out.kernel_timer = false;
+  } else if (const auto* listener = find_listener(*peer);
+             listener != nullptr && !socket.udp && !out.peer_closed) {
     out.listener = {ObjectKind::InetSocket, 0, listener->ino};
     out.peer_in_backlog = true;
   }
@@ -186,7 +234,8 @@ snapshot::Socket Sockets::describe_inet(const linux::InetSocketInfo& socket) con
 ObjectId Sockets::find_bound(const std::string& raw_name) const {
   for (const auto& socket : unix_) {
     const bool accepts = socket.is_listening() || socket.type == SOCK_DGRAM;
-    if (accepts && !raw_name.empty() && socket.name == raw_name) return {ObjectKind::UnixSocket, 0, socket.ino};
+    if (accepts && !raw_name.empty() && socket.name == raw_name)
+      return {ObjectKind::UnixSocket, 0, socket.ino};
   }
   return {};
 }

@@ -20,7 +20,7 @@ class Sockets {
   void read(System& system);
   /// As said by parsers and tests; call index() afterwards.
   void add(std::vector<linux::UnixSocketInfo> sockets);
-  void add(std::vector<linux::InetSocketInfo> sockets);
+  void add(const std::vector<linux::InetSocketInfo>& sockets, std::uint64_t net_ns);
   void index();
 
   bool is_read() const { return read_; }
@@ -35,6 +35,10 @@ class Sockets {
   std::vector<std::uint64_t> unix_with_data() const;
 
  private:
+  /// A socket and the network namespace whose dump had it: the same addresses may exist in several.
+  struct Inet : linux::InetSocketInfo {
+    std::uint64_t net_ns = 0;
+  };
   struct Tuple {
     linux::InetAddress local, remote;
     bool udp = false;
@@ -42,16 +46,20 @@ class Sockets {
   };
   static Tuple tuple_of(const linux::InetSocketInfo& socket);
   snapshot::Socket describe_unix(const linux::UnixSocketInfo& socket) const;
-  snapshot::Socket describe_inet(const linux::InetSocketInfo& socket) const;
-  const linux::InetSocketInfo* find_listener(const Tuple& tuple) const;
+  snapshot::Socket describe_inet(const Inet& socket) const;
+  /// The other end on this host; nullptr if there is none, or more than one it could be.
+  const Inet* find_peer(const Inet& socket) const;
+  /// The listener in whose backlog a connection of its namespace sits; nullptr if there is none, or
+  /// several share the address (SO_REUSEPORT).
+  const Inet* find_listener(const Inet& unaccepted) const;
 
   bool read_ = false;
   std::vector<linux::UnixSocketInfo> unix_;
-  std::vector<linux::InetSocketInfo> inet_;
+  std::vector<Inet> inet_;
   std::unordered_map<std::uint64_t, const linux::UnixSocketInfo*> unix_by_ino_;
-  std::unordered_map<std::uint64_t, const linux::InetSocketInfo*> inet_by_ino_;
+  std::unordered_map<std::uint64_t, const Inet*> inet_by_ino_;
   std::unordered_map<std::uint64_t, std::uint64_t> listener_of_;  ///< client in a backlog -> listener
-  std::multimap<Tuple, const linux::InetSocketInfo*> by_tuple_;
+  std::multimap<Tuple, const Inet*> by_tuple_;
 };
 
 }  // namespace ipcdoctor::collect

@@ -21,7 +21,8 @@ UnixSocketInfo unix_socket(std::uint64_t ino, std::uint64_t peer, int state = 1)
   return socket;
 }
 
-InetSocketInfo tcp_socket(std::uint64_t ino, std::uint16_t local, std::uint16_t remote, int state = 1) {
+InetSocketInfo tcp_socket(std::uint64_t ino, std::uint16_t local, std::uint16_t remote,
+                          int state = 1) {
   InetSocketInfo socket;
   socket.ino = ino;
   socket.state = state;
@@ -80,7 +81,7 @@ TEST(Sockets, JoinsTcpByTheMirroredAddresses) {
   Sockets sockets;
   InetSocketInfo client = tcp_socket(30, 5000, 80);
   client.timer = 4;
-  sockets.add(std::vector{client, tcp_socket(31, 80, 5000)});
+  sockets.add(std::vector{client, tcp_socket(31, 80, 5000)}, 1);
   sockets.index();
 
   const auto socket = sockets.describe(30);
@@ -94,7 +95,7 @@ TEST(Sockets, ATimerTowardsAnotherHostMayEndAWait) {
   Sockets sockets;
   InetSocketInfo client = tcp_socket(30, 5000, 80);
   client.timer = 1;
-  sockets.add(std::vector{client});
+  sockets.add(std::vector{client}, 1);
   sockets.index();
 
   EXPECT_TRUE(sockets.describe(30)->peer_is_remote);
@@ -103,13 +104,77 @@ TEST(Sockets, ATimerTowardsAnotherHostMayEndAWait) {
 
 TEST(Sockets, AnUnacceptedTcpConnectionWaitsForTheListener) {
   Sockets sockets;
-  sockets.add(std::vector{tcp_socket(30, 5000, 80), tcp_socket(0, 80, 5000), tcp_socket(32, 80, 0, 10)});
+  sockets.add(
+      std::vector{tcp_socket(30, 5000, 80), tcp_socket(0, 80, 5000), tcp_socket(32, 80, 0, 10)}, 1);
   sockets.index();
 
   const auto socket = sockets.describe(30);
 
   EXPECT_TRUE(socket->peer_in_backlog);
   EXPECT_EQ(socket->listener, (ObjectId{ObjectKind::InetSocket, 0, 32}));
+}
+
+TEST(Sockets, EqualAddressesOfTwoNamespacesStayApart) {
+  Sockets sockets;
+  sockets.add(std::vector{tcp_socket(30, 5000, 80), tcp_socket(31, 80, 5000)}, 1);
+  sockets.add(std::vector{tcp_socket(40, 5000, 80), tcp_socket(41, 80, 5000)}, 2);
+  sockets.index();
+
+  EXPECT_EQ(sockets.describe(30)->peer, (ObjectId{ObjectKind::InetSocket, 0, 31}));
+  EXPECT_EQ(sockets.describe(40)->peer, (ObjectId{ObjectKind::InetSocket, 0, 41}));
+}
+
+TEST(Sockets, AnUnacceptedConnectionIsNotTakenForOneOfAnotherNamespace) {
+  Sockets sockets;
+  sockets.add(std::vector{tcp_socket(40, 5000, 80), tcp_socket(41, 80, 5000)}, 2);
+  sockets.add(
+      std::vector{tcp_socket(30, 5000, 80), tcp_socket(0, 80, 5000), tcp_socket(32, 80, 0, 10)}, 1);
+  sockets.index();
+
+  EXPECT_EQ(sockets.describe(30)->listener, (ObjectId{ObjectKind::InetSocket, 0, 32}));
+  EXPECT_EQ(sockets.describe(30)->peer.kind, ObjectKind::Unknown);
+}
+
+TEST(Sockets, ALoopbackPeerIsNeverInAnotherNamespace) {
+  Sockets sockets;
+  sockets.add(std::vector{tcp_socket(30, 5000, 80)}, 1);
+  sockets.add(std::vector{tcp_socket(41, 80, 5000)}, 2);
+  sockets.index();
+
+  EXPECT_EQ(sockets.describe(30)->peer.kind, ObjectKind::Unknown);
+  EXPECT_TRUE(sockets.describe(30)->peer_is_remote);
+}
+
+TEST(Sockets, APeerAcrossNamespacesIsFoundUnlessSeveralFit) {
+  const auto across = [](std::uint64_t ino, std::uint16_t local, std::uint16_t remote) {
+    InetSocketInfo socket = tcp_socket(ino, local, remote);
+    socket.local.bytes[0] = socket.remote.bytes[0] = 10;
+    return socket;
+  };
+  Sockets one;
+  one.add(std::vector{across(30, 5000, 80)}, 1);
+  one.add(std::vector{across(41, 80, 5000)}, 2);
+  one.index();
+  Sockets two;
+  two.add(std::vector{across(30, 5000, 80)}, 1);
+  two.add(std::vector{across(41, 80, 5000)}, 2);
+  two.add(std::vector{across(51, 80, 5000)}, 3);
+  two.index();
+
+  EXPECT_EQ(one.describe(30)->peer, (ObjectId{ObjectKind::InetSocket, 0, 41}));
+  EXPECT_EQ(two.describe(30)->peer.kind, ObjectKind::Unknown);
+  EXPECT_TRUE(two.describe(30)->peer_is_remote);
+}
+
+TEST(Sockets, ListenersThatShareAnAddressAreNotGuessed) {
+  Sockets sockets;
+  sockets.add(std::vector{tcp_socket(30, 5000, 80), tcp_socket(0, 80, 5000),
+                          tcp_socket(32, 80, 0, 10), tcp_socket(33, 80, 0, 10)},
+              1);
+  sockets.index();
+
+  EXPECT_FALSE(sockets.describe(30)->peer_in_backlog);
+  EXPECT_EQ(sockets.describe(30)->peer.kind, ObjectKind::Unknown);
 }
 
 TEST(Sockets, AnotherFamilyIsUnsupported) {

@@ -119,6 +119,7 @@ class Build {
   void add_signals(const Process& process, const Thread& thread, Node node);
   void children_event(const Waiter& waiter);
   void futex_event(const Waiter& waiter);
+  bool counts_owners_alike(const Waiter& waiter) const;
   void owners_event(Node to, const char* by, const Waiter& waiter,
                     const std::vector<TaskRef>& owners);
   void memory_event(Node to, const Waiter& waiter);

@@ -236,8 +236,22 @@ void Build::owners_event(Node to, const char* by, const Waiter& waiter,
   }
 }
 
+/// An owner word is a TID in the PID namespace of whoever wrote it: where somebody of another one
+/// can write it, it names nobody.
+bool Build::counts_owners_alike(const Waiter& waiter) const {
+  const snapshot::FutexWait& futex = waiter.wait.futex;
+  if (!futex.shared_memory) return true;
+  const SharedArea* area = snapshot::find_area(snapshot_, futex.page);
+  if (area == nullptr) return false;
+  return std::ranges::all_of(area->mappers, [&](Pid pid) {
+    const Process* mapper = snapshot::find_process(snapshot_, pid);
+    return mapper != nullptr && mapper->pid_ns == waiter.process.pid_ns;
+  });
+}
+
 void Build::futex_event(const Waiter& waiter) {
   const Lock& lock = waiter.wait.futex.lock;
+  if (!counts_owners_alike(waiter)) return memory_event(waiter.node, waiter);
   if (lock.checked) {
     if (lock.ownership == Ownership::Known && !lock.owners.empty()) {
       const bool join = lock.kind == LockKind::ThreadJoin || lock.kind == LockKind::PyThreadJoin;

@@ -365,6 +365,17 @@ TEST(Futex, ADeadOwnerNeverReleases) {
   EXPECT_EQ(graph_of(b).level(task(40)), Level::Proved);
 }
 
+TEST(Futex, AnOwnerWordAcrossPidNamespacesNamesNobody) {
+  Builder b;
+  b.process(40).thread().shared_futex(5, LockKind::Mutex).owned_by({task(41)});
+  b.process(41).thread().waits_for_child(40);
+  b.process(42).thread().sleeps();
+  b.area(5, {40, 41, 42});
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Proved);
+  b.process(42).process().pid_ns = 7;
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
+}
+
 TEST(Futex, ASharedOneIsWokenByAllWhoMapThePage) {
   Builder b;
   b.process(40).thread().shared_futex(5);

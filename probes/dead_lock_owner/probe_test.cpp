@@ -19,6 +19,7 @@ using testing::made;
 
 TEST(DeadLockOwner, FindsAMutexWhoseOwnerIsGone) {
   Builder b;
+  b.area(7, {40, 42});
   b.process(40).thread().waits_for_child(42);
   auto client = b.process(42).child_of(40).thread().shared_futex(7, LockKind::Mutex);
   client.lock().ownership = Ownership::Dead;
