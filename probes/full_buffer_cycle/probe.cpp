@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include "probes/all_probes.h"
 #include "probes/internal/advice.h"
@@ -155,16 +156,13 @@ Finding describe(const Context& context, int set, const std::vector<Writer>& wri
 }
 
 diagnosis::Answer run(const Context& context) {
-  const Ends ends(context.snapshot);
-  std::vector<Finding> findings;
-  const auto& sets = context.graph.stuck_sets();
-  for (std::size_t i = 0; i < sets.size(); ++i) {
-    if (sets[i].level <= graph::Level::Stuck) continue;
-    const std::vector<Writer> writers = writers_in(context, ends, sets[i].core);
-    if (!writers.empty() && is_cycle(writers))
-      findings.push_back(describe(context, static_cast<int>(i), writers));
-  }
-  return conclude(context, std::move(findings));
+  return ask_about_deadlocks(
+      context,
+      [&](const Ends& ends, int set, const graph::StuckSet& deadlock) -> std::optional<Finding> {
+        const std::vector<Writer> writers = writers_in(context, ends, deadlock.core);
+        if (writers.empty() || !is_cycle(writers)) return std::nullopt;
+        return describe(context, set, writers);
+      });
 }
 
 }  // namespace

@@ -127,21 +127,17 @@ Finding describe(const Context& context, int set, const std::vector<TaskRef>& ta
 }
 
 diagnosis::Answer run(const Context& context) {
-  const Ends ends(context.snapshot);
-  std::vector<Finding> findings;
-  const auto& sets = context.graph.stuck_sets();
-  for (std::size_t i = 0; i < sets.size(); ++i) {
-    if (sets[i].level <= graph::Level::Stuck) continue;
-    const std::vector<TaskRef> tasks = members(sets[i]);
-    for (const TaskRef& task : tasks) {
-      auto full = full_kernel_queue(context, ends, tasks, task);
-      if (!full) full = full_python_queue(context, sets[i], tasks, task);
-      if (!full) continue;
-      findings.push_back(describe(context, static_cast<int>(i), tasks, *full));
-      break;
-    }
-  }
-  return conclude(context, std::move(findings));
+  return ask_about_deadlocks(
+      context,
+      [&](const Ends& ends, int set, const graph::StuckSet& deadlock) -> std::optional<Finding> {
+        const std::vector<TaskRef> tasks = members(deadlock);
+        for (const TaskRef& task : tasks) {
+          auto full = full_kernel_queue(context, ends, tasks, task);
+          if (!full) full = full_python_queue(context, deadlock, tasks, task);
+          if (full) return describe(context, set, tasks, *full);
+        }
+        return std::nullopt;
+      });
 }
 
 }  // namespace

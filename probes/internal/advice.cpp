@@ -13,6 +13,14 @@ const Thread* thread_of(const Snapshot& snapshot, TaskRef task) {
   return snapshot::find_thread(snapshot, task);
 }
 
+/// What a frame is called: "consumer()", a shell's command as it is, a C++ function with the
+/// parameters that it has; "" for none and for "<module>".
+std::string call_in(const snapshot::Frame& frame) {
+  if (frame.function.empty() || frame.function.front() == '<') return "";
+  const bool is_whole = frame.module == "bash" || frame.function.back() == ')';
+  return is_whole ? frame.function : frame.function + "()";
+}
+
 }  // namespace
 
 Language language_of(const Snapshot& snapshot, Pid pid) {
@@ -26,14 +34,17 @@ Language language_of(const Snapshot& snapshot, Pid pid) {
   return is_shell ? Language::Shell : Language::C;
 }
 
+std::string place(const Thread& thread) {
+  const std::string line = snapshot::where(thread);
+  if (line.empty()) return "";
+  const std::string call = call_in(*snapshot::user_frame(thread));
+  return call.empty() ? line : line + " in " + call;
+}
+
 std::string place(const Snapshot& snapshot, TaskRef task) {
   const Thread* thread = thread_of(snapshot, task);
-  if (thread == nullptr) return "";
-  const std::string line = snapshot::where(*thread);
-  if (line.empty()) return "";
-  const std::string function = snapshot::user_frame(*thread)->function;
-  return " at " + line +
-         (function.empty() || function.front() == '<' ? "" : " in " + function + "()");
+  const std::string at = thread == nullptr ? "" : place(*thread);
+  return at.empty() ? "" : " at " + at;
 }
 
 std::string doing(const Snapshot& snapshot, TaskRef task) {
@@ -55,9 +66,8 @@ std::string doing(const Snapshot& snapshot, TaskRef task) {
 std::string function_of(const Snapshot& snapshot, TaskRef task, const std::string& otherwise) {
   const Thread* thread = thread_of(snapshot, task);
   const snapshot::Frame* frame = thread == nullptr ? nullptr : snapshot::user_frame(*thread);
-  if (frame == nullptr || frame->function.empty() || frame->function.front() == '<')
-    return otherwise;
-  return frame->function + "()";
+  const std::string call = frame == nullptr ? "" : call_in(*frame);
+  return call.empty() ? otherwise : call;
 }
 
 std::string names(const Snapshot& snapshot, const std::vector<Pid>& pids) {

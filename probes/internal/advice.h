@@ -13,6 +13,9 @@ enum class Language { C, Python, Shell };
 /// The language that the process is written in: by its interpreter, else C.
 Language language_of(const Snapshot& snapshot, Pid pid);
 
+/// "app.py:9 in consumer()" for the place where a thread stands; "" if it is not known.
+std::string place(const Thread& thread);
+
 /// " at app.py:9 in consumer()" for the place where a task stands; "" if it is not known.
 std::string place(const Snapshot& snapshot, TaskRef task);
 

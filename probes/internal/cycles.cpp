@@ -26,7 +26,7 @@ std::vector<std::size_t> members_at(const Members& members, TaskRef task) {
 
 void add_lock_steps(const Context& context, const Members& members, std::size_t from,
                     std::vector<Step>& steps) {
-  for (const Holder& holder : holders_of(context, members[from])) {
+  for (const LockHolder& holder : holders_of(context, members[from])) {
     std::vector<std::size_t> targets = members_at(members, holder.task);
     const bool whole_process = holder.task.tid.value == 0;
     // Which of its threads took a process's lock is not recorded: another thread than the waiter is

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "probes/internal/tasks.h"
+
 namespace ipcdoctor::probes {
 namespace {
 
@@ -112,6 +114,19 @@ std::vector<Pid> pids_of(const std::vector<Holder>& holders) {
   const auto repeated = std::ranges::unique(pids);
   pids.erase(repeated.begin(), repeated.end());
   return pids;
+}
+
+diagnosis::Answer ask_about_deadlocks(const diagnosis::Context& context,
+                                      const AskAboutDeadlock& ask) {
+  const Ends ends(context.snapshot);
+  std::vector<diagnosis::Finding> findings;
+  const auto& sets = context.graph.stuck_sets();
+  for (std::size_t i = 0; i < sets.size(); ++i) {
+    if (sets[i].level <= graph::Level::Stuck) continue;
+    if (auto finding = ask(ends, static_cast<int>(i), sets[i]))
+      findings.push_back(std::move(*finding));
+  }
+  return conclude(context, std::move(findings));
 }
 
 }  // namespace ipcdoctor::probes

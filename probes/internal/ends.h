@@ -1,8 +1,11 @@
 #pragma once
 
+#include <functional>
 #include <map>
+#include <optional>
 #include <vector>
 
+#include "diagnosis/probe.h"
 #include "snapshot/snapshot.h"
 
 /// Who has which end of a pipe, socket, queue or terminal open.
@@ -52,5 +55,12 @@ class Ends {
 
 /// The pids of these, each once, sorted.
 std::vector<Pid> pids_of(const std::vector<Holder>& holders);
+
+/// Asks about every deadlocked set (a level above Stuck); `set` is its index in stuck_sets(). The
+/// answers come together in conclude().
+using AskAboutDeadlock = std::function<std::optional<diagnosis::Finding>(
+    const Ends& ends, int set, const graph::StuckSet& deadlock)>;
+diagnosis::Answer ask_about_deadlocks(const diagnosis::Context& context,
+                                      const AskAboutDeadlock& ask);
 
 }  // namespace ipcdoctor::probes

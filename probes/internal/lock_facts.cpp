@@ -73,9 +73,9 @@ bool lives(const Context& context, TaskRef task) {
   return process != nullptr && !process->dead && !process->exited;
 }
 
-void add(std::vector<Holder>& holders, Holder holder) {
+void add(std::vector<LockHolder>& holders, LockHolder holder) {
   const bool known =
-      std::ranges::any_of(holders, [&](const Holder& h) { return h.task == holder.task; });
+      std::ranges::any_of(holders, [&](const LockHolder& h) { return h.task == holder.task; });
   if (!known && holders.size() < kMaxHolders) holders.push_back(std::move(holder));
 }
 
@@ -97,7 +97,7 @@ bool same_semaphore(const RuntimeObject& a, const RuntimeObject& b) {
          name_a->second == name_b->second;
 }
 
-void add_by_count(const Context& context, const Member& waiter, std::vector<Holder>& holders) {
+void add_by_count(const Context& context, const Member& waiter, std::vector<LockHolder>& holders) {
   const RuntimeObject& wanted = waiter.thread->activity.object;
   if (!wanted.texts.contains("semaphore")) return;
   for (const Process& process : context.snapshot.processes) {
@@ -115,7 +115,7 @@ void add_by_count(const Context& context, const Member& waiter, std::vector<Hold
   }
 }
 
-void add_futex_holders(const Context& context, const Member& waiter, std::vector<Holder>& holders) {
+void add_futex_holders(const Context& context, const Member& waiter, std::vector<LockHolder>& holders) {
   const snapshot::FutexWait& futex = wait_of(waiter)->futex;
   if (futex.lock.ownership == Ownership::Known)
     for (const TaskRef& owner : futex.lock.owners)
@@ -124,7 +124,7 @@ void add_futex_holders(const Context& context, const Member& waiter, std::vector
     if (lives(context, owner)) add(holders, {owner, false, futex.lock.evidence});
   for (const Process& process : context.snapshot.processes) {
     if (process.mm_group != waiter.process->mm_group || process.mm_group.value == 0) continue;
-    for (const Holder& holder : holders_in(process, futex.lock.address, futex.address))
+    for (const LockHolder& holder : holders_in(process, futex.lock.address, futex.address))
       add(holders, holder);
   }
   if (futex.lock.kind == LockKind::PySemLock && holders.empty())
@@ -141,7 +141,7 @@ bool conflicts(const FileLock& lock, const FileLockWait& wait, const Member& wai
   return both_flock || (lock.start <= wait.end && wait.start <= lock.end);
 }
 
-void add_file_holders(const Context& context, const Member& waiter, std::vector<Holder>& holders) {
+void add_file_holders(const Context& context, const Member& waiter, std::vector<LockHolder>& holders) {
   for (const FileLock& lock : context.snapshot.file_locks) {
     if (!conflicts(lock, wait_of(waiter)->file_lock, waiter)) continue;
     // The taker answers for a lock that others merely inherited over fork.
@@ -238,15 +238,15 @@ bool is_idle_helper(const Thread& thread) {
   return contains(kIdleCalls, thread.activity.call);
 }
 
-std::vector<Holder> holders_of(const Context& context, const Member& waiter) {
-  std::vector<Holder> holders;
+std::vector<LockHolder> holders_of(const Context& context, const Member& waiter) {
+  std::vector<LockHolder> holders;
   if (waits_in(waiter, WaitKind::Futex)) add_futex_holders(context, waiter, holders);
   if (waits_in(waiter, WaitKind::FileLock)) add_file_holders(context, waiter, holders);
   return holders;
 }
 
-std::vector<Holder> holders_in(const Process& other, RemoteAddr lock, RemoteAddr futex) {
-  std::vector<Holder> holders;
+std::vector<LockHolder> holders_in(const Process& other, RemoteAddr lock, RemoteAddr futex) {
+  std::vector<LockHolder> holders;
   if (other.dead || other.exited) return holders;
   for (const Thread& thread : other.threads) {
     if (!holds(thread, lock, futex)) continue;

@@ -34,7 +34,7 @@ bool waits_for_end(const Member& member);
 /// feeder without items.
 bool is_idle_helper(const Thread& thread);
 
-struct Holder {
+struct LockHolder {
   TaskRef task;       ///< tid 0: the process as a whole
   bool sure = false;  ///< by the owner word or the kernel, not by stacks or counts
   std::string evidence;
@@ -43,11 +43,11 @@ struct Holder {
 /// Who can release what `waiter` waits for, the living only: the owner word, /proc/locks, enclosing
 /// `with` statements of the same memory, counts of multiprocessing semaphores. Empty: nobody is
 /// known to hold it.
-std::vector<Holder> holders_of(const Context& context, const Member& waiter);
+std::vector<LockHolder> holders_of(const Context& context, const Member& waiter);
 
 /// Threads of other processes that hold the lock of the same address: what a forked child inherited
 /// locked.
-std::vector<Holder> holders_in(const snapshot::Process& other, RemoteAddr lock, RemoteAddr futex);
+std::vector<LockHolder> holders_in(const snapshot::Process& other, RemoteAddr lock, RemoteAddr futex);
 
 /// "threading.Lock `cache_lock`", "POSIX lock on /tmp/f".
 std::string lock_name(const Context& context, const Member& waiter);

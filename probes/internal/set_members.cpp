@@ -155,13 +155,6 @@ std::vector<Error> unknown_locks_or_stacks(const Members& members) {
   return errors;
 }
 
-std::string place(const Thread& thread) {
-  const snapshot::Frame* frame = snapshot::user_frame(thread);
-  if (frame == nullptr) return "";
-  const std::string at = snapshot::where(thread);
-  return frame->function.empty() ? at : at + " in " + frame->function + "()";
-}
-
 std::string place(const Member& member) {
   return place(*member.thread);
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "diagnosis/probe.h"
+#include "probes/internal/advice.h"
 
 /// What every probe about a stuck set does first: look at its members, and say what is missing
 /// about them.
@@ -70,7 +71,6 @@ std::vector<Error> unknown_locks_or_stacks(const Members& members);
 
 /// "app.py:12 in worker()", "worker() in app", "" if nothing is known.
 std::string place(const Member& member);
-std::string place(const Thread& thread);
 
 /// " (app.py:12 in worker())", or "".
 std::string place_in_brackets(const Thread& thread);

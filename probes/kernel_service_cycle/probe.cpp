@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include "probes/all_probes.h"
 #include "probes/internal/advice.h"
@@ -76,18 +77,16 @@ Finding describe(const Context& context, int set, const std::vector<Service>& se
 }
 
 diagnosis::Answer run(const Context& context) {
-  const Ends ends(context.snapshot);
-  std::vector<Finding> findings;
-  const auto& sets = context.graph.stuck_sets();
-  for (std::size_t i = 0; i < sets.size(); ++i) {
-    if (sets[i].level <= graph::Level::Stuck) continue;
-    std::vector<Service> services = services_in(context, ends, members(sets[i]));
-    // One that serves itself is the root of the others.
-    std::ranges::stable_sort(services, {},
-                             [](const Service& s) { return !contains(s.servers, s.client.pid); });
-    if (!services.empty()) findings.push_back(describe(context, static_cast<int>(i), services));
-  }
-  return conclude(context, std::move(findings));
+  return ask_about_deadlocks(
+      context,
+      [&](const Ends& ends, int set, const graph::StuckSet& deadlock) -> std::optional<Finding> {
+        std::vector<Service> services = services_in(context, ends, members(deadlock));
+        if (services.empty()) return std::nullopt;
+        // One that serves itself is the root of the others.
+        std::ranges::stable_sort(
+            services, {}, [](const Service& s) { return !contains(s.servers, s.client.pid); });
+        return describe(context, set, services);
+      });
 }
 
 }  // namespace

@@ -36,14 +36,14 @@ const Process* living_parent(const Context& context, const Process& child) {
 /// In a private mm only its own threads can release a lock. With one thread that is the waiter
 /// itself.
 bool nobody_here_holds_it(const Context& context, const Member& waiter) {
-  const std::vector<Holder> holders = holders_of(context, waiter);
+  const std::vector<LockHolder> holders = holders_of(context, waiter);
   return std::ranges::none_of(holders,
-                              [&](const Holder& h) { return h.task.pid == waiter.task.pid; });
+                              [&](const LockHolder& h) { return h.task.pid == waiter.task.pid; });
 }
 
 Inherited by_parents_thread(const Context& context, const Member& waiter, const Process& parent) {
   const snapshot::FutexWait& futex = wait_of(waiter)->futex;
-  for (const Holder& holder : holders_in(parent, futex.lock.address, futex.address))
+  for (const LockHolder& holder : holders_in(parent, futex.lock.address, futex.address))
     return {92, &parent, holder.task,
             snapshot::label(context.snapshot, holder.task) +
                 " held it at the fork: " + holder.evidence};

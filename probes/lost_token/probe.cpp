@@ -86,20 +86,15 @@ Finding describe(const Context& context, int set, const Pool& pool) {
 }
 
 diagnosis::Answer run(const Context& context) {
-  const Ends ends(context.snapshot);
-  std::vector<Finding> findings;
-  const auto& sets = context.graph.stuck_sets();
-  for (std::size_t i = 0; i < sets.size(); ++i) {
-    if (sets[i].level <= graph::Level::Stuck) continue;
-    const std::vector<TaskRef> tasks = members(sets[i]);
-    for (const TaskRef& task : tasks) {
-      const auto pool = judge(context, ends, tasks, task);
-      if (!pool) continue;
-      findings.push_back(describe(context, static_cast<int>(i), *pool));
-      break;
-    }
-  }
-  return conclude(context, std::move(findings));
+  return ask_about_deadlocks(
+      context,
+      [&](const Ends& ends, int set, const graph::StuckSet& deadlock) -> std::optional<Finding> {
+        const std::vector<TaskRef> tasks = members(deadlock);
+        for (const TaskRef& task : tasks)
+          if (const auto pool = judge(context, ends, tasks, task))
+            return describe(context, set, *pool);
+        return std::nullopt;
+      });
 }
 
 }  // namespace

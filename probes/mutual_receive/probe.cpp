@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "probes/all_probes.h"
 #include "probes/internal/advice.h"
@@ -144,19 +145,17 @@ Finding describe(const Context& context, int set, const std::vector<Flow>& flows
 }
 
 diagnosis::Answer run(const Context& context) {
-  const Ends ends(context.snapshot);
-  std::vector<Finding> findings;
-  const auto& sets = context.graph.stuck_sets();
-  for (std::size_t i = 0; i < sets.size(); ++i) {
-    if (sets[i].level <= graph::Level::Stuck) continue;
-    std::vector<Flow> core = flows_of(context, ends, sets[i].core);
-    std::erase_if(core, [&](const Flow& f) { return expects_no_message(context, f); });
-    if (std::ranges::any_of(core, [](const Flow& f) { return f.way == Way::Send; })) continue;
-    const std::vector<Flow> mutual = receiving_from_each_other(core);
-    if (pids_in(mutual).size() >= 2)
-      findings.push_back(describe(context, static_cast<int>(i), mutual));
-  }
-  return conclude(context, std::move(findings));
+  return ask_about_deadlocks(
+      context,
+      [&](const Ends& ends, int set, const graph::StuckSet& deadlock) -> std::optional<Finding> {
+        std::vector<Flow> core = flows_of(context, ends, deadlock.core);
+        std::erase_if(core, [&](const Flow& f) { return expects_no_message(context, f); });
+        if (std::ranges::any_of(core, [](const Flow& f) { return f.way == Way::Send; }))
+          return std::nullopt;
+        const std::vector<Flow> mutual = receiving_from_each_other(core);
+        if (pids_in(mutual).size() < 2) return std::nullopt;
+        return describe(context, set, mutual);
+      });
 }
 
 }  // namespace

@@ -105,7 +105,7 @@ std::string relock_fix(const Member& member, const std::string& what) {
 
 SelfWait by_own_lock(const Context& context, const Member& member) {
   const std::string what = lock_name(context, member);
-  for (const Holder& holder : holders_of(context, member)) {
+  for (const LockHolder& holder : holders_of(context, member)) {
     const bool is_self = holder.task == member.task ||
                          (holder.task.pid == member.task.pid && holder.task.tid.value == 0 &&
                           member.process->threads.size() == 1);

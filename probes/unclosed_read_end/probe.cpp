@@ -114,20 +114,15 @@ Finding describe(const Context& context, int set, const std::vector<TaskRef>& ta
 }
 
 diagnosis::Answer run(const Context& context) {
-  const Ends ends(context.snapshot);
-  std::vector<Finding> findings;
-  const auto& sets = context.graph.stuck_sets();
-  for (std::size_t i = 0; i < sets.size(); ++i) {
-    if (sets[i].level <= graph::Level::Stuck) continue;
-    const std::vector<TaskRef> tasks = members(sets[i]);
-    for (const TaskRef& task : sets[i].core) {
-      const auto deaf = judge(context, ends, tasks, task);
-      if (!deaf) continue;
-      findings.push_back(describe(context, static_cast<int>(i), tasks, *deaf));
-      break;
-    }
-  }
-  return conclude(context, std::move(findings));
+  return ask_about_deadlocks(
+      context,
+      [&](const Ends& ends, int set, const graph::StuckSet& deadlock) -> std::optional<Finding> {
+        const std::vector<TaskRef> tasks = members(deadlock);
+        for (const TaskRef& task : deadlock.core)
+          if (const auto deaf = judge(context, ends, tasks, task))
+            return describe(context, set, tasks, *deaf);
+        return std::nullopt;
+      });
 }
 
 }  // namespace
