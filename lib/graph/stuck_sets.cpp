@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 
 namespace ipcdoctor::graph {
 namespace {
@@ -40,6 +41,38 @@ Level switched_off_at(Life life) {
 constexpr std::size_t kNoSet = ~std::size_t{0};
 
 /// Finds the sets level by level. A task keeps the set of the strongest level at which it is dead.
+constexpr std::string_view kNoHidden = "no process that could not be looked into ";
+constexpr std::size_t kMaxNamed = 6;  // objects in one assumption
+
+/// One line for all objects that a hidden process may hold, one for all that it may map: a person
+/// judges them together.
+void merge_hidden_holders(std::vector<std::string>& assumptions) {
+  std::vector<std::string> merged;
+  std::map<std::string, std::pair<std::size_t, std::size_t>>
+      lines;  // text up to the verb: line, names in it
+  for (const std::string& text : assumptions) {
+    const std::size_t at = text.find(kNoHidden);
+    const std::size_t verb = at == std::string::npos ? at : text.find(' ', at + kNoHidden.size());
+    if (verb == std::string::npos) {
+      merged.push_back(text);
+      continue;
+    }
+    const auto [line, is_new] = lines.try_emplace(text.substr(0, verb), merged.size(), 0);
+    auto& [index, named] = line->second;
+    if (is_new) {
+      merged.push_back(text);
+    } else if (named < kMaxNamed) {
+      merged[index] += " or" + text.substr(verb);
+    }
+    ++named;
+  }
+  for (const auto& [key, line] : lines) {
+    if (line.second > kMaxNamed)
+      merged[line.first] += " or " + std::to_string(line.second - kMaxNamed) + " more";
+  }
+  assumptions = std::move(merged);
+}
+
 class Finder {
  public:
   Finder(const Gates& gates, const std::vector<Level>& levels)
@@ -143,6 +176,7 @@ class Finder {
       for (const Node n : switched_off_leaves(tasks, level))
         add_leaf(set, *gates_.leaf(n), level < set.level);
     }
+    merge_hidden_holders(set.assumptions);
   }
 
   /// Those next to the gates of the tasks of that level.

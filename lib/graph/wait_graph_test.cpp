@@ -145,6 +145,17 @@ TEST(Pipe, UnseenHoldersMakeItAnAssumption) {
               ElementsAre("no process that could not be looked into holds pipe:[7]"));
 }
 
+TEST(Pipe, UnseenHoldersOfSeveralAreOneAssumption) {
+  Builder b;
+  b.process(40).fd(3, pipe(7), Access::Read).fd(4, pipe(8), Access::Write).thread().reads(3);
+  b.process(41).fd(3, pipe(8), Access::Read).fd(4, pipe(7), Access::Write).thread().reads(3);
+  b.raw().all_holders_seen = false;
+  const BuiltGraph graph = graph_of(b);
+  ASSERT_EQ(graph.stuck_sets().size(), 1U);
+  EXPECT_THAT(graph.stuck_sets()[0].assumptions,
+              ElementsAre("no process that could not be looked into holds pipe:[7] or pipe:[8]"));
+}
+
 TEST(Pipe, AnEndInFlightBelongsToWhoeverCanReceiveIt) {
   Builder b;
   b.process(40).fd(3, pipe(7), Access::Read).fd(5, unix_socket(1)).thread().reads(3);
