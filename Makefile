@@ -1,6 +1,6 @@
 # A thin front over CMake. `make` alone lists the targets.
 BUILD ?= build
-JOBS ?= $(shell nproc)
+JOBS := $(shell nproc)
 PREFIX ?= /usr/local
 DESTDIR ?=
 # Programs with their truth, and a benchmark, that are kept outside of this repository.
@@ -9,7 +9,7 @@ BENCH ?=
 
 CMAKE_FLAGS ?=
 configure = cmake -S . -B $(1) $(if $(shell command -v ninja),-G Ninja) $(if $(shell command -v ccache),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache) -DCMAKE_INSTALL_PREFIX=$(PREFIX) $(CMAKE_FLAGS) $(2) >/dev/null
-compile = cmake --build $(1) -j $(JOBS)
+compile = CMAKE_BUILD_PARALLEL_LEVEL=$(JOBS) cmake --build $(1)
 sources = $(shell git ls-files 'cmd/*.cpp' 'cmd/*.h' 'lib/*.cpp' 'lib/*.h' 'probes/*.cpp' 'probes/*.h')
 
 help:            ## this list
