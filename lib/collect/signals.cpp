@@ -11,7 +11,9 @@
 namespace ipcdoctor::collect {
 namespace {
 
-constexpr std::uint64_t bit(int signal) { return std::uint64_t{1} << (signal - 1); }
+constexpr std::uint64_t bit(int signal) {
+  return std::uint64_t{1} << (signal - 1);
+}
 constexpr int kThreadTimerSignal = 32;  // SIGTIMER of glibc: SIGEV_THREAD
 
 bool has_timer(const ProcessEntry& process, std::uint64_t caught) {
@@ -19,7 +21,8 @@ bool has_timer(const ProcessEntry& process, std::uint64_t caught) {
   if (!timers) return timers.error().cause != Cause::Gone;  // not known: it may have one
   return std::ranges::any_of(*timers, [&](const linux::PosixTimer& timer) {
     if (timer.notify == linux::TimerNotify::None) return false;
-    if (timer.notify == linux::TimerNotify::Thread || timer.signal == kThreadTimerSignal) return true;
+    if (timer.notify == linux::TimerNotify::Thread || timer.signal == kThreadTimerSignal)
+      return true;
     return timer.signal >= 1 && timer.signal <= 64 && (caught & bit(timer.signal)) != 0;
   });
 }
@@ -27,7 +30,8 @@ bool has_timer(const ProcessEntry& process, std::uint64_t caught) {
 bool has_async_file(const ProcessEntry& process) {
   if (!process.fds) return true;
   return std::ranges::any_of(*process.fds, [&](const snapshot::Fd& fd) {
-    const bool can = fd.object.kind != snapshot::ObjectKind::File && fd.object.kind != snapshot::ObjectKind::Directory;
+    const bool can = fd.object.kind != snapshot::ObjectKind::File &&
+                     fd.object.kind != snapshot::ObjectKind::Directory;
     if (!can) return false;
     const auto flags = linux::read_fd_flags(*process.dir, fd.fd);
     return flags && (*flags & 020000) != 0;
@@ -37,18 +41,22 @@ bool has_async_file(const ProcessEntry& process) {
 }  // namespace
 
 void read_signal_sources(System& system) {
-  std::optional<bool> alarms;  // of the whole system; asked only if somebody catches SIGALRM
+  std::optional<Result<bool>> alarm_armed;  // by any process of the system
   for (const auto& process : system.processes()) {
     if (!process->examined || process->dead || !process->status) continue;
     const std::uint64_t caught = process->status->caught;
-    if ((caught & bit(SIGALRM)) != 0) {
-      if (!alarms) alarms = linux::read_real_timer_armed(system.proc()).value_or(true);
-      process->out.alarm_possible = *alarms;
+    if ((process->status->ignored & bit(SIGALRM)) == 0) {
+      if (!alarm_armed) alarm_armed = linux::read_real_timer_armed(system.proc());
+      const bool caught_here = (caught & bit(SIGALRM)) != 0;
+      const bool armed = *alarm_armed && **alarm_armed;
+      process->out.timer_possible = caught_here && armed;
+      process->out.alarm_possible = caught_here ? !*alarm_armed : armed;
     }
     // these two count processor time: they cannot fire while no thread of the process runs
-    const bool runs = std::ranges::any_of(process->threads, [](const ThreadEntry& t) { return !t.out.stable; });
+    const bool runs =
+        std::ranges::any_of(process->threads, [](const ThreadEntry& t) { return !t.out.stable; });
     if (runs && (caught & (bit(SIGVTALRM) | bit(SIGPROF))) != 0) process->out.alarm_possible = true;
-    process->out.timer_possible = has_timer(*process, caught);
+    if (has_timer(*process, caught)) process->out.timer_possible = true;
     if ((caught & bit(SIGIO)) != 0) process->out.async_io = has_async_file(*process);
   }
 }

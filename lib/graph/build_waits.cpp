@@ -161,21 +161,25 @@ void Build::add_signals(const Process& process, const Thread& thread, Node node)
     gates_.network.connect(children_of(process.pid), gate);
     gates_.network.connect(gate, node);
   }
-  const bool alarm = has_signal(signals.caught & ~signals.blocked, kSigAlrm) ||
-                     has_signal(signals.caught & ~signals.blocked, kSigVtalrm) ||
-                     has_signal(signals.caught & ~signals.blocked, kSigProf);
+  const bool handles_alarm = has_signal(signals.caught & ~signals.blocked, kSigAlrm) ||
+                             has_signal(signals.caught & ~signals.blocked, kSigVtalrm) ||
+                             has_signal(signals.caught & ~signals.blocked, kSigProf);
+  const bool alarm_kills =
+      has_signal(~signals.caught & ~signals.ignored & ~signals.blocked, kSigAlrm);
   const TaskRef whole{process.pid, Tid{}};
-  if (process.alarm_possible && alarm) {
-    const auto [it, is_new] = alarms_.try_emplace(process.pid);
+  if (process.alarm_possible && (handles_alarm || alarm_kills)) {
+    const auto [it, is_new] = alarms_.try_emplace(handles_alarm ? process.pid : Pid{});
     if (is_new)
       it->second =
-          add_leaf(Life::Alarm, "no alarm is set in " + snapshot::label(snapshot_, whole), whole);
+          handles_alarm
+              ? add_leaf(Life::Alarm, "no alarm is set in " + snapshot::label(snapshot_, whole),
+                         whole)
+              : add_leaf(Life::Alarm, "no alarm is set that ends one of the processes", {});
     gates_.network.connect(it->second, node);
   }
   if (process.timer_possible || process.async_io) {
     const auto [it, is_new] = timers_.try_emplace(process.pid);
-    const char* text =
-        process.timer_possible ? "a POSIX timer may fire" : "a descriptor sends SIGIO";
+    const char* text = process.timer_possible ? "a timer may fire" : "a descriptor sends SIGIO";
     if (is_new) it->second = add_leaf(Life::Timer, text, whole);
     gates_.network.connect(it->second, node);
   }

@@ -221,6 +221,18 @@ TEST(Signals, AnAlarmThatCannotBeExcludedIsAnAssumption) {
   EXPECT_THAT(graph.stuck_sets()[0].assumptions, ElementsAre("no alarm is set in app[42]"));
 }
 
+TEST(Signals, AnAlarmThatMayKillIsAnAssumptionUnlessItIsIgnored) {
+  Builder b = forgotten_write_end();
+  b.process(42).process().alarm_possible = true;
+  b.process(42).last().signals = SignalSets{};
+  const BuiltGraph graph = graph_of(b);
+  EXPECT_EQ(graph.level(task(42)), Level::Assuming);
+  EXPECT_THAT(graph.stuck_sets()[0].assumptions,
+              ElementsAre("no alarm is set that ends one of the processes"));
+  b.process(42).last().signals = SignalSets{.ignored = 1U << 13};
+  EXPECT_EQ(graph_of(b).level(task(42)), Level::Proved);
+}
+
 TEST(Socket, BothEndsMatter) {
   Builder b;
   b.process(40).fd(3, unix_socket(1)).thread().reads(3);

@@ -297,8 +297,8 @@ struct Process {
   Pid tracer;                                 ///< 0 = none
   bool forked_copy = false;                   ///< runs its parent's image: fork without exec since
   bool inits_pid_ns = false;
-  bool alarm_possible = false;                ///< SIGALRM, SIGVTALRM or SIGPROF caught and an armed timer not excluded
-  bool timer_possible = false;                ///< a POSIX timer whose signal is caught
+  bool alarm_possible = false;                ///< setitimer or alarm: its handler, or death by it, cannot be excluded
+  bool timer_possible = false;                ///< a timer whose signal is caught
   bool async_io = false;                      ///< O_ASYNC on a descriptor and SIGIO caught
   Result<std::vector<Fd>> fds = Error{};      ///< of fd_group; Outsider: only relevant ones
   std::vector<Thread> threads;                ///< empty for an Outsider
