@@ -144,13 +144,13 @@ bool has_library_frame(const Thread& thread, const char* function, const char* f
 
 /// A manager's server thread takes the lock in the name of a client; when that client dies, nothing
 /// releases it.
-Orphan by_manager(const Context& context, const Member& waiter) {
+Orphan by_manager(const Context& context, const Member& waiter, bool somebody_died) {
   const bool takes_lock =
       waits_for_lock(waiter) || waiter.thread->activity.call.ends_with(".acquire");
   if (!takes_lock || !waits_in(waiter, WaitKind::Futex)) return {};
   if (!has_library_frame(*waiter.thread, "serve_client", "managers.py")) return {};
   if (!holders_of(context, waiter).empty()) return {};
-  return {70,
+  return {somebody_died ? 70 : 25,
           {},
           "the manager's thread waits for it in the name of a client, and no client that is left "
           "has acquired it",
@@ -163,9 +163,10 @@ Orphan orphan_of(const Context& context, const Members& members, const Member& w
   if (wait == nullptr) return {};
   if (wait->kind == WaitKind::SysvSem) return by_last_operator(context, waiter);
   if (wait->kind != WaitKind::Futex) return {};
-  std::vector<Orphan> found = {
-      by_owner_word(waiter), by_counts(context, members, waiter, somebody_died),
-      by_stale_semaphore(context, members, waiter, somebody_died), by_manager(context, waiter)};
+  std::vector<Orphan> found = {by_owner_word(waiter),
+                               by_counts(context, members, waiter, somebody_died),
+                               by_stale_semaphore(context, members, waiter, somebody_died),
+                               by_manager(context, waiter, somebody_died)};
   return *std::ranges::max_element(found, {}, &Orphan::weight);
 }
 

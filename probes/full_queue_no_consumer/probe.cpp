@@ -28,6 +28,7 @@ struct FullQueue {
   std::string queue;  ///< "socket:[7]", "the Queue `jobs`"
   std::vector<Pid> stuck_consumers;
   std::vector<DeadProcess> dead_consumers;
+  bool consumer_is_gone = false;  ///< a thread that ended
 };
 
 bool is_message_socket(const Snapshot& snapshot, const ObjectId& id) {
@@ -54,6 +55,11 @@ std::optional<FullQueue> full_kernel_queue(const Context& context, const Ends& e
       if (waker.task.pid != task.pid &&
           std::ranges::find(full.stuck_consumers, waker.task.pid) == full.stuck_consumers.end())
         full.stuck_consumers.push_back(waker.task.pid);
+  // It connects to its own listener, of which the backlog is full.
+  const std::vector<Pid> takers = pids_of(ends.receivers(object));
+  if (full.stuck_consumers.empty() && wait->kind == WaitKind::Connect &&
+      std::ranges::find(takers, task.pid) != takers.end())
+    full.stuck_consumers.push_back(task.pid);
   if (full.stuck_consumers.empty()) return std::nullopt;
   return full;
 }
@@ -83,8 +89,34 @@ std::optional<FullQueue> full_python_queue(const Context& context, const graph::
   return full;
 }
 
+/// A bounded queue.Queue of which no living thread of the process takes: whoever did has ended.
+std::optional<FullQueue> full_thread_queue(const Context& context,
+                                           const std::vector<TaskRef>& tasks, TaskRef task) {
+  const Thread* thread = snapshot::find_thread(context.snapshot, task);
+  if (thread == nullptr || thread->activity.call != "queue.Queue.put") return std::nullopt;
+  const std::uint64_t queue = thread->activity.object.address.value;
+  const bool only_putters = std::ranges::all_of(tasks, [&](const TaskRef& t) {
+    const Thread* other = snapshot::find_thread(context.snapshot, t);
+    return t.pid != task.pid || (other != nullptr && other->activity.call == "queue.Queue.put" &&
+                                 other->activity.object.address.value == queue);
+  });
+  if (!only_putters) return std::nullopt;
+  const std::string& variable = thread->activity.object.name;
+  FullQueue full{
+      task,
+      variable.empty() ? "a bounded queue.Queue" : "the bounded queue.Queue `" + variable + "`",
+      {},
+      {}};
+  full.consumer_is_gone = true;
+  return full;
+}
+
 std::string fix(const Snapshot& snapshot, const FullQueue& full) {
   const std::string at = place(snapshot, full.producer);
+  if (full.consumer_is_gone)
+    return "Let the consumer's thread catch what goes wrong with one item and go on, and use "
+           "put(item, timeout=...)" +
+           at + " where it may end early.";
   if (language_of(snapshot, full.producer.pid) == Language::Python)
     return full.dead_consumers.empty() ? "Let the consumer read before it waits for anything else, "
                                          "or send without blocking (setblocking(False), "
@@ -103,7 +135,7 @@ Finding describe(const Context& context, int set, const std::vector<TaskRef>& ta
   const Snapshot& snapshot = context.snapshot;
   Finding finding = diagnosis::start_finding(context, kFullQueueNoConsumer, set);
   const std::string producer = snapshot::label(snapshot, full.producer);
-  const bool dead = !full.dead_consumers.empty();
+  const bool dead = !full.dead_consumers.empty() || full.consumer_is_gone;
   finding.title = producer + " waits for room in " + full.queue +
                   (dead ? ", whose consumer is dead" : ", whose consumer is stuck");
   finding.explanation = producer + " is blocked" + place(snapshot, full.producer) +
@@ -121,8 +153,19 @@ Finding describe(const Context& context, int set, const std::vector<TaskRef>& ta
     finding.culprits.push_back(diagnosis::culprit(
         snapshot, task, -1, "should take from the queue, but " + doing(snapshot, task)));
   }
+  if (full.consumer_is_gone) {
+    finding.explanation += "\nNo thread of " + name(snapshot, full.producer.pid) +
+                           " takes from it: the consumer has ended.";
+    finding.culprits.push_back(diagnosis::culprit(
+        snapshot, full.producer, -1, "fills the queue; its thread that took from it has ended"));
+  }
   finding.fix = fix(snapshot, full);
-  finding.weight = dead ? 75 : 55;
+  // Who waits for room himself is one of a cycle of full buffers.
+  const bool all_send = std::ranges::all_of(full.stuck_consumers, [&](Pid pid) {
+    const Wait* wait = wait_of(snapshot, task_of(tasks, pid));
+    return wait != nullptr && sends(*wait) && wait->kind != WaitKind::Connect;
+  });
+  finding.weight = dead ? 75 : all_send ? 38 : 55;
   return finding;
 }
 
@@ -134,6 +177,7 @@ diagnosis::Answer run(const Context& context) {
         for (const TaskRef& task : tasks) {
           auto full = full_kernel_queue(context, ends, tasks, task);
           if (!full) full = full_python_queue(context, deadlock, tasks, task);
+          if (!full) full = full_thread_queue(context, tasks, task);
           if (full) return describe(context, set, tasks, *full);
         }
         return std::nullopt;

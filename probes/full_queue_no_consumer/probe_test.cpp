@@ -58,6 +58,56 @@ TEST(FullQueueNoConsumer, FindsABoundedQueueWhoseConsumerIsDead) {
   EXPECT_THAT(answer.findings[0].title, HasSubstr("whose consumer is dead"));
 }
 
+TEST(FullQueueNoConsumer, FindsAQueueOfThreadsWhoseConsumerThreadHasEnded) {
+  Builder b;
+  RuntimeObject jobs;
+  jobs.type = "queue.Queue";
+  jobs.name = "jobs";
+  jobs.address = RemoteAddr{0x50};
+  b.process(40).python().thread().activity("queue.Queue.put", jobs).futex(0x1000, LockKind::PyLock);
+
+  const auto answer = ask(kFullQueueNoConsumer, b);
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_THAT(culprits(answer), ElementsAre(40));
+  EXPECT_THAT(answer.findings[0].title, HasSubstr("queue.Queue `jobs`, whose consumer is dead"));
+
+  b.process(40).thread(41).activity("queue.Queue.put", {}).futex(0x2000, LockKind::PyLock);
+  EXPECT_EQ(ask(kFullQueueNoConsumer, b).outcome, Outcome::NotFound) << "it puts into another one";
+}
+
+TEST(FullQueueNoConsumer, LeavesTwoThatWaitForRoomToFullBufferCycle) {
+  const auto send = [](Builder& b, int pid, int fd) {
+    b.process(pid).waits(WaitKind::MqSend, "mq_timedsend").on(fd, false, true);
+  };
+  Builder b;
+  b.process(40).fd(3, queue(1)).fd(4, queue(2)).thread();
+  b.process(41).child_of(40).fd(3, queue(1)).fd(4, queue(2)).thread().waits_for_child(40);
+  send(b, 40, 3);
+  const int consumer_waits = ask(kFullQueueNoConsumer, b).findings.at(0).weight;
+  send(b, 41, 4);
+
+  const auto answer = ask(kFullQueueNoConsumer, b);
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_LT(answer.findings[0].weight, 40) << "that of full-buffer-cycle";
+  EXPECT_GT(consumer_waits, 40);
+}
+
+TEST(FullQueueNoConsumer, FindsAConnectionToTheOwnBacklog) {
+  Builder b;
+  b.process(40)
+      .fd(3, unix_socket(1))
+      .fd(4, unix_socket(2))
+      .thread()
+      .waits(WaitKind::Connect, "connect");
+  b.process(40).on(4, false, true);
+  b.object(unix_socket(1)).socket->state = "listen";
+  b.object(unix_socket(2)).socket->listener = unix_socket(1);
+
+  EXPECT_THAT(culprits(ask(kFullQueueNoConsumer, b)), ElementsAre(40));
+}
+
 TEST(FullQueueNoConsumer, IgnoresAStreamSocket) {
   Builder b = log_daemon_waits();
   b.object(unix_socket(1)).socket->type = "stream";

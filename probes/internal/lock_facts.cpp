@@ -115,7 +115,8 @@ void add_by_count(const Context& context, const Member& waiter, std::vector<Lock
   }
 }
 
-void add_futex_holders(const Context& context, const Member& waiter, std::vector<LockHolder>& holders) {
+void add_futex_holders(const Context& context, const Member& waiter,
+                       std::vector<LockHolder>& holders) {
   const snapshot::FutexWait& futex = wait_of(waiter)->futex;
   if (futex.lock.ownership == Ownership::Known)
     for (const TaskRef& owner : futex.lock.owners)
@@ -141,7 +142,15 @@ bool conflicts(const FileLock& lock, const FileLockWait& wait, const Member& wai
   return both_flock || (lock.start <= wait.end && wait.start <= lock.end);
 }
 
-void add_file_holders(const Context& context, const Member& waiter, std::vector<LockHolder>& holders) {
+/// An ancestor has the lock too: the process got its copy over fork.
+bool inherited(const Context& context, const FileLock& lock, Pid holder) {
+  return std::ranges::any_of(lock.holders, [&](const auto& other) {
+    return lives(context, {other.first, {}}) && is_ancestor(context.snapshot, other.first, holder);
+  });
+}
+
+void add_file_holders(const Context& context, const Member& waiter,
+                      std::vector<LockHolder>& holders) {
   for (const FileLock& lock : context.snapshot.file_locks) {
     if (!conflicts(lock, wait_of(waiter)->file_lock, waiter)) continue;
     // The taker answers for a lock that others merely inherited over fork.
@@ -155,7 +164,7 @@ void add_file_holders(const Context& context, const Member& waiter, std::vector<
       continue;
     }
     for (const auto& [pid, fd] : lock.holders)
-      if (lives(context, {pid, {}}))
+      if (lives(context, {pid, {}}) && !inherited(context, lock, pid))
         add(holders,
             {{pid, {}},
              true,

@@ -27,13 +27,15 @@ bool conflicts(const FileLock& held, const snapshot::FileLockWait& wanted) {
   return held.file == wanted.file && same_kind && overlap && (held.exclusive || wanted.exclusive);
 }
 
-/// The taker is gone and all who have the lock now are orphans: nobody of them knows that they have
-/// it.
-bool is_leaked(const Snapshot& snapshot, const FileLock& lock) {
+/// All who have the lock now inherited it and do not know: the taker is gone and they are orphans,
+/// or the taker closed its own copy and waits for its own lock.
+bool is_leaked(const Snapshot& snapshot, const FileLock& lock, Pid waiter) {
   if (lock.type == "posix" || lock.holders.empty()) return false;  // posix locks are not inherited
   return std::ranges::all_of(lock.holders, [&](const auto& holder) {
     const Process* process = snapshot::find_process(snapshot, holder.first);
-    return process != nullptr && holder.first != lock.taker && left_the_tree(snapshot, *process);
+    if (process == nullptr || holder.first == lock.taker) return false;
+    return left_the_tree(snapshot, *process) ||
+           (waiter == lock.taker && is_ancestor(snapshot, waiter, holder.first));
   });
 }
 
@@ -50,7 +52,8 @@ std::vector<Leak> leaks_of(const Context& context) {
       if (!thread.wait || thread.wait->kind != WaitKind::FileLock || !thread.wait->untimed)
         continue;
       for (const FileLock& lock : context.snapshot.file_locks)
-        if (conflicts(lock, thread.wait->file_lock) && is_leaked(context.snapshot, lock))
+        if (conflicts(lock, thread.wait->file_lock) &&
+            is_leaked(context.snapshot, lock, process.pid))
           leaks.push_back({{process.pid, thread.tid}, &lock});
     }
   }
@@ -88,7 +91,9 @@ Finding describe(const Context& context, const Leak& leak, int set) {
       "A " + leak.lock->type + " lock lives as long as any copy of the descriptor.";
   if (leak.lock->taker.value != 0)
     finding.explanation +=
-        " Process " + std::to_string(leak.lock->taker.value) + " took it and is gone.";
+        " Process " + std::to_string(leak.lock->taker.value) +
+        (leak.lock->taker == leak.waiter.pid ? " took it itself and closed only its own copy."
+                                             : " took it and is gone.");
   for (const auto& [pid, fd] : leak.lock->holders) {
     const std::string why = "has fd " + std::to_string(fd) + " of the locked file, inherited; it " +
                             doing(snapshot, {pid, Tid{0}});
@@ -96,7 +101,7 @@ Finding describe(const Context& context, const Leak& leak, int set) {
     finding.culprits.push_back(diagnosis::culprit(snapshot, {pid, Tid{0}}, fd, why));
   }
   finding.fix = fix(snapshot, *leak.lock);
-  finding.weight = 70;
+  finding.weight = leak.lock->taker == leak.waiter.pid ? 78 : 70;
   return finding;
 }
 

@@ -53,6 +53,20 @@ TEST(LeakedLock, IgnoresALockThatAChildOfTheTreeHolds) {
   EXPECT_EQ(ask(kLeakedLock, b).outcome, Outcome::NotFound);
 }
 
+TEST(LeakedLock, FindsALockThatTheWaiterItselfLeftToItsChild) {
+  Builder b;
+  b.process(40).thread().file_lock(file(5), "flock");
+  b.process(41).child_of(40).fd(3, file(5)).fd(4, pipe(7)).thread().reads(4);
+  b.process(40).fd(6, pipe(7), Access::Write);
+  b.lock({file(5), "flock", true, 0, ~std::uint64_t{0}, Pid{40}, {{Pid{41}, 3}}});
+
+  const auto answer = ask(kLeakedLock, b);
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_THAT(culprits(answer), ElementsAre(41));
+  EXPECT_THAT(answer.findings[0].explanation, HasSubstr("took it itself"));
+}
+
 TEST(LeakedLock, IsInconclusiveWhenTheWaitIsDenied) {
   EXPECT_EQ(ask(kLeakedLock, blind()).outcome, Outcome::Inconclusive);
 }

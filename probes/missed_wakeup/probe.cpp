@@ -35,6 +35,10 @@ constexpr const char* kConditionFix =
     "Keep what is waited for in a variable under the lock, and wait only while it is not true: "
     "while (!ready) wait(). A signal that comes before the wait is then not lost.\n"
     "Signal after every change, with broadcast (notify_all) where several wait.";
+constexpr const char* kFutureFix =
+    "Whoever makes a Future must end it on every path: set_result() in the try, set_exception() in "
+    "its except.\n"
+    "Wait with result(timeout=...), and look whether the one that should set it still lives.";
 constexpr const char* kSemaphoreFix =
     "Let one side post before it waits, or start one of the semaphores with 1.";
 
@@ -47,6 +51,8 @@ Signal of_python(const std::string& call) {
     return {46, "a sleeper that does not answer any more",
             "A process was killed while it waited in Condition.wait() or Event.wait(): do not kill "
             "such processes."};
+  if (call == "Executor.result" || call == "Executor.wait")
+    return {20, "a future that nobody is left to set", kFutureFix};
   if (call == "threading.Semaphore.acquire" || call == "multiprocessing.Semaphore.acquire")
     return {40, "a semaphore that nobody is left to release", kSemaphoreFix};
   return {};
@@ -76,7 +82,15 @@ Signal of_futex(const Member& member) {
   }
 }
 
+/// The count of an eventfd is 0 and nobody is left to add to it.
+bool reads_eventfd(const Member& member) {
+  return waits_in(member, WaitKind::Read) && !wait_of(member)->objects.empty() &&
+         wait_of(member)->objects.front().object.kind == snapshot::ObjectKind::EventFd;
+}
+
 Signal signal_of(const Context& context, const Member& member) {
+  if (reads_eventfd(member))
+    return {30, "a count of an eventfd that nobody is left to write", kSemaphoreFix};
   if (!waits_in(member, WaitKind::Futex)) return {};
   if (const Signal found = of_python(member.thread->activity.call); found.weight > 0) return found;
   if (!member.thread->activity.call.empty() && !member.thread->activity.call.ends_with(".acquire"))

@@ -38,6 +38,28 @@ TEST(MissedWakeup, BlamesBothSidesOfASwappedHandshake) {
   EXPECT_EQ(answer.findings[0].culprits.size(), 2U);
 }
 
+TEST(MissedWakeup, FindsAnEventFdThatNobodyIsLeftToWrite) {
+  Builder b;
+  b.process(40).fd(3, eventfd(7)).thread().waits_for_child(41);
+  b.process(41).child_of(40).fd(3, eventfd(7)).thread().reads(3);
+
+  const auto answer = ask(kMissedWakeup, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_TRUE(answer.findings[0].title.find("eventfd") != std::string::npos);
+}
+
+TEST(MissedWakeup, FindsAFutureThatNobodySets) {
+  Builder b;
+  b.process(40)
+      .python()
+      .thread()
+      .activity("Executor.result", made("concurrent.futures.Future"))
+      .futex(0x1000, LockKind::PyLock);
+
+  EXPECT_EQ(ask(kMissedWakeup, b.build()).outcome, Outcome::Found);
+}
+
 TEST(MissedWakeup, IgnoresAConditionThatALivingThreadMaySignal) {
   Builder b;
   auto p = b.process(40).thread().sleeps();

@@ -145,7 +145,26 @@ bool takes_items(const Snapshot& snapshot, TaskRef task) {
   return !call.empty() && !call.starts_with("Connection.") && !call.starts_with("subprocess.");
 }
 
-int weight(const Snapshot& snapshot, const EofWait& eof, const graph::StuckSet& set) {
+/// Only the reader's own copy keeps the channel open besides one who waits to hear from the reader:
+/// a message is missing there, no end-of-file.
+bool is_conversation(const Snapshot& snapshot, const Ends& ends, const EofWait& eof,
+                     const graph::StuckSet& set) {
+  const bool only_itself = std::ranges::all_of(
+      eof.blamed, [](const Blame& blame) { return blame.omission == Omission::Itself; });
+  return only_itself && std::ranges::any_of(set.core, [&](const TaskRef& task) {
+           if (task.pid == eof.reader.pid) return false;
+           const std::vector<Holder> senders = ends.senders(eof.object);
+           if (std::ranges::find(senders, task.pid, &Holder::pid) == senders.end()) return false;
+           const std::vector<ObjectId> wanted = received_objects(snapshot, task);
+           return std::ranges::any_of(wanted, [&](const ObjectId& id) {
+             const std::vector<Holder> others = ends.senders(id);
+             return std::ranges::find(others, eof.reader.pid, &Holder::pid) != others.end();
+           });
+         });
+}
+
+int weight(const Snapshot& snapshot, const Ends& ends, const EofWait& eof,
+           const graph::StuckSet& set) {
   const bool in_core = std::ranges::find(set.core, eof.reader) != set.core.end();
   switch (eof.blamed.front().omission) {
     case Omission::InFlight:
@@ -156,6 +175,7 @@ int weight(const Snapshot& snapshot, const EofWait& eof, const graph::StuckSet& 
       return in_core ? 40 : 88;
     case Omission::WaitsForReader:
     case Omission::Itself:
+      if (is_conversation(snapshot, ends, eof, set)) return 37;
       return !in_core ? 35 : takes_items(snapshot, eof.reader) ? 38 : 74;
     case Omission::LeakedToFilter:
       return 72;
@@ -185,13 +205,13 @@ void fill(Finding& finding, const Snapshot& snapshot, const std::vector<EofWait>
   }
 }
 
-Finding about_set(const Context& context, int index, std::vector<EofWait> waits) {
+Finding about_set(const Context& context, const Ends& ends, int index, std::vector<EofWait> waits) {
   const graph::StuckSet& set = context.graph.stuck_sets()[static_cast<std::size_t>(index)];
   Finding finding = diagnosis::start_finding(context, kUnclosedWriteEnd, index);
-  std::ranges::stable_sort(waits, std::greater{},
-                           [&](const EofWait& eof) { return weight(context.snapshot, eof, set); });
+  const auto weigh = [&](const EofWait& eof) { return weight(context.snapshot, ends, eof, set); };
+  std::ranges::stable_sort(waits, std::greater{}, weigh);
   fill(finding, context.snapshot, waits, members(set));
-  finding.weight = weight(context.snapshot, waits.front(), set);
+  finding.weight = weigh(waits.front());
   return finding;
 }
 
@@ -211,7 +231,7 @@ diagnosis::Answer run(const Context& context) {
   for (std::size_t i = 0; i < sets.size(); ++i) {
     std::vector<EofWait> waits = eof_waits_in_set(context, ends, members(sets[i]), sets[i].level);
     if (!waits.empty())
-      findings.push_back(about_set(context, static_cast<int>(i), std::move(waits)));
+      findings.push_back(about_set(context, ends, static_cast<int>(i), std::move(waits)));
   }
   for (const EofWait& eof : eof_waits_of_live_readers(context, ends))
     findings.push_back(about_live(context, eof));

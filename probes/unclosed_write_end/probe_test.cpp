@@ -51,6 +51,24 @@ TEST(UnclosedWriteEnd, FindsAReaderThatHoldsTheWriteEndItself) {
   EXPECT_THAT(answer.findings[0].title, HasSubstr("keeps open itself"));
 }
 
+/// Nobody closes the other side of a pair, but both wait for a message, not for its end.
+TEST(UnclosedWriteEnd, GivesWayWhereBothWaitToHearFromEachOther) {
+  Builder b;
+  b.process(40).fd(3, unix_socket(1)).fd(4, unix_socket(2)).thread().reads(3);
+  b.process(41).child_of(40).fd(3, unix_socket(1)).fd(4, unix_socket(2)).thread().reads(4);
+  b.connect(unix_socket(1), unix_socket(2));
+  b.connect(unix_socket(2), unix_socket(1));
+  const auto both_wait = ask(kUnclosedWriteEnd, b);
+  ASSERT_EQ(both_wait.outcome, Outcome::Found);
+
+  b.process(40).last().wait = Error{};
+  b.process(40).waits_for_child(41);
+  const auto one_joins = ask(kUnclosedWriteEnd, b);
+
+  ASSERT_EQ(one_joins.outcome, Outcome::Found);
+  EXPECT_LT(both_wait.findings[0].weight, one_joins.findings[0].weight);
+}
+
 TEST(UnclosedWriteEnd, BlamesTheProgramThatInheritedTheEndNotTheOneThatWaits) {
   Builder b;
   b.process(40).fd(6, pipe(8), Access::Write).thread().waits_for_child(41);
