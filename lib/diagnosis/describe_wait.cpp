@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <array>
+#include <string_view>
 
 #include "diagnosis/probe.h"
 
@@ -176,6 +178,51 @@ std::string futex_of(const Wait& wait) {
          hex(wait.futex.address.value);
 }
 
+/// What a blocked call of Python's library waits for: before the name of its object, and without
+/// one.
+struct LibraryWait {
+  std::string_view call;
+  const char* before;
+  const char* without;
+};
+
+constexpr std::array kLibraryWaits = std::to_array<LibraryWait>({
+    {"queue.Queue.get", "an item of ", "an item of a queue.Queue"},
+    {"queue.SimpleQueue.get", "an item of ", "an item of a queue.SimpleQueue"},
+    {"queue.Queue.put", "room in ", "room in a queue.Queue"},
+    {"queue.Queue.join", "task_done() for all items of ",
+     "task_done() for all items of a queue.Queue"},
+    {"multiprocessing.Queue.put", "room in ", "room in a multiprocessing.Queue"},
+    {"multiprocessing.JoinableQueue.join", "task_done() for all items of ",
+     "task_done() for all items of a JoinableQueue"},
+    {"threading.Barrier.wait", "the other parties of ", "the other parties of a threading.Barrier"},
+    {"multiprocessing.Barrier.wait", "the other parties of ",
+     "the other parties of a multiprocessing.Barrier"},
+    {"threading.Event.wait", "a set() of ", "a threading.Event to be set"},
+    {"multiprocessing.Event.wait", "a set() of ", "a multiprocessing.Event to be set"},
+    {"threading.Condition.wait", "a notify() of ", "a notify() of a threading.Condition"},
+    {"multiprocessing.Condition.wait", "a notify() of ",
+     "a notify() of a multiprocessing.Condition"},
+    {"threading.Semaphore.acquire", "a release() of ", "a release() of a threading.Semaphore"},
+    {"threading.shutdown", "the end of its other threads", "the end of its other threads"},
+    {"Pool.get", "a result of ", "a result of a Pool"},
+    {"Executor.result", "the result of ", "the result of a Future"},
+    {"Executor.wait", "the result of ", "the results of Futures"},
+    {"Executor.worker.get", "work from ", "work from its executor"},
+    {"Manager.serve", "a client of the manager", "a client of the manager"},
+    {"Manager.serve.method", "what its client waits for: ", "what its client waits for"},
+});
+
+/// "an item of queue.Queue `jobs`"; "" for a call that says no more than the lock.
+std::string library_wait(const snapshot::Activity& activity) {
+  const auto found = std::ranges::find(kLibraryWaits, activity.call, &LibraryWait::call);
+  if (found == kLibraryWaits.end()) return "";
+  const snapshot::RuntimeObject& object = activity.object;
+  if (object.type.empty() || object.name.empty()) return found->without;
+  const std::string before = found->before;
+  return before.ends_with(' ') ? before + object.type + " `" + object.name + "`" : before;
+}
+
 std::string file_lock_of(const Snapshot& snapshot, const Wait& wait) {
   return wait.file_lock.type + (wait.file_lock.exclusive ? " lock on " : " shared lock on ") +
          object_name(snapshot, wait.file_lock.file);
@@ -267,6 +314,8 @@ std::string describe_wait(const snapshot::Snapshot& snapshot, TaskRef task) {
   if (process != nullptr && (process->dead || process->exited)) return "nothing: it has exited";
   if (process == nullptr || thread == nullptr || !thread->wait)
     return "something that could not be seen";
+  if (thread->wait->kind == WaitKind::Futex)
+    if (std::string words = library_wait(thread->activity); !words.empty()) return words;
   return describe(snapshot, *process, *thread->wait);
 }
 

@@ -36,6 +36,18 @@ TEST(DescribeWait, PrefersTheNameOfALock) {
   EXPECT_EQ(describe_wait(b.build(), task(42)), "a word of its memory at 0x7fab");
 }
 
+TEST(DescribeWait, SpeaksTheWordsOfTheLanguagesLibrary) {
+  Builder b;
+  snapshot::RuntimeObject jobs;
+  jobs.type = "queue.Queue";
+  jobs.name = "jobs";
+  b.process(40).thread().futex(0x1000, LockKind::PyLock).activity("queue.Queue.get", jobs);
+  b.process(41).thread().futex(0x1000, LockKind::PyLock).activity("Executor.result");
+
+  EXPECT_EQ(describe_wait(b.build(), task(40)), "an item of queue.Queue `jobs`");
+  EXPECT_EQ(describe_wait(b.build(), task(41)), "the result of a Future");
+}
+
 TEST(DescribeWait, JoinsWhatAPollWaitsFor) {
   Builder b;
   b.process(40).fd(3, pipe(7)).fd(4, pipe(8)).thread().polls_in({3}).on(4, false, true);
