@@ -193,6 +193,9 @@ class Collector {
     copy.state = process.stat.state;
     copy.dead = process.examined ? process.dead
                                  : process.stat.state == 'Z' && process.stat.num_threads <= 1;
+    const bool may_read_status = ::geteuid() == 0 || copy.uid == ::geteuid();
+    if (copy.dead && process.stat.state == 'Z' && may_read_status)
+      copy.wait_status = process.stat.wait_status;
     copy.fds = std::move(fds);
     if (!process.examined) {
       out.processes.push_back(std::move(copy));

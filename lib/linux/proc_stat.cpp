@@ -37,7 +37,10 @@ Result<Stat> parse_stat(std::string_view line) {
   bool more =
       take_number(rest, unused_fault_count) /* vsize */ && take_number(rest, unused) /* rss */;
   for (int field = 25; more && field <= 27; ++field) more = take_number(rest, unused_fault_count);
-  if (!more || !take_number(rest, stat.start_stack)) stat.start_stack = 0;
+  more = more && take_number(rest, stat.start_stack);
+  if (!more) stat.start_stack = 0;
+  for (int field = 29; more && field <= 51; ++field) more = !take_word(rest).empty();
+  if (!more || !take_number(rest, stat.wait_status)) stat.wait_status = -1;
   return stat;
 }
 

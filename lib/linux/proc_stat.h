@@ -21,6 +21,7 @@ struct Stat {
   std::uint64_t utime_ticks = 0, stime_ticks = 0;
   int num_threads = 0;
   std::uint64_t start_ticks = 0; ///< since boot, units of sysconf(_SC_CLK_TCK)
+  int wait_status = -1;          ///< field 52, as wait(2) tells it; of zombies, and 0 without PTRACE_MODE_READ; -1 = none
   std::uint64_t start_stack = 0; ///< field 28, the same over fork and new at exec; 0 without PTRACE_MODE_READ
 
   bool is_kernel_thread() const { return (flags & 0x00200000) != 0; }  ///< PF_KTHREAD

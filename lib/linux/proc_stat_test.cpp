@@ -27,6 +27,14 @@ TEST(ParseStat, ReadsARealLine) {
   EXPECT_FALSE(stat->is_kernel_thread());
 }
 
+TEST(ParseStat, ReadsHowAZombieEnded) {
+  std::string line = "8555 (cat) Z";
+  for (int field = 4; field <= 51; ++field) line += " 0";
+
+  EXPECT_EQ(parse_stat(line + " 9\n")->wait_status, 9);
+  EXPECT_EQ(parse_stat(line + "\n")->wait_status, -1);
+}
+
 TEST(ParseStat, TakesCommUpToTheLastParenthesis) {
   const auto stat = parse_stat("7 (\x1b[31mX\n) S 1)" + kBehindComm);
 

@@ -106,7 +106,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Thread, tid, comm, name, state, 
                                                 own_fds, native, python, activity, is_python, polls, held_locks)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(PythonInfo, version, objects)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Process, pid, ppid, pgid, sid, start_ticks, scope, comm, args, exe, uid,
-                                                state, dead, exited, ns_pid, pid_ns, net_ns, mount_ns, mm_group,
+                                                state, dead, wait_status, exited, ns_pid, pid_ns, net_ns, mount_ns, mm_group,
                                                 fd_group, tracer, forked_copy, inits_pid_ns, alarm_possible,
                                                 timer_possible, async_io, fds, threads, python)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(FileLock, file, type, exclusive, start, end, taker, holders)

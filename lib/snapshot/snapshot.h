@@ -289,6 +289,7 @@ struct Process {
   std::uint32_t uid = 0;
   char state = '?';
   bool dead = false;                          ///< a zombie of which no thread lives
+  int wait_status = -1;                       ///< of a dead one, as wait(2) tells it; -1 = not known
   bool exited = false;                        ///< gone: known only by its pid (an owner, a former child)
   int ns_pid = 0;                             ///< its pid in its own namespace
   std::uint64_t pid_ns = 0, net_ns = 0, mount_ns = 0;

@@ -224,7 +224,7 @@ Finding describe_orphan(const Context& context, int set, const Members& members,
 }
 
 std::optional<Finding> examine(const Context& context, int set, const Members& members) {
-  const std::vector<DeadProcess> dead = dead_children(context, members);
+  const std::vector<DeadProcess> dead = most_suspect(dead_children(context, members));
   const Member* waiter = nullptr;
   Orphan best;
   for (const Member& member : members) {

@@ -5,6 +5,7 @@
 #include "probes/internal/advice.h"
 #include "probes/internal/dead_ones.h"
 #include "probes/internal/flow.h"
+#include "probes/internal/lock_facts.h"
 
 namespace ipcdoctor::probes {
 namespace {
@@ -28,7 +29,7 @@ struct FullQueue {
   std::string queue;  ///< "socket:[7]", "the Queue `jobs`"
   std::vector<Pid> stuck_consumers;
   std::vector<DeadProcess> dead_consumers;
-  bool consumer_is_gone = false;  ///< a thread that ended
+  bool consumer_is_gone = false;  ///< nobody takes from it any more
 };
 
 bool is_message_socket(const Snapshot& snapshot, const ObjectId& id) {
@@ -64,6 +65,10 @@ std::optional<FullQueue> full_kernel_queue(const Context& context, const Ends& e
   return full;
 }
 
+bool is_put(const std::string& call) {
+  return call == "queue.Queue.put" || call == "multiprocessing.Queue.put";
+}
+
 bool somebody_gets(const Context& context, const std::vector<TaskRef>& tasks) {
   return std::ranges::any_of(tasks, [&](const TaskRef& t) {
     const Thread* thread = snapshot::find_thread(context.snapshot, t);
@@ -89,24 +94,22 @@ std::optional<FullQueue> full_python_queue(const Context& context, const graph::
   return full;
 }
 
-/// A bounded queue.Queue of which no living thread of the process takes: whoever did has ended.
-std::optional<FullQueue> full_thread_queue(const Context& context,
-                                           const std::vector<TaskRef>& tasks, TaskRef task) {
+/// A bounded queue of which nobody in the set takes: whoever did has ended, or there never was one.
+std::optional<FullQueue> queue_without_taker(const Context& context,
+                                             const std::vector<TaskRef>& tasks, TaskRef task) {
   const Thread* thread = snapshot::find_thread(context.snapshot, task);
-  if (thread == nullptr || thread->activity.call != "queue.Queue.put") return std::nullopt;
-  const std::uint64_t queue = thread->activity.object.address.value;
+  if (thread == nullptr || !is_put(thread->activity.call)) return std::nullopt;
+  const snapshot::RuntimeObject& queue = thread->activity.object;
   const bool only_putters = std::ranges::all_of(tasks, [&](const TaskRef& t) {
     const Thread* other = snapshot::find_thread(context.snapshot, t);
-    return t.pid != task.pid || (other != nullptr && other->activity.call == "queue.Queue.put" &&
-                                 other->activity.object.address.value == queue);
+    if (other == nullptr) return false;
+    return is_idle_helper(*other) ||
+           (is_put(other->activity.call) && other->activity.object.address == queue.address);
   });
   if (!only_putters) return std::nullopt;
-  const std::string& variable = thread->activity.object.name;
-  FullQueue full{
-      task,
-      variable.empty() ? "a bounded queue.Queue" : "the bounded queue.Queue `" + variable + "`",
-      {},
-      {}};
+  const std::string type = thread->activity.call.substr(0, thread->activity.call.rfind('.'));
+  FullQueue full{task, "a bounded " + type, {}, {}};
+  if (!queue.name.empty()) full.queue = "the bounded " + type + " `" + queue.name + "`";
   full.consumer_is_gone = true;
   return full;
 }
@@ -114,8 +117,8 @@ std::optional<FullQueue> full_thread_queue(const Context& context,
 std::string fix(const Snapshot& snapshot, const FullQueue& full) {
   const std::string at = place(snapshot, full.producer);
   if (full.consumer_is_gone)
-    return "Let the consumer's thread catch what goes wrong with one item and go on, and use "
-           "put(item, timeout=...)" +
+    return "Start a consumer before the queue is full, let it catch what goes wrong with one item "
+           "and go on, and use put(item, timeout=...)" +
            at + " where it may end early.";
   if (language_of(snapshot, full.producer.pid) == Language::Python)
     return full.dead_consumers.empty() ? "Let the consumer read before it waits for anything else, "
@@ -137,7 +140,9 @@ Finding describe(const Context& context, int set, const std::vector<TaskRef>& ta
   const std::string producer = snapshot::label(snapshot, full.producer);
   const bool dead = !full.dead_consumers.empty() || full.consumer_is_gone;
   finding.title = producer + " waits for room in " + full.queue +
-                  (dead ? ", whose consumer is dead" : ", whose consumer is stuck");
+                  (full.consumer_is_gone ? ", from which nobody takes"
+                   : dead                ? ", whose consumer is dead"
+                                         : ", whose consumer is stuck");
   finding.explanation = producer + " is blocked" + place(snapshot, full.producer) +
                         " until somebody takes from " + full.queue + ".";
   for (const DeadProcess& consumer : full.dead_consumers) {
@@ -154,10 +159,9 @@ Finding describe(const Context& context, int set, const std::vector<TaskRef>& ta
         snapshot, task, -1, "should take from the queue, but " + doing(snapshot, task)));
   }
   if (full.consumer_is_gone) {
-    finding.explanation += "\nNo thread of " + name(snapshot, full.producer.pid) +
-                           " takes from it: the consumer has ended.";
-    finding.culprits.push_back(diagnosis::culprit(
-        snapshot, full.producer, -1, "fills the queue; its thread that took from it has ended"));
+    finding.explanation += "\nNobody takes from it: the consumer has ended or was never started.";
+    finding.culprits.push_back(
+        diagnosis::culprit(snapshot, full.producer, -1, "fills the queue from which nobody takes"));
   }
   finding.fix = fix(snapshot, full);
   // Who waits for room himself is one of a cycle of full buffers.
@@ -177,7 +181,7 @@ diagnosis::Answer run(const Context& context) {
         for (const TaskRef& task : tasks) {
           auto full = full_kernel_queue(context, ends, tasks, task);
           if (!full) full = full_python_queue(context, deadlock, tasks, task);
-          if (!full) full = full_thread_queue(context, tasks, task);
+          if (!full) full = queue_without_taker(context, tasks, task);
           if (full) return describe(context, set, tasks, *full);
         }
         return std::nullopt;

@@ -58,7 +58,7 @@ TEST(FullQueueNoConsumer, FindsABoundedQueueWhoseConsumerIsDead) {
   EXPECT_THAT(answer.findings[0].title, HasSubstr("whose consumer is dead"));
 }
 
-TEST(FullQueueNoConsumer, FindsAQueueOfThreadsWhoseConsumerThreadHasEnded) {
+TEST(FullQueueNoConsumer, FindsAQueueFromWhichNobodyTakes) {
   Builder b;
   RuntimeObject jobs;
   jobs.type = "queue.Queue";
@@ -70,10 +70,27 @@ TEST(FullQueueNoConsumer, FindsAQueueOfThreadsWhoseConsumerThreadHasEnded) {
 
   ASSERT_EQ(answer.outcome, Outcome::Found);
   EXPECT_THAT(culprits(answer), ElementsAre(40));
-  EXPECT_THAT(answer.findings[0].title, HasSubstr("queue.Queue `jobs`, whose consumer is dead"));
+  EXPECT_THAT(answer.findings[0].title, HasSubstr("queue.Queue `jobs`, from which nobody takes"));
 
   b.process(40).thread(41).activity("queue.Queue.put", {}).futex(0x2000, LockKind::PyLock);
   EXPECT_EQ(ask(kFullQueueNoConsumer, b).outcome, Outcome::NotFound) << "it puts into another one";
+}
+
+TEST(FullQueueNoConsumer, CountsTheIdleFeederOfAQueueAsNoTaker) {
+  Builder b;
+  auto main = b.process(40)
+                  .python()
+                  .fd(3, pipe(7))
+                  .thread()
+                  .activity("multiprocessing.Queue.put", {})
+                  .shared_futex(9, LockKind::PySemLock);
+  main.thread(41).activity("multiprocessing.Queue.feeder_idle", {}).futex(0x1000, LockKind::PyLock);
+  b.area(9, {40});
+
+  const auto answer = ask(kFullQueueNoConsumer, b);
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_THAT(answer.findings[0].title, HasSubstr("from which nobody takes"));
 }
 
 TEST(FullQueueNoConsumer, LeavesTwoThatWaitForRoomToFullBufferCycle) {

@@ -1,5 +1,7 @@
 #include "probes/internal/dead_ones.h"
 
+#include <sys/wait.h>
+
 #include <algorithm>
 #include <charconv>
 
@@ -25,6 +27,12 @@ void add(std::vector<DeadProcess>& dead, DeadProcess one) {
 std::string exit_text(std::int64_t code) {
   return code < 0 ? "killed by signal " + std::to_string(-code)
                   : "exit code " + std::to_string(code);
+}
+
+/// The same of a zombie that nobody has waited for.
+std::string wait_status_text(int status) {
+  if (status < 0) return "a zombie";
+  return exit_text(WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status));
 }
 
 std::string quoted(const RuntimeObject& object, const char* key) {
@@ -100,7 +108,8 @@ std::vector<DeadProcess> dead_children(const Context& context, const Members& me
     if (!(process.dead || process.exited) || process.ppid.value == 0 ||
         !has_process(members, process.ppid))
       continue;
-    add(dead, {process.pid, process.ppid, process.comm, process.exited ? "" : "a zombie"});
+    add(dead, {process.pid, process.ppid, process.comm,
+               process.exited ? "" : wait_status_text(process.wait_status)});
   }
   for (const Member& member : one_a_process(members)) {
     for (const RuntimeObject& object : member.process->python.objects) {
@@ -112,6 +121,17 @@ std::vector<DeadProcess> dead_children(const Context& context, const Members& me
         add_pool_workers(context, *member.process, object, dead);
     }
   }
+  return dead;
+}
+
+bool failed(const DeadProcess& dead) {
+  return dead.how.starts_with("killed") ||
+         (dead.how.starts_with("exit code") && dead.how != "exit code 0");
+}
+
+std::vector<DeadProcess> most_suspect(std::vector<DeadProcess> dead) {
+  if (std::ranges::any_of(dead, failed))
+    std::erase_if(dead, [](const DeadProcess& d) { return !failed(d); });
   return dead;
 }
 

@@ -20,6 +20,12 @@ struct DeadProcess {
 /// at most 256.
 std::vector<DeadProcess> dead_children(const Context& context, const Members& members);
 
+/// It is known to have been killed or to have ended with another exit code than 0.
+bool failed(const DeadProcess& dead);
+
+/// Those that failed if any did, else all.
+std::vector<DeadProcess> most_suspect(std::vector<DeadProcess> dead);
+
 /// How many children of a process are gone, known by pid or not: multiprocessing numbers those that
 /// it starts, so where "Process-3" lives alone two others have ended.
 std::size_t gone_children(const Context& context, const Members& members, Pid parent);

@@ -3,6 +3,7 @@
 
 #include "probes/all_probes.h"
 #include "probes/internal/dead_ones.h"
+#include "probes/internal/function_name.h"
 #include "probes/internal/lock_facts.h"
 #include "probes/internal/pools.h"
 #include "probes/internal/receivers.h"
@@ -73,6 +74,13 @@ std::string worker_fix(bool is_pool) {
                "wait with result(timeout=...), and do not cancel while items are being sent.";
 }
 
+/// The thread of a Pool that takes the tasks out of the program's iterable.
+bool hands_out_tasks(const Thread& thread) {
+  return thread.python && std::ranges::any_of(*thread.python, [](const snapshot::Frame& f) {
+           return is_function(f, "_handle_tasks") && f.file.ends_with("multiprocessing/pool.py");
+         });
+}
+
 Loss lost_of_pool(const Context& context, const Members& members, const Member& waiter) {
   const std::optional<Pool> pool = awaited_pool(context, waiter);
   if (!pool || !is_of_this_process(*pool)) return {};
@@ -84,9 +92,11 @@ Loss lost_of_pool(const Context& context, const Members& members, const Member& 
   if (number(*pool->object, "dead_workers", 0) > 0)
     return {80, "a worker of " + pool->name + " is dead and its task with it", "",
             worker_fix(is_pool), dead};
-  // A helper thread that waits for a lock keeps the work back: it is not lost.
+  // A helper thread that waits for a lock, or inside the program's own iterable, keeps the work
+  // back: it is not lost.
   const bool held_back = std::ranges::any_of(members, [&](const Member& m) {
-    return m.process == waiter.process && waits_for_own_lock(m) && !is_idle_helper(*m.thread);
+    return m.process == waiter.process && !is_idle_helper(*m.thread) &&
+           (waits_for_own_lock(m) || hands_out_tasks(*m.thread));
   });
   if (held_back) return {};
   const bool waits_for_result = waiter.thread->activity.call != "Pool.join";
@@ -119,13 +129,18 @@ Loss lost_of_queue(const Context& context, const Members& members, const Member&
   for (const DeadProcess& one : dead_children(context, members))
     if (one.parent == receiver.task.pid) dead.push_back(one);
   if (dead.empty() || has_living_sender(context, members, receiver)) return {};
-  const bool failed = std::ranges::any_of(
-      dead, [](const DeadProcess& d) { return d.how != "exit code 0" && d.how != "a zombie"; });
+  dead = most_suspect(std::move(dead));
+  const bool fault = std::ranges::any_of(dead, failed);
   const std::string queue = queue_name(context, receiver);
-  return {failed ? 62 : 55,
-          "it takes results from " + queue +
-              ", and the process that should send them is dead: " + describe(dead.front()),
-          "",
+  // Several ended in peace: which of them sent less than it should is not known.
+  const bool all_in_peace = dead.size() > 1 && !fault;
+  const std::string who =
+      all_in_peace ? ", and the " + std::to_string(dead.size()) +
+                         " processes that should send them have ended"
+                   : ", and the process that should send them is dead: " + describe(dead.front());
+  if (all_in_peace) dead.clear();
+  return {fault ? 62 : 55, "it takes results from " + queue + who,
+          all_in_peace ? "expects more results than were sent" : "",
           "Wait for both, the item and the death of the sender: "
           "multiprocessing.connection.wait([queue._reader, process.sentinel]), "
           "or get(timeout=...) and look at process.exitcode.",

@@ -94,6 +94,35 @@ TEST(LostWorker, FindsAParentThatTakesResultsOfADeadChild) {
   EXPECT_EQ(blamed(answer), "42");
 }
 
+TEST(LostWorker, BlamesTheCollectorWhereAllSendersEndedInPeace) {
+  Builder b;
+  b.process(40)
+      .python()
+      .fd(3, pipe(7), Access::Both)
+      .thread()
+      .reads(3)
+      .activity("multiprocessing.Queue.get", made("multiprocessing.Queue", "results"));
+  for (const int pid : {42, 43}) b.process(pid).child_of(40).zombie().process().wait_status = 0;
+
+  const auto answer = ask(kLostWorker, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(blamed(answer), "40");
+}
+
+TEST(LostWorker, IgnoresAPoolWhoseIterableHoldsTheWorkBack) {
+  Builder b;
+  build_pool(b, {}).activity("Pool.worker.get");
+  auto feeder = b.process(40).thread(43).futex(0x3000, LockKind::PyLock);
+  snapshot::Frame frame;
+  frame.kind = snapshot::FrameKind::Python;
+  frame.function = "Pool._handle_tasks";
+  frame.file = "/usr/lib/python3.11/multiprocessing/pool.py";
+  feeder.activity("queue.Queue.get").last().python = std::vector{frame};
+
+  EXPECT_EQ(ask(kLostWorker, b.build()).outcome, Outcome::NotFound);
+}
+
 TEST(LostWorker, IsInconclusiveWithoutThePythonStacks) {
   Builder b;
   b.process(40).python().thread().futex(0x1000, LockKind::PyLock);

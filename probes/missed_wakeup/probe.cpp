@@ -58,6 +58,15 @@ Signal of_python(const std::string& call) {
   return {};
 }
 
+/// A manager's thread waits in the name of its client: "threading.Event.wait" for a proxy's wait().
+std::string method_of(const Thread& thread) {
+  const snapshot::Activity& activity = thread.activity;
+  const auto method = activity.object.texts.find("method");
+  const bool serves =
+      activity.call == "Manager.serve.method" && method != activity.object.texts.end();
+  return serves ? activity.object.type + "." + method->second : activity.call;
+}
+
 Signal of_futex(const Member& member) {
   const snapshot::FutexWait& futex = wait_of(member)->futex;
   switch (futex.lock.kind) {
@@ -92,7 +101,7 @@ Signal signal_of(const Context& context, const Member& member) {
   if (reads_eventfd(member))
     return {30, "a count of an eventfd that nobody is left to write", kSemaphoreFix};
   if (!waits_in(member, WaitKind::Futex)) return {};
-  if (const Signal found = of_python(member.thread->activity.call); found.weight > 0) return found;
+  if (const Signal found = of_python(method_of(*member.thread)); found.weight > 0) return found;
   if (!member.thread->activity.call.empty() && !member.thread->activity.call.ends_with(".acquire"))
     return {};
   // What a fork left locked or lost is told by other probes.

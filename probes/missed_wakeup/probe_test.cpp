@@ -49,6 +49,22 @@ TEST(MissedWakeup, FindsAnEventFdThatNobodyIsLeftToWrite) {
   EXPECT_TRUE(answer.findings[0].title.find("eventfd") != std::string::npos);
 }
 
+TEST(MissedWakeup, FindsAnEventThatAManagerAwaitsForItsClient) {
+  Builder b;
+  auto event = made("threading.Event");
+  event.texts["method"] = "wait";
+  b.process(40)
+      .python()
+      .thread()
+      .activity("Manager.serve.method", event)
+      .futex(0x1000, LockKind::PyLock);
+
+  const auto answer = ask(kMissedWakeup, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(answer.findings[0].weight, 50);
+}
+
 TEST(MissedWakeup, FindsAFutureThatNobodySets) {
   Builder b;
   b.process(40)

@@ -63,7 +63,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   std::ranges::copy_if(members, std::back_inserter(waiters), waits_at_barrier);
   if (waiters.empty()) return std::nullopt;
   const Member& first = waiters.front();
-  const std::vector<DeadProcess> dead = dead_children(context, members);
+  const std::vector<DeadProcess> dead = most_suspect(dead_children(context, members));
   const Members elsewhere = strayed(members, waiters);
   const std::string sum = arithmetic(first, waiters.size());
   Finding finding = diagnosis::start_finding(context, kMissingParty, set);
@@ -92,6 +92,8 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
     if (one.pid.value != 0 && finding.culprits.size() < 8)
       finding.culprits.push_back(
           dead_culprit(one, "ended and did not come to the barrier: " + describe(one)));
+  if (finding.culprits.empty())
+    blame(context, {first}, "waits for more parties than there are", finding);
   return finding;
 }
 

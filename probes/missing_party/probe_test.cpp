@@ -36,6 +36,26 @@ TEST(MissingParty, FindsABarrierWhoseThirdPartyIsDead) {
   EXPECT_NE(answer.findings[0].title.find("2 of 3"), std::string::npos);
 }
 
+TEST(MissingParty, BlamesTheOneOfTheDeadThatFailed) {
+  Builder b;
+  build_barrier(b);
+  b.process(44).child_of(40).zombie().process().wait_status = 0;
+  b.process(45).child_of(40).zombie().process().wait_status = 9;
+  b.process(40).wait().children = {Pid{42}, Pid{43}};
+
+  const auto answer = ask(kMissingParty, b.build());
+
+  EXPECT_EQ(blamed(answer), "45");
+  EXPECT_NE(answer.findings[0].explanation.find("killed by signal 9"), std::string::npos);
+}
+
+TEST(MissingParty, BlamesTheProcessWhereItsOwnThreadIsMissing) {
+  Builder b;
+  b.process(40).thread().futex(0x1000, LockKind::Barrier).lock().numbers = {{"parties", 2}};
+
+  EXPECT_EQ(blamed(ask(kMissingParty, b.build())), "40");
+}
+
 TEST(MissingParty, BlamesALivingPartyThatWaitsElsewhere) {
   Builder b;
   build_barrier(b);

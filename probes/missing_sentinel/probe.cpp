@@ -68,7 +68,13 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   Finding finding = diagnosis::start_finding(context, kMissingSentinel, set);
   // A bare connection more often misses its end-of-file, or an answer, than a sentinel.
   const bool connection = first.thread->activity.call == "Connection.recv";
-  finding.weight = connection ? (joiners.empty() ? 18 : 28) : joiners.empty() ? 42 : 70;
+  // A queue.Queue lost its other threads in the fork: it is the wrong kind, not short of an item.
+  const bool private_copy = first.process->forked_copy && takes_from_threads(*first.thread) &&
+                            first.process->threads.size() == 1;
+  finding.weight = private_copy      ? 30
+                   : connection      ? (joiners.empty() ? 18 : 28)
+                   : joiners.empty() ? 42
+                                     : 70;
   finding.title =
       (consumers.size() == 1 ? who + " waits" : count_of(consumers.size(), "consumer") + " wait") +
       " for an item of " + queue +

@@ -12,6 +12,7 @@ using namespace snapshot::testing;
 using diagnosis::Outcome;
 using snapshot::Access;
 using testing::ask;
+using snapshot::LockKind;
 using testing::blamed;
 using testing::made;
 
@@ -41,6 +42,19 @@ TEST(MissingSentinel, CountsTheConsumersThatNobodyWillTellToStop) {
   ASSERT_EQ(answer.outcome, Outcome::Found);
   EXPECT_EQ(blamed(answer), "40");
   EXPECT_NE(answer.findings[0].title.find("2 sentinels missing"), std::string::npos);
+}
+
+TEST(MissingSentinel, GivesWayWhereAForkedCopyTakesFromAQueueOfThreads) {
+  const auto weight_of = [](bool forked) {
+    Builder b;
+    b.process(40).python().thread().waits_for_child(42);
+    auto consumer = b.process(42).child_of(40).python().thread();
+    consumer.futex(0x1000, LockKind::PyLock).activity("queue.Queue.get", made("queue.Queue"));
+    consumer.process().forked_copy = forked;
+    return ask(kMissingSentinel, b.build()).findings.at(0).weight;
+  };
+
+  EXPECT_LT(weight_of(true), weight_of(false));
 }
 
 TEST(MissingSentinel, IgnoresConsumersOfAProducerThatSleeps) {

@@ -64,6 +64,16 @@ struct Judge {
     });
   }
 
+  /// communicate() closes its own child's input and reads to the end: what its caller keeps open of
+  /// another child's input is what that one, and so the end, waits for.
+  bool waits_for_eof(Pid holder, Pid reader) const {
+    return !receives_from(holder, reader) && std::ranges::any_of(tasks, [&](const TaskRef& task) {
+      const Thread* thread = snapshot::find_thread(context.snapshot, task);
+      return task.pid == holder && thread != nullptr &&
+             thread->activity.call == "subprocess.communicate";
+    });
+  }
+
   bool receives_from(Pid holder, Pid reader) const {
     for (const TaskRef& task : tasks) {
       if (task.pid != holder) continue;
@@ -89,6 +99,7 @@ struct Judge {
     if (holder.pid == reader.pid)
       return own_end_counts(wait) ? std::optional(Omission::Itself) : std::nullopt;
     if (waits_for_exit(snapshot, holder.pid, reader.pid)) return Omission::WaitsForReader;
+    if (waits_for_eof(holder.pid, reader.pid)) return Omission::WaitsForReader;
     if (level == graph::Level::Suspected && only_polls(snapshot, holder.pid))
       return Omission::WaitsForReader;
     if (!exit_is_awaited(reader.pid, holder.pid)) return std::nullopt;
@@ -177,7 +188,7 @@ std::vector<EofWait> eof_waits_of_live_readers(const Context& context, const End
           thread.wait && thread.wait->untimed && thread.stable &&
           (thread.wait->kind == WaitKind::Read || thread.wait->kind == WaitKind::Poll) &&
           thread.wait->objects.size() <= kMaxPolled;
-      if (!waits || context.graph.level(task) != graph::Level::Live) continue;
+      if (!waits || context.graph.level(task) > graph::Level::Stuck) continue;
       for (const ObjectId& object : received_objects(context.snapshot, task)) {
         if (!is_unnamed(context.snapshot, object)) continue;
         std::vector<Blame> blamed = strangers_that_hold(context, ends, task, object);

@@ -111,6 +111,16 @@ TEST(UnclosedWriteEnd, SaysStuckWhereOnlyAnOrphanHoldsTheEnd) {
   EXPECT_THAT(culprits(answer), ElementsAre(44));
 }
 
+TEST(UnclosedWriteEnd, SaysStuckWhereTheOrphanWaitsForASignal) {
+  Builder b = daemon_keeps_stdout();
+  b.process(44).waits(WaitKind::Signal, "pause");
+
+  const auto answer = ask(kUnclosedWriteEnd, b);
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(answer.findings[0].verdict, diagnosis::Verdict::Stuck);
+}
+
 TEST(UnclosedWriteEnd, BlamesWhoeverDoesNotReceiveTheEndThatIsInFlightToIt) {
   Builder b;
   b.process(40).fd(3, unix_socket(1)).thread().waits_for_child(41);
@@ -123,6 +133,32 @@ TEST(UnclosedWriteEnd, BlamesWhoeverDoesNotReceiveTheEndThatIsInFlightToIt) {
   b.raw().unknown_fds_in_flight = true;
 
   EXPECT_THAT(culprits(ask(kUnclosedWriteEnd, b)), ElementsAre(42));
+}
+
+/// main keeps the input of the first of two chained filters open and reads the second to its end.
+TEST(UnclosedWriteEnd, FindsTheInputOfAChainThatCommunicateDoesNotClose) {
+  Builder b;
+  b.process(40)
+      .python()
+      .fd(3, pipe(1), Access::Write)
+      .fd(4, pipe(3), Access::Read)
+      .thread()
+      .activity("subprocess.communicate")
+      .reads(4);
+  b.process(41).comm("cat").child_of(40).fd(0, pipe(1), Access::Read).fd(1, pipe(2), Access::Write);
+  b.process(41).thread().reads(0);
+  b.process(42)
+      .comm("sort")
+      .child_of(40)
+      .fd(0, pipe(2), Access::Read)
+      .fd(1, pipe(3), Access::Write);
+  b.process(42).thread().reads(0);
+
+  const auto answer = ask(kUnclosedWriteEnd, b);
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_THAT(culprits(answer), ElementsAre(40));
+  EXPECT_THAT(answer.findings[0].title, HasSubstr("cat[41] waits for EOF"));
 }
 
 TEST(UnclosedWriteEnd, IgnoresAPipelineWhoseWriterIsASibling) {
