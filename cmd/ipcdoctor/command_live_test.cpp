@@ -1,134 +1,19 @@
-#include <fcntl.h>
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-#include <poll.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <chrono>
-#include <csignal>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
-#include <sstream>
 #include <thread>
 
+#include "process_for_tests.h"
+
 /// The whole command on the programs of testdata/programs, as a user runs it.
+namespace ipcdoctor::cmd::testing {
 namespace {
 
-using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 using nlohmann::json;
 using ::testing::HasSubstr;
-using Clock = std::chrono::steady_clock;
-
-/// A process in a session of its own, with all of its output in one pipe. Its whole session ends with this object.
-class Process {
- public:
-  Process(const std::vector<std::string>& argv, bool hold_stdin) {
-    int out[2];
-    int in[2];
-    if (::pipe2(out, O_CLOEXEC) != 0 || ::pipe2(in, O_CLOEXEC) != 0) return;
-    pid_ = ::fork();
-    if (pid_ == 0) {
-      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-      ::setsid();
-      ::dup2(hold_stdin ? in[0] : ::open("/dev/null", O_RDONLY | O_CLOEXEC), 0);
-      ::dup2(out[1], 1);
-      ::dup2(out[1], 2);
-      std::vector<char*> pointers;
-      for (const std::string& argument : argv) pointers.push_back(const_cast<char*>(argument.c_str()));
-      pointers.push_back(nullptr);
-      ::execvp(pointers[0], pointers.data());
-      ::_exit(127);
-    }
-    ::close(out[1]);
-    ::close(in[0]);
-    out_ = out[0];
-    if (hold_stdin) in_ = in[1];
-    else ::close(in[1]);
-  }
-  Process(const Process&) = delete;
-  Process& operator=(const Process&) = delete;
-  ~Process() {
-    if (pid_ > 0 && !reaped_) {
-      ::kill(-pid_, SIGKILL);
-      ::waitpid(pid_, nullptr, 0);
-    }
-    ::close(out_);
-    if (in_ >= 0) ::close(in_);
-  }
-
-  pid_t pid() const { return pid_; }
-
-  /// All that it printed until `end` came, or until it closed its output, or time was over.
-  std::string read_until(const std::string& end, std::chrono::milliseconds patience = 30s) {
-    const auto deadline = Clock::now() + patience;
-    while (end.empty() || text_.find(end) == std::string::npos) {
-      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
-      pollfd ready{out_, POLLIN, 0};
-      if (left <= 0 || ::poll(&ready, 1, static_cast<int>(left)) <= 0) break;
-      char buffer[65536];
-      const ssize_t n = ::read(out_, buffer, sizeof buffer);
-      if (n <= 0) break;
-      text_.append(buffer, static_cast<std::size_t>(n));
-    }
-    return text_;
-  }
-
-  int wait() {
-    int status = 0;
-    ::waitpid(pid_, &status, 0);
-    reaped_ = true;
-    return status;
-  }
-
- private:
-  pid_t pid_ = -1;
-  int out_ = -1;
-  int in_ = -1;
-  bool reaped_ = false;
-  std::string text_;
-};
-
-struct Result {
-  int exit_code = -1;
-  std::string output;  ///< standard output and error
-};
-
-Result ipcdoctor(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), IPCDOCTOR_BINARY);
-  Process process(arguments, false);
-  std::string output = process.read_until("", 60s);
-  const int status = process.wait();
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), std::move(output)};
-}
-
-Result attach_json(pid_t pid) { return ipcdoctor({"attach", std::to_string(pid), "--format", "json"}); }
-
-std::string read_file(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-std::string status_field(pid_t pid, const std::string& name) {
-  std::istringstream status(read_file("/proc/" + std::to_string(pid) + "/status"));
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with(name + ":")) return line.substr(line.find_first_not_of(": \t", name.size()));
-  }
-  return "";
-}
-
-void expect_one_line(const Result& result, int exit_code) {
-  EXPECT_EQ(result.exit_code, exit_code) << result.output;
-  EXPECT_EQ(std::ranges::count(result.output, '\n'), 1) << result.output;
-  EXPECT_TRUE(result.output.starts_with("ipcdoctor: ")) << result.output;
-}
 
 /// What a program says of itself: the codes of its first line, and the roles that it prints.
 struct Expected {
@@ -344,46 +229,5 @@ TEST(Killed, AtAnyMomentItLeavesTheTargetRunning) {
   EXPECT_EQ(status_field(program.pid(), "TracerPid"), "0");
 }
 
-TEST(Run, PassesOutputAndExitCodeThrough) {
-  const Result result = ipcdoctor({"run", "--", "sh", "-c", "echo hello; exit 7"});
-
-  EXPECT_EQ(result.exit_code, 7);
-  EXPECT_EQ(result.output, "hello\n");
-}
-
-TEST(Run, DiesOfTheSignalThatItsCommandDiedOf) {
-  EXPECT_EQ(ipcdoctor({"run", "--", "sh", "-c", "kill -USR1 $$"}).exit_code, -SIGUSR1);
-}
-
-TEST(Run, FailsAsEnvDoesWhenThereIsNoSuchCommand) {
-  expect_one_line(ipcdoctor({"run", "--", "/nonexistent/command"}), 127);
-  expect_one_line(ipcdoctor({"run", "--", "/etc/passwd"}), 126);
-}
-
-TEST(Run, EndsAHungCommandAndSaysWhy) {
-  const auto begin = Clock::now();
-  const Result result = ipcdoctor({"run", "--timeout", "40s", "--", IPCDOCTOR_PROGRAMS "/self_deadlock/relock"});
-
-  EXPECT_EQ(result.exit_code, 124);
-  EXPECT_THAT(result.output, HasSubstr("self-deadlock"));
-  EXPECT_LT(Clock::now() - begin, 30s);  // by the proof, not by the timeout
-}
-
-TEST(Run, EndsTheWholeTreeWhenTimeIsOver) {
-  const std::string marker = std::to_string(100000 + ::getpid());
-  const Result result = ipcdoctor({"run", "--timeout", "1s", "--kill-after", "300ms", "--", "sh", "-c",
-                                   "trap '' TERM; sleep " + marker + " & sleep " + marker});
-
-  EXPECT_EQ(result.exit_code, 124);
-  int left = 0;
-  for (const auto& entry : fs::directory_iterator("/proc")) {
-    if (read_file(entry.path() / "cmdline").find(marker) != std::string::npos) ++left;
-  }
-  EXPECT_EQ(left, 0);
-}
-
-TEST(Run, LeavesAHealthyCommandAlone) {
-  EXPECT_EQ(ipcdoctor({"run", "--", "sh", "-c", "sleep 4 | cat"}).exit_code, 0);
-}
-
 }  // namespace
+}  // namespace ipcdoctor::cmd::testing

@@ -79,7 +79,6 @@ void add_collect_options(CLI::App& command, collect::Options& options) {
       ->type_name("WHEN")
       ->default_str("never");
   add_duration(command, "--observe", options.observe, "watch for so long, to recognise polling loops (none)");
-  add_duration(command, "--timeout", options.deadline, "say what is known after so long (10s)");
 }
 
 void add_pids(CLI::App& command, std::vector<Pid>& pids) {

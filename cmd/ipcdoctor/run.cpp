@@ -1,6 +1,7 @@
 #include "watch/run.h"
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -42,15 +43,25 @@ int pass_on(int wait_status) {
   return 128 + signal;  // not reached: such a signal ended the command too
 }
 
+/// One line below the report.
+std::string what_follows(watch::Why why, const watch::RunOptions& run) {
+  if (why == watch::Why::PartHangs)
+    return "a part of the command hangs; the command itself goes on and is not ended (--fail-fast ends it)";
+  if (run.keep) return "the command is left as it is (--keep)";
+  return why == watch::Why::TimeIsOver ? "the time of the command is over: ending it" : "the command hangs: ending it";
+}
+
 int run(const RunCommand& options) {
   if (const Status writable = check_outputs(options.report); !writable) {
     return fail(kOwnFailure, words_of(writable.error()));
   }
   Status written = Done{};
-  const auto on_hang = [&](snapshot::Snapshot snapshot) {
+  const auto on_hang = [&](watch::Why why, snapshot::Snapshot snapshot) {
     Examination examination(std::move(snapshot));
     examination.symbolise(options.report);
     written = write_outputs({examination.snapshot(), examination.graph(), examination.diagnosis()}, options.report);
+    const std::string next = what_follows(why, options.run);
+    if (!next.empty()) fmt::print(stderr, "ipcdoctor: {}\n", next);
   };
   const Result<watch::RunOutcome> outcome = watch::run(options.argv, options.run, on_hang);
   if (!outcome) {
@@ -73,16 +84,18 @@ void add_run(CLI::App& app, Command& command) {
   add_duration(*run_command, "--timeout", options->run.timeout, "report and end it after so long, hung or not (never)");
   add_duration(*run_command, "--stall", options->run.hang.stall, "how far apart a deadlock is proved twice (2s)");
   add_duration(*run_command, "--kill-after", options->run.kill_after, "KILL so long after TERM (5s)");
-  static const std::map<std::string, graph::Level> kGrades = {{"proved", graph::Level::Proved},
-                                                              {"assuming", graph::Level::Assuming}};
+  options->run.hang.enough = watch::Grade::Tree;
+  static const std::map<std::string, watch::Grade> kGrades = {
+      {"proved", watch::Grade::Proved}, {"tree", watch::Grade::Tree}, {"assuming", watch::Grade::Assuming}};
   run_command
       ->add_option_function<std::string>(
           "--grade", [options](const std::string& grade) { options->run.hang.enough = kGrades.at(grade); },
-          "the weakest claim that ends it: proved (default) or assuming, for users who cannot see all processes")
-      ->check(CLI::IsMember({"proved", "assuming"}))
+          "the weakest claim that ends it: proved; tree (default), which trusts that no process that cannot be looked "
+          "into holds what the command made itself; or assuming, anything")
+      ->check(CLI::IsMember({"proved", "tree", "assuming"}))
       ->type_name("GRADE");
   run_command->add_flag("--keep", options->run.keep, "report, but do not end it");
-  run_command->add_flag("--fail-fast", options->run.hang.fail_fast, "act on the first proof");
+  run_command->add_flag("--fail-fast", options->run.fail_fast, "end it when any part of it hangs, not only when it cannot end");
   run_command->footer("\nReports without a file go to standard error. Otherwise the exit code is COMMAND's.\n"
                       "Example: ipcdoctor run --timeout 10m --format text --format junit=hang.xml -- make test");
   run_command->callback([options, &command] { command = [options] { return run(*options); }; });

@@ -42,6 +42,7 @@ void add_save(CLI::App& app, Command& command) {
       ->required()
       ->type_name("FILE");
   add_collect_options(*save_command, options->collect);
+  add_duration(*save_command, "--timeout", options->collect.deadline, "say what is known after so long (10s)");
   save_command->footer("\nExample: ipcdoctor save 4242 -o hang.json && ipcdoctor analyze hang.json");
   save_command->callback([options, &command] { command = [options] { return save(*options); }; });
 }

@@ -14,34 +14,43 @@ namespace {
 struct WatchCommand {
   std::vector<Pid> pids;
   watch::HangOptions hang;
+  std::chrono::milliseconds timeout{0};  ///< 0 = none
   ReportOptions report;
 };
 
 int watch_for_hang(const WatchCommand& options) {
   if (const Status writable = check_outputs(options.report); !writable) return fail(kUsage, words_of(writable.error()));
   watch::HangWatch hang_watch(options.pids, options.hang);
-  while (true) {
-    Result<std::optional<snapshot::Snapshot>> hang = hang_watch.look(watch::Clock::now());
+  const auto begin = watch::Clock::now();
+  while (options.timeout.count() == 0 || watch::Clock::now() - begin < options.timeout) {
+    Result<std::optional<watch::Hang>> hang = hang_watch.look(watch::Clock::now());
     if (!hang) return fail(kNoTarget, words_of(hang.error()));
     if (*hang) {
-      Examination examination(*std::move(*hang));
+      Examination examination(std::move((*hang)->snapshot));
       examination.symbolise(options.report);
       return report_on(examination, options.report);
     }
-    std::this_thread::sleep_for(std::chrono::seconds(1));
+    std::this_thread::sleep_for(hang_watch.pause());
   }
+  Result<snapshot::Snapshot> snapshot = collect::collect(options.pids, options.hang.collect);
+  if (!snapshot) return fail(kNoTarget, words_of(snapshot.error()));
+  Examination examination(*std::move(snapshot));
+  examination.symbolise(options.report);
+  return report_on(examination, options.report);
 }
 
 }  // namespace
 
 void add_watch(CLI::App& app, Command& command) {
   auto options = std::make_shared<WatchCommand>();
-  options->hang.enough = graph::Level::Assuming;  // nothing is ended, so less than a proof is worth a report
+  options->hang.enough = watch::Grade::Assuming;  // nothing is ended, so less than a proof is worth a report
   CLI::App* watch_command = app.add_subcommand("watch", "wait until the processes rooted at PID hang, then diagnose them");
   add_pids(*watch_command, options->pids);
   add_report_options(*watch_command, options->report);
   add_collect_options(*watch_command, options->hang.collect);
   add_duration(*watch_command, "--stall", options->hang.stall, "how far apart a deadlock is seen twice (2s)");
+  add_duration(*watch_command, "--timeout", options->timeout, "report after so long, hung or not (never)");
+  watch_command->footer("\nExample: ipcdoctor watch --timeout 1h --format html=hang.html 4242");
   watch_command->callback([options, &command] { command = [options] { return watch_for_hang(*options); }; });
 }
 

@@ -216,6 +216,7 @@ class Finder {
       set.causes.push_back(leaf);
       return;
     }
+    if (!only_behind) set.assumed.push_back(leaf);
     const auto is_known = [&](const std::string& text) {
       return std::ranges::find(set.assumptions, text) != set.assumptions.end();
     };

@@ -69,6 +69,7 @@ struct StuckSet {
   /// Texts of the Leafs without which it would live; Assuming and Suspected only. Those that only somebody
   /// behind it needs, of whatever level the set is, begin with "for those behind: ".
   std::vector<std::string> assumptions;
+  std::vector<Leaf> assumed;             ///< the Leafs of those assumptions that the core itself, or one behind it, needs at `level`
   std::vector<Leaf> causes;              ///< Stuck only: the outside things that could end it
   std::vector<TaskRef> core;             ///< a bottom component: each waits for others of it only. A task that nothing can wake is a core of its own
   /// Dead only because they wait for the core, nearest first. One that needs an assumption of its own has a

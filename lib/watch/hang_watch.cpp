@@ -1,20 +1,41 @@
 #include "watch/hang_watch.h"
 
+#include <dirent.h>
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <memory>
 
 namespace ipcdoctor::watch {
 namespace {
 
 using namespace std::chrono_literals;
 
+constexpr auto kInterval = 1s;
+constexpr auto kSecondLook = 250ms;
 constexpr auto kPartIsStill = 5s;   // a part that stands still so long deserves a look while the rest goes on
 constexpr auto kFirstPause = 2s;
-constexpr auto kLongestPause = 60s;
+constexpr Clock::duration kLongestPause = 60s;
+constexpr int kShare = 300;         // deep looks take at most so small a part of the time, as long as something moves
+
+/// Of the pipes and sockets that we, and so the command, got from outside.
+std::set<std::uint64_t> own_channels() {
+  std::set<std::uint64_t> inodes;
+  const auto close = [](DIR* dir) { (void)::closedir(dir); };
+  const std::unique_ptr<DIR, decltype(close)> dir(::opendir("/proc/self/fd"));
+  if (!dir) return inodes;
+  while (const dirent* entry = ::readdir(dir.get())) {
+    struct stat status{};
+    const bool known = ::fstatat(::dirfd(dir.get()), entry->d_name, &status, 0) == 0;
+    if (known && (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode))) inodes.insert(status.st_ino);
+  }
+  return inodes;
+}
 
 }  // namespace
 
 HangWatch::HangWatch(std::vector<Pid> roots, HangOptions options)
-    : roots_(std::move(roots)), options_(std::move(options)) {}
+    : roots_(std::move(roots)), options_(std::move(options)), inherited_(own_channels()) {}
 
 /// Takes over a cheap look. @return whether every thread stands still since the look before
 bool HangWatch::update(const std::vector<TreeThread>& threads, Clock::time_point now) {
@@ -28,52 +49,77 @@ bool HangWatch::update(const std::vector<TreeThread>& threads, Clock::time_point
     next.emplace(key, Still{thread, same ? before->second.since : now});
   }
   if (!all_still || next.size() != still_.size()) moved_since_deep_look_ = true;
+  const bool asleep = !all_still && std::ranges::none_of(threads, &TreeThread::runs);
+  all_asleep_ = asleep && !all_asleep_;  // not twice in a row: a program that wakes often is looked at once a second
   still_ = std::move(next);
   return all_still;
 }
 
-bool HangWatch::is_time_for_a_deep_look(Clock::time_point now, bool all_still) {
-  if (!proof_.empty()) return now - proved_at_ >= options_.stall;
-  if (all_still && moved_since_deep_look_) {
-    pause_ = 0ms;  // a new standstill: look at once
-    return true;
-  }
+Clock::duration HangWatch::pause() const { return all_asleep_ ? Clock::duration(kSecondLook) : kInterval; }
+
+bool HangWatch::is_time_for_a_deep_look(Clock::time_point now, bool all_still) const {
+  const auto since_last = now - deep_look_at_;
+  if (!proof_.empty()) return now - proved_at_ >= options_.stall && (proof_is_new_ || since_last >= kShare * cost_);
+  if (all_still && moved_since_deep_look_) return true;
+  const bool came_to_a_stand = std::ranges::any_of(still_, [&](const auto& entry) {
+    return entry.second.since > deep_look_at_ && entry.second.since < now;
+  });
+  if (came_to_a_stand && since_last >= kShare * cost_) return true;
   const bool part_still = std::ranges::any_of(
       still_, [&](const auto& entry) { return now - entry.second.since >= kPartIsStill; });
-  return part_still && now >= next_deep_look_;
+  return part_still && since_last >= pause_;
 }
 
-Result<std::optional<snapshot::Snapshot>> HangWatch::look(Clock::time_point now) {
+/// Whether a set is enough to be called a hang.
+bool HangWatch::counts(const graph::StuckSet& set) const {
+  if (set.level == graph::Level::Proved) return true;
+  if (set.level != graph::Level::Assuming || options_.enough == Grade::Proved) return false;
+  return options_.enough == Grade::Assuming || std::ranges::all_of(set.assumed, [&](const graph::Leaf& leaf) {
+           return leaf.life == graph::Life::UnseenHolder && !inherited_.contains(leaf.object.ino);
+         });
+}
+
+Result<std::optional<Hang>> HangWatch::look(Clock::time_point now) {
   const Result<std::vector<TreeThread>> threads = read_tree(roots_);
   if (!threads) return threads.error();
   if (threads->empty()) return Error{Cause::Gone, 0, "watch " + std::to_string(roots_.front().value)};
   const bool all_still = update(*threads, now);
-  if (!is_time_for_a_deep_look(now, all_still)) return std::optional<snapshot::Snapshot>();
+  if (!is_time_for_a_deep_look(now, all_still)) return std::optional<Hang>();
   return deep_look(now);
 }
 
-Result<std::optional<snapshot::Snapshot>> HangWatch::deep_look(Clock::time_point now) {
+Result<std::optional<Hang>> HangWatch::deep_look(Clock::time_point now) {
   moved_since_deep_look_ = false;
-  pause_ = std::clamp<std::chrono::milliseconds>(pause_ * 2, kFirstPause, kLongestPause);
-  next_deep_look_ = now + pause_;
+  pause_ = std::clamp<Clock::duration>(pause_ * 2, kFirstPause, kLongestPause);
+  deep_look_at_ = now;
+  const auto begin = Clock::now();
   Result<snapshot::Snapshot> snapshot = collect::collect(roots_, options_.collect);
   if (!snapshot) return snapshot.error();
   const graph::WaitGraph graph(*snapshot);
+  cost_ = Clock::now() - begin;
   Proof proof;
+  Hang hang;
   for (const graph::StuckSet& set : graph.stuck_sets()) {
-    if (set.level < options_.enough) continue;
+    if (!counts(set)) continue;
     for (const snapshot::TaskRef& task : set.core) {
       const snapshot::Thread* thread = snapshot::find_thread(*snapshot, task);
       if (thread != nullptr) proof.emplace(ThreadKey{task.pid, task.tid}, thread->switches);
     }
+    for (const Pid root : roots_) {
+      const snapshot::TaskRef main{root, Tid{root.value}};
+      hang.of_a_root = hang.of_a_root || std::ranges::find(set.core, main) != set.core.end() ||
+                       std::ranges::find(set.behind, main) != set.behind.end();
+    }
   }
   // What was proved before must be in it still, unmoved; more may have hung since.
   const bool again = !proof_.empty() && std::ranges::includes(proof, proof_);
-  const bool proved = !proof.empty() && (options_.fail_fast || again);
+  const bool proved = !proof.empty() && again;
+  proof_is_new_ = !again;
   proof_ = std::move(proof);
   if (!again) proved_at_ = now;
-  if (!proved) return std::optional<snapshot::Snapshot>();
-  return std::optional<snapshot::Snapshot>(*std::move(snapshot));
+  if (!proved) return std::optional<Hang>();
+  hang.snapshot = *std::move(snapshot);
+  return std::optional<Hang>(std::move(hang));
 }
 
 }  // namespace ipcdoctor::watch

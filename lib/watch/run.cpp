@@ -15,7 +15,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kInterval = 1s;
 constexpr int kForwarded[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
 
 /// Blocks the signals that we wait for; gives the mask back when it dies.
@@ -54,26 +53,26 @@ class Runner {
 
   RunOutcome run() {
     const auto begin = Clock::now();
-    auto next_look = begin + kInterval;
+    auto next_look = begin + watch_.pause();
     while (!exited_) {
       auto until = next_look;
       if (has_timeout()) until = std::min(until, begin + options_.timeout);
       wait_for_signal(until - Clock::now());
       if (exited_) break;
       const auto now = Clock::now();
-      if (has_timeout() && !reported_ && now - begin >= options_.timeout) {
+      if (has_timeout() && now - begin >= options_.timeout) {
         report_timeout();
         if (!options_.keep) end();
       } else if (now >= next_look) {
-        if (!reported_) look(now);
-        next_look = Clock::now() + kInterval;
+        if (!over_) look(now);
+        next_look = Clock::now() + watch_.pause();
       }
     }
     return outcome_;
   }
 
  private:
-  bool has_timeout() const { return options_.timeout > 0ms && !reported_; }
+  bool has_timeout() const { return options_.timeout > 0ms && !over_; }
 
   void wait_for_signal(std::chrono::nanoseconds patience) {
     siginfo_t info{};
@@ -92,18 +91,22 @@ class Runner {
     }
   }
 
+  /// A part that hangs is told once, and again when it has grown to the whole.
   void look(Clock::time_point now) {
-    Result<std::optional<snapshot::Snapshot>> hang = watch_.look(now);
+    Result<std::optional<Hang>> hang = watch_.look(now);
     if (!hang || !*hang) return;  // Gone: SIGCHLD is on its way; else the next look may succeed
-    reported_ = true;
-    on_hang_(*std::move(*hang));
-    if (!options_.keep) end();
+    const bool whole = (*hang)->of_a_root || options_.fail_fast;
+    if (!whole && part_is_told_) return;
+    part_is_told_ = true;
+    over_ = whole;
+    on_hang_(whole ? Why::Hangs : Why::PartHangs, std::move((*hang)->snapshot));
+    if (whole && !options_.keep) end();
   }
 
   void report_timeout() {
-    reported_ = true;
+    over_ = true;
     Result<snapshot::Snapshot> snapshot = collect::collect({child_}, options_.hang.collect);
-    if (snapshot) on_hang_(*std::move(snapshot));
+    if (snapshot) on_hang_(Why::TimeIsOver, *std::move(snapshot));
   }
 
   /// TERM, and KILL for what is still there when time is over. A stopped one must run to notice.
@@ -136,7 +139,8 @@ class Runner {
   const BlockedSignals& signals_;
   HangWatch watch_;
   bool exited_ = false;
-  bool reported_ = false;
+  bool part_is_told_ = false;
+  bool over_ = false;  ///< it hangs or its time is over: nothing more to look for
   RunOutcome outcome_;
 };
 

@@ -12,6 +12,7 @@ struct RunOptions {
   std::chrono::milliseconds timeout{0};     ///< for the whole command; 0 = none
   std::chrono::milliseconds kill_after{5000};
   bool keep = false;                        ///< report a hang, but do not end the command
+  bool fail_fast = false;                   ///< end it for the first hang of any part
   HangOptions hang;
 };
 
@@ -21,8 +22,14 @@ struct RunOutcome {
   int wait_status = 0;  ///< of waitpid(2), for the command itself
 };
 
-/// Called when it hangs (the snapshot proves it) or when its time is over (the snapshot shows what it was doing).
-using OnHang = std::function<void(snapshot::Snapshot)>;
+enum class Why {
+  Hangs,      ///< the command itself cannot end any more
+  PartHangs,  ///< a part of its tree; the command goes on, and may still end
+  TimeIsOver,
+};
+
+/// Called with what was seen then.
+using OnHang = std::function<void(Why why, snapshot::Snapshot)>;
 
 /// Runs a command with our standard streams, terminal and signals, and watches its tree. Signals that are sent to us
 /// are passed on to it; those of the terminal reach it anyway. We become the reaper of its orphans, so that the tree

@@ -1,0 +1,251 @@
+#include <pty.h>
+#include <sys/ioctl.h>
+
+#include <filesystem>
+#include <thread>
+
+#include "process_for_tests.h"
+
+/// `ipcdoctor run` as CI and people use it.
+namespace ipcdoctor::cmd::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+/// Those that have `marker` in their command line.
+std::vector<pid_t> processes_with(const std::string& marker) {
+  std::vector<pid_t> found;
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    if (read_file(entry.path() / "cmdline").find(marker) != std::string::npos)
+      found.push_back(std::stoi(entry.path().filename()));
+  }
+  return found;
+}
+
+const std::string kHungPair = IPCDOCTOR_PROGRAMS "/unclosed_write_end/parent_keeps_end";
+
+TEST(Run, PassesOutputAndExitCodeThrough) {
+  const Result result = ipcdoctor({"run", "--", "sh", "-c", "echo hello; exit 7"});
+
+  EXPECT_EQ(result.exit_code, 7);
+  EXPECT_EQ(result.output, "hello\n");
+}
+
+TEST(Run, DiesOfTheSignalThatItsCommandDiedOf) {
+  EXPECT_EQ(ipcdoctor({"run", "--", "sh", "-c", "kill -USR1 $$"}).exit_code, -SIGUSR1);
+}
+
+TEST(Run, FailsAsEnvDoesWhenThereIsNoSuchCommand) {
+  expect_one_line(ipcdoctor({"run", "--", "/nonexistent/command"}), 127);
+  expect_one_line(ipcdoctor({"run", "--", "/etc/passwd"}), 126);
+}
+
+TEST(Run, EndsAHungCommandAndSaysWhy) {
+  const auto begin = Clock::now();
+  const Result result = ipcdoctor({"run", "--timeout", "40s", "--", IPCDOCTOR_PROGRAMS "/self_deadlock/relock"});
+
+  EXPECT_EQ(result.exit_code, 124);
+  EXPECT_THAT(result.output, HasSubstr("self-deadlock"));
+  EXPECT_LT(Clock::now() - begin, 30s);  // by the proof, not by the timeout
+}
+
+TEST(Run, EndsTheWholeTreeWhenTimeIsOver) {
+  const std::string marker = std::to_string(100000 + ::getpid());
+  const Result result = ipcdoctor({"run", "--timeout", "1s", "--kill-after", "300ms", "--", "sh", "-c",
+                                   "trap '' TERM; sleep " + marker + " & sleep " + marker});
+
+  EXPECT_EQ(result.exit_code, 124);
+  EXPECT_TRUE(processes_with(marker).empty());
+}
+
+TEST(Run, LeavesAHealthyCommandAlone) {
+  EXPECT_EQ(ipcdoctor({"run", "--", "sh", "-c", "sleep 4 | cat"}).exit_code, 0);
+}
+
+// Where somebody, such as PID 1, cannot be looked into, a pipe is never proved dead; what the command made itself is
+// trusted all the same.
+TEST(Run, EndsACommandWhoseOwnPipeHangs) {
+  const auto begin = Clock::now();
+  const Result result = ipcdoctor({"run", "--timeout", "60s", "--", kHungPair});
+
+  EXPECT_EQ(result.exit_code, 124);
+  EXPECT_THAT(result.output, HasSubstr("unclosed-write-end"));
+  EXPECT_THAT(result.output, HasSubstr("the command hangs: ending it"));
+  EXPECT_LT(Clock::now() - begin, 30s);
+}
+
+TEST(Run, TellsOfAPartThatHangsAndLetsTheCommandGoOn) {
+  const Result result = ipcdoctor({"run", "--", "sh", "-c", kHungPair + " & sleep 8; exit 3"});
+
+  EXPECT_EQ(result.exit_code, 3);
+  EXPECT_THAT(result.output, HasSubstr("a part of the command hangs"));
+  EXPECT_THAT(result.output, Not(HasSubstr("ending it")));
+}
+
+TEST(Run, EndsTheCommandForAPartWithFailFast) {
+  const Result result = ipcdoctor({"run", "--fail-fast", "--", "sh", "-c", kHungPair + " & sleep 50; exit 3"});
+
+  EXPECT_EQ(result.exit_code, 124);
+}
+
+TEST(Run, LeavesAHungCommandAliveWithKeep) {
+  Process doctor({IPCDOCTOR_BINARY, "run", "--keep", "--", kHungPair}, false);
+  const std::string said = doctor.read_until("left as it is");
+
+  EXPECT_THAT(said, HasSubstr("the command is left as it is (--keep)"));
+  EXPECT_EQ(::waitpid(doctor.pid(), nullptr, WNOHANG), 0) << "ipcdoctor waits for it";
+}
+
+// What comes from outside may be held by somebody who cannot be seen.
+TEST(Run, DoesNotTrustItsOwnStandardInput) {
+  Process doctor({IPCDOCTOR_BINARY, "run", "--timeout", "6s", "--", "cat"}, true);
+  const std::string said = doctor.read_until("");
+
+  EXPECT_THAT(said, HasSubstr("the time of the command is over"));
+  EXPECT_THAT(said, Not(HasSubstr("DEADLOCK")));
+}
+
+TEST(Run, WorksWithoutStandardStreams) {
+  const Result result =
+      run_command({"sh", "-c", "exec <&- >&-; " IPCDOCTOR_BINARY " run -- sh -c 'echo kept >&2; exit 4'"});
+
+  EXPECT_EQ(result.exit_code, 4);
+  EXPECT_EQ(result.output, "kept\n");
+}
+
+TEST(Run, PassesTheExitCodeOnAtOnceThoughADaemonStays) {
+  const std::string marker = std::to_string(200000 + ::getpid());
+  const auto begin = Clock::now();
+  const Result result =
+      ipcdoctor({"run", "--", "sh", "-c", "sleep " + marker + " >/dev/null 2>&1 </dev/null & exit 5"});
+
+  EXPECT_EQ(result.exit_code, 5);
+  EXPECT_LT(Clock::now() - begin, 5s);
+  const std::vector<pid_t> left = processes_with(marker);
+  EXPECT_EQ(left.size(), 1U);
+  for (const pid_t pid : left) ::kill(pid, SIGKILL);
+}
+
+TEST(Run, LeavesTheCommandAloneWhenItIsKilledItself) {
+  Process doctor({IPCDOCTOR_BINARY, "run", "--", "sh", "-c", "echo $$; exec sleep 300"}, false);
+  const pid_t command = std::stoi(doctor.read_until("\n"));
+  ::kill(doctor.pid(), SIGKILL);
+  doctor.wait();
+
+  EXPECT_EQ(::kill(command, 0), 0);
+  EXPECT_EQ(status_field(command, "TracerPid"), "0");
+  ::kill(command, SIGKILL);
+}
+
+TEST(Run, KeepsUpWithThousandsOfShortLivedProcesses) {
+  const Result result = ipcdoctor(
+      {"run", "--", "sh", "-c", "i=0; while [ $i -lt 3000 ]; do /bin/true; i=$((i + 1)); done; echo $i"});
+
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_EQ(result.output, "3000\n");
+}
+
+/// Under a terminal of its own.
+class Terminal {
+ public:
+  explicit Terminal(const std::string& script) {
+    winsize size{24, 80, 0, 0};
+    pid_ = ::forkpty(&master_, nullptr, nullptr, &size);
+    if (pid_ == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      ::execl(IPCDOCTOR_BINARY, "ipcdoctor", "run", "--", "bash", "-c", script.c_str(), nullptr);
+      ::_exit(127);
+    }
+  }
+  Terminal(const Terminal&) = delete;
+  Terminal& operator=(const Terminal&) = delete;
+  ~Terminal() {
+    ::kill(pid_, SIGKILL);
+    ::close(master_);
+  }
+
+  void type(const std::string& keys) const { EXPECT_EQ(::write(master_, keys.data(), keys.size()), std::ssize(keys)); }
+  void resize(unsigned short columns) const {
+    winsize size{24, columns, 0, 0};
+    EXPECT_EQ(::ioctl(master_, TIOCSWINSZ, &size), 0);
+  }
+  std::string read_until(const std::string& end) {
+    const auto deadline = Clock::now() + 20s;
+    while (text_.find(end) == std::string::npos && Clock::now() < deadline) {
+      pollfd ready{master_, POLLIN, 0};
+      char buffer[4096];
+      if (::poll(&ready, 1, 1000) <= 0) continue;
+      const ssize_t n = ::read(master_, buffer, sizeof buffer);
+      if (n <= 0) break;
+      text_.append(buffer, static_cast<std::size_t>(n));
+    }
+    return text_;
+  }
+  int wait() const {
+    int status = 0;
+    ::waitpid(pid_, &status, 0);
+    return status;
+  }
+
+ private:
+  pid_t pid_ = -1;
+  int master_ = -1;
+  std::string text_;
+};
+
+TEST(Run, LeavesTheTerminalToTheCommand) {
+  Terminal terminal(R"(read -p "name? " x; echo "hello $x"; trap 'stty size' WINCH; echo go; read y; exit 6)");
+
+  EXPECT_THAT(terminal.read_until("name? "), HasSubstr("name? "));
+  terminal.type("doctor\n");
+  EXPECT_THAT(terminal.read_until("go"), HasSubstr("hello doctor"));
+  terminal.resize(123);
+  terminal.type("\n");
+  EXPECT_THAT(terminal.read_until("24 123"), HasSubstr("24 123"));
+  EXPECT_EQ(WEXITSTATUS(terminal.wait()), 6);
+}
+
+TEST(Run, DiesOfControlCAsTheCommandDoes) {
+  Terminal terminal("echo go; sleep 100");
+  terminal.read_until("go");
+  terminal.type("\x03");
+
+  const int status = terminal.wait();
+
+  EXPECT_TRUE(WIFSIGNALED(status));
+  EXPECT_EQ(WTERMSIG(status), SIGINT);
+}
+
+TEST(Run, LetsTheCommandHandleControlC) {
+  Terminal terminal("trap 'echo caught; exit 9' INT; echo go; while :; do sleep 0.1; done");
+  terminal.read_until("go");
+  terminal.type("\x03");
+
+  EXPECT_THAT(terminal.read_until("caught"), HasSubstr("caught"));
+  EXPECT_EQ(WEXITSTATUS(terminal.wait()), 9);
+}
+
+TEST(Watch, ReportsATreeThatHangs) {
+  Process program({kHungPair}, true);
+  program.read_until("READY");
+
+  const Result result = ipcdoctor({"watch", std::to_string(program.pid())});
+
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.output, HasSubstr("unclosed-write-end"));
+  EXPECT_EQ(::kill(program.pid(), 0), 0);
+}
+
+TEST(Watch, ReportsWhateverIsThereWhenTimeIsOver) {
+  Process program({"sleep", "100"}, true);
+
+  const Result result = ipcdoctor({"watch", "--timeout", "2s", std::to_string(program.pid())});
+
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_THAT(result.output, HasSubstr("WAITING"));
+}
+
+}  // namespace
+}  // namespace ipcdoctor::cmd::testing
