@@ -22,7 +22,8 @@ namespace ipcdoctor::cmd::testing {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-/// A process in a session of its own, with all of its output in one pipe. Its whole session ends with this object.
+/// A process in a session of its own, with all of its output in one pipe. Its whole session ends
+/// with this object.
 class Process {
  public:
   Process(const std::vector<std::string>& argv, bool hold_stdin) {
@@ -37,7 +38,8 @@ class Process {
       ::dup2(out[1], 1);
       ::dup2(out[1], 2);
       std::vector<char*> pointers;
-      for (const std::string& argument : argv) pointers.push_back(const_cast<char*>(argument.c_str()));
+      for (const std::string& argument : argv)
+        pointers.push_back(const_cast<char*>(argument.c_str()));
       pointers.push_back(nullptr);
       ::execvp(pointers[0], pointers.data());
       ::_exit(127);
@@ -45,8 +47,10 @@ class Process {
     ::close(out[1]);
     ::close(in[0]);
     out_ = out[0];
-    if (hold_stdin) in_ = in[1];
-    else ::close(in[1]);
+    if (hold_stdin)
+      in_ = in[1];
+    else
+      ::close(in[1]);
   }
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
@@ -65,7 +69,8 @@ class Process {
   std::string read_until(const std::string& end, std::chrono::milliseconds patience = 30s) {
     const auto deadline = Clock::now() + patience;
     while (end.empty() || text_.find(end) == std::string::npos) {
-      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+      const auto left =
+          std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
       pollfd ready{out_, POLLIN, 0};
       if (left <= 0 || ::poll(&ready, 1, static_cast<int>(left)) <= 0) break;
       char buffer[65536];
@@ -108,7 +113,9 @@ inline Result ipcdoctor(std::vector<std::string> arguments) {
   return run_command(arguments);
 }
 
-inline Result attach_json(pid_t pid) { return ipcdoctor({"attach", std::to_string(pid), "--format", "json"}); }
+inline Result attach_json(pid_t pid) {
+  return ipcdoctor({"attach", std::to_string(pid), "--format", "json"});
+}
 
 inline std::string read_file(const std::string& path) {
   std::ifstream file(path);
@@ -120,7 +127,8 @@ inline std::string read_file(const std::string& path) {
 inline std::string status_field(pid_t pid, const std::string& name) {
   std::istringstream status(read_file("/proc/" + std::to_string(pid) + "/status"));
   for (std::string line; std::getline(status, line);) {
-    if (line.starts_with(name + ":")) return line.substr(line.find_first_not_of(": \t", name.size()));
+    if (line.starts_with(name + ":"))
+      return line.substr(line.find_first_not_of(": \t", name.size()));
   }
   return "";
 }

@@ -1,10 +1,10 @@
 #include "watch/run.h"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include <csignal>
 #include <memory>
@@ -46,9 +46,11 @@ int pass_on(int wait_status) {
 /// One line below the report.
 std::string what_follows(watch::Why why, const watch::RunOptions& run) {
   if (why == watch::Why::PartHangs)
-    return "a part of the command hangs; the command itself goes on and is not ended (--fail-fast ends it)";
+    return "a part of the command hangs; the command itself goes on and is not ended (--fail-fast "
+           "ends it)";
   if (run.keep) return "the command is left as it is (--keep)";
-  return why == watch::Why::TimeIsOver ? "the time of the command is over: ending it" : "the command hangs: ending it";
+  return why == watch::Why::TimeIsOver ? "the time of the command is over: ending it"
+                                       : "the command hangs: ending it";
 }
 
 int run(const RunCommand& options) {
@@ -59,7 +61,8 @@ int run(const RunCommand& options) {
   const auto on_hang = [&](watch::Why why, snapshot::Snapshot snapshot) {
     Examination examination(std::move(snapshot));
     examination.symbolise(options.report);
-    written = write_outputs({examination.snapshot(), examination.graph(), examination.diagnosis()}, options.report);
+    written = write_outputs({examination.snapshot(), examination.graph(), examination.diagnosis()},
+                            options.report);
     const std::string next = what_follows(why, options.run);
     if (!next.empty()) fmt::print(stderr, "ipcdoctor: {}\n", next);
   };
@@ -77,27 +80,36 @@ int run(const RunCommand& options) {
 void add_run(CLI::App& app, Command& command) {
   auto options = std::make_shared<RunCommand>();
   options->report.standard_fd = STDERR_FILENO;  // standard output is the command's
-  CLI::App* run_command = app.add_subcommand("run", "run a command; when it hangs, say why and end it (exit code 124)");
+  CLI::App* run_command =
+      app.add_subcommand("run", "run a command; when it hangs, say why and end it (exit code 124)");
   run_command->add_option("COMMAND", options->argv, "what to run, after --")->required();
   run_command->positionals_at_end();
   add_report_options(*run_command, options->report);
-  add_duration(*run_command, "--timeout", options->run.timeout, "report and end it after so long, hung or not (never)");
-  add_duration(*run_command, "--stall", options->run.hang.stall, "how far apart a deadlock is proved twice (2s)");
-  add_duration(*run_command, "--kill-after", options->run.kill_after, "KILL so long after TERM (5s)");
+  add_duration(*run_command, "--timeout", options->run.timeout,
+               "report and end it after so long, hung or not (never)");
+  add_duration(*run_command, "--stall", options->run.hang.stall,
+               "how far apart a deadlock is proved twice (2s)");
+  add_duration(*run_command, "--kill-after", options->run.kill_after,
+               "KILL so long after TERM (5s)");
   options->run.hang.enough = watch::Grade::Tree;
-  static const std::map<std::string, watch::Grade> kGrades = {
-      {"proved", watch::Grade::Proved}, {"tree", watch::Grade::Tree}, {"assuming", watch::Grade::Assuming}};
+  static const std::map<std::string, watch::Grade> kGrades = {{"proved", watch::Grade::Proved},
+                                                              {"tree", watch::Grade::Tree},
+                                                              {"assuming", watch::Grade::Assuming}};
   run_command
       ->add_option_function<std::string>(
-          "--grade", [options](const std::string& grade) { options->run.hang.enough = kGrades.at(grade); },
-          "the weakest claim that ends it: proved; tree (default), which trusts that no process that cannot be looked "
+          "--grade",
+          [options](const std::string& grade) { options->run.hang.enough = kGrades.at(grade); },
+          "the weakest claim that ends it: proved; tree (default), which trusts that no process "
+          "that cannot be looked "
           "into holds what the command made itself; or assuming, anything")
       ->check(CLI::IsMember({"proved", "tree", "assuming"}))
       ->type_name("GRADE");
   run_command->add_flag("--keep", options->run.keep, "report, but do not end it");
-  run_command->add_flag("--fail-fast", options->run.fail_fast, "end it when any part of it hangs, not only when it cannot end");
-  run_command->footer("\nReports without a file go to standard error. Otherwise the exit code is COMMAND's.\n"
-                      "Example: ipcdoctor run --timeout 10m --format text --format junit=hang.xml -- make test");
+  run_command->add_flag("--fail-fast", options->run.fail_fast,
+                        "end it when any part of it hangs, not only when it cannot end");
+  run_command->footer(
+      "\nReports without a file go to standard error. Otherwise the exit code is COMMAND's.\n"
+      "Example: ipcdoctor run --timeout 10m --format text --format junit=hang.xml -- make test");
   run_command->callback([options, &command] { command = [options] { return run(*options); }; });
 }
 

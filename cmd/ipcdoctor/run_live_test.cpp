@@ -44,7 +44,8 @@ TEST(Run, FailsAsEnvDoesWhenThereIsNoSuchCommand) {
 
 TEST(Run, EndsAHungCommandAndSaysWhy) {
   const auto begin = Clock::now();
-  const Result result = ipcdoctor({"run", "--timeout", "40s", "--", IPCDOCTOR_PROGRAMS "/self_deadlock/relock"});
+  const Result result =
+      ipcdoctor({"run", "--timeout", "40s", "--", IPCDOCTOR_PROGRAMS "/self_deadlock/relock"});
 
   EXPECT_EQ(result.exit_code, 124);
   EXPECT_THAT(result.output, HasSubstr("self-deadlock"));
@@ -53,8 +54,8 @@ TEST(Run, EndsAHungCommandAndSaysWhy) {
 
 TEST(Run, EndsTheWholeTreeWhenTimeIsOver) {
   const std::string marker = std::to_string(100000 + ::getpid());
-  const Result result = ipcdoctor({"run", "--timeout", "1s", "--kill-after", "300ms", "--", "sh", "-c",
-                                   "trap '' TERM; sleep " + marker + " & sleep " + marker});
+  const Result result = ipcdoctor({"run", "--timeout", "1s", "--kill-after", "300ms", "--", "sh",
+                                   "-c", "trap '' TERM; sleep " + marker + " & sleep " + marker});
 
   EXPECT_EQ(result.exit_code, 124);
   EXPECT_TRUE(processes_with(marker).empty());
@@ -64,8 +65,8 @@ TEST(Run, LeavesAHealthyCommandAlone) {
   EXPECT_EQ(ipcdoctor({"run", "--", "sh", "-c", "sleep 4 | cat"}).exit_code, 0);
 }
 
-// Where somebody, such as PID 1, cannot be looked into, a pipe is never proved dead; what the command made itself is
-// trusted all the same.
+// Where somebody, such as PID 1, cannot be looked into, a pipe is never proved dead; what the
+// command made itself is trusted all the same.
 TEST(Run, EndsACommandWhoseOwnPipeHangs) {
   const auto begin = Clock::now();
   const Result result = ipcdoctor({"run", "--timeout", "60s", "--", kHungPair});
@@ -85,7 +86,8 @@ TEST(Run, TellsOfAPartThatHangsAndLetsTheCommandGoOn) {
 }
 
 TEST(Run, EndsTheCommandForAPartWithFailFast) {
-  const Result result = ipcdoctor({"run", "--fail-fast", "--", "sh", "-c", kHungPair + " & sleep 50; exit 3"});
+  const Result result =
+      ipcdoctor({"run", "--fail-fast", "--", "sh", "-c", kHungPair + " & sleep 50; exit 3"});
 
   EXPECT_EQ(result.exit_code, 124);
 }
@@ -108,8 +110,8 @@ TEST(Run, DoesNotTrustItsOwnStandardInput) {
 }
 
 TEST(Run, WorksWithoutStandardStreams) {
-  const Result result =
-      run_command({"sh", "-c", "exec <&- >&-; " IPCDOCTOR_BINARY " run -- sh -c 'echo kept >&2; exit 4'"});
+  const Result result = run_command(
+      {"sh", "-c", "exec <&- >&-; " IPCDOCTOR_BINARY " run -- sh -c 'echo kept >&2; exit 4'"});
 
   EXPECT_EQ(result.exit_code, 4);
   EXPECT_EQ(result.output, "kept\n");
@@ -118,8 +120,8 @@ TEST(Run, WorksWithoutStandardStreams) {
 TEST(Run, PassesTheExitCodeOnAtOnceThoughADaemonStays) {
   const std::string marker = std::to_string(200000 + ::getpid());
   const auto begin = Clock::now();
-  const Result result =
-      ipcdoctor({"run", "--", "sh", "-c", "sleep " + marker + " >/dev/null 2>&1 </dev/null & exit 5"});
+  const Result result = ipcdoctor(
+      {"run", "--", "sh", "-c", "sleep " + marker + " >/dev/null 2>&1 </dev/null & exit 5"});
 
   EXPECT_EQ(result.exit_code, 5);
   EXPECT_LT(Clock::now() - begin, 5s);
@@ -140,8 +142,9 @@ TEST(Run, LeavesTheCommandAloneWhenItIsKilledItself) {
 }
 
 TEST(Run, KeepsUpWithThousandsOfShortLivedProcesses) {
-  const Result result = ipcdoctor(
-      {"run", "--", "sh", "-c", "i=0; while [ $i -lt 3000 ]; do /bin/true; i=$((i + 1)); done; echo $i"});
+  const Result result =
+      ipcdoctor({"run", "--", "sh", "-c",
+                 "i=0; while [ $i -lt 3000 ]; do /bin/true; i=$((i + 1)); done; echo $i"});
 
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_EQ(result.output, "3000\n");
@@ -166,7 +169,9 @@ class Terminal {
     ::close(master_);
   }
 
-  void type(const std::string& keys) const { EXPECT_EQ(::write(master_, keys.data(), keys.size()), std::ssize(keys)); }
+  void type(const std::string& keys) const {
+    EXPECT_EQ(::write(master_, keys.data(), keys.size()), std::ssize(keys));
+  }
   void resize(unsigned short columns) const {
     winsize size{24, columns, 0, 0};
     EXPECT_EQ(::ioctl(master_, TIOCSWINSZ, &size), 0);
@@ -196,7 +201,8 @@ class Terminal {
 };
 
 TEST(Run, LeavesTheTerminalToTheCommand) {
-  Terminal terminal(R"(read -p "name? " x; echo "hello $x"; trap 'stty size' WINCH; echo go; read y; exit 6)");
+  Terminal terminal(
+      R"(read -p "name? " x; echo "hello $x"; trap 'stty size' WINCH; echo go; read y; exit 6)");
 
   EXPECT_THAT(terminal.read_until("name? "), HasSubstr("name? "));
   terminal.type("doctor\n");
@@ -225,6 +231,98 @@ TEST(Run, LetsTheCommandHandleControlC) {
 
   EXPECT_THAT(terminal.read_until("caught"), HasSubstr("caught"));
   EXPECT_EQ(WEXITSTATUS(terminal.wait()), 9);
+}
+
+/// A folder of its own for what a recipe needs.
+class Recipes : public ::testing::Test {
+ protected:
+  void SetUp() override { fs::create_directories(dir_); }
+  void TearDown() override { fs::remove_all(dir_); }
+
+  void write(const std::string& name, const std::string& text) const {
+    std::ofstream(dir_ / name) << text;
+  }
+
+  /// Runs a line of shell in the folder. Each tool hangs in the same program, and must be ended
+  /// with its name.
+  Result in_folder(const std::string& line) const {
+    return run_command({"sh", "-c", "cd " + dir_.string() + " && " + line});
+  }
+  void expect_told(const Result& result, int exit_code) const {
+    EXPECT_EQ(result.exit_code, exit_code) << result.output;
+    EXPECT_THAT(result.output, HasSubstr("DEADLOCK  unclosed-write-end"));
+  }
+
+  const fs::path dir_ = fs::temp_directory_path() / ("recipe." + std::to_string(::getpid()));
+  const std::string doctor_ = IPCDOCTOR_BINARY " run --timeout 60s -- ";
+};
+
+TEST_F(Recipes, Make) {
+  write("Makefile", "test:\n\t" + kHungPair + "\n");
+
+  expect_told(in_folder(doctor_ + "make test"), 124);
+}
+
+// ctest waits with a timeout of its own, so it never hangs itself: the test is a part.
+TEST_F(Recipes, CTestAsAWhole) {
+  write("CTestTestfile.cmake", "add_test(hangs " + kHungPair + ")\n");
+
+  expect_told(in_folder(IPCDOCTOR_BINARY " run --timeout 60s --fail-fast -- ctest"), 124);
+}
+
+TEST_F(Recipes, EachTestOfCTest) {
+  write("CTestTestfile.cmake", "add_test(fine true)\nadd_test(hangs " IPCDOCTOR_BINARY
+                               " run --timeout 60s -- " +
+                                   kHungPair + ")\n");
+
+  const Result result = in_folder("ctest --output-on-failure");
+
+  expect_told(result, 8);
+  EXPECT_THAT(result.output, HasSubstr("50% tests passed, 1 tests failed out of 2"));
+}
+
+TEST_F(Recipes, Pytest) {
+  if (std::system("/usr/bin/python3 -c 'import pytest' 2>/dev/null") != 0)
+    GTEST_SKIP() << "no pytest";
+  write("test_it.py",
+        "import multiprocessing\n\n\ndef child(queue):\n    queue.get()\n\n\ndef test_hangs():\n"
+        "    queue = multiprocessing.Queue()\n    process = multiprocessing.Process(target=child, "
+        "args=(queue,))\n"
+        "    process.start()\n    process.join()\n");
+
+  const Result result = in_folder(doctor_ + "/usr/bin/python3 -m pytest -q -p no:cacheprovider");
+
+  EXPECT_EQ(result.exit_code, 124) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("DEADLOCK  missing-sentinel"));
+  EXPECT_THAT(result.output, HasSubstr("test_it.py:12 in test_hangs"));
+}
+
+TEST_F(Recipes, Bats) {
+  if (std::system("command -v bats >/dev/null") != 0) GTEST_SKIP() << "no bats";
+  write("it.bats", "@test \"hangs\" {\n  " + kHungPair + "\n}\n");
+
+  expect_told(in_folder(doctor_ + "bats it.bats"), 124);
+}
+
+TEST_F(Recipes, ReportFilesOfOneRun) {
+  const Result result =
+      in_folder(IPCDOCTOR_BINARY
+                " run --format junit=a.xml --format sarif=a.sarif --format github=a.txt"
+                " --format json=a.json --format html=a.html -- " +
+                kHungPair);
+
+  EXPECT_EQ(result.exit_code, 124);
+  EXPECT_THAT(read_file(dir_ / "a.xml"), HasSubstr("<failure"));
+  EXPECT_THAT(read_file(dir_ / "a.sarif"), HasSubstr("\"2.1.0\""));
+  EXPECT_THAT(read_file(dir_ / "a.txt"), HasSubstr("::error "));
+  EXPECT_THAT(read_file(dir_ / "a.json"), HasSubstr("ipcdoctor/report/1"));
+  EXPECT_THAT(read_file(dir_ / "a.html"), HasSubstr("</html>"));
+  std::size_t files = 0;
+  for (const auto& file : fs::directory_iterator(dir_)) {
+    ++files;
+    EXPECT_EQ(file.status().permissions(), fs::perms::owner_read | fs::perms::owner_write) << file;
+  }
+  EXPECT_EQ(files, 5U) << "nothing else is left behind";
 }
 
 TEST(Watch, ReportsATreeThatHangs) {

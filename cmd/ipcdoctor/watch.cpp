@@ -19,7 +19,8 @@ struct WatchCommand {
 };
 
 int watch_for_hang(const WatchCommand& options) {
-  if (const Status writable = check_outputs(options.report); !writable) return fail(kUsage, words_of(writable.error()));
+  if (const Status writable = check_outputs(options.report); !writable)
+    return fail(kUsage, words_of(writable.error()));
   watch::HangWatch hang_watch(options.pids, options.hang);
   const auto begin = watch::Clock::now();
   while (options.timeout.count() == 0 || watch::Clock::now() - begin < options.timeout) {
@@ -43,15 +44,20 @@ int watch_for_hang(const WatchCommand& options) {
 
 void add_watch(CLI::App& app, Command& command) {
   auto options = std::make_shared<WatchCommand>();
-  options->hang.enough = watch::Grade::Assuming;  // nothing is ended, so less than a proof is worth a report
-  CLI::App* watch_command = app.add_subcommand("watch", "wait until the processes rooted at PID hang, then diagnose them");
+  options->hang.enough =
+      watch::Grade::Assuming;  // nothing is ended, so less than a proof is worth a report
+  CLI::App* watch_command = app.add_subcommand(
+      "watch", "wait until the processes rooted at PID hang, then diagnose them");
   add_pids(*watch_command, options->pids);
   add_report_options(*watch_command, options->report);
   add_collect_options(*watch_command, options->hang.collect);
-  add_duration(*watch_command, "--stall", options->hang.stall, "how far apart a deadlock is seen twice (2s)");
-  add_duration(*watch_command, "--timeout", options->timeout, "report after so long, hung or not (never)");
+  add_duration(*watch_command, "--stall", options->hang.stall,
+               "how far apart a deadlock is seen twice (2s)");
+  add_duration(*watch_command, "--timeout", options->timeout,
+               "report after so long, hung or not (never)");
   watch_command->footer("\nExample: ipcdoctor watch --timeout 1h --format html=hang.html 4242");
-  watch_command->callback([options, &command] { command = [options] { return watch_for_hang(*options); }; });
+  watch_command->callback(
+      [options, &command] { command = [options] { return watch_for_hang(*options); }; });
 }
 
 }  // namespace ipcdoctor::cmd

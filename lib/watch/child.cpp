@@ -44,7 +44,8 @@ Result<Pid> start_child(const std::vector<std::string>& argv, const ChildOptions
   int failure = 0;
   ssize_t n = 0;
   do {
-    n = ::read(read_end.get(), &failure, sizeof failure);  // ends at exec: the pipe is close-on-exec
+    n = ::read(read_end.get(), &failure,
+               sizeof failure);  // ends at exec: the pipe is close-on-exec
   } while (n < 0 && errno == EINTR);
   if (n != sizeof failure) return Pid{pid};
   (void)::waitpid(pid, nullptr, 0);  // it has exited: nothing to learn

@@ -13,10 +13,12 @@ using namespace std::chrono_literals;
 
 constexpr auto kInterval = 1s;
 constexpr auto kSecondLook = 250ms;
-constexpr auto kPartIsStill = 5s;   // a part that stands still so long deserves a look while the rest goes on
+constexpr auto kPartIsStill =
+    5s;  // a part that stands still so long deserves a look while the rest goes on
 constexpr auto kFirstPause = 2s;
 constexpr Clock::duration kLongestPause = 60s;
-constexpr int kShare = 300;         // deep looks take at most so small a part of the time, as long as something moves
+constexpr int kShare =
+    300;  // deep looks take at most so small a part of the time, as long as something moves
 
 /// Of the pipes and sockets that we, and so the command, got from outside.
 std::set<std::uint64_t> own_channels() {
@@ -25,9 +27,10 @@ std::set<std::uint64_t> own_channels() {
   const std::unique_ptr<DIR, decltype(close)> dir(::opendir("/proc/self/fd"));
   if (!dir) return inodes;
   while (const dirent* entry = ::readdir(dir.get())) {
-    struct stat status{};
+    struct stat status {};
     const bool known = ::fstatat(::dirfd(dir.get()), entry->d_name, &status, 0) == 0;
-    if (known && (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode))) inodes.insert(status.st_ino);
+    if (known && (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode)))
+      inodes.insert(status.st_ino);
   }
   return inodes;
 }
@@ -50,16 +53,21 @@ bool HangWatch::update(const std::vector<TreeThread>& threads, Clock::time_point
   }
   if (!all_still || next.size() != still_.size()) moved_since_deep_look_ = true;
   const bool asleep = !all_still && std::ranges::none_of(threads, &TreeThread::runs);
-  all_asleep_ = asleep && !all_asleep_;  // not twice in a row: a program that wakes often is looked at once a second
+  all_asleep_ =
+      asleep &&
+      !all_asleep_;  // not twice in a row: a program that wakes often is looked at once a second
   still_ = std::move(next);
   return all_still;
 }
 
-Clock::duration HangWatch::pause() const { return all_asleep_ ? Clock::duration(kSecondLook) : kInterval; }
+Clock::duration HangWatch::pause() const {
+  return all_asleep_ ? Clock::duration(kSecondLook) : kInterval;
+}
 
 bool HangWatch::is_time_for_a_deep_look(Clock::time_point now, bool all_still) const {
   const auto since_last = now - deep_look_at_;
-  if (!proof_.empty()) return now - proved_at_ >= options_.stall && (proof_is_new_ || since_last >= kShare * cost_);
+  if (!proof_.empty())
+    return now - proved_at_ >= options_.stall && (proof_is_new_ || since_last >= kShare * cost_);
   if (all_still && moved_since_deep_look_) return true;
   const bool came_to_a_stand = std::ranges::any_of(still_, [&](const auto& entry) {
     return entry.second.since > deep_look_at_ && entry.second.since < now;
@@ -74,7 +82,8 @@ bool HangWatch::is_time_for_a_deep_look(Clock::time_point now, bool all_still) c
 bool HangWatch::counts(const graph::StuckSet& set) const {
   if (set.level == graph::Level::Proved) return true;
   if (set.level != graph::Level::Assuming || options_.enough == Grade::Proved) return false;
-  return options_.enough == Grade::Assuming || std::ranges::all_of(set.assumed, [&](const graph::Leaf& leaf) {
+  return options_.enough == Grade::Assuming ||
+         std::ranges::all_of(set.assumed, [&](const graph::Leaf& leaf) {
            return leaf.life == graph::Life::UnseenHolder && !inherited_.contains(leaf.object.ino);
          });
 }
@@ -82,7 +91,8 @@ bool HangWatch::counts(const graph::StuckSet& set) const {
 Result<std::optional<Hang>> HangWatch::look(Clock::time_point now) {
   const Result<std::vector<TreeThread>> threads = read_tree(roots_);
   if (!threads) return threads.error();
-  if (threads->empty()) return Error{Cause::Gone, 0, "watch " + std::to_string(roots_.front().value)};
+  if (threads->empty())
+    return Error{Cause::Gone, 0, "watch " + std::to_string(roots_.front().value)};
   const bool all_still = update(*threads, now);
   if (!is_time_for_a_deep_look(now, all_still)) return std::optional<Hang>();
   return deep_look(now);

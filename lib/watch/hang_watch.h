@@ -17,9 +17,10 @@ using Clock = std::chrono::steady_clock;
 /// The weakest claim that counts as a hang.
 enum class Grade {
   Proved,
-  /// Proved but for processes that could not be looked into: none of them holds what the tree made itself. Descriptors
-  /// are inherited downwards, and only a program that passes them on (SCM_RIGHTS, pidfd_getfd) could make that wrong.
-  /// What we have open ourselves, such as our standard input, came from outside: there it is not enough.
+  /// Proved but for processes that could not be looked into: none of them holds what the tree made
+  /// itself. Descriptors are inherited downwards, and only a program that passes them on
+  /// (SCM_RIGHTS, pidfd_getfd) could make that wrong. What we have open ourselves, such as our
+  /// standard input, came from outside: there it is not enough.
   Tree,
   Assuming,
 };
@@ -32,22 +33,25 @@ struct HangOptions {
 
 struct Hang {
   snapshot::Snapshot snapshot;
-  bool of_a_root = false;  ///< the main thread of a root is part of it: the root cannot end any more
+  bool of_a_root =
+      false;  ///< the main thread of a root is part of it: the root cannot end any more
 };
 
-/// Decides when a tree of processes hangs. Nearly all looks are cheap (read_tree); a whole collection is made only
-/// when everything stands still, when a thread has come to a stand, or when a part has stood still for long, and then
-/// ever more seldom. Neither wakes or stops anybody, and deep looks together take a small share of the time only.
+/// Decides when a tree of processes hangs. Nearly all looks are cheap (read_tree); a whole
+/// collection is made only when everything stands still, when a thread has come to a stand, or when
+/// a part has stood still for long, and then ever more seldom. Neither wakes or stops anybody, and
+/// deep looks together take a small share of the time only.
 class HangWatch {
  public:
   HangWatch(std::vector<Pid> roots, HangOptions options);
 
-  /// When the next look is due: after a second, or soon where everybody has just gone to sleep and one more look tells
-  /// whether that lasts.
+  /// When the next look is due: after a second, or soon where everybody has just gone to sleep and
+  /// one more look tells whether that lasts.
   Clock::duration pause() const;
 
   /// One look.
-  /// @return the deadlock that was seen twice, `stall` apart; nothing while there is none. Gone when no root lives, else the Error of the collection.
+  /// @return the deadlock that was seen twice, `stall` apart; nothing while there is none. Gone
+  /// when no root lives, else the Error of the collection.
   Result<std::optional<Hang>> look(Clock::time_point now);
 
  private:
@@ -56,7 +60,8 @@ class HangWatch {
     TreeThread last;
     Clock::time_point since;
   };
-  /// A proof: the tasks of all dead cores with their switch counts, so that a new hang of the same tasks is another.
+  /// A proof: the tasks of all dead cores with their switch counts, so that a new hang of the same
+  /// tasks is another.
   using Proof = std::map<ThreadKey, std::uint64_t>;
 
   bool update(const std::vector<TreeThread>& threads, Clock::time_point now);
@@ -67,14 +72,15 @@ class HangWatch {
   std::vector<Pid> roots_;
   HangOptions options_;
   std::map<ThreadKey, Still> still_;
-  std::set<std::uint64_t> inherited_;   ///< inodes of the pipes and sockets that we have open ourselves
+  std::set<std::uint64_t>
+      inherited_;  ///< inodes of the pipes and sockets that we have open ourselves
   bool moved_since_deep_look_ = true;
   Clock::time_point deep_look_at_{};
-  Clock::duration cost_{0};             ///< of the last deep look
-  bool all_asleep_ = false;             ///< at the last look, for the first time
-  Clock::duration pause_{0};            ///< between deep looks while nothing comes to a stand
+  Clock::duration cost_{0};   ///< of the last deep look
+  bool all_asleep_ = false;   ///< at the last look, for the first time
+  Clock::duration pause_{0};  ///< between deep looks while nothing comes to a stand
   Proof proof_;
-  bool proof_is_new_ = false;           ///< seen once so far
+  bool proof_is_new_ = false;  ///< seen once so far
   Clock::time_point proved_at_{};
 };
 

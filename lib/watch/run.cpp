@@ -49,7 +49,11 @@ class BlockedSignals {
 class Runner {
  public:
   Runner(Pid child, const RunOptions& options, const OnHang& on_hang, const BlockedSignals& signals)
-      : child_(child), options_(options), on_hang_(on_hang), signals_(signals), watch_({child}, options.hang) {}
+      : child_(child),
+        options_(options),
+        on_hang_(on_hang),
+        signals_(signals),
+        watch_({child}, options.hang) {}
 
   RunOutcome run() {
     const auto begin = Clock::now();
@@ -79,12 +83,14 @@ class Runner {
     const int signal = signals_.wait(patience, info);
     if (signal == SIGCHLD) return reap();
     // SI_KERNEL: from the terminal, whose whole foreground group got it, the command included.
-    if (signal != 0 && info.si_code != SI_KERNEL) (void)::kill(child_.value, signal);  // gone: SIGCHLD tells
+    if (signal != 0 && info.si_code != SI_KERNEL)
+      (void)::kill(child_.value, signal);  // gone: SIGCHLD tells
   }
 
   void reap() {
     int status = 0;
-    for (pid_t pid = ::waitpid(-1, &status, WNOHANG); pid > 0; pid = ::waitpid(-1, &status, WNOHANG)) {
+    for (pid_t pid = ::waitpid(-1, &status, WNOHANG); pid > 0;
+         pid = ::waitpid(-1, &status, WNOHANG)) {
       if (pid != child_.value) continue;  // an orphan of the command
       exited_ = true;
       outcome_.wait_status = status;
@@ -146,7 +152,8 @@ class Runner {
 
 }  // namespace
 
-Result<RunOutcome> run(const std::vector<std::string>& argv, const RunOptions& options, const OnHang& on_hang) {
+Result<RunOutcome> run(const std::vector<std::string>& argv, const RunOptions& options,
+                       const OnHang& on_hang) {
   (void)::prctl(PR_SET_CHILD_SUBREAPER, 1);  // without it only orphans escape: the rest still works
   const BlockedSignals signals;
   const Result<Pid> child = start_child(argv, {.mask = &signals.before()});

@@ -68,7 +68,8 @@ Result<std::vector<TreeThread>> read_tree(const std::vector<Pid>& roots) {
       if (!text) continue;
       const Result<linux::TaskStatus> status = linux::parse_status(*text);
       if (!status || status->state == 'Z' || status->state == 'X') continue;
-      threads.push_back({member.pid, Tid{tid}, member.stat.start_ticks, status->switches(), status->state == 'R'});
+      threads.push_back({member.pid, Tid{tid}, member.stat.start_ticks, status->switches(),
+                         status->state == 'R'});
     }
   }
   return threads;

@@ -8,7 +8,8 @@
 
 namespace ipcdoctor::watch {
 
-/// A thread of the tree as one cheap look sees it: /proc/PID/stat and status only, which wake nobody.
+/// A thread of the tree as one cheap look sees it: /proc/PID/stat and status only, which wake
+/// nobody.
 struct TreeThread {
   Pid pid;
   Tid tid;
@@ -18,11 +19,12 @@ struct TreeThread {
   friend auto operator<=>(const TreeThread&, const TreeThread&) = default;
 };
 
-/// All threads of `roots` and their descendants, sorted by pid and tid; zombies left out. Processes that come or go
-/// meanwhile may be missed. @return the Error of /proc itself
+/// All threads of `roots` and their descendants, sorted by pid and tid; zombies left out. Processes
+/// that come or go meanwhile may be missed. @return the Error of /proc itself
 Result<std::vector<TreeThread>> read_tree(const std::vector<Pid>& roots);
 
-/// Sends `signal` to each process of the tree but the excluded one. Gone ones are skipped. @return how many got it
+/// Sends `signal` to each process of the tree but the excluded one. Gone ones are skipped. @return
+/// how many got it
 int signal_tree(const std::vector<Pid>& roots, int signal, Pid except);
 
 }  // namespace ipcdoctor::watch
