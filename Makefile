@@ -6,6 +6,8 @@ DESTDIR ?=
 # Programs with their truth, and a benchmark, that are kept outside of this repository.
 CORPUS ?=
 BENCH ?=
+# How many random programs `make soundness` runs.
+N ?= 300
 
 CMAKE_FLAGS ?=
 configure = cmake -S . -B $(1) $(if $(shell command -v ninja),-G Ninja) $(if $(shell command -v ccache),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache) -DCMAKE_INSTALL_PREFIX=$(PREFIX) $(CMAKE_FLAGS) $(2) >/dev/null
@@ -61,9 +63,9 @@ man:             ## man/ipcdoctor-probes.7 from probes/*/README.md
 man-check:       ## the man pages are clean
 	@mandoc -Tlint -W warning man/*.[157]
 
-soundness: build ## healthy programs must get no finding, random graphs and programs no wrong proof
+soundness: build ## N=5000: healthy programs must get no finding, random graphs and programs no wrong proof
 	@cd $(BUILD) && ctest --output-on-failure -R '[Hh]ealthy|[Ss]ound|[Rr]andom'
-	@testdata/soundness/run --ipcdoctor $(BUILD)/bin/ipcdoctor -n 300
+	@testdata/soundness/run --ipcdoctor $(BUILD)/bin/ipcdoctor -n $(N)
 
 score: build     ## CORPUS=dir: run it on a corpus of programs with their truth
 	@$(CORPUS)/score --ipcdoctor $(BUILD)/bin/ipcdoctor --floor testdata/corpus-floor.json

@@ -164,19 +164,20 @@ void Build::add_signals(const Process& process, const Thread& thread, Node node)
   const bool handles_alarm = has_signal(signals.caught & ~signals.blocked, kSigAlrm) ||
                              has_signal(signals.caught & ~signals.blocked, kSigVtalrm) ||
                              has_signal(signals.caught & ~signals.blocked, kSigProf);
-  const bool alarm_kills =
-      has_signal(~signals.caught & ~signals.ignored & ~signals.blocked, kSigAlrm);
   const TaskRef whole{process.pid, Tid{}};
-  if (process.alarm_possible && (handles_alarm || alarm_kills)) {
-    const auto [it, is_new] = alarms_.try_emplace(handles_alarm ? process.pid : Pid{});
+  if (process.alarm_possible && handles_alarm) {
+    const auto [it, is_new] = alarms_.try_emplace(process.pid);
     if (is_new)
       it->second =
-          handles_alarm
-              ? add_leaf(Life::Alarm, "no alarm is set in " + snapshot::label(snapshot_, whole),
-                         whole)
-              : add_leaf(Life::Alarm, "no alarm is set that ends one of the processes", {});
+          add_leaf(Life::Alarm, "no alarm is set in " + snapshot::label(snapshot_, whole), whole);
     gates_.network.connect(it->second, node);
   }
+  // Who waits for a signal may mean to be ended by an alarm; for anybody else that is a timeout of
+  // its own, by which a deadlock ends but nothing goes on.
+  const bool alarm_kills =
+      has_signal(~signals.caught & ~signals.ignored & ~signals.blocked, kSigAlrm);
+  if (process.alarm_possible && alarm_kills && thread.wait && thread.wait->kind == WaitKind::Signal)
+    gates_.network.connect(add_leaf(Life::Timer, "an alarm may end it", task), node);
   if (process.timer_possible || process.async_io) {
     const auto [it, is_new] = timers_.try_emplace(process.pid);
     const char* text = process.timer_possible ? "a timer may fire" : "a descriptor sends SIGIO";

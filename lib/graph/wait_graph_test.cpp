@@ -221,16 +221,17 @@ TEST(Signals, AnAlarmThatCannotBeExcludedIsAnAssumption) {
   EXPECT_THAT(graph.stuck_sets()[0].assumptions, ElementsAre("no alarm is set in app[42]"));
 }
 
-TEST(Signals, AnAlarmThatMayKillIsAnAssumptionUnlessItIsIgnored) {
-  Builder b = forgotten_write_end();
+TEST(Signals, AnAlarmMayEndOnlyWhoWaitsForASignal) {
+  Builder b;
+  b.process(40).thread().waits_for_child(42);
+  b.process(42).child_of(40).thread().waits(WaitKind::Signal, "pause");
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Stuck);
   b.process(42).process().alarm_possible = true;
-  b.process(42).last().signals = SignalSets{};
-  const BuiltGraph graph = graph_of(b);
-  EXPECT_EQ(graph.level(task(42)), Level::Assuming);
-  EXPECT_THAT(graph.stuck_sets()[0].assumptions,
-              ElementsAre("no alarm is set that ends one of the processes"));
-  b.process(42).last().signals = SignalSets{.ignored = 1U << 13};
-  EXPECT_EQ(graph_of(b).level(task(42)), Level::Proved);
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
+
+  Builder pair = forgotten_write_end();
+  pair.process(42).process().alarm_possible = true;
+  EXPECT_EQ(graph_of(pair).level(task(42)), Level::Proved);
 }
 
 TEST(Socket, BothEndsMatter) {
