@@ -41,18 +41,26 @@ Level switched_off_at(Life life) {
 constexpr std::size_t kNoSet = ~std::size_t{0};
 
 /// Finds the sets level by level. A task keeps the set of the strongest level at which it is dead.
-constexpr std::string_view kNoHidden = "no process that could not be looked into ";
+constexpr std::string_view kNobody[] = {"no process that could not be looked into ",
+                                        "no descriptor on its way through a socket "};
 constexpr std::size_t kMaxNamed = 6;  // objects in one assumption
 
-/// One line for all objects that a hidden process may hold, one for all that it may map: a person
-/// judges them together.
+/// The end of the verb behind one of kNobody, or npos.
+std::size_t end_of_verb(const std::string& text) {
+  for (const std::string_view nobody : kNobody)
+    if (const std::size_t at = text.find(nobody); at != std::string::npos)
+      return text.find(' ', at + nobody.size());
+  return std::string::npos;
+}
+
+/// One line for all objects that a hidden process may hold, one for all that it may map, one for
+/// all that may be in flight: a person judges them together.
 void merge_hidden_holders(std::vector<std::string>& assumptions) {
   std::vector<std::string> merged;
   std::map<std::string, std::pair<std::size_t, std::size_t>>
       lines;  // text up to the verb: line, names in it
   for (const std::string& text : assumptions) {
-    const std::size_t at = text.find(kNoHidden);
-    const std::size_t verb = at == std::string::npos ? at : text.find(' ', at + kNoHidden.size());
+    const std::size_t verb = end_of_verb(text);
     if (verb == std::string::npos) {
       merged.push_back(text);
       continue;

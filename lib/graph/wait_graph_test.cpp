@@ -154,6 +154,12 @@ TEST(Pipe, UnseenHoldersOfSeveralAreOneAssumption) {
   ASSERT_EQ(graph.stuck_sets().size(), 1U);
   EXPECT_THAT(graph.stuck_sets()[0].assumptions,
               ElementsAre("no process that could not be looked into holds pipe:[7] or pipe:[8]"));
+
+  b.raw().all_holders_seen = true;
+  b.raw().unknown_fds_in_flight = true;
+  EXPECT_THAT(
+      graph_of(b).stuck_sets()[0].assumptions,
+      ElementsAre("no descriptor on its way through a socket refers to pipe:[7] or to pipe:[8]"));
 }
 
 TEST(Pipe, AnEndInFlightBelongsToWhoeverCanReceiveIt) {

@@ -112,6 +112,8 @@ class TextWriter {
     for (const diagnosis::StuckTask& s : finding.stuck) {
       entries.push_back({at(s.where, s.function) + "  waits for " + escape_untrusted(s.waits_for), s.task});
     }
+    // Few are shown: first those that stand in the user's own code.
+    std::ranges::stable_partition(entries, [](const auto& entry) { return !entry.first.starts_with("  waits for "); });
     write_groups(entries, "  Stuck: ");
   }
 
@@ -146,7 +148,8 @@ class TextWriter {
     std::vector<std::string> paths;
     TaskRef last;
     for (const diagnosis::ChainLink& link : finding.chain) {
-      const std::string step = " ──" + escape_untrusted(link.by) + "──▶ " + short_name(link.to);
+      const std::string by = escape_untrusted(link.by);
+      const std::string step = (by.empty() ? " ──▶ " : " ──" + by + "──▶ ") + short_name(link.to);
       if (!paths.empty() && link.from == last && columns_of(paths.back() + step) + 4 <= width_) {
         paths.back() += step;
       } else {
