@@ -4,7 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <sstream>
 
@@ -31,7 +34,9 @@ constexpr Format kFormats[] = {
     {"github", report::write_github},
 };
 
-bool is_terminal(const Output& output, int fd) { return output.path.empty() && ::isatty(fd) == 1; }
+bool is_terminal(const Output& output, int fd) {
+  return output.path.empty() && ::isatty(fd) == 1;
+}
 
 /// Columns of the terminal; $COLUMNS may override.
 int width_of(int fd) {
@@ -47,13 +52,15 @@ report::TextOptions text_options(const Output& output, const ReportOptions& opti
   const bool terminal = is_terminal(output, options.standard_fd);
   const char* no_colour = std::getenv("NO_COLOR");  // https://no-color.org: set and not empty
   const char* term = std::getenv("TERM");
-  const bool plain = (no_colour != nullptr && *no_colour != '\0') || (term != nullptr && std::string_view(term) == "dumb");
+  const bool plain = (no_colour != nullptr && *no_colour != '\0') ||
+                     (term != nullptr && std::string_view(term) == "dumb");
   return {.colour = terminal && !plain ? report::Colour::On : report::Colour::Off,
           .width = terminal ? width_of(options.standard_fd) : 80,
           .stacks = options.verbose};
 }
 
-std::string render(const report::Report& report, const Output& output, const ReportOptions& options) {
+std::string render(const report::Report& report, const Output& output,
+                   const ReportOptions& options) {
   std::ostringstream out;
   const auto format = std::ranges::find(kFormats, output.format, &Format::name);
   if (format->write == nullptr) {
@@ -76,7 +83,8 @@ bool is_format(std::string_view name) {
 
 std::string format_names() {
   std::string names;
-  for (const Format& format : kFormats) names += (names.empty() ? "" : ", ") + std::string(format.name);
+  for (const Format& format : kFormats)
+    names += (names.empty() ? "" : ", ") + std::string(format.name);
   return names;
 }
 
@@ -88,16 +96,38 @@ Status check_outputs(const ReportOptions& options) {
   return Done{};
 }
 
-Status write_outputs(const report::Report& report, const ReportOptions& options) {
+namespace {
+
+/// GitHub gives each step a file for its summary, and shows below the job what is appended to it.
+Status append_step_summary(const report::Report& report) {
+  const char* path = std::getenv("GITHUB_STEP_SUMMARY");
+  if (path == nullptr || *path == '\0') return Done{};
+  std::ofstream file(path, std::ios::app);
+  report::write_step_summary(file, report);
+  file.flush();
+  return file ? Status(Done{})
+              : Status(Error{Cause::Other, errno, std::string("append to ") + path});
+}
+
+}  // namespace
+
+Status write_outputs(const report::Report& given, const ReportOptions& options) {
+  report::Report report{given.snapshot, given.graph, given.diagnosis};
+  std::error_code gone;  // the directory was removed: paths stay whole
+  report.directory = std::filesystem::current_path(gone).string();
   std::vector<Output> outputs = outputs_of(options);
   // Files first: whoever reads standard output may be gone, or may end us.
-  std::ranges::stable_sort(outputs, [](const Output& a, const Output& b) { return a.path.empty() < b.path.empty(); });
+  std::ranges::stable_sort(
+      outputs, [](const Output& a, const Output& b) { return a.path.empty() < b.path.empty(); });
   for (const Output& output : outputs) {
     const std::string text = render(report, output, options);
-    if (Status status = output.path.empty() ? write_descriptor(options.standard_fd, text) : write_whole(output.path, text);
+    if (Status status = output.path.empty() ? write_descriptor(options.standard_fd, text)
+                                            : write_whole(output.path, text);
         !status) {
       return status;
     }
+    if (output.format != "github") continue;
+    if (Status status = append_step_summary(report); !status) return status;
   }
   return Done{};
 }

@@ -313,6 +313,9 @@ TEST_F(Recipes, ReportFilesOfOneRun) {
 
   EXPECT_EQ(result.exit_code, 124);
   EXPECT_THAT(read_file(dir_ / "a.xml"), HasSubstr("<failure"));
+  if (std::system("command -v xmllint >/dev/null") == 0) {
+    EXPECT_EQ(in_folder("xmllint --noout --schema " IPCDOCTOR_TESTDATA "/schema/junit.xsd a.xml").exit_code, 0);
+  }
   EXPECT_THAT(read_file(dir_ / "a.sarif"), HasSubstr("\"2.1.0\""));
   EXPECT_THAT(read_file(dir_ / "a.txt"), HasSubstr("::error "));
   EXPECT_THAT(read_file(dir_ / "a.json"), HasSubstr("ipcdoctor/report/1"));

@@ -6,7 +6,8 @@
 namespace ipcdoctor::report {
 namespace {
 
-/// A double-quoted ID of the DOT language: " and \ are special. \n is the line break that we put in ourselves.
+/// A double-quoted ID of the DOT language: " and \ are special. \n is the line break that we put in
+/// ourselves.
 std::string quote(const std::string& text) {
   std::string out;
   for (const char c : text) {
@@ -24,11 +25,14 @@ void write_dot(std::ostream& out, const Report& report) {
   out << "digraph ipcdoctor {\n  rankdir=LR;\n  node [shape=ellipse, fontname=\"sans-serif\"];\n";
   for (std::size_t i = 0; i < picture.nodes.size(); ++i) {
     const Picture::Node& node = picture.nodes[i];
-    out << "  n" << i << " [label=\"" << quote(node.label) << (node.where.empty() ? "" : "\\n" + quote(node.where)) << '"'
-        << (node.is_stuck ? ", shape=box" : "") << (node.is_culprit ? ", color=red, penwidth=3" : "") << "];\n";
+    out << "  n" << i << " [label=\"" << quote(node.label)
+        << (node.where.empty() ? "" : "\\n" + quote(node.where)) << '"'
+        << (node.is_stuck ? ", shape=box" : "")
+        << (node.is_culprit ? ", color=red, penwidth=3" : "") << "];\n";
   }
   for (const Picture::Arrow& arrow : picture.arrows) {
-    out << "  n" << arrow.from << " -> n" << arrow.to << " [label=\"" << quote(arrow.label) << "\"];\n";
+    out << "  n" << arrow.from << " -> n" << arrow.to << " [label=\"" << quote(arrow.label)
+        << "\"];\n";
   }
   out << "}\n";
 }

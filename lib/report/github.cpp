@@ -1,4 +1,5 @@
 #include <ostream>
+#include <sstream>
 
 #include "base/text.h"
 #include "report/markup.h"
@@ -7,42 +8,66 @@
 namespace ipcdoctor::report {
 namespace {
 
-/// Data and properties of a workflow command (docs.github.com, "Workflow commands"): % CR LF, in properties : , too.
+/// Data and properties of a workflow command (docs.github.com, "Workflow commands"): % CR LF, in
+/// properties : , too.
 std::string escape_command(std::string_view text, bool property) {
   std::string out;
   for (const char c : text) {
-    if (c == '%') out += "%25";
-    else if (c == '\n') out += "%0A";
-    else if (c == '\r') out += "%0D";
-    else if (property && c == ':') out += "%3A";
-    else if (property && c == ',') out += "%2C";
-    else out += c;
+    if (c == '%')
+      out += "%25";
+    else if (c == '\n')
+      out += "%0A";
+    else if (c == '\r')
+      out += "%0D";
+    else if (property && c == ':')
+      out += "%3A";
+    else if (property && c == ',')
+      out += "%2C";
+    else
+      out += c;
   }
   return out;
 }
 
-std::string properties(const diagnosis::Finding& finding) {
+std::string properties(const Report& report, const diagnosis::Finding& finding) {
   std::string out = "title=" + escape_command(finding.code + " " + class_and_grade(finding), true);
-  const Place place = place_of(finding);
+  const Place place = place_of(report, finding);
   if (place.line > 0) {
-    out += ",file=" + escape_command(escape_untrusted(place.file), true) + ",line=" + std::to_string(place.line);
+    out += ",file=" + escape_command(escape_untrusted(place.file), true) +
+           ",line=" + std::to_string(place.line);
   }
   return out;
 }
 
 }  // namespace
 
-/// Annotations of GitHub Actions: one line a finding, then the text report folded away. Nothing of a target can begin
-/// a command, for every line that may hold its text is indented or belongs to one of ours.
+/// Annotations of GitHub Actions: one line a finding, then the text report folded away. Nothing of
+/// a target can begin a command, for every line that may hold its text is indented or belongs to
+/// one of ours.
 void write_github(std::ostream& out, const Report& report) {
   for (const diagnosis::Finding& finding : report.diagnosis.findings) {
-    const std::string text = escape_untrusted(finding.title) + "\nFix: " + escape_untrusted(finding.fix);
-    out << (is_failure(finding) ? "::error " : "::notice ") << properties(finding) << "::" << escape_command(text, false)
-        << '\n';
+    const std::string text = safe_lines(finding.title) + "\nFix: " + safe_lines(finding.fix);
+    out << (is_failure(finding) ? "::error " : "::notice ") << properties(report, finding)
+        << "::" << escape_command(text, false) << '\n';
   }
   std::string text = plain_text(report);
   for (std::size_t at = 0; at < text.size(); at = text.find('\n', at) + 1) text.insert(at, " ");
   out << "::group::ipcdoctor report\n" << text << "::endgroup::\n";
+}
+
+void write_step_summary(std::ostream& out, const Report& report) {
+  for (const diagnosis::Finding& finding : report.diagnosis.findings)
+    out << "### " << (is_failure(finding) ? "\u274c " : "") << finding.code << ' '
+        << class_and_grade(finding) << "\n\n";
+  if (report.diagnosis.findings.empty())
+    out << "### ipcdoctor: " << to_string(report.diagnosis.verdict) << "\n\n";
+  // Indented by four it is code, whatever is in it.
+  std::istringstream text(plain_text(report));
+  for (std::string line; std::getline(text, line);) out << "    " << line << '\n';
+  if (report.diagnosis.findings.empty()) return;
+  out << "\n```mermaid\n";
+  write_mermaid(out, report);
+  out << "```\n";
 }
 
 }  // namespace ipcdoctor::report

@@ -17,7 +17,9 @@ using snapshot::Snapshot;
 using snapshot::TaskRef;
 using snapshot::Thread;
 
-std::string safe(std::string_view text) { return escape_untrusted(text); }
+std::string safe(std::string_view text) {
+  return escape_untrusted(text);
+}
 
 json lines(const std::vector<std::string>& texts) {
   json out = json::array();
@@ -37,28 +39,37 @@ std::string safe_lines(std::string_view text) {
   }
 }
 
-json task_json(TaskRef task) { return {{"pid", task.pid.value}, {"tid", task.tid.value}}; }
+json task_json(TaskRef task) {
+  return {{"pid", task.pid.value}, {"tid", task.tid.value}};
+}
 
-json or_null(const std::string& text) { return text.empty() ? json() : json(safe(text)); }
+json or_null(const std::string& text) {
+  return text.empty() ? json() : json(safe(text));
+}
 
 json finding_json(const diagnosis::Finding& finding) {
   json stuck = json::array();
   for (const diagnosis::StuckTask& s : finding.stuck) {
     json entry = task_json(s.task);
-    entry.update({{"where", or_null(s.where)}, {"function", or_null(s.function)}, {"waits_for", safe(s.waits_for)}});
+    entry.update({{"where", or_null(s.where)},
+                  {"function", or_null(s.function)},
+                  {"waits_for", safe(s.waits_for)}});
     stuck.push_back(std::move(entry));
   }
   json culprits = json::array();
   for (const diagnosis::Culprit& c : finding.culprits) {
     json entry = task_json(c.task);
-    entry.update({{"where", or_null(c.where)}, {"function", or_null(c.function)}, {"why", safe(c.why)}});
+    entry.update(
+        {{"where", or_null(c.where)}, {"function", or_null(c.function)}, {"why", safe(c.why)}});
     if (c.fd >= 0) entry["fd"] = c.fd;
     if (c.dead) entry["state"] = "dead";
     culprits.push_back(std::move(entry));
   }
   json chain = json::array();
   for (const diagnosis::ChainLink& link : finding.chain) {
-    chain.push_back({{"from", task_json(link.from)}, {"to", task_json(link.to)}, {"by", safe(link.by)},
+    chain.push_back({{"from", task_json(link.from)},
+                     {"to", task_json(link.to)},
+                     {"by", safe(link.by)},
                      {"evidence", safe(link.evidence)}});
   }
   json evidence = json::array();
@@ -84,7 +95,9 @@ json frames_json(const Result<std::vector<snapshot::Frame>>& frames) {
   json out = json::array();
   if (!frames) return out;
   for (const snapshot::Frame& f : *frames) {
-    json frame = {{"kind", word_for(f.kind)}, {"function", or_null(f.function)}, {"file", or_null(f.file)},
+    json frame = {{"kind", word_for(f.kind)},
+                  {"function", or_null(f.function)},
+                  {"file", or_null(f.file)},
                   {"user_code", f.user_code}};
     if (f.line > 0) frame["line"] = f.line;
     if (!f.module.empty()) frame.update({{"module", safe(f.module)}, {"offset", f.offset}});
@@ -105,7 +118,9 @@ json thread_json(const Thread& thread, TaskRef task, const graph::WaitGraph& gra
               {"native", frames_json(thread.native)}};
   if (thread.wait) {
     const snapshot::Wait& wait = *thread.wait;
-    out["wait"] = {{"kind", word_for(wait.kind)}, {"call", safe(wait.call)}, {"detail", safe(wait.detail)},
+    out["wait"] = {{"kind", word_for(wait.kind)},
+                   {"call", safe(wait.call)},
+                   {"detail", safe(wait.detail)},
                    {"untimed", wait.untimed}};
   }
   if (!thread.activity.call.empty()) out["activity"] = safe(thread.activity.call);
@@ -117,10 +132,16 @@ json process_json(const Process& process, const graph::WaitGraph& graph) {
   for (const Thread& thread : process.threads) {
     threads.push_back(thread_json(thread, {process.pid, thread.tid}, graph));
   }
-  return {{"pid", process.pid.value}, {"ppid", process.ppid.value},      {"comm", safe(process.comm)},
-          {"args", lines(process.args)}, {"exe", or_null(process.exe)},  {"uid", process.uid},
-          {"state", safe(std::string(1, process.state))}, {"scope", word_for(process.scope)},
-          {"dead", process.dead || process.exited},       {"python", or_null(process.python.version)},
+  return {{"pid", process.pid.value},
+          {"ppid", process.ppid.value},
+          {"comm", safe(process.comm)},
+          {"args", lines(process.args)},
+          {"exe", or_null(process.exe)},
+          {"uid", process.uid},
+          {"state", safe(std::string(1, process.state))},
+          {"scope", word_for(process.scope)},
+          {"dead", process.dead || process.exited},
+          {"python", or_null(process.python.version)},
           {"threads", std::move(threads)}};
 }
 
@@ -139,17 +160,20 @@ json resources_json(const Snapshot& snapshot) {
     if (!process.fds) continue;
     for (const snapshot::Fd& fd : *process.fds) {
       if (!awaited.contains(fd.object)) continue;
-      holders[fd.object].push_back({{"pid", process.pid.value}, {"fd", fd.fd}, {"access", word_for(fd.access)}});
+      holders[fd.object].push_back(
+          {{"pid", process.pid.value}, {"fd", fd.fd}, {"access", word_for(fd.access)}});
     }
   }
   json out = json::array();
   for (const ObjectId& id : awaited) {
     const snapshot::Object* object = snapshot::find_object(snapshot, id);
-    json entry = {{"kind", name_of(id.kind)},
-                  {"name", object == nullptr ? name_of(id.kind) + ":[" + std::to_string(id.ino) + "]" : safe(object->name)},
-                  {"queued", nullptr},
-                  {"capacity", nullptr},
-                  {"holders", holders.contains(id) ? holders[id] : json::array()}};
+    json entry = {
+        {"kind", name_of(id.kind)},
+        {"name", object == nullptr ? name_of(id.kind) + ":[" + std::to_string(id.ino) + "]"
+                                   : safe(object->name)},
+        {"queued", nullptr},
+        {"capacity", nullptr},
+        {"holders", holders.contains(id) ? holders[id] : json::array()}};
     if (object != nullptr && object->queued) entry["queued"] = *object->queued;
     if (object != nullptr && object->capacity) entry["capacity"] = *object->capacity;
     out.push_back(std::move(entry));
@@ -161,7 +185,8 @@ json unseen_json(const Report& report) {
   json out = json::array();
   for (const snapshot::Unseen& unseen : report.snapshot.unseen) {
     json entry = task_json({unseen.pid, unseen.tid});
-    entry.update({{"what", safe(to_string(unseen.error))}, {"cause", word_for(unseen.error.cause)}});
+    entry.update(
+        {{"what", safe(to_string(unseen.error))}, {"cause", word_for(unseen.error.cause)}});
     out.push_back(std::move(entry));
   }
   for (const Error& error : report.diagnosis.inconclusive) {
@@ -177,9 +202,11 @@ json unseen_json(const Report& report) {
 void write_json(std::ostream& out, const Report& report) {
   const Snapshot& snapshot = report.snapshot;
   json findings = json::array();
-  for (const diagnosis::Finding& finding : report.diagnosis.findings) findings.push_back(finding_json(finding));
+  for (const diagnosis::Finding& finding : report.diagnosis.findings)
+    findings.push_back(finding_json(finding));
   json processes = json::array();
-  for (const Process* process : examined(snapshot)) processes.push_back(process_json(*process, report.graph));
+  for (const Process* process : examined(snapshot))
+    processes.push_back(process_json(*process, report.graph));
   json pids = json::array();
   for (const Pid pid : snapshot.targets) pids.push_back(pid.value);
   const json document = {
@@ -189,10 +216,17 @@ void write_json(std::ostream& out, const Report& report) {
       {"processes", std::move(processes)},
       {"resources", resources_json(snapshot)},
       {"unseen", unseen_json(report)},
-      {"tool", {{"name", "ipcdoctor"}, {"version", IPCDOCTOR_VERSION}, {"elapsed_ms", snapshot.elapsed_ms},
-                {"observed_ms", snapshot.observed_ms}, {"stopped_threads", snapshot.stopped_threads}}},
+      {"tool",
+       {{"name", "ipcdoctor"},
+        {"version", IPCDOCTOR_VERSION},
+        {"elapsed_ms", snapshot.elapsed_ms},
+        {"observed_ms", snapshot.observed_ms},
+        {"stopped_threads", snapshot.stopped_threads}}},
       {"host", {{"name", safe(snapshot.host)}, {"kernel", safe(snapshot.kernel)}}},
-      {"target", {{"pids", std::move(pids)}, {"time", snapshot.time}, {"all_holders_seen", snapshot.all_holders_seen}}}};
+      {"target",
+       {{"pids", std::move(pids)},
+        {"time", snapshot.time},
+        {"all_holders_seen", snapshot.all_holders_seen}}}};
   out << document.dump(1, ' ', true, json::error_handler_t::replace) << '\n';
 }
 

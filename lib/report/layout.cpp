@@ -5,11 +5,12 @@
 namespace ipcdoctor::report {
 
 std::size_t columns_of(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+  return static_cast<std::size_t>(std::ranges::count_if(
+      text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
-std::string wrap(std::string_view text, std::size_t width, std::string_view first, std::string_view rest) {
+std::string wrap(std::string_view text, std::size_t width, std::string_view first,
+                 std::string_view rest) {
   std::string out;
   std::string line(first);
   std::size_t column = columns_of(first);

@@ -6,15 +6,19 @@
 namespace ipcdoctor::report {
 namespace {
 
-/// Text between quotes in a flowchart: all but plain characters as entity codes, #NN; (mermaid.js.org, "Entity codes").
+/// Text between quotes in a flowchart: all but plain characters as entity codes, #NN;
+/// (mermaid.js.org, "Entity codes").
 std::string quote(const std::string& text) {
   std::string out;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    const bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
-                       byte == ' ' || byte == '.' || byte == ':' || byte == '-' || byte == '_' || byte == '/' || byte >= 0x80;
-    if (plain) out += c;
-    else out += "#" + std::to_string(byte) + ";";
+    const bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+                       (byte >= '0' && byte <= '9') || byte == ' ' || byte == '.' || byte == ':' ||
+                       byte == '-' || byte == '_' || byte == '/' || byte >= 0x80;
+    if (plain)
+      out += c;
+    else
+      out += "#" + std::to_string(byte) + ";";
   }
   return out;
 }
@@ -27,11 +31,13 @@ void write_mermaid(std::ostream& out, const Report& report) {
   out << "flowchart LR\n";
   for (std::size_t i = 0; i < picture.nodes.size(); ++i) {
     const Picture::Node& node = picture.nodes[i];
-    out << "  n" << i << "[\"" << quote(node.label) << (node.where.empty() ? "" : "<br/>" + quote(node.where)) << "\"]\n";
+    out << "  n" << i << "[\"" << quote(node.label)
+        << (node.where.empty() ? "" : "<br/>" + quote(node.where)) << "\"]\n";
     if (node.is_culprit) out << "  style n" << i << " stroke:#c00,stroke-width:3px\n";
   }
   for (const Picture::Arrow& arrow : picture.arrows) {
-    out << "  n" << arrow.from << " -->|\"" << quote(arrow.label) << "\"| n" << arrow.to << '\n';
+    const std::string label = arrow.label.empty() ? "" : "|\"" + quote(arrow.label) + "\"|";
+    out << "  n" << arrow.from << " -->" << label << " n" << arrow.to << '\n';
   }
 }
 

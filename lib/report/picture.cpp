@@ -29,10 +29,12 @@ class Drawing {
 
  private:
   std::size_t index(TaskRef task) {
-    if (task.tid.value == 0) task.tid = Tid{task.pid.value};  // the process as a whole stands at its leader
+    if (task.tid.value == 0)
+      task.tid = Tid{task.pid.value};  // the process as a whole stands at its leader
     const auto [it, is_new] = indices_.try_emplace(task, picture_.nodes.size());
     if (is_new) {
-      Picture::Node node{task, escape_untrusted(snapshot::label(report_.snapshot, task)), "", false, false};
+      Picture::Node node{task, escape_untrusted(snapshot::label(report_.snapshot, task)), "", false,
+                         false};
       if (const snapshot::Thread* thread = snapshot::find_thread(report_.snapshot, task)) {
         node.where = escape_untrusted(snapshot::where(*thread));
       }
@@ -51,8 +53,10 @@ class Drawing {
 Picture draw(const Report& report) {
   Drawing drawing(report);
   for (const diagnosis::Finding& finding : report.diagnosis.findings) {
-    for (const diagnosis::StuckTask& stuck : finding.stuck) drawing.node(stuck.task).is_stuck = true;
-    for (const diagnosis::Culprit& culprit : finding.culprits) drawing.node(culprit.task).is_culprit = true;
+    for (const diagnosis::StuckTask& stuck : finding.stuck)
+      drawing.node(stuck.task).is_stuck = true;
+    for (const diagnosis::Culprit& culprit : finding.culprits)
+      drawing.node(culprit.task).is_culprit = true;
     for (const diagnosis::ChainLink& link : finding.chain) drawing.arrow(link);
   }
   return drawing.take();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <iosfwd>
+#include <string>
 
 #include "diagnosis/probe.h"
 
@@ -11,6 +12,8 @@ struct Report {
   const snapshot::Snapshot& snapshot;
   const graph::WaitGraph& graph;
   const diagnosis::Diagnosis& diagnosis;
+  std::string directory =
+      {};  ///< annotations name the files below it without it, as a repository does
 };
 
 enum class Colour { Off, On };
@@ -29,5 +32,7 @@ void write_mermaid(std::ostream& out, const Report& report);
 void write_junit(std::ostream& out, const Report& report);
 void write_sarif(std::ostream& out, const Report& report);
 void write_github(std::ostream& out, const Report& report);
+void write_step_summary(std::ostream& out,
+                        const Report& report);  ///< Markdown, as GitHub shows it below a job
 
 }  // namespace ipcdoctor::report

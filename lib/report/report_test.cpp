@@ -15,12 +15,12 @@
 namespace ipcdoctor::report {
 namespace {
 
-using ::testing::HasSubstr;
-using ::testing::Not;
 using nlohmann::json;
 using snapshot::Access;
 using snapshot::testing::Builder;
 using snapshot::testing::task;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 /// Names as a hostile target has them, had they not been escaped when they were collected.
 constexpr const char* kHostile = "\x1b[31m<script>\"'&\n::error::x %\xff --> ]]>";
@@ -29,7 +29,11 @@ snapshot::Snapshot two_processes(const std::string& comm) {
   Builder b;
   b.process(40).comm(comm).thread().waits_for_child(42).at("/src/app.py", 17, "main");
   b.process(42).comm(comm).child_of(40).fd(3, snapshot::testing::pipe(7), Access::Write);
-  b.process(42).fd(4, snapshot::testing::pipe(7), Access::Read).thread().reads(4).at("/src/app.py", 9, "consumer");
+  b.process(42)
+      .fd(4, snapshot::testing::pipe(7), Access::Read)
+      .thread()
+      .reads(4)
+      .at("/src/app.py", 9, "consumer");
   b.raw().elapsed_ms = 9;
   b.raw().kernel = "6.1.0";
   b.raw().unseen.push_back({Pid{40}, Tid{40}, Error{Cause::Denied, 13, "read /proc/40/mem"}});
@@ -46,9 +50,11 @@ diagnosis::Diagnosis one_finding(const std::string& title) {
   f.title = title;
   f.explanation = "Nobody else has the write end.";
   f.fix = "close c1 in consumer() before the first recv()\nor send one sentinel: c1.send(None)";
-  f.stuck = {{task(42), "app.py:9", "consumer", "data or EOF on pipe:[7]"}, {task(40), "app.py:17", "main", "the exit of 42"}};
+  f.stuck = {{task(42), "app.py:9", "consumer", "data or EOF on pipe:[7]"},
+             {task(40), "app.py:17", "main", "the exit of 42"}};
   f.culprits = {{task(40), 3, "app.py:17", "main", "holds the write end", false}};
-  f.chain = {{task(40), task(42), "child-exit", "wait4(42)"}, {task(42), task(40), "pipe-write-end", "fd 3"}};
+  f.chain = {{task(40), task(42), "child-exit", "wait4(42)"},
+             {task(42), task(40), "pipe-write-end", "fd 3"}};
   f.evidence = {{"read(4) on pipe:[7]", "/proc/42/syscall"}};
   return {diagnosis::Verdict::Deadlock, {f}, {}};
 }
@@ -57,9 +63,10 @@ struct Case {
   snapshot::Snapshot snapshot;
   graph::WaitGraph graph;
   diagnosis::Diagnosis diagnosis;
-  explicit Case(const std::string& comm = "python3", const std::string& title = "consumer waits for EOF that cannot come")
+  explicit Case(const std::string& comm = "python3",
+                const std::string& title = "consumer waits for EOF that cannot come")
       : snapshot(two_processes(comm)), graph(snapshot), diagnosis(one_finding(title)) {}
-  Report report() const { return {snapshot, graph, diagnosis}; }
+  Report report() const { return {snapshot, graph, diagnosis, "/src"}; }
 };
 
 template <class Write>
@@ -70,12 +77,14 @@ std::string written(const Case& c, Write write) {
 }
 
 std::string text_of(const Case& c, TextOptions options = {}) {
-  return written(c, [&](std::ostream& out, const Report& report) { write_text(out, report, options); });
+  return written(
+      c, [&](std::ostream& out, const Report& report) { write_text(out, report, options); });
 }
 
 std::string golden(const std::string& name, const std::string& text) {
   const std::string path = IPCDOCTOR_TESTDATA "/reports/" + name;
-  if (const char* mode = std::getenv("IPCDOCTOR_GOLDEN"); mode != nullptr) std::ofstream(path) << text;
+  if (const char* mode = std::getenv("IPCDOCTOR_GOLDEN"); mode != nullptr)
+    std::ofstream(path) << text;
   std::ifstream file(path);
   std::ostringstream expected;
   expected << file.rdbuf();
@@ -96,14 +105,17 @@ TEST(Golden, JsonHasTheMembersOfTheContract) {
 
 TEST(Text, NoLineIsLongerThanTheWidth) {
   for (const int width : {60, 80, 120}) {
-    std::istringstream lines(text_of(Case(), {.colour = Colour::Off, .width = width, .stacks = true}));
-    for (std::string line; std::getline(lines, line);) EXPECT_LE(columns_of(line), static_cast<std::size_t>(width)) << line;
+    std::istringstream lines(
+        text_of(Case(), {.colour = Colour::Off, .width = width, .stacks = true}));
+    for (std::string line; std::getline(lines, line);)
+      EXPECT_LE(columns_of(line), static_cast<std::size_t>(width)) << line;
   }
 }
 
 TEST(Text, HasColoursOnlyWhenAsked) {
   EXPECT_THAT(text_of(Case()), Not(HasSubstr("\x1b")));
-  EXPECT_THAT(text_of(Case(), {.colour = Colour::On, .width = 80, .stacks = false}), HasSubstr("\x1b[1;31mDEADLOCK\x1b[0m"));
+  EXPECT_THAT(text_of(Case(), {.colour = Colour::On, .width = 80, .stacks = false}),
+              HasSubstr("\x1b[1;31mDEADLOCK\x1b[0m"));
 }
 
 TEST(Text, AHealthyTargetGetsOneLineThatSaysWhatItWaitsFor) {
@@ -119,12 +131,15 @@ TEST(Text, AHealthyTargetGetsOneLineThatSaysWhatItWaitsFor) {
   EXPECT_THAT(out.str(), HasSubstr("waiting: app[40]"));
 }
 
-TEST(Text, ListsWhatWasNotSeen) { EXPECT_THAT(text_of(Case()), HasSubstr("not seen: read /proc/40/mem")); }
+TEST(Text, ListsWhatWasNotSeen) {
+  EXPECT_THAT(text_of(Case()), HasSubstr("not seen: read /proc/40/mem"));
+}
 
 TEST(Json, IsAsciiAndParsesWhateverTheTargetIsCalled) {
   const std::string text = written(Case(kHostile, kHostile), write_json);
 
-  EXPECT_TRUE(std::ranges::all_of(text, [](char c) { return c == '\n' || (c >= 0x20 && c < 0x7f); }));
+  EXPECT_TRUE(
+      std::ranges::all_of(text, [](char c) { return c == '\n' || (c >= 0x20 && c < 0x7f); }));
   EXPECT_THAT(json::parse(text)["findings"][0]["title"].get<std::string>(), HasSubstr("\\x1b[31m"));
 }
 
@@ -137,10 +152,12 @@ TEST(Json, ADeadCulpritSaysSo) {
 
 TEST(Hostile, NoControlCharacterReachesAnyFormat) {
   const Case c(kHostile, kHostile);
-  for (const auto write : {write_json, write_html, write_dot, write_mermaid, write_junit, write_sarif, write_github}) {
+  for (const auto write : {write_json, write_html, write_dot, write_mermaid, write_junit,
+                           write_sarif, write_github, write_step_summary}) {
     const std::string text = written(c, write);
     EXPECT_TRUE(std::ranges::none_of(text, [](char byte) {
-      return (static_cast<unsigned char>(byte) < 0x20 && byte != '\n') || byte == 0x7f || byte == '\xff';
+      return (static_cast<unsigned char>(byte) < 0x20 && byte != '\n') || byte == 0x7f ||
+             byte == '\xff';
     })) << text;
   }
 }
@@ -162,6 +179,27 @@ TEST(Hostile, ATargetCannotBeginAWorkflowCommand) {
   EXPECT_EQ(commands, 3);  // the finding, and group and endgroup
 }
 
+TEST(StepSummary, IsMarkdownThatATargetCannotLeave) {
+  std::istringstream lines(written(Case(kHostile, kHostile), write_step_summary));
+  int fences = 0;
+  for (std::string line; std::getline(lines, line);) fences += line.starts_with("```") ? 1 : 0;
+
+  EXPECT_EQ(fences, 2);
+}
+
+TEST(Annotations, NameFilesBelowTheDirectoryAsTheRepositoryDoes) {
+  const Case c;
+  const graph::WaitGraph graph(c.snapshot);
+  const auto file_of = [&](const char* directory) {
+    return place_of(Report{c.snapshot, graph, c.diagnosis, directory}, c.diagnosis.findings[0])
+        .file;
+  };
+  const std::string whole = file_of("/nowhere");
+
+  EXPECT_TRUE(whole.starts_with("/")) << whole;
+  EXPECT_EQ(file_of(whole.substr(0, whole.rfind('/')).c_str()), whole.substr(whole.rfind('/') + 1));
+}
+
 TEST(Sarif, HasOneResultWithItsLine) {
   const json sarif = json::parse(written(Case(), write_sarif));
 
@@ -178,7 +216,8 @@ TEST(Junit, CountsADeadlockAsAFailure) {
 }
 
 TEST(Github, PutsTheErrorAtItsLine) {
-  EXPECT_THAT(written(Case(), write_github), HasSubstr("::error title=IPC101 unclosed-write-end (proved),file=app.py,line=17::"));
+  EXPECT_THAT(written(Case(), write_github),
+              HasSubstr("::error title=IPC101 unclosed-write-end (proved),file=app.py,line=17::"));
 }
 
 TEST(Dot, DrawsEachTaskOnceAndEachStep) {

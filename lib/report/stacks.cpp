@@ -16,7 +16,8 @@ constexpr std::size_t kMaxListedThreads = 8;
 std::string frames_text(const Result<std::vector<Frame>>& frames, std::string_view kind) {
   if (!frames) {
     if (frames.error().cause == Cause::NotRead) return "";
-    return "      (" + std::string(kind) + " stack: " + escape_untrusted(to_string(frames.error())) + ")\n";
+    return "      (" + std::string(kind) +
+           " stack: " + escape_untrusted(to_string(frames.error())) + ")\n";
   }
   std::string out;
   for (const Frame& frame : *frames) {
@@ -33,7 +34,8 @@ std::string threads_text(const std::vector<const Thread*>& threads) {
   std::string out = threads.size() == 1 ? "thread " : std::to_string(threads.size()) + " threads ";
   for (std::size_t i = 0; i < threads.size() && i < kMaxListedThreads; ++i) {
     const std::string name = threads[i]->name.empty() ? threads[i]->comm : threads[i]->name;
-    out += (i == 0 ? "" : ", ") + std::to_string(threads[i]->tid.value) + " " + escape_untrusted(name);
+    out +=
+        (i == 0 ? "" : ", ") + std::to_string(threads[i]->tid.value) + " " + escape_untrusted(name);
   }
   return out + (threads.size() > kMaxListedThreads ? ", ..." : "");
 }
@@ -48,7 +50,8 @@ std::string stacks_text(const snapshot::Snapshot& snapshot) {
     for (const Thread& thread : process->threads) {
       groups[state_words(thread) + "\n" + stack_of(thread)].push_back(&thread);
     }
-    out += "  " + escape_untrusted(process->comm) + "[" + std::to_string(process->pid.value) + "]\n";
+    out +=
+        "  " + escape_untrusted(process->comm) + "[" + std::to_string(process->pid.value) + "]\n";
     for (const auto& [text, threads] : groups) out += "    " + threads_text(threads) + "  " + text;
   }
   return out;

@@ -6,8 +6,8 @@
 
 namespace ipcdoctor::report {
 
-/// The stacks of all examined threads, equal ones of a process once with the threads that share them.
-/// Innermost frame first; Python frames before the native ones that run them.
+/// The stacks of all examined threads, equal ones of a process once with the threads that share
+/// them. Innermost frame first; Python frames before the native ones that run them.
 std::string stacks_text(const snapshot::Snapshot& snapshot);
 
 }  // namespace ipcdoctor::report

@@ -15,7 +15,7 @@ using diagnosis::Finding;
 using diagnosis::Verdict;
 using snapshot::TaskRef;
 
-constexpr std::size_t kShownGroups = 3;   // of stuck tasks or culprits, without -v
+constexpr std::size_t kShownGroups = 3;  // of stuck tasks or culprits, without -v
 constexpr std::size_t kShownUnseen = 3;
 constexpr std::size_t kShownChain = 8;
 constexpr std::size_t kShownLabels = 4;
@@ -23,7 +23,10 @@ constexpr std::size_t kShownLabels = 4;
 class TextWriter {
  public:
   TextWriter(std::ostream& out, const Report& report, const TextOptions& options)
-      : out_(out), report_(report), options_(options), width_(static_cast<std::size_t>(options.width)) {}
+      : out_(out),
+        report_(report),
+        options_(options),
+        width_(static_cast<std::size_t>(options.width)) {}
 
   void write() {
     if (report_.diagnosis.findings.empty()) write_no_finding();
@@ -37,23 +40,30 @@ class TextWriter {
 
  private:
   std::string paint(const char* code, const std::string& text) const {
-    return options_.colour == Colour::On ? std::string("\033[") + code + "m" + text + "\033[0m" : text;
+    return options_.colour == Colour::On ? std::string("\033[") + code + "m" + text + "\033[0m"
+                                         : text;
   }
 
   static const char* colour_of(Verdict verdict) {
     switch (verdict) {
-      case Verdict::Deadlock: return "1;31";
-      case Verdict::Stuck: return "1;35";
-      case Verdict::Waiting: return "1;32";
-      case Verdict::Running: return "1;32";
-      case Verdict::Inconclusive: return "1;33";
+      case Verdict::Deadlock:
+        return "1;31";
+      case Verdict::Stuck:
+        return "1;35";
+      case Verdict::Waiting:
+        return "1;32";
+      case Verdict::Running:
+        return "1;32";
+      case Verdict::Inconclusive:
+        return "1;33";
     }
     return "0";
   }
 
   static std::string capitals(Verdict verdict) {
     std::string word = to_string(verdict);
-    std::ranges::transform(word, word.begin(), [](char c) { return c >= 'a' && c <= 'z' ? char(c - 'a' + 'A') : c; });
+    std::ranges::transform(word, word.begin(),
+                           [](char c) { return c >= 'a' && c <= 'z' ? char(c - 'a' + 'A') : c; });
     return word;
   }
 
@@ -68,7 +78,9 @@ class TextWriter {
     out_ << wrap(text, width_, first, rest);
   }
 
-  std::string label(TaskRef task) const { return escape_untrusted(snapshot::label(report_.snapshot, task)); }
+  std::string label(TaskRef task) const {
+    return escape_untrusted(snapshot::label(report_.snapshot, task));
+  }
 
   /// "python3[4242], [4243] and 7 more"
   std::string labels(const std::vector<TaskRef>& tasks) const {
@@ -83,10 +95,12 @@ class TextWriter {
   }
 
   /// Those with the same text stand on one line, in the order of their first.
-  void write_groups(const std::vector<std::pair<std::string, TaskRef>>& entries, std::string_view heading) {
+  void write_groups(const std::vector<std::pair<std::string, TaskRef>>& entries,
+                    std::string_view heading) {
     std::vector<std::pair<std::string, std::vector<TaskRef>>> groups;
     for (const auto& [text, task] : entries) {
-      const auto same = std::ranges::find(groups, text, &std::pair<std::string, std::vector<TaskRef>>::first);
+      const auto same =
+          std::ranges::find(groups, text, &std::pair<std::string, std::vector<TaskRef>>::first);
       if (same == groups.end()) {
         groups.push_back({text, {task}});
       } else if (std::ranges::find(same->second, task) == same->second.end()) {
@@ -96,9 +110,11 @@ class TextWriter {
     const std::size_t limit = options_.stacks ? groups.size() : kShownGroups;
     const std::string blank(heading.size(), ' ');
     for (std::size_t i = 0; i < groups.size() && i < limit; ++i) {
-      item(labels(groups[i].second) + groups[i].first, i == 0 ? heading : std::string_view(blank), blank + "  ");
+      item(labels(groups[i].second) + groups[i].first, i == 0 ? heading : std::string_view(blank),
+           blank + "  ");
     }
-    if (groups.size() > limit) out_ << blank << "and " << groups.size() - limit << " more (-v shows all)\n";
+    if (groups.size() > limit)
+      out_ << blank << "and " << groups.size() - limit << " more (-v shows all)\n";
   }
 
   static std::string at(const std::string& where, const std::string& function) {
@@ -110,10 +126,12 @@ class TextWriter {
   void write_stuck(const Finding& finding) {
     std::vector<std::pair<std::string, TaskRef>> entries;
     for (const diagnosis::StuckTask& s : finding.stuck) {
-      entries.push_back({at(s.where, s.function) + "  waits for " + escape_untrusted(s.waits_for), s.task});
+      entries.push_back(
+          {at(s.where, s.function) + "  waits for " + escape_untrusted(s.waits_for), s.task});
     }
     // Few are shown: first those that stand in the user's own code.
-    std::ranges::stable_partition(entries, [](const auto& entry) { return !entry.first.starts_with("  waits for "); });
+    std::ranges::stable_partition(
+        entries, [](const auto& entry) { return !entry.first.starts_with("  waits for "); });
     write_groups(entries, "  Stuck: ");
   }
 
@@ -159,7 +177,8 @@ class TextWriter {
     }
     const std::size_t limit = options_.stacks ? paths.size() : kShownChain;
     for (std::size_t i = 0; i < paths.size() && i < limit; ++i) item(paths[i], "  ", "      ");
-    if (paths.size() > limit) out_ << "  and " << paths.size() - limit << " more steps (-v shows all)\n";
+    if (paths.size() > limit)
+      out_ << "  and " << paths.size() - limit << " more steps (-v shows all)\n";
   }
 
   void write_finding(const Finding& finding) {
@@ -181,7 +200,8 @@ class TextWriter {
       }
     }
     std::string also;
-    for (const std::string& slug : finding.also) also += (also.empty() ? "" : ", ") + escape_untrusted(slug);
+    for (const std::string& slug : finding.also)
+      also += (also.empty() ? "" : ", ") + escape_untrusted(slug);
     if (!also.empty()) item("also: " + also, "  ", "    ");
   }
 
@@ -206,7 +226,8 @@ class TextWriter {
       for (const graph::Leaf& leaf : report_.graph.reasons(leader, 2)) {
         if (leaf.text.empty()) continue;
         const bool own = leaf.task == leader || leaf.task.pid.value == 0;
-        const std::string reason = (own ? "" : label(leaf.task) + " ") + escape_untrusted(leaf.text);
+        const std::string reason =
+            (own ? "" : label(leaf.task) + " ") + escape_untrusted(leaf.text);
         if (why != reason) why += (why.empty() ? "" : "; ") + reason;
       }
       item(text + (why.empty() ? "" : " (" + why + ")"), "  waiting: ", "           ");
@@ -215,15 +236,19 @@ class TextWriter {
 
   void write_unseen() {
     std::map<std::string, std::size_t> facts;
-    for (const snapshot::Unseen& unseen : report_.snapshot.unseen) ++facts[escape_untrusted(to_string(unseen.error))];
-    for (const Error& error : report_.diagnosis.inconclusive) ++facts[escape_untrusted(to_string(error))];
+    for (const snapshot::Unseen& unseen : report_.snapshot.unseen)
+      ++facts[escape_untrusted(to_string(unseen.error))];
+    for (const Error& error : report_.diagnosis.inconclusive)
+      ++facts[escape_untrusted(to_string(error))];
     const std::size_t limit = options_.stacks ? facts.size() : kShownUnseen;
     std::size_t shown = 0;
     for (const auto& [text, count] : facts) {
       if (shown++ == limit) break;
-      item("not seen: " + text + (count > 1 ? " (" + std::to_string(count) + " times)" : ""), "", "  ");
+      item("not seen: " + text + (count > 1 ? " (" + std::to_string(count) + " times)" : ""), "",
+           "  ");
     }
-    if (facts.size() > limit) out_ << "not seen: " << facts.size() - limit << " facts more (-v shows all)\n";
+    if (facts.size() > limit)
+      out_ << "not seen: " << facts.size() - limit << " facts more (-v shows all)\n";
   }
 
   void write_footer() {
@@ -235,12 +260,15 @@ class TextWriter {
       threads += process->threads.size();
     }
     const bool all = snapshot.unseen.empty();
-    std::string text = count_of(processes, "process", "processes") + ", " + count_of(threads, "thread", "threads") +
-                       (all ? ", all seen in " : ", seen in ") +
-                       std::to_string(static_cast<long long>(snapshot.elapsed_ms + 0.5)) + " ms, " +
-                       (snapshot.stopped_threads == 0 ? "none" : std::to_string(snapshot.stopped_threads)) + " stopped.";
+    std::string text =
+        count_of(processes, "process", "processes") + ", " +
+        count_of(threads, "thread", "threads") + (all ? ", all seen in " : ", seen in ") +
+        std::to_string(static_cast<long long>(snapshot.elapsed_ms + 0.5)) + " ms, " +
+        (snapshot.stopped_threads == 0 ? "none" : std::to_string(snapshot.stopped_threads)) +
+        " stopped.";
     if (!report_.diagnosis.findings.empty()) {
-      const std::string more = "More: ipcdoctor explain " + escape_untrusted(report_.diagnosis.findings.front().slug);
+      const std::string more =
+          "More: ipcdoctor explain " + escape_untrusted(report_.diagnosis.findings.front().slug);
       if (columns_of(text) + columns_of(more) + 2 <= width_) {
         out_ << justify(text, more, width_) << '\n';
         return;

@@ -31,10 +31,11 @@ std::string_view word_for(Scope scope) {
 
 std::string_view word_for(WaitKind kind) {
   static constexpr std::array<std::string_view, 27> kWords = {
-      "running",  "read",        "write",    "poll",     "epoll",        "open-fifo",      "accept",
-      "connect",  "futex",       "child",    "vfork",    "file-lock",    "sysv-semaphore", "sysv-send",
-      "sysv-receive", "mq-send", "mq-receive", "sleep",  "signal",       "stopped",        "traced",
-      "kernel-service", "close", "io-uring", "exiting",  "terminal",     "unknown"};
+      "running",        "read",      "write",        "poll",           "epoll",      "open-fifo",
+      "accept",         "connect",   "futex",        "child",          "vfork",      "file-lock",
+      "sysv-semaphore", "sysv-send", "sysv-receive", "mq-send",        "mq-receive", "sleep",
+      "signal",         "stopped",   "traced",       "kernel-service", "close",      "io-uring",
+      "exiting",        "terminal",  "unknown"};
   static_assert(static_cast<std::size_t>(WaitKind::Unknown) == 26);
   return pick(kWords, kind);
 }
@@ -50,13 +51,14 @@ std::string_view word_for(FrameKind kind) {
 }
 
 std::string_view word_for(graph::Level level) {
-  static constexpr std::array<std::string_view, 5> kWords = {"live", "stuck", "suspected", "assuming", "proved"};
+  static constexpr std::array<std::string_view, 5> kWords = {"live", "stuck", "suspected",
+                                                             "assuming", "proved"};
   return pick(kWords, level);
 }
 
 std::string_view word_for(Cause cause) {
-  static constexpr std::array<std::string_view, 8> kWords = {"not-read",  "gone",      "denied", "unsupported",
-                                                             "malformed", "timed-out", "limit",  "other"};
+  static constexpr std::array<std::string_view, 8> kWords = {
+      "not-read", "gone", "denied", "unsupported", "malformed", "timed-out", "limit", "other"};
   return pick(kWords, cause);
 }
 
@@ -64,14 +66,16 @@ std::string state_words(const snapshot::Thread& thread) {
   if (!thread.wait) return "unknown: " + escape_untrusted(to_string(thread.wait.error()));
   const snapshot::Wait& wait = *thread.wait;
   if (wait.kind == WaitKind::Running) return "runs";
-  const std::string call = wait.call.empty() ? std::string(word_for(wait.kind)) : escape_untrusted(wait.call);
+  const std::string call =
+      wait.call.empty() ? std::string(word_for(wait.kind)) : escape_untrusted(wait.call);
   return call + (wait.detail.empty() ? "" : "(" + escape_untrusted(wait.detail) + ")");
 }
 
 std::vector<const snapshot::Process*> examined(const snapshot::Snapshot& snapshot) {
   std::vector<const snapshot::Process*> processes;
   for (const snapshot::Process& process : snapshot.processes) {
-    if (process.scope != Scope::Outsider && process.scope != Scope::Self) processes.push_back(&process);
+    if (process.scope != Scope::Outsider && process.scope != Scope::Self)
+      processes.push_back(&process);
   }
   return processes;
 }
