@@ -50,7 +50,7 @@ void read_signal_sources(System& system) {
       const bool caught_here = (caught & bit(SIGALRM)) != 0;
       const bool armed = *alarm_armed && **alarm_armed;
       process->out.timer_possible = caught_here && armed;
-      process->out.alarm_possible = caught_here ? !*alarm_armed : armed;
+      process->out.alarm_possible = armed || (caught_here && !*alarm_armed);
     }
     // these two count processor time: they cannot fire while no thread of the process runs
     const bool runs =

@@ -55,7 +55,12 @@ class ProcessStacks {
     if (leader == process_.threads.end() || !leader->out.native) return;
     const Risk risk(system_.progress(), process_.pid, Fact::Runtime);
     if (!risk.allowed()) return;
-    auto frame = runtime::shell::read_script_frame(space_, images_);
+    std::string awaited;
+    if (leader->out.wait && leader->out.wait->kind == snapshot::WaitKind::Child)
+      for (const Pid child : leader->out.wait->children)
+        if (const ProcessEntry* entry = system_.find(child); entry != nullptr && awaited.empty())
+          awaited = entry->stat.comm;
+    auto frame = runtime::shell::read_script_frame(space_, images_, awaited);
     if (frame) leader->out.native->push_back(std::move(*frame));
   }
 

@@ -16,6 +16,10 @@ using snapshot::WaitKind;
 
 namespace {
 
+bool is_shell(const std::string& comm) {
+  return comm == "bash" || comm == "sh" || comm == "dash" || comm == "ksh" || comm == "zsh";
+}
+
 bool has_signal(std::uint64_t set, int signal) {
   return (set >> (signal - 1) & 1) != 0;
 }
@@ -165,7 +169,11 @@ void Build::add_signals(const Process& process, const Thread& thread, Node node)
                              has_signal(signals.caught & ~signals.blocked, kSigVtalrm) ||
                              has_signal(signals.caught & ~signals.blocked, kSigProf);
   const TaskRef whole{process.pid, Tid{}};
-  if (process.alarm_possible && handles_alarm) {
+  // Shells catch every signal that would end them, to clean up; they set no alarm but for `read
+  // -t`.
+  const bool by_habit =
+      is_shell(process.comm) && thread.wait && thread.wait->kind == WaitKind::Child;
+  if (process.alarm_possible && handles_alarm && (by_habit || !process.timer_possible)) {
     const auto [it, is_new] = alarms_.try_emplace(process.pid);
     if (is_new)
       it->second =
@@ -178,7 +186,7 @@ void Build::add_signals(const Process& process, const Thread& thread, Node node)
       has_signal(~signals.caught & ~signals.ignored & ~signals.blocked, kSigAlrm);
   if (process.alarm_possible && alarm_kills && thread.wait && thread.wait->kind == WaitKind::Signal)
     gates_.network.connect(add_leaf(Life::Timer, "an alarm may end it", task), node);
-  if (process.timer_possible || process.async_io) {
+  if ((process.timer_possible && !by_habit) || process.async_io) {
     const auto [it, is_new] = timers_.try_emplace(process.pid);
     const char* text = process.timer_possible ? "a timer may fire" : "a descriptor sends SIGIO";
     if (is_new) it->second = add_leaf(Life::Timer, text, whole);

@@ -227,6 +227,16 @@ TEST(Signals, AnAlarmThatCannotBeExcludedIsAnAssumption) {
   EXPECT_THAT(graph.stuck_sets()[0].assumptions, ElementsAre("no alarm is set in app[42]"));
 }
 
+TEST(Signals, AShellThatWaitsForAChildCatchesAlarmsByHabit) {
+  Builder b = forgotten_write_end();
+  auto& parent = b.process(40).process();
+  parent.timer_possible = parent.alarm_possible = true;
+  b.process(40).last().signals = SignalSets{.caught = 1U << 13};
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
+  parent.comm = "bash";
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Assuming);
+}
+
 TEST(Signals, AnAlarmMayEndOnlyWhoWaitsForASignal) {
   Builder b;
   b.process(40).thread().waits_for_child(42);

@@ -9,27 +9,22 @@
 #include <cinttypes>
 #include <cstdio>
 
+#include "linux/regular_file.h"
 #include "unwind/image.h"
 
 namespace ipcdoctor::unwind {
 namespace {
 
-/// An O_PATH descriptor runs nobody's open(): first look what it is, then open that for reading.
 /// @param expected  what must have the same inode; nullptr where the kernel's own link was followed
 /// (st_dev of btrfs
 ///                  and overlayfs is not what maps shows) or anything is welcome.
 Result<linux::UniqueFd> reopen_regular(linux::UniqueFd handle, const linux::Mapping* expected) {
-  if (!handle.is_open()) return Error{cause_of(errno), errno, "open an image"};
+  Result<linux::UniqueFd> file = linux::reopen_regular(handle);
+  if (!file || expected == nullptr) return file;
   struct stat info {};
-  if (::fstat(handle.get(), &info) < 0) return Error{cause_of(errno), errno, "stat an image"};
-  if (!S_ISREG(info.st_mode))
-    return Error{Cause::Unsupported, 0, "open an image: not a regular file"};
-  if (expected != nullptr && (info.st_ino != expected->ino || info.st_dev != expected->dev)) {
+  if (::fstat(file->get(), &info) < 0) return Error{cause_of(errno), errno, "stat an image"};
+  if (info.st_ino != expected->ino || info.st_dev != expected->dev)
     return Error{Cause::Gone, 0, "open an image: another file has its name now"};
-  }
-  const std::string self = "/proc/self/fd/" + std::to_string(handle.get());
-  linux::UniqueFd file(::open(self.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-  if (!file.is_open()) return Error{cause_of(errno), errno, "open an image"};
   return file;
 }
 

@@ -35,7 +35,7 @@ class Bash {
   }
 
   /// What the reader says as soon as the script is in its `wait`, or after ten seconds.
-  Result<snapshot::Frame> frame() const {
+  Result<snapshot::Frame> frame(const std::string& awaited = "") const {
     Result<snapshot::Frame> found = Error{};
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
     while (std::chrono::steady_clock::now() < end) {
@@ -43,7 +43,7 @@ class Bash {
       unwind::Images images;
       const auto call = space ? space->dir.read("syscall") : Result<std::string>(Error{});
       if (call && call->starts_with("61 ")) {  // wait4(2)
-        found = read_script_frame(*space, images);
+        found = read_script_frame(*space, images, awaited);
         break;
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -68,6 +68,26 @@ TEST(BashScript, NamesTheLineAndTheCommandThatWaits) {
   EXPECT_EQ(frame->line, 4);
   EXPECT_EQ(frame->function, "wait");
   EXPECT_TRUE(frame->user_code);
+}
+
+TEST(BashScript, NamesTheLineOfTheCommandThatIsAwaitedInsideALoop) {
+  const std::string path = ::testing::TempDir() + "bash_live_test_loop.sh";
+  std::ofstream(path) << "f() {\n  true\n  sleep 20\n  true\n}\nfor i in 1 2; do\n  f\ndone\n";
+
+  const auto frame = Bash({"bash", path}).frame("sleep");
+
+  ASSERT_TRUE(frame) << to_string(frame.error());
+  EXPECT_EQ(frame->line, 3);
+}
+
+TEST(BashScript, NamesTheLineOfAProgramThatReplacedASubshell) {
+  const std::string path = ::testing::TempDir() + "bash_live_test_subshell.sh";
+  std::ofstream(path) << "f() { true; }\nf\ntrue | ( f; exec sleep 20\n  false\n)\n";
+
+  const auto frame = Bash({"bash", path}).frame("sleep");
+
+  ASSERT_TRUE(frame) << to_string(frame.error());
+  EXPECT_EQ(frame->line, 3);
 }
 
 TEST(BashScript, HasNoLineForInlineCode) {

@@ -1,0 +1,22 @@
+#include "linux/regular_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <string>
+
+namespace ipcdoctor::linux {
+
+Result<UniqueFd> reopen_regular(const UniqueFd& handle) {
+  if (!handle.is_open()) return Error{cause_of(errno), errno, "open a file"};
+  struct stat info {};
+  if (::fstat(handle.get(), &info) < 0) return Error{cause_of(errno), errno, "stat a file"};
+  if (!S_ISREG(info.st_mode)) return Error{Cause::Unsupported, 0, "open a file: not a regular one"};
+  const std::string self = "/proc/self/fd/" + std::to_string(handle.get());
+  UniqueFd file(::open(self.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (!file.is_open()) return Error{cause_of(errno), errno, "open a file"};
+  return file;
+}
+
+}  // namespace ipcdoctor::linux
