@@ -16,8 +16,14 @@ using snapshot::WaitKind;
 
 namespace {
 
-bool is_shell(const std::string& comm) {
-  return comm == "bash" || comm == "sh" || comm == "dash" || comm == "ksh" || comm == "zsh";
+/// Some catch every signal that would end them, to clean up, and set no alarm themselves: shells
+/// while they wait for a child (`read -t` sets one), sort and csplit (coreutils 9, sort.c,
+/// csplit.c).
+bool catches_alarm_by_habit(const std::string& comm, const snapshot::Thread& thread) {
+  if (comm == "sort" || comm == "csplit") return true;
+  const bool shell =
+      comm == "bash" || comm == "sh" || comm == "dash" || comm == "ksh" || comm == "zsh";
+  return shell && thread.wait && thread.wait->kind == WaitKind::Child;
 }
 
 bool has_signal(std::uint64_t set, int signal) {
@@ -169,10 +175,7 @@ void Build::add_signals(const Process& process, const Thread& thread, Node node)
                              has_signal(signals.caught & ~signals.blocked, kSigVtalrm) ||
                              has_signal(signals.caught & ~signals.blocked, kSigProf);
   const TaskRef whole{process.pid, Tid{}};
-  // Shells catch every signal that would end them, to clean up; they set no alarm but for `read
-  // -t`.
-  const bool by_habit =
-      is_shell(process.comm) && thread.wait && thread.wait->kind == WaitKind::Child;
+  const bool by_habit = catches_alarm_by_habit(process.comm, thread);
   if (process.alarm_possible && handles_alarm && (by_habit || !process.timer_possible)) {
     const auto [it, is_new] = alarms_.try_emplace(process.pid);
     if (is_new)
