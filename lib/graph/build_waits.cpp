@@ -30,6 +30,8 @@ bool has_signal(std::uint64_t set, int signal) {
   return (set >> (signal - 1) & 1) != 0;
 }
 
+/// SIGINT, which Python always handles, and the two that glibc keeps for itself.
+constexpr std::uint64_t kHarmless = (1ULL << 1) | (1ULL << 31) | (1ULL << 32);
 constexpr int kSigAlrm = 14, kSigChld = 17, kSigVtalrm = 26, kSigProf = 27;
 
 /// A thread that waits for the GIL wakes every 5 ms and goes on waiting until its owner lets go
@@ -183,10 +185,10 @@ void Build::add_signals(const Process& process, const Thread& thread, Node node)
           add_leaf(Life::Alarm, "no alarm is set in " + snapshot::label(snapshot_, whole), whole);
     gates_.network.connect(it->second, node);
   }
-  // Who waits for a signal may mean to be ended by an alarm; for anybody else that is a timeout of
-  // its own, by which a deadlock ends but nothing goes on.
-  const bool alarm_kills =
-      has_signal(~signals.caught & ~signals.ignored & ~signals.blocked, kSigAlrm);
+  // Who waits for a signal and handles none waits for his end, perhaps by an alarm. For anybody
+  // else an alarm that kills is a timeout of its own, by which a deadlock ends but nothing goes on.
+  const bool alarm_kills = has_signal(~signals.ignored & ~signals.blocked, kSigAlrm) &&
+                           (signals.caught & ~kHarmless) == 0;
   if (process.alarm_possible && alarm_kills && thread.wait && thread.wait->kind == WaitKind::Signal)
     gates_.network.connect(add_leaf(Life::Timer, "an alarm may end it", task), node);
   if ((process.timer_possible && !by_habit) || process.async_io) {

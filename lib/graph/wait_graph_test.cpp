@@ -244,6 +244,8 @@ TEST(Signals, AnAlarmMayEndOnlyWhoWaitsForASignal) {
   EXPECT_EQ(graph_of(b).level(task(40)), Level::Stuck);
   b.process(42).process().alarm_possible = true;
   EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
+  b.process(42).last().signals = SignalSets{.caught = 1U << 9};  // it waits for SIGUSR1
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Stuck);
 
   Builder pair = forgotten_write_end();
   pair.process(42).process().alarm_possible = true;

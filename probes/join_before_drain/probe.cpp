@@ -53,13 +53,21 @@ int rank(const Snapshot& snapshot, TaskRef joiner, TaskRef writer,
   return awaits_end_of_a_member(snapshot, joiner, tasks) ? 2 : 0;
 }
 
+/// It waits for an answer on a connection that nobody has accepted, from the listener's holder.
+bool awaits_acceptance(const Snapshot& snapshot, const Flow& flow) {
+  return flow.way == Way::Receive && std::ranges::all_of(flow.objects, [&](const ObjectId& id) {
+           const snapshot::Object* object = snapshot::find_object(snapshot, id);
+           return object != nullptr && object->socket && object->socket->peer_in_backlog;
+         });
+}
+
 std::optional<Pair> find_pair(const Context& context, const Ends& ends,
                               const std::vector<TaskRef>& tasks) {
   std::optional<Pair> best;
   int best_rank = 0;
   for (const TaskRef& writer : tasks) {
     const Flow flow = flow_of(context, ends, writer);
-    if (flow.way != Way::Send) continue;
+    if (flow.way != Way::Send && !awaits_acceptance(context.snapshot, flow)) continue;
     for (const TaskRef& joiner : tasks) {
       if (joiner == writer || !is_partner(flow, joiner.pid)) continue;
       const int its_rank = rank(context.snapshot, joiner, writer, tasks);
@@ -141,15 +149,20 @@ Finding describe(const Context& context, Finding finding, const Pair& pair) {
   const std::string writer = snapshot::label(snapshot, pair.writer);
   finding.title =
       joiner + " waits for an exit before taking what " + writer + " must still deliver";
-  finding.explanation = writer + " cannot end before it has written all, and " +
-                        filled(snapshot, pair.object) + " is full" + place(snapshot, pair.writer) +
-                        ".\nOnly " + joiner + " could read it, but it waits for " +
-                        diagnosis::describe_wait(snapshot, pair.joiner) +
-                        place(snapshot, pair.joiner) + ".";
+  const Wait* wait = wait_of(snapshot, pair.writer);
+  const bool full = wait != nullptr && sends(*wait);
+  finding.explanation = full ? writer + " cannot end before it has written all, and " +
+                                   filled(snapshot, pair.object) + " is full"
+                             : writer + " is connected and waits to be accepted and answered";
+  finding.explanation += place(snapshot, pair.writer) + ".\nOnly " + joiner +
+                         (full ? " could read it" : " could accept it") + ", but it waits for " +
+                         diagnosis::describe_wait(snapshot, pair.joiner) +
+                         place(snapshot, pair.joiner) + ".";
   finding.fix = fix(context, pair);
   finding.culprits.push_back(
       diagnosis::culprit(snapshot, pair.joiner, -1,
-                         "should read " + diagnosis::object_name(snapshot, pair.object) +
+                         (full ? "should read " + diagnosis::object_name(snapshot, pair.object)
+                               : "should accept the connection of " + writer) +
                              ", but waits for " + diagnosis::describe_wait(snapshot, pair.joiner)));
   const Thread* thread = snapshot::find_thread(snapshot, pair.writer);
   finding.weight = thread->activity.call.starts_with("multiprocessing.Queue") ? 80 : 60;

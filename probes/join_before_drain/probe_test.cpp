@@ -105,6 +105,22 @@ TEST(JoinBeforeDrain, IgnoresAChildOfTheForkServerThatDoesSomethingElse) {
             Outcome::NotFound);
 }
 
+TEST(JoinBeforeDrain, FindsAChildWhoseConnectionWaitsToBeAccepted) {
+  Builder b;
+  b.process(40).fd(3, inet_socket(1)).thread().waits_for_child(41);
+  b.process(41).child_of(40).fd(4, inet_socket(2)).thread().reads(4);
+  b.object(inet_socket(1)).socket->state = "listen";
+  b.object(inet_socket(2)).socket->state = "established";
+  b.object(inet_socket(2)).socket->peer_in_backlog = true;
+  b.object(inet_socket(2)).socket->listener = inet_socket(1);
+
+  const auto answer = ask(kJoinBeforeDrain, b);
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_THAT(culprits(answer), ElementsAre(40));
+  EXPECT_THAT(answer.findings[0].explanation, HasSubstr("could accept it"));
+}
+
 TEST(JoinBeforeDrain, IgnoresAChildThatWritesToSomebodyElse) {
   Builder b;
   b.process(40).thread().waits_for_child(41);

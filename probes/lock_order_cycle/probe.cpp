@@ -44,10 +44,36 @@ std::string fix_for(const Context& context, const Members& members, const Ring& 
   return fix;
 }
 
+/// System V remembers who operated last on each semaphore (semctl(2), GETPID): of one at 0 that is
+/// who took it, or who set it to 0. Only a ring of such steps says that they are used as locks.
+void add_last_operators(const Context& context, const Members& members, std::vector<Step>& steps) {
+  for (std::size_t from = 0; from < members.size(); ++from) {
+    if (!waits_in(members[from], WaitKind::SysvSem)) continue;
+    const snapshot::SysvWait& wait = wait_of(members[from])->sysv;
+    const auto set = std::ranges::find_if(context.snapshot.sysv, [&](const auto& object) {
+      return object.type == "sem" && object.id == wait.id;
+    });
+    if (set == context.snapshot.sysv.end()) continue;
+    for (const auto& [number, op] : wait.ops) {
+      const auto n = static_cast<std::size_t>(number);
+      if (op >= 0 || n >= set->last_pids.size() || n >= set->values.size() || set->values[n] != 0)
+        continue;
+      for (std::size_t to = 0; to < members.size(); ++to)
+        if (to != from && members[to].task.pid == set->last_pids[n])
+          steps.push_back({from, to, StepKind::Lock, false,
+                           "the last to operate on semaphore " + std::to_string(number) +
+                               " of set " + std::to_string(wait.id)});
+    }
+  }
+}
+
 std::optional<Finding> by_ring(const Context& context, int set, const Members& members) {
-  const Ring ring = shortest_ring(members, steps_between(context, members), StepKind::Lock);
-  const bool own_locks =
-      std::ranges::all_of(ring, [&](const Step& s) { return waits_for_own_lock(members[s.from]); });
+  std::vector<Step> steps = steps_between(context, members);
+  add_last_operators(context, members, steps);
+  const Ring ring = shortest_ring(members, steps, StepKind::Lock);
+  const bool own_locks = std::ranges::all_of(ring, [&](const Step& s) {
+    return waits_for_own_lock(members[s.from]) || waits_in(members[s.from], WaitKind::SysvSem);
+  });
   if (ring.size() < 2 || !own_locks) return std::nullopt;
   Finding finding = diagnosis::start_finding(context, kLockOrderCycle, set);
   const bool sure = std::ranges::all_of(ring, &Step::sure);

@@ -27,6 +27,26 @@ TEST(LockOrderCycle, FindsTwoThreadsThatHoldEachOthersMutex) {
   EXPECT_EQ(blamed(answer), "40 40");
 }
 
+TEST(LockOrderCycle, FindsTwoThatTookEachOthersSystemVSemaphore) {
+  const auto waits_for = [](Builder& b, int pid, int number) {
+    b.process(pid).waits(snapshot::WaitKind::SysvSem, "semop").wait().sysv = {3, {{number, -1}}};
+  };
+  Builder b;
+  b.process(40).thread();
+  b.process(41).child_of(40).thread();
+  waits_for(b, 40, 1);
+  waits_for(b, 41, 0);
+  b.raw().sysv = {{"sem", 3, 0, {0, 0}, {Pid{40}, Pid{41}}, {Pid{40}, Pid{41}}}};
+
+  const auto answer = ask(kLockOrderCycle, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(blamed(answer), "40 41");
+
+  b.raw().sysv[0].last_pids = {Pid{40}, Pid{40}};  // one made both: a handshake
+  EXPECT_EQ(ask(kLockOrderCycle, b.build()).outcome, Outcome::NotFound);
+}
+
 TEST(LockOrderCycle, FindsARingOfFileLocksAndNamesOnlyItsMembers) {
   Builder b;
   b.process(40).thread().waits_for_children({41, 42, 43});

@@ -20,6 +20,8 @@ namespace {
 using diagnosis::Finding;
 
 struct Pool {
+  bool shared = false;  ///< several wait for a token, or somebody is busy with something else than
+                        ///< waiting for them
   TaskRef reader;
   ObjectId pipe;
   std::vector<TaskRef> suspects;  ///< have both ends and wait for something else
@@ -43,15 +45,24 @@ std::optional<Pool> judge(const Context& context, const Ends& ends,
   const ObjectId pipe = wait->objects.front().object;
   if (pipe.kind != snapshot::ObjectKind::Pipe && pipe.kind != snapshot::ObjectKind::Fifo)
     return std::nullopt;
+  const Process* process = snapshot::find_process(snapshot, reader.pid);
   const std::vector<Holder> holders = ends.holders(pipe);
   if (!has_both_ends(holders, reader.pid)) return std::nullopt;
-  Pool pool{reader, pipe, {}};
+  Pool pool{false, reader, pipe, {}};
   for (const TaskRef& task : tasks) {
-    if (task.pid == reader.pid || contains(pool.suspects, task.pid) ||
+    const Process* other = snapshot::find_process(snapshot, task.pid);
+    const bool one_table =
+        other != nullptr && process != nullptr && other->fd_group == process->fd_group;
+    if (task.pid == reader.pid || one_table || contains(pool.suspects, task.pid) ||
         !has_both_ends(holders, task.pid))
       continue;
     const std::vector<ObjectId> wanted = received_objects(snapshot, task);
-    if (std::ranges::find(wanted, pipe) == wanted.end()) pool.suspects.push_back(task);
+    if (std::ranges::find(wanted, pipe) != wanted.end()) {
+      pool.shared = true;
+    } else {
+      pool.suspects.push_back(task);
+      pool.shared = pool.shared || !waits_for_exit(snapshot, task.pid, reader.pid);
+    }
   }
   if (pool.suspects.empty()) return std::nullopt;
   return pool;
@@ -81,7 +92,8 @@ Finding describe(const Context& context, int set, const Pool& pool) {
                     : "Give the token back before any other wait, and take it with a non-blocking "
                       "read: poll() may say readable "
                       "and another process be faster.";
-  finding.weight = 76;
+  // One reader whose parent waits for it: more often a forgotten write end.
+  finding.weight = pool.shared ? 76 : 60;
   return finding;
 }
 

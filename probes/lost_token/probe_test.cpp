@@ -38,6 +38,23 @@ TEST(LostToken, FindsTheOtherHolderOfBothEnds) {
   EXPECT_THAT(culprits(answer), ElementsAre(41));
 }
 
+TEST(LostToken, GivesWayWhereOnlyAParentWaitsForTheReader) {
+  const int pool = ask(kLostToken, pool_of_tokens()).findings.at(0).weight;
+  Builder b = pool_of_tokens();
+  b.process(40).process().ppid = Pid{41};
+  b.process(41).process().ppid = Pid{1};
+  b.process(41).waits_for_child(40);
+
+  EXPECT_LT(ask(kLostToken, b).findings.at(0).weight, pool);
+}
+
+TEST(LostToken, IgnoresAVforkChildThatSharesTheTable) {
+  Builder b = pool_of_tokens();
+  b.process(40).process().fd_group = b.process(41).process().fd_group = Pid{40};
+
+  EXPECT_EQ(ask(kLostToken, b).outcome, Outcome::NotFound);
+}
+
 TEST(LostToken, IgnoresAPipeThatCarriesData) {
   Builder b = pool_of_tokens();
   b.process(40).wait().size = 4096;

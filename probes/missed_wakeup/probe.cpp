@@ -36,9 +36,10 @@ constexpr const char* kConditionFix =
     "while (!ready) wait(). A signal that comes before the wait is then not lost.\n"
     "Signal after every change, with broadcast (notify_all) where several wait.";
 constexpr const char* kFutureFix =
-    "Whoever makes a Future must end it on every path: set_result() in the try, set_exception() in "
-    "its except.\n"
-    "Wait with result(timeout=...), and look whether the one that should set it still lives.";
+    "Whoever promises a result must deliver it on every path: the value, or the exception that "
+    "came "
+    "instead (set_result and set_exception, in C++ set_value and set_exception).\n"
+    "Wait with a timeout, and look whether the one that should deliver it still lives.";
 constexpr const char* kSemaphoreFix =
     "Let one side post before it waits, or start one of the semaphores with 1.";
 
@@ -72,6 +73,12 @@ Signal of_futex(const Member& member) {
   switch (futex.lock.kind) {
     case LockKind::Condition:
       return {45, "a condition variable that nobody is left to signal", kConditionFix};
+    case LockKind::Latch:
+      if (futex.lock.name == "std::future")
+        return {45, "a future that nobody is left to set", kFutureFix};
+      if (futex.lock.name == "std::counting_semaphore")
+        return {40, "a semaphore that nobody is left to release", kSemaphoreFix};
+      return {30, "a value that nobody is left to change", kConditionFix};
     case LockKind::Semaphore:
       return {40, "a semaphore that nobody is left to post", kSemaphoreFix};
     case LockKind::PySemLock:

@@ -49,6 +49,13 @@ TEST(MissedWakeup, FindsAnEventFdThatNobodyIsLeftToWrite) {
   EXPECT_TRUE(answer.findings[0].title.find("eventfd") != std::string::npos);
 }
 
+TEST(MissedWakeup, FindsAPromiseOfCxxThatNobodyKeeps) {
+  Builder b;
+  b.process(40).thread().futex(0x1000, LockKind::Latch).lock().name = "std::future";
+
+  EXPECT_EQ(ask(kMissedWakeup, b.build()).findings.at(0).weight, 45);
+}
+
 TEST(MissedWakeup, FindsAnEventThatAManagerAwaitsForItsClient) {
   Builder b;
   auto event = made("threading.Event");

@@ -25,7 +25,11 @@ bool waits_at_barrier(const Member& member) {
   if (call == "threading.Barrier.wait" || call == "multiprocessing.Barrier.wait") return true;
   const Wait* wait = wait_of(member);
   if (wait == nullptr || wait->kind != WaitKind::Futex) return false;
-  return wait->futex.lock.kind == LockKind::Barrier || wait->futex.lock.kind == LockKind::Latch;
+  // Futures, semaphores and atomics of C++ wait as latches do.
+  const snapshot::Lock& lock = wait->futex.lock;
+  return lock.kind == LockKind::Barrier ||
+         (lock.kind == LockKind::Latch &&
+          (lock.name == "std::latch" || lock.name == "std::barrier"));
 }
 
 /// From the Python object or the libc one; -1: not known.

@@ -49,6 +49,15 @@ TEST(MissingParty, BlamesTheOneOfTheDeadThatFailed) {
   EXPECT_NE(answer.findings[0].explanation.find("killed by signal 9"), std::string::npos);
 }
 
+TEST(MissingParty, LeavesAFutureToMissedWakeup) {
+  Builder b;
+  b.process(40).thread().futex(0x1000, LockKind::Latch).lock().name = "std::future";
+  EXPECT_EQ(ask(kMissingParty, b.build()).outcome, Outcome::NotFound);
+
+  b.process(40).lock().name = "std::latch";
+  EXPECT_EQ(ask(kMissingParty, b.build()).outcome, Outcome::Found);
+}
+
 TEST(MissingParty, BlamesTheProcessWhereItsOwnThreadIsMissing) {
   Builder b;
   b.process(40).thread().futex(0x1000, LockKind::Barrier).lock().numbers = {{"parties", 2}};

@@ -147,15 +147,25 @@ SelfWait by_joining_itself(const Member& member) {
           "or pthread_self() first."};
 }
 
-/// An upgrade: it waits to write while it is a reader, and nobody else is.
+/// An upgrade: it waits to write while it is a reader, and nobody is who does not do the same.
 SelfWait by_upgrade(const Context& context, const Member& member) {
   const Wait* wait = wait_of(member);
   if (wait == nullptr || wait->kind != WaitKind::Futex ||
       wait->futex.lock.kind != LockKind::RwlockWrite)
     return {};
   const auto readers = wait->futex.lock.numbers.find("readers");
-  const bool one_reader = readers != wait->futex.lock.numbers.end() && readers->second == 1;
-  if (!one_reader || wait->futex.shared_memory || member.process->threads.size() != 1) return {};
+  if (readers == wait->futex.lock.numbers.end() || wait->futex.shared_memory) return {};
+  // All threads that there are wait to write, or for one of these: who else could be a reader?
+  std::int64_t writers = 0;
+  for (const Thread& thread : member.process->threads) {
+    const Member other{{member.task.pid, thread.tid}, member.process, &thread, true};
+    const bool writes = waits_in(other, WaitKind::Futex) &&
+                        thread.wait->futex.lock.kind == LockKind::RwlockWrite &&
+                        thread.wait->futex.lock.address == wait->futex.lock.address;
+    if (!writes && !waits_for_end(other)) return {};
+    writers += writes ? 1 : 0;
+  }
+  if (readers->second < 1 || readers->second > writers) return {};
   return {
       80,
       "waits to write under " + lock_name(context, member) + ", of which it is itself the reader",

@@ -65,6 +65,21 @@ TEST(SelfDeadlock, IgnoresAForkedCopyThatCannotHaveTakenTheLock) {
   EXPECT_EQ(ask(kSelfDeadlock, b.build()).outcome, Outcome::NotFound);
 }
 
+TEST(SelfDeadlock, FindsTwoReadersThatBothWaitToWrite) {
+  Builder b;
+  auto p = b.process(40).thread().futex(0x1000, LockKind::RwlockWrite);
+  p.lock().address = RemoteAddr{0x1000};
+  p.lock().numbers = {{"readers", 2}};
+  p.thread(41).futex(0x1000, LockKind::RwlockWrite);
+  p.lock().address = RemoteAddr{0x1000};
+  p.lock().numbers = {{"readers", 2}};
+
+  const auto answer = ask(kSelfDeadlock, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_NE(answer.findings[0].title.find("of which it is itself the reader"), std::string::npos);
+}
+
 TEST(SelfDeadlock, IsInconclusiveWhenTheFutexIsUnknown) {
   Builder b;
   b.process(42).thread().futex(0x1000);

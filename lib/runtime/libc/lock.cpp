@@ -288,12 +288,33 @@ class Look {
     check();
   }
 
+  /// libstdc++ blocks for all of these in the same two functions; the frames around tell which it
+  /// is.
+  std::string_view noun_of_libstdcxx() const {
+    static constexpr std::pair<std::string_view, std::string_view> kNouns[] = {
+        {"std::latch::", "std::latch"},           {"barrier", "std::barrier"},
+        {"semaphore", "std::counting_semaphore"}, {"__future_base", "std::future"},
+        {"__basic_future", "std::future"},        {"_M_futex_wait_until", "std::future"}};
+    constexpr std::size_t kFrames = 16;
+    for (std::size_t i = 0; i < std::min(call_.frames.size(), kFrames); ++i) {
+      const auto function =
+          images_.function_at(space_, RemoteAddr{call_.frames[i].pc.value - (i == 0 ? 0 : 1)});
+      if (!function) continue;
+      for (const auto& [part, noun] : kNouns)
+        if (function->find(part) != std::string::npos) return noun;
+    }
+    return "std::atomic wait";
+  }
+
   void name() {
+    if (lock_.kind == LockKind::Latch) {
+      lock_.name = noun_of_libstdcxx();
+      return;
+    }
     if (lock_.kind == LockKind::Unknown || lock_.kind == LockKind::ThreadJoin) return;
     std::string noun(noun_of(lock_.kind));
     if (lock_.kind == LockKind::RwlockRead || lock_.kind == LockKind::RwlockWrite) noun = "rwlock";
-    if (lock_.kind == LockKind::LibcInternal || lock_.kind == LockKind::Latch ||
-        lock_.kind == LockKind::Arena) {
+    if (lock_.kind == LockKind::LibcInternal || lock_.kind == LockKind::Arena) {
       lock_.name = function_.empty() ? noun : fmt::format("{} ({})", noun, function_);
       return;
     }

@@ -149,7 +149,7 @@ std::string_view noun_of(LockKind kind) {
     case LockKind::LibcInternal:
       return "lock inside libc";
     case LockKind::Latch:
-      return "latch, future or atomic wait";
+      return "wait of libstdc++";
     default:
       return "futex";
   }

@@ -1,4 +1,4 @@
-/* IPC305 deadlock: two tokens went round in a pipe; a worker exited without giving its token back */
+/* IPC305 deadlock: a token goes round in a pipe; a worker exited without giving it back, and two wait for it */
 #include "../program.h"
 
 static int tokens[2];
@@ -19,10 +19,10 @@ int main(void) {
   make_pipe(tokens);
   tell(tokens[1]);
   waitpid(start(forgetful, NULL), NULL, 0);
-  const pid_t child = start(careful, NULL);
-  role("stuck", child);
+  for (int i = 0; i < 2; i++) role("stuck", start(careful, NULL));
   role("stuck", getpid());
   ready();
-  waitpid(child, NULL, 0);
+  while (wait(NULL) > 0) {
+  }
   return 0;
 }
