@@ -79,12 +79,15 @@ bool HangWatch::is_time_for_a_deep_look(Clock::time_point now, bool all_still) c
 }
 
 /// Whether a set is enough to be called a hang.
-bool HangWatch::counts(const graph::StuckSet& set) const {
+/// @param sends_descriptors  a socket near the tree has descriptors in its queue
+bool HangWatch::counts(const graph::StuckSet& set, bool sends_descriptors) const {
   if (set.level == graph::Level::Proved) return true;
   if (set.level != graph::Level::Assuming || options_.enough == Grade::Proved) return false;
   return options_.enough == Grade::Assuming ||
          std::ranges::all_of(set.assumed, [&](const graph::Leaf& leaf) {
-           return leaf.life == graph::Life::UnseenHolder && !inherited_.contains(leaf.object.ino);
+           const bool elsewhere = leaf.life == graph::Life::UnseenHolder ||
+                                  (leaf.life == graph::Life::FdsInFlight && !sends_descriptors);
+           return elsewhere && !inherited_.contains(leaf.object.ino);
          });
 }
 
@@ -107,10 +110,13 @@ Result<std::optional<Hang>> HangWatch::deep_look(Clock::time_point now) {
   if (!snapshot) return snapshot.error();
   const graph::WaitGraph graph(*snapshot);
   cost_ = Clock::now() - begin;
+  const bool sends_descriptors = std::ranges::any_of(snapshot->objects, [](const auto& object) {
+    return object.socket && object.socket->fds_in_flight > 0;
+  });
   Proof proof;
   Hang hang;
   for (const graph::StuckSet& set : graph.stuck_sets()) {
-    if (!counts(set)) continue;
+    if (!counts(set, sends_descriptors)) continue;
     for (const snapshot::TaskRef& task : set.core) {
       const snapshot::Thread* thread = snapshot::find_thread(*snapshot, task);
       if (thread != nullptr) proof.emplace(ThreadKey{task.pid, task.tid}, thread->switches);

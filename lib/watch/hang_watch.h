@@ -66,7 +66,7 @@ class HangWatch {
 
   bool update(const std::vector<TreeThread>& threads, Clock::time_point now);
   bool is_time_for_a_deep_look(Clock::time_point now, bool all_still) const;
-  bool counts(const graph::StuckSet& set) const;
+  bool counts(const graph::StuckSet& set, bool sends_descriptors) const;
   Result<std::optional<Hang>> deep_look(Clock::time_point now);
 
   std::vector<Pid> roots_;
