@@ -8,14 +8,14 @@
 
 namespace ipcdoctor::watch {
 
-/// A thread of the tree as one cheap look sees it: /proc/PID/stat and status only, which wake
-/// nobody.
+/// A thread of the tree as one cheap look sees it, which wakes nobody.
 struct TreeThread {
   Pid pid;
   Tid tid;
   std::uint64_t start_ticks = 0;  ///< of the process: tells a reused pid
-  std::uint64_t switches = 0;     ///< voluntary and involuntary
-  bool runs = false;              ///< state R
+  std::uint64_t ran =
+      0;  ///< grows whenever it runs: nanoseconds of /proc/TID/schedstat, or its switches
+  bool runs = false;  ///< its process was in state R
   friend auto operator<=>(const TreeThread&, const TreeThread&) = default;
 };
 
