@@ -45,10 +45,11 @@ lint:            ## clang-tidy (OPTIONAL=1 .ci/setup installs it)
 format:          ## clang-format on all C++
 	@clang-format -i $(sources)
 
-asan: setup      ## the unit tests with AddressSanitizer and UndefinedBehaviorSanitizer
+asan: setup      ## with AddressSanitizer and UndefinedBehaviorSanitizer: unit tests, and attaching to what hangs
 	@$(call configure,$(BUILD)-asan,-DIPCDOCTOR_SANITIZE=ON)
 	@$(call compile,$(BUILD)-asan)
 	@cd $(BUILD)-asan && ctest --output-on-failure -j $(JOBS) -L unit
+	@$(BUILD)-asan/bin/command_live_test --gtest_brief=1 --gtest_filter='*Programs*:Errors.*'
 
 golden: build    ## rewrite testdata/reports from what is printed now; review the diff
 	@IPCDOCTOR_GOLDEN=write $(BUILD)/bin/report_test --gtest_filter='*Golden*'
