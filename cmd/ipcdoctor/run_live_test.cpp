@@ -77,6 +77,19 @@ TEST(Run, EndsACommandWhoseOwnPipeHangs) {
   EXPECT_LT(Clock::now() - begin, 30s);
 }
 
+// A job of root's in the same session, whose parent has gone, is no part of the tree: it may not be looked into.
+TEST(Run, WorksForAnOrdinaryUserBesideProcessesOfRoot) {
+  const std::string as_nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups ";
+  if (::geteuid() != 0 || std::system((as_nobody + "test -x " + kHungPair).c_str()) != 0)
+    GTEST_SKIP() << "needs root, and programs that others may execute";
+  const Result result = run_command({"sh", "-c",
+                                     "(sleep 60 >/dev/null 2>&1 &); exec " + as_nobody +
+                                         IPCDOCTOR_BINARY " run --timeout 50s -- " + kHungPair});
+
+  EXPECT_EQ(result.exit_code, 124);
+  EXPECT_THAT(result.output, HasSubstr("the command hangs: ending it"));
+}
+
 TEST(Run, TellsOfAPartThatHangsAndLetsTheCommandGoOn) {
   const Result result = ipcdoctor({"run", "--", "sh", "-c", kHungPair + " & sleep 8; exit 3"});
 

@@ -143,7 +143,9 @@ void mark_tree(System& system, const std::vector<Pid>& targets) {
     // its real parent was of the session too: one outside it means that it was adopted
     const ProcessEntry* parent = system.find(process->stat.ppid);
     const bool adopted = parent == nullptr || parent->stat.sid != process->stat.sid;
-    if (adopted && !is_ancestor_of_self(system, process->pid)) process->scope = Scope::Related;
+    // who may not be looked into (the kernel hides its stack then) is a stranger that may hold something
+    const bool open_to_us = process->stat.start_stack != 0 || process->stat.state == 'Z';
+    if (adopted && open_to_us && !is_ancestor_of_self(system, process->pid)) process->scope = Scope::Related;
   }
   mark_descendants(system);
 }
