@@ -248,8 +248,7 @@ std::string describe(const Snapshot& snapshot, const snapshot::Process& process,
     case WaitKind::Epoll:
       return wait.objects.empty() ? "an event" : watched_by(snapshot, wait.objects.front().object);
     case WaitKind::OpenFifo:
-      return of_first(snapshot, wait, "somebody to open the other side of ",
-                      "the other side of a FIFO");
+      return "somebody to open the other side of " + opened_path(snapshot, wait);
     case WaitKind::Accept:
       return of_first(snapshot, wait, "a connection on ", "a connection");
     case WaitKind::Connect:
@@ -306,6 +305,14 @@ std::string object_name(const snapshot::Snapshot& snapshot, const ObjectId& id) 
                          id.kind == ObjectKind::OtherSocket;
   if (is_socket) return "socket:[" + std::to_string(id.ino) + "]";
   return snapshot::name_of(id.kind);
+}
+
+std::string opened_path(const snapshot::Snapshot& snapshot, const Wait& wait) {
+  const Object* object =
+      wait.objects.empty() ? nullptr : snapshot::find_object(snapshot, wait.objects.front().object);
+  if (object != nullptr && !object->name.empty()) return object->name;
+  constexpr std::string_view kPath = "path ";
+  return wait.detail.starts_with(kPath) ? wait.detail.substr(kPath.size()) : "a FIFO";
 }
 
 std::string describe_wait(const snapshot::Snapshot& snapshot, TaskRef task) {

@@ -55,6 +55,13 @@ TEST(DescribeWait, JoinsWhatAPollWaitsFor) {
   EXPECT_EQ(describe_wait(b.build(), task(40)), "data or EOF on pipe:[7], room in pipe:[8]");
 }
 
+TEST(DescribeWait, NamesAFifoThatNobodyHasOpenByThePathOfTheCall) {
+  Builder b;
+  b.process(40).thread().waits(WaitKind::OpenFifo, "openat").wait().detail = "path jobs/ff";
+
+  EXPECT_EQ(describe_wait(b.build(), task(40)), "somebody to open the other side of jobs/ff");
+}
+
 TEST(DescribeWait, AListenerGivesAConnection) {
   Builder b;
   b.process(40).fd(3, inet_socket(9)).thread().polls_in({3});

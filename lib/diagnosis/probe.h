@@ -47,6 +47,9 @@ std::string describe_wait(const snapshot::Snapshot& snapshot, TaskRef task);
 /// The object's name as the report prints it: "pipe:[7]", a path; the kind where no name is known.
 std::string object_name(const snapshot::Snapshot& snapshot, const snapshot::ObjectId& id);
 
+/// What an open of a FIFO names: the FIFO where somebody has it open, else the path of the call.
+std::string opened_path(const snapshot::Snapshot& snapshot, const snapshot::Wait& wait);
+
 /// A culprit with where and function filled in from its stack.
 Culprit culprit(const snapshot::Snapshot& snapshot, TaskRef task, int fd, std::string why);
 

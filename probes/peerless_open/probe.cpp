@@ -28,9 +28,7 @@ ObjectId fifo_of(const Snapshot& snapshot, TaskRef task) {
 }
 
 std::string path_of(const Snapshot& snapshot, TaskRef task) {
-  const Wait* wait = wait_of(snapshot, task);
-  if (!wait->objects.empty()) return diagnosis::object_name(snapshot, wait->objects.front().object);
-  return wait->detail.empty() ? "a FIFO" : wait->detail;
+  return diagnosis::opened_path(snapshot, *wait_of(snapshot, task));
 }
 
 /// Others of the tree that are blocked in such an open, in whatever set.
