@@ -2,6 +2,7 @@
 
 #include "probes/all_probes.h"
 #include "probes/internal/cycles.h"
+#include "probes/internal/dead_ones.h"
 #include "probes/internal/lock_facts.h"
 
 namespace ipcdoctor::probes {
@@ -68,9 +69,50 @@ void blame_feeders(const Context& context, const Members& members, const Ring& r
   }
 }
 
+bool acquires_of_a_manager(const Thread& thread) {
+  const auto method = thread.activity.object.texts.find("method");
+  return thread.activity.call == "Manager.call" && method != thread.activity.object.texts.end() &&
+         method->second == "acquire";
+}
+
+/// A manager's lock is taken by a thread of the manager in the name of a client, and nothing tells
+/// whose. Where nobody has died, who waits for the end of the one that wants it must have it.
+std::optional<Finding> by_managers_lock(const Context& context, int set, const Members& members) {
+  if (!dead_children(context, members).empty()) return std::nullopt;
+  for (const Member& client : members) {
+    if (!acquires_of_a_manager(*client.thread)) continue;
+    for (const Member& holder : members) {
+      const bool waits = holder.process != client.process &&
+                         waits_for_exit(context.snapshot, holder.task.pid, client.task.pid) &&
+                         waits_for_end(holder);
+      if (!waits) continue;
+      Finding finding = diagnosis::start_finding(context, kLockHeldWhileWaiting, set);
+      const std::string who = snapshot::label(context.snapshot, holder.task);
+      const std::string other = snapshot::label(context.snapshot, client.task);
+      finding.weight = 45;
+      finding.title = who + " waits for the exit of " + other +
+                      ", which waits for a manager's lock that " + who + " must have";
+      finding.explanation = other + place_in_brackets(*client.thread) +
+                            " calls acquire() on a lock of a manager. Nobody who could have it has "
+                            "died, and " +
+                            who + place_in_brackets(*holder.thread) +
+                            " waits for it to end: it took the lock and has not released it.";
+      finding.fix = "Release the manager's lock before " +
+                    (place(holder).empty() ? "the wait" : "the wait at " + place(holder)) +
+                    ", or hold it with `with` around the work only.";
+      finding.culprits.push_back(
+          diagnosis::culprit(context.snapshot, holder.task, -1,
+                             "must hold the manager's lock while it waits for " +
+                                 diagnosis::describe_wait(context.snapshot, holder.task)));
+      return finding;
+    }
+  }
+  return std::nullopt;
+}
+
 std::optional<Finding> examine(const Context& context, int set, const Members& members) {
   const Ring ring = shortest_mixed_ring(members, steps_between(context, members));
-  if (ring.empty()) return std::nullopt;
+  if (ring.empty()) return by_managers_lock(context, set, members);
   Finding finding = diagnosis::start_finding(context, kLockHeldWhileWaiting, set);
   finding.weight = weigh(members, ring);
   finding.explanation = tell_ring(context, members, ring);

@@ -41,6 +41,43 @@ TEST(LockHeldWhileWaiting, FindsAWaitForAChildThatNeedsTheFileLock) {
   EXPECT_EQ(blamed(answer), "40");
 }
 
+/// Process 40 took a manager's lock and joins 42, which asks the manager for it.
+Builder lock_of_a_manager() {
+  Builder b;
+  auto lock = testing::made("Manager.proxy");
+  lock.texts["method"] = "acquire";
+  b.process(40).python().thread().waits_for_child(42);
+  b.process(41)
+      .child_of(40)
+      .python()
+      .fd(5, unix_socket(1))
+      .thread()
+      .futex(0x1000, LockKind::PyLock);
+  b.process(42)
+      .child_of(40)
+      .python()
+      .fd(6, unix_socket(2))
+      .thread()
+      .reads(6)
+      .activity("Manager.call", lock);
+  b.connect(unix_socket(1), unix_socket(2));
+  return b;
+}
+
+TEST(LockHeldWhileWaiting, FindsWhoMustHaveTheLockOfAManager) {
+  const auto answer = ask(kLockHeldWhileWaiting, lock_of_a_manager().build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(blamed(answer), "40");
+}
+
+TEST(LockHeldWhileWaiting, LeavesTheLockOfAManagerToTheDeadWhereOneDied) {
+  Builder b = lock_of_a_manager();
+  b.process(43).child_of(40).zombie();
+
+  EXPECT_EQ(ask(kLockHeldWhileWaiting, b.build()).outcome, Outcome::NotFound);
+}
+
 TEST(LockHeldWhileWaiting, IgnoresARingOfLocksOnly) {
   Builder b;
   auto p = b.process(40).thread().futex(0x1000, LockKind::Mutex).owned_by({task(40, 41)});
