@@ -12,7 +12,7 @@ from multiprocessing import Process, Queue
 def consume(queue):
     LIBC.prctl(1, 0)  # it shall survive its parent, as workers do
     while queue.get() is not None:
-        pass
+        os.write(pipe_out, b"%d\n" % os.getpid())
 
 
 def work():
@@ -20,7 +20,6 @@ def work():
     child = Process(target=consume, args=(queue,))
     child.start()
     queue.put("item")
-    os.write(pipe_out, b"%d\n" % child.pid)
     child.join()
 
 
