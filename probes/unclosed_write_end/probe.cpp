@@ -74,6 +74,24 @@ std::string explanation(const Snapshot& snapshot, const EofWait& eof,
   return text;
 }
 
+/// "fd 4", or with the variable that the program knows it by: "`sender`, fd 4".
+std::string python_end(const Snapshot& snapshot, const Holder& holder) {
+  const Process* process = snapshot::find_process(snapshot, holder.pid);
+  if (process == nullptr) return fd_text(holder);
+  for (const snapshot::RuntimeObject& object : process->python.objects) {
+    const auto is_fd = [&](const char* key) {
+      const auto number = object.numbers.find(key);
+      return number != object.numbers.end() && number->second == holder.fd;
+    };
+    if (object.name.empty() || object.name == "self") continue;
+    if (object.type == "multiprocessing.Connection" && is_fd("handle_fd"))
+      return "`" + object.name + "`, " + fd_text(holder);
+    if (object.type == "subprocess.Popen" && is_fd("stdin_fd"))
+      return "`" + object.name + ".stdin`, " + fd_text(holder);
+  }
+  return fd_text(holder);
+}
+
 std::string python_fix(const Snapshot& snapshot, const Blame& blame, TaskRef task) {
   const Thread* thread = snapshot::find_thread(snapshot, task);
   const std::string call = thread == nullptr ? "" : thread->activity.call;
@@ -82,7 +100,7 @@ std::string python_fix(const Snapshot& snapshot, const Blame& blame, TaskRef tas
     return "Close p.stdin before p.wait(), or use p.communicate(), which does both.";
   switch (blame.omission) {
     case Omission::Itself:
-      return "Close the write end (" + fd_text(blame.holder) + ") in " + in +
+      return "Close the write end (" + python_end(snapshot, blame.holder) + ") in " + in +
              " before the first read.";
     case Omission::LeakedToFilter:
       return "Do not let the child inherit " + fd_text(blame.holder) +
@@ -90,7 +108,7 @@ std::string python_fix(const Snapshot& snapshot, const Blame& blame, TaskRef tas
     case Omission::InFlight:
       return "Receive the queued descriptors, and close them, before waiting.";
     default:
-      return "Close the write end (" + fd_text(blame.holder) + ") in " + in +
+      return "Close the write end (" + python_end(snapshot, blame.holder) + ") in " + in +
              " when the last item is sent and before waiting, or send one message that means the "
              "end.";
   }

@@ -35,6 +35,18 @@ TEST(UnclosedWriteEnd, FindsAHolderThatWaitsForTheReader) {
   EXPECT_THAT(answer.findings[0].title, HasSubstr("sort[42] waits for EOF"));
 }
 
+TEST(UnclosedWriteEnd, NamesTheVariableOfAPythonConnection) {
+  Builder b = parent_keeps_stdin_open();
+  RuntimeObject connection;
+  connection.type = "multiprocessing.Connection";
+  connection.name = "sender";
+  connection.numbers["handle_fd"] = 5;
+  b.process(40).process().python.objects = {connection};
+
+  EXPECT_THAT(ask(kUnclosedWriteEnd, b).findings[0].fix,
+              HasSubstr("Close the write end (`sender`, fd 5) in main()"));
+}
+
 TEST(UnclosedWriteEnd, FindsAReaderThatHoldsTheWriteEndItself) {
   Builder b;
   b.process(40).thread().waits_for_child(42);
