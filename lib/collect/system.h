@@ -71,6 +71,7 @@ class System {
   /// The table that this thread uses.
   static const std::vector<snapshot::Fd>* table_of(const ProcessEntry& process, Tid tid);
 
+  /// Keeps at most 1000 facts; processes outside the tree fill no more than half of them.
   void note_unseen(Pid pid, Tid tid, Error error);
   std::vector<snapshot::Unseen>& unseen() { return unseen_; }
   /// A table or an address space of some process is not known.

@@ -179,7 +179,7 @@ void read_tables(System& system) {
     if (process->stat.num_threads > 1 && !denied) read_threads_tables(system, *process);
     if (process->fds || process->fds.error().cause == Cause::Gone) continue;
     system.note_hidden_holder();
-    if (process->scope != snapshot::Scope::Outsider) system.note_unseen(process->pid, Tid{}, process->fds.error());
+    system.note_unseen(process->pid, Tid{}, process->fds.error());
   }
 }
 

@@ -135,6 +135,22 @@ TEST(Text, ListsWhatWasNotSeen) {
   EXPECT_THAT(text_of(Case()), HasSubstr("not seen: read /proc/40/mem"));
 }
 
+TEST(Text, NamesTheProcessesOutsideTheTreeInOneLineAndEachInDetail) {
+  Case c;
+  c.snapshot.unseen.clear();
+  for (const int pid : {1, 2, 3, 4, 5})
+    c.snapshot.unseen.push_back(
+        {Pid{pid}, Tid{}, Error{Cause::Denied, 13, "list /proc/" + std::to_string(pid) + "/fd"}});
+
+  const std::string text = text_of(c);
+  const std::string detailed = text_of(c, {.width = 80, .stacks = true});
+
+  EXPECT_THAT(text, HasSubstr("not seen: descriptors of 5 processes outside the tree (PID 1, 2, 3"));
+  EXPECT_THAT(text, HasSubstr("all seen in"));
+  EXPECT_THAT(text, Not(HasSubstr("list /proc")));
+  EXPECT_THAT(detailed, HasSubstr("list /proc/5/fd"));
+}
+
 TEST(Json, IsAsciiAndParsesWhateverTheTargetIsCalled) {
   const std::string text = written(Case(kHostile, kHostile), write_json);
 

@@ -236,8 +236,21 @@ class TextWriter {
 
   void write_unseen() {
     std::map<std::string, std::size_t> facts;
-    for (const snapshot::Unseen& unseen : report_.snapshot.unseen)
-      ++facts[escape_untrusted(to_string(unseen.error))];
+    std::string outside;
+    std::size_t outsiders = 0;
+    for (const snapshot::Unseen& unseen : report_.snapshot.unseen) {
+      if (options_.stacks || !is_outside(report_.snapshot, unseen)) {
+        ++facts[escape_untrusted(to_string(unseen.error))];
+      } else if (++outsiders <= kShownUnseen) {
+        outside += (outside.empty() ? "" : ", ") + std::to_string(unseen.pid.value);
+      }
+    }
+    if (outsiders > 0) {
+      item("not seen: descriptors of " +
+               count_of(outsiders, "process", "processes") + " outside the tree (PID " + outside +
+               (outsiders > kShownUnseen ? ", ..." : "") + ")",
+           "", "  ");
+    }
     for (const Error& error : report_.diagnosis.inconclusive)
       ++facts[escape_untrusted(to_string(error))];
     const std::size_t limit = options_.stacks ? facts.size() : kShownUnseen;
@@ -259,7 +272,10 @@ class TextWriter {
       processes += process->exited ? 0 : 1;
       threads += process->threads.size();
     }
-    const bool all = snapshot.unseen.empty();
+    const bool all =
+        std::ranges::all_of(snapshot.unseen, [&](const snapshot::Unseen& unseen) {
+          return is_outside(snapshot, unseen);
+        });
     std::string text =
         count_of(processes, "process", "processes") + ", " +
         count_of(threads, "thread", "threads") + (all ? ", all seen in " : ", seen in ") +

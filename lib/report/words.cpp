@@ -80,6 +80,12 @@ std::vector<const snapshot::Process*> examined(const snapshot::Snapshot& snapsho
   return processes;
 }
 
+bool is_outside(const snapshot::Snapshot& snapshot, const snapshot::Unseen& unseen) {
+  if (unseen.pid.value <= 0) return false;
+  const snapshot::Process* process = find_process(snapshot, unseen.pid);
+  return process == nullptr || process->scope == Scope::Outsider;
+}
+
 std::string frame_words(const snapshot::Frame& frame) {
   std::string place;
   if (frame.line > 0) {

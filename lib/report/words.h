@@ -23,6 +23,9 @@ std::string state_words(const snapshot::Thread& thread);
 /// The processes that were looked into: the tree, what belongs to it, and those it waits for.
 std::vector<const snapshot::Process*> examined(const snapshot::Snapshot& snapshot);
 
+/// A fact about a process that is neither in the tree nor waited for.
+bool is_outside(const snapshot::Snapshot& snapshot, const snapshot::Unseen& unseen);
+
 /// "app.py:9 in consumer", "libfoo.so+0x1234 in f", "?" of one frame.
 std::string frame_words(const snapshot::Frame& frame);
 
