@@ -91,9 +91,9 @@ const std::vector<snapshot::Fd>* System::table_of(const ProcessEntry& process, T
 
 void System::note_unseen(Pid pid, Tid tid, Error error) {
   constexpr std::size_t kMost = 1000;
-  const ProcessEntry* process = pid.value > 0 ? find(pid) : nullptr;
-  const bool outside = process != nullptr && process->scope == snapshot::Scope::Outsider;
   if (error.cause == Cause::Gone) return;  // gone during a scan is normal
+  const ProcessEntry* process = find(pid);
+  const bool outside = process != nullptr && process->scope == Scope::Outsider;
   if (unseen_.size() >= (outside ? kMost / 2 : kMost)) return;
   unseen_.push_back({pid, tid, std::move(error)});
 }

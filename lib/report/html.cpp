@@ -118,11 +118,10 @@ class HtmlWriter {
   }
 
   void write_unseen() {
-    if (report_.snapshot.unseen.empty()) return;
+    const std::vector<std::string> facts = unseen_lines(report_, false);
+    if (facts.empty()) return;
     out_ << "<h2>Not seen</h2>\n<ul>";
-    for (const snapshot::Unseen& unseen : report_.snapshot.unseen) {
-      out_ << "<li>" << escape_markup(to_string(unseen.error)) << "</li>\n";
-    }
+    for (const std::string& fact : facts) out_ << "<li>" << escape_markup(fact) << "</li>\n";
     out_ << "</ul>\n";
   }
 

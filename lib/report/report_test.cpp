@@ -141,6 +141,7 @@ TEST(Text, NamesTheProcessesOutsideTheTreeInOneLineAndEachInDetail) {
   for (const int pid : {1, 2, 3, 4, 5})
     c.snapshot.unseen.push_back(
         {Pid{pid}, Tid{}, Error{Cause::Denied, 13, "list /proc/" + std::to_string(pid) + "/fd"}});
+  c.snapshot.unseen.push_back({Pid{5}, Tid{6}, Error{Cause::Denied, 13, "list /proc/5/task/6/fd"}});
 
   const std::string text = text_of(c);
   const std::string detailed = text_of(c, {.width = 80, .stacks = true});
@@ -149,6 +150,19 @@ TEST(Text, NamesTheProcessesOutsideTheTreeInOneLineAndEachInDetail) {
   EXPECT_THAT(text, HasSubstr("all seen in"));
   EXPECT_THAT(text, Not(HasSubstr("list /proc")));
   EXPECT_THAT(detailed, HasSubstr("list /proc/5/fd"));
+  const std::string html = written(c, write_html);
+  EXPECT_THAT(html, HasSubstr("descriptors of 5 processes outside the tree"));
+  EXPECT_THAT(html, Not(HasSubstr("list /proc")));
+}
+
+TEST(Text, AFactThatWasNotDeniedIsSeenAsAGapWhereverItIs) {
+  Case c;
+  c.snapshot.unseen = {{Pid{3}, Tid{}, Error{Cause::TimedOut, 0, "maps of 3"}}};
+
+  const std::string text = text_of(c);
+
+  EXPECT_THAT(text, HasSubstr("not seen: maps of 3"));
+  EXPECT_THAT(text, Not(HasSubstr("all seen in")));
 }
 
 TEST(Json, IsAsciiAndParsesWhateverTheTargetIsCalled) {

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <map>
 #include <ostream>
+#include <ranges>
 
 #include "base/text.h"
 #include "report/layout.h"
@@ -235,33 +236,12 @@ class TextWriter {
   }
 
   void write_unseen() {
-    std::map<std::string, std::size_t> facts;
-    std::string outside;
-    std::size_t outsiders = 0;
-    for (const snapshot::Unseen& unseen : report_.snapshot.unseen) {
-      if (options_.stacks || !is_outside(report_.snapshot, unseen)) {
-        ++facts[escape_untrusted(to_string(unseen.error))];
-      } else if (++outsiders <= kShownUnseen) {
-        outside += (outside.empty() ? "" : ", ") + std::to_string(unseen.pid.value);
-      }
-    }
-    if (outsiders > 0) {
-      item("not seen: descriptors of " +
-               count_of(outsiders, "process", "processes") + " outside the tree (PID " + outside +
-               (outsiders > kShownUnseen ? ", ..." : "") + ")",
-           "", "  ");
-    }
-    for (const Error& error : report_.diagnosis.inconclusive)
-      ++facts[escape_untrusted(to_string(error))];
-    const std::size_t limit = options_.stacks ? facts.size() : kShownUnseen;
-    std::size_t shown = 0;
-    for (const auto& [text, count] : facts) {
-      if (shown++ == limit) break;
-      item("not seen: " + text + (count > 1 ? " (" + std::to_string(count) + " times)" : ""), "",
-           "  ");
-    }
-    if (facts.size() > limit)
-      out_ << "not seen: " << facts.size() - limit << " facts more (-v shows all)\n";
+    const std::vector<std::string> lines = unseen_lines(report_, options_.stacks);
+    const std::size_t shown = options_.stacks ? lines.size() : std::min(lines.size(), kShownUnseen);
+    for (const std::string& line : lines | std::views::take(shown))
+      item("not seen: " + escape_untrusted(line), "", "  ");
+    if (lines.size() > shown)
+      out_ << "not seen: " << lines.size() - shown << " facts more (-v shows all)\n";
   }
 
   void write_footer() {
@@ -272,10 +252,9 @@ class TextWriter {
       processes += process->exited ? 0 : 1;
       threads += process->threads.size();
     }
-    const bool all =
-        std::ranges::all_of(snapshot.unseen, [&](const snapshot::Unseen& unseen) {
-          return is_outside(snapshot, unseen);
-        });
+    const bool all = std::ranges::all_of(snapshot.unseen, [&](const snapshot::Unseen& unseen) {
+      return is_outside(snapshot, unseen);
+    });
     std::string text =
         count_of(processes, "process", "processes") + ", " +
         count_of(threads, "thread", "threads") + (all ? ", all seen in " : ", seen in ") +

@@ -2,6 +2,9 @@
 
 #include <array>
 #include <cstdio>
+#include <map>
+#include <ranges>
+#include <set>
 
 #include "base/text.h"
 
@@ -81,9 +84,35 @@ std::vector<const snapshot::Process*> examined(const snapshot::Snapshot& snapsho
 }
 
 bool is_outside(const snapshot::Snapshot& snapshot, const snapshot::Unseen& unseen) {
-  if (unseen.pid.value <= 0) return false;
+  if (unseen.pid.value <= 0 || unseen.error.cause != Cause::Denied) return false;
   const snapshot::Process* process = find_process(snapshot, unseen.pid);
   return process == nullptr || process->scope == Scope::Outsider;
+}
+
+std::vector<std::string> unseen_lines(const Report& report, bool each) {
+  constexpr std::size_t kNamed = 3;
+  std::vector<std::string> lines;
+  std::map<std::string, std::size_t> facts;
+  std::set<Pid> outsiders;
+  for (const snapshot::Unseen& unseen : report.snapshot.unseen) {
+    if (each || !is_outside(report.snapshot, unseen)) {
+      ++facts[to_string(unseen.error)];
+    } else {
+      outsiders.insert(unseen.pid);
+    }
+  }
+  if (!outsiders.empty()) {
+    std::string named;
+    for (const Pid pid : outsiders | std::views::take(kNamed))
+      named += (named.empty() ? "" : ", ") + std::to_string(pid.value);
+    lines.push_back("descriptors of " + count_of(outsiders.size(), "process", "processes") +
+                    " outside the tree (PID " + named + (outsiders.size() > kNamed ? ", ..." : "") +
+                    ")");
+  }
+  for (const Error& error : report.diagnosis.inconclusive) ++facts[to_string(error)];
+  for (const auto& [text, count] : facts)
+    lines.push_back(text + (count > 1 ? " (" + std::to_string(count) + " times)" : ""));
+  return lines;
 }
 
 std::string frame_words(const snapshot::Frame& frame) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "graph/wait_graph.h"
+#include "report/report.h"
 #include "snapshot/snapshot.h"
 
 /// The words that several formats use for the same things.
@@ -23,8 +24,12 @@ std::string state_words(const snapshot::Thread& thread);
 /// The processes that were looked into: the tree, what belongs to it, and those it waits for.
 std::vector<const snapshot::Process*> examined(const snapshot::Snapshot& snapshot);
 
-/// A fact about a process that is neither in the tree nor waited for.
+/// The denied fact of a process that is neither in the tree nor waited for.
 bool is_outside(const snapshot::Snapshot& snapshot, const snapshot::Unseen& unseen);
+
+/// What was not seen and what stayed inconclusive, one line a fact, not escaped. The denied facts of
+/// outsiders are one line with the first PIDs, unless `each` is wanted.
+std::vector<std::string> unseen_lines(const Report& report, bool each);
 
 /// "app.py:9 in consumer", "libfoo.so+0x1234 in f", "?" of one frame.
 std::string frame_words(const snapshot::Frame& frame);
