@@ -20,6 +20,7 @@ class Bash {
  public:
   explicit Bash(std::vector<std::string> arguments) : pid_(::fork()) {
     if (pid_ != 0) return;
+    ::setpgid(0, 0);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     std::vector<char*> argv;
     for (std::string& a : arguments) argv.push_back(a.data());
@@ -31,6 +32,7 @@ class Bash {
   Bash& operator=(const Bash&) = delete;
   ~Bash() {
     ::kill(pid_, SIGKILL);
+    ::kill(-pid_, SIGKILL);  // what the script started in the background
     ::waitpid(pid_, nullptr, 0);
   }
 
@@ -44,7 +46,7 @@ class Bash {
       const auto call = space ? space->dir.read("syscall") : Result<std::string>(Error{});
       if (call && call->starts_with("61 ")) {  // wait4(2)
         found = read_script_frame(*space, images, awaited);
-        break;
+        if (found) break;
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
