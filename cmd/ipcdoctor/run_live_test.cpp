@@ -166,12 +166,18 @@ TEST(Run, KeepsUpWithThousandsOfShortLivedProcesses) {
 /// Under a terminal of its own.
 class Terminal {
  public:
-  explicit Terminal(const std::string& script) {
+  explicit Terminal(const std::string& script)
+      : Terminal({IPCDOCTOR_BINARY, "run", "--", "bash", "-c", script}) {}
+  explicit Terminal(const std::vector<std::string>& argv) {
     winsize size{24, 80, 0, 0};
+    std::vector<char*> pointers;
+    for (const std::string& argument : argv)
+      pointers.push_back(const_cast<char*>(argument.c_str()));
+    pointers.push_back(nullptr);
     pid_ = ::forkpty(&master_, nullptr, nullptr, &size);
     if (pid_ == 0) {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-      ::execl(IPCDOCTOR_BINARY, "ipcdoctor", "run", "--", "bash", "-c", script.c_str(), nullptr);
+      ::execvp(pointers[0], pointers.data());
       ::_exit(127);
     }
   }
@@ -244,6 +250,23 @@ TEST(Run, LetsTheCommandHandleControlC) {
 
   EXPECT_THAT(terminal.read_until("caught"), HasSubstr("caught"));
   EXPECT_EQ(WEXITSTATUS(terminal.wait()), 9);
+}
+
+TEST(Run, IsStoppedByControlZAndGoesOnWithItsTime) {
+  Terminal shell(std::vector<std::string>{"bash", "--norc", "--noprofile", "-i"});
+  shell.type(IPCDOCTOR_BINARY
+             " run --timeout 3s -- bash -c 'echo g''o; read x; echo \"got $x\"; exit 4'\n");
+  shell.read_until("go\r\n");
+  shell.type("\x1a");
+  EXPECT_THAT(shell.read_until("Stopped"), HasSubstr("Stopped"));
+  std::this_thread::sleep_for(4s);  // longer than its time
+  shell.type("fg\n");
+  std::this_thread::sleep_for(300ms);
+  shell.type("word\n");
+  EXPECT_THAT(shell.read_until("got word"), HasSubstr("got word"));
+  shell.type("echo code $?\n");
+  EXPECT_THAT(shell.read_until("code 4"), HasSubstr("code 4"));
+  shell.type("exit\n");
 }
 
 /// A folder of its own for what a recipe needs.

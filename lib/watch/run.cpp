@@ -15,6 +15,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
+/// A wait that takes so much longer than it should was no wait: we were stopped.
+constexpr auto kStopped = 500ms;
 constexpr int kForwarded[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
 
 /// Blocks the signals that we wait for; gives the mask back when it dies.
@@ -56,7 +58,7 @@ class Runner {
         watch_({child}, options.hang) {}
 
   RunOutcome run() {
-    const auto begin = Clock::now();
+    auto begin = Clock::now();
     auto next_look = begin + watch_.pause();
     while (!exited_) {
       auto until = next_look;
@@ -64,6 +66,7 @@ class Runner {
       wait_for_signal(until - Clock::now());
       if (exited_) break;
       const auto now = Clock::now();
+      if (now - until > kStopped) begin += now - until;  // Ctrl-Z stops the command's time too
       if (has_timeout() && now - begin >= options_.timeout) {
         report_timeout();
         if (!options_.keep) end();
