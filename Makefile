@@ -6,6 +6,8 @@ DESTDIR ?=
 # Programs with their truth, and a benchmark, that are kept outside of this repository.
 CORPUS ?=
 BENCH ?=
+# Which Debian suites `make test-pythons` takes; all that it knows by default.
+SUITES ?=
 # How many random programs `make soundness` runs.
 N ?= 300
 
@@ -64,6 +66,12 @@ man:             ## man/ipcdoctor-probes.7 from probes/*/README.md
 man-check:       ## the man pages are clean
 	@mandoc -Tlint -W warning man/*.[157]
 
+test-pythons: build ## Python 3.9 to 3.15 of other Debian suites, in trees that debootstrap makes; root only
+	@.ci/test-pythons $(BUILD) $(SUITES)
+
+run-table: build ## how soon `ipcdoctor run` ends each program that hangs
+	@testdata/run/table --ipcdoctor $(BUILD)/bin/ipcdoctor --programs $(BUILD)/programs
+
 soundness: build ## N=5000: healthy programs must get no finding, random graphs and programs no wrong proof
 	@cd $(BUILD) && ctest --output-on-failure -R '[Hh]ealthy|[Ss]ound|[Rr]andom'
 	@testdata/soundness/run --ipcdoctor $(BUILD)/bin/ipcdoctor -n $(N)
@@ -84,4 +92,4 @@ uninstall:       ## what install put there
 clean:           ## remove what was built
 	@rm -rf $(BUILD) $(BUILD)-asan
 
-.PHONY: help setup build demo test test-live check lint format asan golden new-probe man man-check soundness score bench install uninstall clean
+.PHONY: help setup build demo test test-live check lint format asan golden new-probe man man-check test-pythons run-table soundness score bench install uninstall clean

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "runtime/cpython/describe_out.h"
+#include "runtime/cpython/locks.h"
 
 // What the types of `threading`, `queue`, `logging`, `subprocess`, `socketserver` and importlib
 // look like inside.
@@ -40,11 +41,14 @@ std::optional<bool> Describer::thread_exists(Object thread) const {
 }
 
 void Describer::lock(Out& out) const {
-  out.to.numbers["locked"] = objects_->remote().get<std::uint8_t>(out.self + 32) & 1;
+  const std::uint64_t at = is_mutex(*objects_, out.self) ? 16 : 32;
+  out.to.numbers["locked"] = objects_->remote().get<std::uint8_t>(out.self + at) & 1;
 }
 
 void Describer::rlock(Out& out) const {
-  const auto count = objects_->remote().word(out.self + 32);
+  auto count = objects_->remote().word(out.self + 32);
+  // From 3.14 on the level, which is 0 in the first turn; the owner tells whether it is taken.
+  if (objects_->layout().minor >= 14) count += objects_->remote().word(out.self + 24) != 0 ? 1 : 0;
   out.to.numbers["count"] = static_cast<std::int64_t>(count);
   out.to.numbers["locked"] = count != 0 ? 1 : 0;
   if (count != 0) put_owner(out, objects_->remote().word(out.self + 24));
@@ -115,18 +119,11 @@ void Describer::thread_executor(Out& out) const {
   for (const Object thread : objects_->items(threads, 1024))
     exist += thread_exists(thread).value_or(false) ? 1 : 0;
   if (objects_->length(threads)) out.to.numbers["threads_exist"] = exist;
-  // _queue.SimpleQueue up to 3.12: a list and the position of its first item.
   const Object work = at(out.self, "_work_queue");
-  if (types_->is(work, "queue.SimpleQueue") && objects_->layout().minor <= 12) {
-    const auto size = objects_->length(objects_->remote().pointer(work + 32));
-    const auto first = objects_->remote().get<std::int64_t>(work + 40);
-    if (size && first >= 0 && first <= *size) out.to.numbers["queued"] = *size - first;
-  } else {
-    // From 3.13 on a ring buffer behind a bool: {put_idx 24, get_idx 32, items 40, items_cap 48,
-    // num_items 56}.
-    const auto size = objects_->remote().get<std::int64_t>(work + 56);
-    if (types_->is(work, "queue.SimpleQueue") && size >= 0 && size < (1 << 24))
-      out.to.numbers["queued"] = size;
+  if (types_->is(work, "queue.SimpleQueue")) {
+    constexpr std::size_t kMost = 1 << 20;
+    out.to.numbers["queued"] =
+        static_cast<std::int64_t>(objects_->simple_queue_items(work, kMost).size());
   }
 }
 

@@ -55,6 +55,7 @@ struct Interpreter::Impl {
 
   // locks
   const ThreadState* state_of(Tid tid) const;
+  std::uint64_t parked_address(const ThreadState& state, std::uint64_t futex) const;
   LockObject lock_of(const ThreadState* state, std::uint64_t futex) const;
   bool identify(const snapshot::TaskRef& waiter, std::uint64_t futex, snapshot::Lock& lock) const;
   bool refine_gil(const snapshot::TaskRef& waiter, std::uint64_t futex, snapshot::Lock& lock) const;

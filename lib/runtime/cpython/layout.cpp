@@ -96,7 +96,8 @@ Layout recent_frames(int minor) {
   l.code_stack_size = 64;
   l.string_ascii = 40;
   l.string_compact = 56;
-  l.cached_keys = 880;
+  l.cached_keys = minor >= 15 ? 888 : 880;
+  if (minor >= 14) l.tuple_items = 32;  // ob_hash came before them
   return l;
 }
 
@@ -246,13 +247,14 @@ constexpr Member kOrder_3_15[] = {
     &Layout::gil_holder,
     kSkip,
     kSkip,
-    // base_frame, last_profiled_frame come after current_frame; four more at the end, and
-    // err_stackitem's one
+    // base_frame, last_profiled_frame, last_profiled_frame_seq come after current_frame; four more
+    // at the end, and err_stackitem's one
     kSkip,
     kSkip,
     &Layout::thread_next,
     &Layout::thread_interp,
     &Layout::thread_frame,
+    kSkip,
     kSkip,
     kSkip,
     &Layout::thread_ident,

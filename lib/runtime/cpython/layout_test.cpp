@@ -72,8 +72,8 @@ TEST(Layout, FollowsTheOrderOf314And315) {
   EXPECT_EQ(layout->code_instructions, 200U);
 
   words[1] = 0x030f00f0;
-  words.insert(words.begin() + 27, {80, 88});
-  words.insert(words.begin() + 33, {1, 2, 3, 4, 5});
+  words.insert(words.begin() + 27, {80, 88, 96});
+  words.insert(words.begin() + 34, {1, 2, 3, 4, 5});
   const auto later = layout_from_debug_offsets(words);
   ASSERT_TRUE(later);
   EXPECT_EQ(later->thread_ident, 152U);

@@ -10,7 +10,7 @@ namespace {
 constexpr std::uint64_t kLock = 16, kRlockOwner = 24, kRlockCount = 32;
 constexpr std::uint64_t kLockLocked = 32;  // the char of a plain lock
 constexpr std::uint64_t kSemCount = 32;    // SemLock: times that this process acquired it
-// Modules/_io/bufferedio.c, 3.8 to 3.13.
+// Modules/_io/bufferedio.c, 3.8 to 3.15. Behind the pointer is what a thread sleeps on or is parked for.
 constexpr std::uint64_t kBufferedLock = 104, kBufferedOwner = 112;
 constexpr std::size_t kSearchedFrames = 16;
 
@@ -37,8 +37,9 @@ bool is_taken(const Objects& objects, const LockObject& lock) {
   const Remote& remote = objects.remote();
   if (lock.type == "threading.RLock") return lock.owner != 0;
   if (lock.type == "multiprocessing.SemLock") return remote.get<int>(lock.object + kSemCount) > 0;
-  if (lock.type == "threading.Lock" && objects.layout().minor <= 13) {
-    return remote.get<std::uint8_t>(lock.object + kLockLocked) != 0;
+  if (lock.type == "threading.Lock") {
+    const std::uint64_t at = is_mutex(objects, lock.object) ? kLock : kLockLocked;
+    return (remote.get<std::uint8_t>(lock.object + at) & 1) != 0;  // _Py_LOCKED
   }
   return true;
 }
@@ -58,6 +59,13 @@ bool given_back(const std::vector<PyFrame>& frames, const Frames& reader, const 
 
 }  // namespace
 
+bool is_mutex(const Objects& objects, Object lock) {
+  constexpr std::uint64_t kOldSize = 40;
+  const int minor = objects.layout().minor;
+  if (minor != 13) return minor > 13;
+  return objects.remote().word(objects.type_of(lock) + 32) < kOldSize;  // tp_basicsize
+}
+
 LockObject read_lock(const Objects& objects, const Types& types, Object object) {
   const Type type = types.of(object);
   if (type.role != Role::Library) return {};
@@ -65,19 +73,21 @@ LockObject read_lock(const Objects& objects, const Types& types, Object object) 
   const int minor = objects.layout().minor;
   LockObject lock{object, type.name, 0, 0};
   if (type.name == "threading.Lock") {
-    lock.futex = minor <= 13 ? remote.word(object + kLock) : object + kLock;
+    lock.futex = is_mutex(objects, object) ? object + kLock : remote.word(object + kLock);
   } else if (type.name == "threading.RLock") {
-    lock.futex = minor <= 13 ? remote.word(object + kLock) : object + kLock;
-    if (remote.word(object + kRlockCount) != 0) lock.owner = remote.word(object + kRlockOwner);
+    lock.futex = is_mutex(objects, object) ? object + kLock : remote.word(object + kLock);
+    // From 3.14 on _PyRecursiveMutex, whose level is 0 in the first turn and whose thread is then set.
+    if (minor >= 14 || remote.word(object + kRlockCount) != 0)
+      lock.owner = remote.word(object + kRlockOwner);
   } else if (type.name == "multiprocessing.SemLock") {
     lock.futex = remote.pointer(object + kLock);
-  } else if (type.name == "queue.SimpleQueue" && minor <= 12) {
-    lock.futex = remote.word(object + kLock);
+  } else if (type.name == "queue.SimpleQueue") {
+    lock.futex = minor <= 12 ? remote.word(object + kLock) : object + kLock;
   } else if (type.name == "import lock") {
-    lock.futex = minor <= 13 ? remote.word(objects.attribute(object, "wakeup") + kLock) : 0;
+    lock.futex = read_lock(objects, types, objects.attribute(object, "wakeup")).futex;
     lock.owner =
         static_cast<std::uint64_t>(objects.integer(objects.attribute(object, "owner")).value_or(0));
-  } else if (type.name == "io.Buffered" && minor <= 13) {
+  } else if (type.name == "io.Buffered") {
     lock.futex = remote.word(object + kBufferedLock);
     lock.owner = remote.word(object + kBufferedOwner);
   }
@@ -90,8 +100,12 @@ std::vector<LockObject> read_held_locks(const std::vector<PyFrame>& frames, cons
   for (const PyFrame& f : frames) {
     for (std::uint32_t i = 0; i < f.live_stack; ++i) {
       const Object exit = reader.slot(f.stack + 8 * std::uint64_t{i});
-      const Object self = exit == 0 ? 0 : objects.bound_self(exit);
-      if (self == 0 || objects.function_name(exit) != "__exit__") continue;
+      if (exit == 0 || objects.function_name(exit) != "__exit__") continue;
+      // Up to 3.13 `with` leaves a bound method on the stack, then the function and behind it self.
+      Object self = objects.bound_self(exit);
+      if (self == 0 && objects.layout().minor >= 14)
+        self = reader.slot(f.stack + 8 * (std::uint64_t{i} + 1));
+      if (self == 0) continue;
       const LockObject lock = read_lock(objects, types, lock_behind(objects, types, self));
       if (lock.futex == 0 || !is_taken(objects, lock)) continue;
       if (!given_back(frames, reader, objects, types, lock.object)) held.push_back(lock);

@@ -291,7 +291,7 @@ std::vector<Object> Objects::items(Object object, std::size_t limit) const {
   if ((flags & kListSubclass) != 0) {
     first = remote_.pointer(object + 24);
   } else if ((flags & kTupleSubclass) != 0) {
-    first = object + 24;
+    first = object + layout_.tuple_items;
   } else if (is_a(object, "deque")) {
     return deque_items(object, limit);
   } else if (is_a(object, "set") || is_a(object, "frozenset")) {
@@ -326,6 +326,29 @@ std::vector<Object> Objects::deque_items(Object object, std::size_t limit) const
   return out;
 }
 
+std::vector<Object> Objects::simple_queue_items(Object queue, std::size_t limit) const {
+  // Modules/_queuemodule.c. Up to 3.12: {lock 16, locked 24, lst 32, lst_pos 40}.
+  std::vector<Object> out;
+  if (layout_.minor <= 12) {
+    out = items(remote_.pointer(queue + 32), limit);
+    const std::uint64_t first = remote_.word(queue + 40);
+    if (first > out.size()) return {};
+    out.erase(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(first));
+    return out;
+  }
+  // Then a ring behind a bool: {put_idx 24, get_idx 32, items 40, items_cap 48, num_items 56}.
+  const std::uint64_t first = remote_.word(queue + 32);
+  const std::uint64_t ring = remote_.pointer(queue + 40);
+  const std::uint64_t capacity = remote_.word(queue + 48);
+  const std::uint64_t size = remote_.word(queue + 56);
+  if (ring == 0 || size > capacity || first >= capacity || capacity > (1U << 24)) return {};
+  for (std::uint64_t i = 0; i < size && out.size() < limit; ++i) {
+    if (const Object item = remote_.pointer(ring + 8 * ((first + i) % capacity)); item != 0)
+      out.push_back(item);
+  }
+  return out;
+}
+
 std::vector<Object> Objects::set_items(Object object, std::size_t limit) const {
   const std::uint64_t mask = remote_.word(object + 32);
   const std::uint64_t table = remote_.pointer(object + 40);
@@ -351,6 +374,8 @@ std::string Objects::function_name(Object callable) const {
     const std::uint64_t name = definition == 0 ? 0 : remote_.word(definition);
     return name == 0 ? std::string() : remote_.text(name, 128);
   }
+  if (type == "method_descriptor")  // PyDescrObject {d_type 16, d_name 24}
+    return string(remote_.pointer(callable + 24), 128).value_or(std::string());
   Object function = callable;
   if (type == "method") function = remote_.pointer(callable + 16);
   if (type_name(function) != "function") return {};

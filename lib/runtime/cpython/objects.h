@@ -58,6 +58,8 @@ class Objects {
 
   /// The items of a list, tuple, set or deque, at most `limit`; empty for anything else.
   std::vector<Object> items(Object object, std::size_t limit = 1024) const;
+  /// What waits in a _queue.SimpleQueue, the oldest first, at most `limit`.
+  std::vector<Object> simple_queue_items(Object queue, std::size_t limit) const;
   /// len() of a list, tuple, dict, set or deque.
   std::optional<std::int64_t> length(Object object) const;
 

@@ -94,8 +94,8 @@ bool Interpreter::Impl::runs_future(const Reached& executor, Object future) cons
     if (types.is(weak, "weakref") && remote.pointer(weak + 16) == executor.object) return true;
   }
   const Object queue = objects.attribute(executor.object, "_work_queue");
-  if (runtime.layout.minor > 12 || !types.is(queue, "queue.SimpleQueue")) return false;
-  const auto waiting = objects.items(remote.pointer(queue + 32), 4096);
+  if (!types.is(queue, "queue.SimpleQueue")) return false;
+  const auto waiting = objects.simple_queue_items(queue, 4096);
   return std::ranges::any_of(waiting, is_of);
 }
 

@@ -29,10 +29,28 @@ const ThreadState* Interpreter::Impl::state_of(Tid tid) const {
   return nullptr;
 }
 
+// From 3.13 on some waits, from 3.14 on those of all locks, sleep on a semaphore in their own stack
+// frame: struct wait_entry {park_arg, addr, sema} of Python/parking_lot.c, where addr is the object
+// that is waited for. 0 = not such a wait.
+std::uint64_t Interpreter::Impl::parked_address(const ThreadState& state,
+                                                std::uint64_t futex) const {
+  if (runtime.layout.minor < 13) return 0;
+  const linux::Mapping* stack = linux::find_mapping(space.maps, RemoteAddr{futex});
+  if (stack == nullptr || (stack->path != "[stack]" &&
+                           stack != linux::find_mapping(space.maps, RemoteAddr{state.ident})))
+    return 0;
+  const std::uint64_t address = remote.word(futex - 8);
+  const bool is_mapped =
+      address >= 4096 && linux::find_mapping(space.maps, RemoteAddr{address}) != nullptr;
+  return is_mapped ? address : 0;
+}
+
 LockObject Interpreter::Impl::lock_of(const ThreadState* state, std::uint64_t futex) const {
   if (const auto found = locks.find(futex); found != locks.end()) return found->second;
-  return state == nullptr ? LockObject{}
-                          : find_lock_in_frames(state->frames, futex, frames, objects, types);
+  if (state == nullptr) return {};
+  const std::uint64_t parked = parked_address(*state, futex);
+  if (const auto found = locks.find(parked); found != locks.end()) return found->second;
+  return find_lock_in_frames(state->frames, parked != 0 ? parked : futex, frames, objects, types);
 }
 
 // The owner by its ident. One that has no thread state here has ended, or stayed behind in the
@@ -124,26 +142,10 @@ bool Interpreter::Impl::refine_join(const ThreadState& state, Pid pid, const Loc
   return true;
 }
 
-// From 3.13 on some waits sleep on a semaphore in their own stack frame: struct wait_entry
-// {park_arg, addr, sema} of Python/parking_lot.c, where addr is the object that is waited for.
 bool Interpreter::Impl::refine_parked(const ThreadState& state, Pid pid, std::uint64_t futex,
                                       snapshot::Lock& lock) const {
-  if (runtime.layout.minor < 13) return false;
-  const bool on_stack = linux::find_mapping(space.maps, RemoteAddr{futex}) != nullptr &&
-                        (linux::find_mapping(space.maps, RemoteAddr{futex}) ==
-                             linux::find_mapping(space.maps, RemoteAddr{state.ident}) ||
-                         linux::find_mapping(space.maps, RemoteAddr{futex})->path == "[stack]");
-  const std::uint64_t address = on_stack ? remote.word(futex - 8) : 0;
-  if (address < 4096 || linux::find_mapping(space.maps, RemoteAddr{address}) == nullptr)
-    return false;
-  if (const auto known = locks.find(address); known != locks.end()) {
-    const LockObject& found = known->second;
-    lock.kind = found.type == "threading.RLock" ? LockKind::PyRLock : LockKind::PyLock;
-    lock.name = label(found.type, reach.name_of(found.object));
-    lock.address = RemoteAddr{found.object};
-    set_owner(found.owner, pid, lock);
-    return true;
-  }
+  const std::uint64_t address = parked_address(state, futex);
+  if (address == 0) return false;
   lock.kind = LockKind::PyParked;
   lock.address = RemoteAddr{address};
   lock.evidence = "parking lot entry at " + hex(futex - 16) + " waits for " + hex(address);

@@ -7,7 +7,7 @@ LIBC.prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
 os.register_at_fork(after_in_child=lambda: LIBC.prctl(1, 9))
 import signal
 import time
-from multiprocessing import Lock, Process
+from multiprocessing import Lock, Process, set_start_method
 
 
 def hold(lock, fd):
@@ -29,4 +29,5 @@ def main():
     lock.acquire()
 
 
+set_start_method("fork")
 main()

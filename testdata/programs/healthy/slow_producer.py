@@ -6,7 +6,7 @@ LIBC = ctypes.CDLL(None)
 LIBC.prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
 os.register_at_fork(after_in_child=lambda: LIBC.prctl(1, 9))
 import time
-from multiprocessing import Process, Queue
+from multiprocessing import Process, Queue, set_start_method
 
 
 def produce(queue):
@@ -21,4 +21,6 @@ def main():
     queue.get()
 
 
-main()
+if __name__ == "__main__":
+    set_start_method(os.environ.get("START_METHOD", "fork"))
+    main()

@@ -6,7 +6,7 @@ LIBC = ctypes.CDLL(None)
 LIBC.prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
 os.register_at_fork(after_in_child=lambda: LIBC.prctl(1, 9))
 import signal
-from multiprocessing import Pool
+from multiprocessing import Pool, set_start_method
 
 
 def work(item):
@@ -22,4 +22,6 @@ def main():
         pool.map(work, range(2), chunksize=1)
 
 
-main()
+if __name__ == "__main__":
+    set_start_method(os.environ.get("START_METHOD", "fork"))
+    main()

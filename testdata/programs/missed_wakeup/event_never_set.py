@@ -5,7 +5,7 @@ import os
 LIBC = ctypes.CDLL(None)
 LIBC.prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
 os.register_at_fork(after_in_child=lambda: LIBC.prctl(1, 9))
-from multiprocessing import Event, Process
+from multiprocessing import Event, Process, set_start_method
 
 
 def work(ready, fail):
@@ -24,4 +24,6 @@ def main():
     ready.wait()
 
 
-main()
+if __name__ == "__main__":
+    set_start_method(os.environ.get("START_METHOD", "fork"))
+    main()

@@ -5,7 +5,7 @@ import os
 LIBC = ctypes.CDLL(None)
 LIBC.prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
 os.register_at_fork(after_in_child=lambda: LIBC.prctl(1, 9))
-from multiprocessing import Barrier, Process
+from multiprocessing import Barrier, Process, set_start_method
 
 
 def meet(barrier, ill):
@@ -26,4 +26,6 @@ def main():
     barrier.wait()
 
 
-main()
+if __name__ == "__main__":
+    set_start_method(os.environ.get("START_METHOD", "fork"))
+    main()

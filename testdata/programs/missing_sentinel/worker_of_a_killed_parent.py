@@ -6,7 +6,7 @@ LIBC = ctypes.CDLL(None)
 LIBC.prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
 os.register_at_fork(after_in_child=lambda: LIBC.prctl(1, 9))
 import signal
-from multiprocessing import Process, Queue
+from multiprocessing import Process, Queue, set_start_method
 
 
 def consume(queue):
@@ -23,6 +23,7 @@ def work():
     child.join()
 
 
+set_start_method("fork")
 LIBC.prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: the orphan becomes ours
 pipe_in, pipe_out = os.pipe()
 parent = os.fork()

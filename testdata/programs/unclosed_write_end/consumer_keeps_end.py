@@ -5,7 +5,7 @@ import os
 LIBC = ctypes.CDLL(None)
 LIBC.prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
 os.register_at_fork(after_in_child=lambda: LIBC.prctl(1, 9))
-from multiprocessing import Pipe, Process
+from multiprocessing import Pipe, Process, set_start_method
 
 
 def consumer(receiver):
@@ -29,4 +29,6 @@ def main():
     child.join()
 
 
-main()
+if __name__ == "__main__":
+    set_start_method(os.environ.get("START_METHOD", "fork"))
+    main()

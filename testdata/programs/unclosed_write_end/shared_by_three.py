@@ -5,7 +5,7 @@ import os
 LIBC = ctypes.CDLL(None)
 LIBC.prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
 os.register_at_fork(after_in_child=lambda: LIBC.prctl(1, 9))
-from multiprocessing import Lock, Pipe, Process
+from multiprocessing import Lock, Pipe, Process, set_start_method
 
 
 def consume(lock, receiver):
@@ -39,4 +39,5 @@ def main():
         process.join()
 
 
+set_start_method("fork")
 main()

@@ -6,7 +6,7 @@ LIBC = ctypes.CDLL(None)
 LIBC.prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
 os.register_at_fork(after_in_child=lambda: LIBC.prctl(1, 9))
 import threading
-from multiprocessing import Process
+from multiprocessing import Process, set_start_method
 
 READY = threading.Event()
 
@@ -25,4 +25,6 @@ def main():
     child.join()
 
 
-main()
+if __name__ == "__main__":
+    set_start_method(os.environ.get("START_METHOD", "fork"))
+    main()
