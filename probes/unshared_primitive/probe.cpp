@@ -118,6 +118,19 @@ Finding describe_copy(const Context& context, int set, const Member& waiter, int
   return finding;
 }
 
+/// Its parent, where that has an object of the same type and name: the module was imported again, as
+/// the start methods spawn and forkserver do.
+const Process* parent_with_twin(const Context& context, const Member& waiter) {
+  const snapshot::RuntimeObject& own = waiter.thread->activity.object;
+  const Process* parent = snapshot::find_process(context.snapshot, waiter.process->ppid);
+  if (parent == nullptr || parent->dead || parent->exited || own.name.empty()) return nullptr;
+  const bool has_twin =
+      std::ranges::any_of(parent->python.objects, [&](const snapshot::RuntimeObject& object) {
+        return object.type == own.type && object.name == own.name;
+      });
+  return has_twin ? parent : nullptr;
+}
+
 std::optional<Finding> examine(const Context& context, int set, const Members& members) {
   for (const Member& waiter : members) {
     if (lacks_pshared(waiter)) {
@@ -141,6 +154,14 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
       finding.culprits.push_back(diagnosis::culprit(
           context.snapshot, {parent->pid, Tid{parent->pid.value}}, -1,
           "has another copy: what it does to that one does not reach the child"));
+      return finding;
+    }
+    if (const Process* twin = parent_with_twin(context, waiter)) {
+      Finding finding = describe_copy(context, set, waiter, 66,
+                                      "It imported the module again and made one of its own.");
+      finding.culprits.push_back(diagnosis::culprit(
+          context.snapshot, {twin->pid, Tid{twin->pid.value}}, -1,
+          "has another of that name: what it does to that one does not reach the child"));
       return finding;
     }
     if (forked_children(context, members, waiter) == 0) continue;

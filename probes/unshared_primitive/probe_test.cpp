@@ -43,6 +43,33 @@ TEST(UnsharedPrimitive, FindsAnEventThatTheParentHasAnotherCopyOf) {
   EXPECT_EQ(blamed(answer), "42 40");
 }
 
+TEST(UnsharedPrimitive, FindsAnEventThatASpawnedChildMadeAgain) {
+  Builder b;
+  auto parent = b.process(40).python().thread().waits_for_child(42);
+  parent.activity("multiprocessing.Process.join");
+  parent.process().python.objects = {made("threading.Event", "go")};
+  auto child = b.process(42).child_of(40).python().thread().futex(0x1000, LockKind::Condition);
+  child.activity("threading.Event.wait", made("threading.Event", "go"));
+  child.process().forked_copy = false;
+
+  const auto answer = ask(kUnsharedPrimitive, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(blamed(answer), "42 40");
+}
+
+TEST(UnsharedPrimitive, IgnoresAnEventOfAnotherNameInTheParent) {
+  Builder b;
+  auto parent = b.process(40).python().thread().waits_for_child(42);
+  parent.activity("multiprocessing.Process.join");
+  parent.process().python.objects = {made("threading.Event", "done")};
+  auto child = b.process(42).child_of(40).python().thread().futex(0x1000, LockKind::Condition);
+  child.activity("threading.Event.wait", made("threading.Event", "go"));
+  child.process().forked_copy = false;
+
+  EXPECT_EQ(ask(kUnsharedPrimitive, b.build()).outcome, Outcome::NotFound);
+}
+
 TEST(UnsharedPrimitive, IgnoresAQueueBetweenThreads) {
   Builder b;
   auto p = b.process(40)
