@@ -570,6 +570,13 @@ TEST(Manager, ItServesWhoeverOfTheProgramStillMoves) {
   EXPECT_EQ(graph.level(task(43)), Level::Live);
 }
 
+TEST(Manager, ItsAbstractAddressIsItsOwnToo) {
+  Builder b = manager_with_a_lost_lock();
+  b.object(unix_socket(9)).socket->local = "@listener-42-0";
+
+  EXPECT_EQ(graph_of(b).level(task(43)), Level::Suspected);
+}
+
 TEST(Manager, OneWithAnAddressOfItsOwnServesStrangers) {
   Builder b = manager_with_a_lost_lock();
   b.object(unix_socket(9)).socket->local = "/run/app.sock";
