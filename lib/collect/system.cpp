@@ -141,11 +141,16 @@ void mark_tree(System& system, const std::vector<Pid>& targets) {
     groups.insert(process->stat.pgid);
   }
   for (const auto& process : system.processes()) {
-    if (process->scope != Scope::Outsider || process->pid == process->stat.sid) continue;
+    if (process->scope != Scope::Outsider) continue;
+    const ProcessEntry* adopter = system.find(process->stat.ppid);
+    if (adopter != nullptr && adopter->scope == Scope::Self) {  // `run` is the reaper of its command's orphans
+      process->scope = Scope::Related;
+      continue;
+    }
+    if (process->pid == process->stat.sid) continue;
     if (!sessions.contains(process->stat.sid) && !groups.contains(process->stat.pgid)) continue;
     // its real parent was of the session too: one outside it means that it was adopted
-    const ProcessEntry* parent = system.find(process->stat.ppid);
-    const bool adopted = parent == nullptr || parent->stat.sid != process->stat.sid;
+    const bool adopted = adopter == nullptr || adopter->stat.sid != process->stat.sid;
     // who may not be looked into (the kernel hides its stack then) is a stranger that may hold something
     const bool open_to_us = process->stat.start_stack != 0 || process->stat.state == 'Z';
     if (adopted && open_to_us && !is_ancestor_of_self(system, process->pid)) process->scope = Scope::Related;

@@ -30,6 +30,8 @@ struct FullQueue {
   std::vector<Pid> stuck_consumers;
   std::vector<DeadProcess> dead_consumers;
   bool consumer_is_gone = false;  ///< nobody takes from it any more
+  std::optional<TaskRef> joiner =
+      std::nullopt;  ///< waits for the producer's end, and may be who was to take
 };
 
 bool is_message_socket(const Snapshot& snapshot, const ObjectId& id) {
@@ -94,7 +96,15 @@ std::optional<FullQueue> full_python_queue(const Context& context, const graph::
   return full;
 }
 
-/// A bounded queue of which nobody in the set takes: whoever did has ended, or there never was one.
+bool joins(const Snapshot& snapshot, TaskRef task) {
+  const Thread* thread = snapshot::find_thread(snapshot, task);
+  const Wait* wait = wait_of(snapshot, task);
+  return (wait != nullptr && wait->kind == WaitKind::Child) ||
+         (thread != nullptr && thread->activity.call.ends_with(".join"));
+}
+
+/// A bounded queue of which nobody in the set takes: whoever did has ended, there never was one, or
+/// it waits for the producer's end first.
 std::optional<FullQueue> queue_without_taker(const Context& context,
                                              const std::vector<TaskRef>& tasks, TaskRef task) {
   const Thread* thread = snapshot::find_thread(context.snapshot, task);
@@ -103,7 +113,7 @@ std::optional<FullQueue> queue_without_taker(const Context& context,
   const bool only_putters = std::ranges::all_of(tasks, [&](const TaskRef& t) {
     const Thread* other = snapshot::find_thread(context.snapshot, t);
     if (other == nullptr) return false;
-    return is_idle_helper(*other) ||
+    return is_idle_helper(*other) || joins(context.snapshot, t) ||
            (is_put(other->activity.call) && other->activity.object.address == queue.address);
   });
   if (!only_putters) return std::nullopt;
@@ -111,11 +121,18 @@ std::optional<FullQueue> queue_without_taker(const Context& context,
   FullQueue full{task, "a bounded " + type, {}, {}};
   if (!queue.name.empty()) full.queue = "the bounded " + type + " `" + queue.name + "`";
   full.consumer_is_gone = true;
+  const auto joiner =
+      std::ranges::find_if(tasks, [&](TaskRef t) { return joins(context.snapshot, t); });
+  if (joiner != tasks.end()) full.joiner = *joiner;
   return full;
 }
 
 std::string fix(const Snapshot& snapshot, const FullQueue& full) {
   const std::string at = place(snapshot, full.producer);
+  if (full.joiner)
+    return "Take everything from the queue before waiting for the producer's end" +
+           place(snapshot, *full.joiner) +
+           ", or let the producer use put(item, timeout=...)" + at + " and look for its consumer.";
   if (full.consumer_is_gone)
     return "Start a consumer before the queue is full, let it catch what goes wrong with one item "
            "and go on, and use put(item, timeout=...)" +
@@ -158,7 +175,14 @@ Finding describe(const Context& context, int set, const std::vector<TaskRef>& ta
     finding.culprits.push_back(diagnosis::culprit(
         snapshot, task, -1, "should take from the queue, but " + doing(snapshot, task)));
   }
-  if (full.consumer_is_gone) {
+  if (full.joiner) {
+    const std::string who = snapshot::label(snapshot, *full.joiner);
+    finding.explanation += "\nNobody takes from it: the consumer has ended or was never started, or it is " +
+                           who + ", which " + doing(snapshot, *full.joiner) +
+                           place(snapshot, *full.joiner) + ".";
+    finding.culprits.push_back(diagnosis::culprit(
+        snapshot, *full.joiner, -1, "does not take from the queue: it " + doing(snapshot, *full.joiner)));
+  } else if (full.consumer_is_gone) {
     finding.explanation += "\nNobody takes from it: the consumer has ended or was never started.";
     finding.culprits.push_back(
         diagnosis::culprit(snapshot, full.producer, -1, "fills the queue from which nobody takes"));
@@ -169,7 +193,7 @@ Finding describe(const Context& context, int set, const std::vector<TaskRef>& ta
     const Wait* wait = wait_of(snapshot, task_of(tasks, pid));
     return wait != nullptr && sends(*wait) && wait->kind != WaitKind::Connect;
   });
-  finding.weight = dead ? 75 : all_send ? 38 : 55;
+  finding.weight = full.joiner ? 45 : dead ? 75 : all_send ? 38 : 55;
   return finding;
 }
 

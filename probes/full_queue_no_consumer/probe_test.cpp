@@ -76,6 +76,28 @@ TEST(FullQueueNoConsumer, FindsAQueueFromWhichNobodyTakes) {
   EXPECT_EQ(ask(kFullQueueNoConsumer, b).outcome, Outcome::NotFound) << "it puts into another one";
 }
 
+TEST(FullQueueNoConsumer, BlamesWhoWaitsForTheProducersEndInsteadOfTaking) {
+  Builder b;
+  RuntimeObject jobs;
+  jobs.type = "multiprocessing.Queue";
+  jobs.name = "jobs";
+  b.process(40).python().fd(3, pipe(7)).thread().waits_for_child(41);
+  b.process(41)
+      .child_of(40)
+      .python()
+      .fd(3, pipe(7))
+      .thread()
+      .activity("multiprocessing.Queue.put", jobs)
+      .shared_futex(9, LockKind::PySemLock);
+  b.area(9, {40, 41});
+
+  const auto answer = ask(kFullQueueNoConsumer, b);
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_THAT(culprits(answer), ElementsAre(40));
+  EXPECT_THAT(answer.findings[0].fix, HasSubstr("before waiting for the producer's end"));
+}
+
 TEST(FullQueueNoConsumer, CountsTheIdleFeederOfAQueueAsNoTaker) {
   Builder b;
   auto main = b.process(40)

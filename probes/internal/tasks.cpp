@@ -32,6 +32,7 @@ bool waits_in_poll(WaitKind kind) {
 
 /// Whether the parent of `process` cannot be who started it, seen from one target.
 bool was_adopted(const Snapshot& snapshot, const Process& process, const Process& root) {
+  if (process.scope == snapshot::Scope::Related) return true;
   const Process* parent = snapshot::find_process(snapshot, process.ppid);
   const bool init = process.ppid.value == 1 || (parent != nullptr && parent->inits_pid_ns);
   const bool adopter =

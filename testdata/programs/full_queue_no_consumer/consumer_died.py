@@ -1,4 +1,4 @@
-# IPC107 deadlock, or IPC000 while nothing tells the bound of the queue: a bounded queue is full and its only consumer is dead
+# IPC107 deadlock: a bounded queue is full and its only consumer is dead
 import ctypes
 import os
 
