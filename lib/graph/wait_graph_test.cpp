@@ -227,6 +227,35 @@ TEST(Signals, AnAlarmThatCannotBeExcludedIsAnAssumption) {
   EXPECT_THAT(graph.stuck_sets()[0].assumptions, ElementsAre("no alarm is set in app[42]"));
 }
 
+TEST(Signals, AHandlerMayPostWhatAServiceWaitsFor) {
+  Builder b;
+  b.process(40).thread().futex(0x1000, LockKind::Semaphore);
+  b.process(40).last().signals = SignalSets{.caught = 1U << 1};
+  b.process(40).process().python.version = "3.11.2";
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Proved) << "Python always handles SIGINT";
+  b.process(40).last().signals = SignalSets{.caught = 1U << 14};
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Stuck);
+  b.process(40).last().signals = SignalSets{.blocked = 1U << 14, .caught = 1U << 14};
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Proved);
+}
+
+TEST(Signals, AHandlerReleasesNoMutex) {
+  Builder b;
+  b.process(40).thread().futex(0x1000, LockKind::Mutex).owned_by({task(40)});
+  b.process(40).last().signals = SignalSets{.caught = 1U << 14};
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Proved);
+}
+
+TEST(Signals, AHandlerMayWriteIntoAPipeToItself) {
+  Builder b = forgotten_write_end();
+  b.process(44).fd(3, pipe(9), Access::Read).fd(4, pipe(9), Access::Write).thread().polls_in({3});
+  EXPECT_EQ(graph_of(b).level(task(44)), Level::Proved);
+  b.process(44).last().signals = SignalSets{.caught = 1U << 14};
+  EXPECT_EQ(graph_of(b).level(task(44)), Level::Stuck);
+  b.process(45).fd(4, pipe(9), Access::Write).thread().reads(4);
+  EXPECT_EQ(graph_of(b).level(task(44)), Level::Proved) << "others write into it, too";
+}
+
 TEST(Signals, AShellThatWaitsForAChildCatchesAlarmsByHabit) {
   Builder b = forgotten_write_end();
   auto& parent = b.process(40).process();

@@ -133,6 +133,29 @@ bool same_wait(const Member& a, const Member& b) {
   return a.process->mm_group == b.process->mm_group && x->futex.address == y->futex.address;
 }
 
+bool waits_for_data(const Member& member) {
+  return waits_in(member, WaitKind::Read) || waits_in(member, WaitKind::Write) ||
+         waits_in(member, WaitKind::Poll) || waits_in(member, WaitKind::Epoll);
+}
+
+/// A worker of a native thread pool, which waits for work: beside somebody who waits for data it is
+/// a consequence.
+bool is_idle_worker(const Members& members, const Member& member) {
+  const bool worker = member.task.tid.value != member.task.pid.value &&
+                      member.thread->activity.call.empty() &&
+                      waits_in(member, WaitKind::Futex) &&
+                      wait_of(member)->futex.lock.kind == LockKind::Condition;
+  return worker && std::ranges::any_of(members, waits_for_data);
+}
+
+/// Who waits for the others' end can signal nothing that they wait for.
+Members without_joiners(const Members& members) {
+  Members rest;
+  for (const Member& member : members)
+    if (!waits_in(member, WaitKind::Child)) rest.push_back(member);
+  return rest;
+}
+
 /// Alive and not waiting for the same: one of these had to signal. Helpers of the library never do.
 Members silent_ones(const Members& members, const Member& waiter) {
   Members silent;
@@ -144,14 +167,24 @@ Members silent_ones(const Members& members, const Member& waiter) {
 std::optional<Finding> examine(const Context& context, int set, const Members& members) {
   const Member* waiter = nullptr;
   Signal best;
-  for (const Member& member : members)
-    if (const Signal found = signal_of(context, member); found.weight > best.weight) {
+  for (const Member& member : members) {
+    Signal found = signal_of(context, member);
+    if (is_idle_worker(members, member)) found.weight = std::min(found.weight, 12);
+    if (found.weight > best.weight) {
       waiter = &member;
       best = found;
     }
+  }
   if (waiter == nullptr) return std::nullopt;
   const std::vector<DeadProcess> dead = dead_children(context, members);
-  const Members silent = silent_ones(members, *waiter);
+  Members silent = silent_ones(members, *waiter);
+  // A handshake in which each waits first: neither side is more to blame than the other.
+  const Members others = without_joiners(silent);
+  const bool all_await_signals =
+      !others.empty() && std::ranges::all_of(others, [&](const Member& m) {
+        return signal_of(context, m).weight > 0;
+      });
+  if (all_await_signals) silent = others;
   Finding finding = diagnosis::start_finding(context, kMissedWakeup, set);
   const std::string who = snapshot::label(context.snapshot, waiter->task);
   finding.weight = best.weight;
@@ -173,11 +206,6 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
                             ? ""
                             : diagnosis::describe_wait(context.snapshot, silent.front().task)),
         finding);
-  // A handshake in which each waits first: neither side is more to blame than the other.
-  const bool all_await_signals =
-      !silent.empty() && std::ranges::all_of(silent, [&](const Member& m) {
-        return signal_of(context, m).weight > 0;
-      });
   if (all_await_signals)
     blame(context, {*waiter}, "waits for a signal before it sends its own", finding);
   for (const DeadProcess& one : dead)

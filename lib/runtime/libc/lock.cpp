@@ -209,8 +209,9 @@ class Look {
   }
 
   void rwlock() {
-    // readers and writers wait on different words of it
-    for (const std::uint64_t offset : {std::uint64_t{8}, std::uint64_t{12}, std::uint64_t{0}}) {
+    // The first writer and all readers wait on wrphase_futex, more writers on writers_futex, which is
+    // not 0 while any writer is there: that keeps the first from being taken for the second.
+    for (const std::uint64_t offset : {std::uint64_t{12}, std::uint64_t{8}, std::uint64_t{0}}) {
       const auto bytes = read<56>(call_.address.value - offset);
       const auto decoded = bytes ? decode_rwlock(*bytes) : std::nullopt;
       if (!decoded) continue;

@@ -256,6 +256,25 @@ TEST(LockLive, Rwlock) {
   EXPECT_FALSE(write.checked);
 }
 
+TEST(LockLive, TwoWritersWaitOnDifferentWordsOfOneRwlock) {
+  static pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;
+  const Child writers([] {
+    pthread_rwlock_rdlock(&rwlock);
+    std::thread([] { pthread_rwlock_wrlock(&rwlock); }).detach();
+    ::usleep(100'000);
+    pthread_rwlock_wrlock(&rwlock);
+  });
+  const auto calls = writers.wait_blocked(SYS_futex, 2);
+  ASSERT_EQ(calls.size(), 2U);
+  const Lock one = look(writers.pid(), calls[0].first, calls[0].second, {writers.pid()});
+  const Lock other = look(writers.pid(), calls[1].first, calls[1].second, {writers.pid()});
+  EXPECT_EQ(one.kind, LockKind::RwlockWrite);
+  EXPECT_EQ(other.kind, LockKind::RwlockWrite);
+  EXPECT_EQ(one.address, other.address);
+  EXPECT_EQ(one.numbers.at("readers"), 1);
+  EXPECT_EQ(other.numbers.at("readers"), 1);
+}
+
 TEST(LockLive, WhatHasNoOwner) {
   static sem_t semaphore;
   const Child on_semaphore([] {
