@@ -204,6 +204,16 @@ constexpr std::array kLibraryWaits = std::to_array<LibraryWait>({
     {"multiprocessing.Condition.wait", "a notify() of ",
      "a notify() of a multiprocessing.Condition"},
     {"threading.Semaphore.acquire", "a release() of ", "a release() of a threading.Semaphore"},
+    {"asyncio.Lock.acquire", "a release() of ", "a release() of an asyncio.Lock"},
+    {"asyncio.Semaphore.acquire", "a release() of ", "a release() of an asyncio.Semaphore"},
+    {"asyncio.Event.wait", "a set() of ", "a set() of an asyncio.Event"},
+    {"asyncio.Condition.wait", "a notify() of ", "a notify() of an asyncio.Condition"},
+    {"asyncio.Barrier.wait", "all parties of ", "all parties of an asyncio.Barrier"},
+    {"asyncio.Queue.get", "an item of ", "an item of an asyncio.Queue"},
+    {"asyncio.Queue.put", "room in ", "room in an asyncio.Queue"},
+    {"asyncio.Queue.join", "a task_done() for each item of ", "a task_done() for each item of an asyncio.Queue"},
+    {"asyncio.Process.wait", "the exit of its subprocess", "the exit of its subprocess"},
+    {"asyncio.Process.communicate", "the output and exit of its subprocess", "the output and exit of its subprocess"},
     {"threading.shutdown", "the end of its other threads", "the end of its other threads"},
     {"Pool.get", "a result of ", "a result of a Pool"},
     {"Executor.result", "the result of ", "the result of a Future"},
@@ -321,7 +331,8 @@ std::string describe_wait(const snapshot::Snapshot& snapshot, TaskRef task) {
   if (process != nullptr && (process->dead || process->exited)) return "nothing: it has exited";
   if (process == nullptr || thread == nullptr || !thread->wait)
     return "something that could not be seen";
-  if (thread->wait->kind == WaitKind::Futex)
+  const bool of_loop = thread->activity.call.starts_with("asyncio.");
+  if (thread->wait->kind == WaitKind::Futex || of_loop)
     if (std::string words = library_wait(thread->activity); !words.empty()) return words;
   return describe(snapshot, *process, *thread->wait);
 }

@@ -40,6 +40,10 @@ constexpr const char* kFutureFix =
     "came "
     "instead (set_result and set_exception, in C++ set_value and set_exception).\n"
     "Wait with a timeout, and look whether the one that should deliver it still lives.";
+constexpr const char* kAsyncFix =
+    "Look which task should have done it: it has ended, perhaps by an exception that nobody awaited, "
+    "or waits itself. asyncio.run(main(), debug=True) tells of lost exceptions.\n"
+    "Await with a limit: asyncio.timeout() or asyncio.wait_for().";
 constexpr const char* kSemaphoreFix =
     "Let one side post before it waits, or start one of the semaphores with 1.";
 
@@ -104,7 +108,21 @@ bool reads_eventfd(const Member& member) {
          wait_of(member)->objects.front().object.kind == snapshot::ObjectKind::EventFd;
 }
 
+/// An event loop that waits for a wake-up of its own, and watches nothing that others could fill.
+Signal of_event_loop(const std::string& call) {
+  if (call == "asyncio.Lock.acquire" || call == "asyncio.Semaphore.acquire")
+    return {30, "a release that no task is left to make", kAsyncFix};
+  if (call == "asyncio.Queue.get") return {30, "an item that no task is left to put", kAsyncFix};
+  if (call == "asyncio.Queue.put") return {30, "room that no task is left to make", kAsyncFix};
+  if (call == "asyncio.Queue.join")
+    return {30, "a task_done() that no task is left to call", kAsyncFix};
+  return {28, "a future that no task is left to set", kAsyncFix};
+}
+
 Signal signal_of(const Context& context, const Member& member) {
+  if (member.thread->activity.call.starts_with("asyncio.") &&
+      (waits_in(member, WaitKind::Epoll) || waits_in(member, WaitKind::Poll)))
+    return of_event_loop(member.thread->activity.call);
   if (reads_eventfd(member))
     return {30, "a count of an eventfd that nobody is left to write", kSemaphoreFix};
   if (!waits_in(member, WaitKind::Futex)) return {};
@@ -120,6 +138,7 @@ Signal signal_of(const Context& context, const Member& member) {
 }
 
 bool same_wait(const Member& a, const Member& b) {
+  if (a.task == b.task) return true;
   const Wait* x = wait_of(a);
   const Wait* y = wait_of(b);
   if (x == nullptr || y == nullptr || x->kind != WaitKind::Futex || y->kind != WaitKind::Futex)

@@ -26,6 +26,30 @@ TEST(MissedWakeup, FindsAConditionThatNobodySignalsAnyMore) {
   EXPECT_EQ(blamed(answer), "40");
 }
 
+TEST(MissedWakeup, FindsAnEventLoopThatOnlyWatchesItself) {
+  Builder b;
+  b.connect(unix_socket(1), unix_socket(2));
+  auto loop = b.process(40).python().fd(3, unix_socket(1)).fd(4, unix_socket(2)).thread();
+  loop.polls_in({3}).activity("asyncio.Queue.get", made("asyncio.Queue", "jobs"));
+
+  const auto answer = ask(kMissedWakeup, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(blamed(answer), "40");
+  EXPECT_EQ(answer.findings[0].title.find("an item that no task is left to put") != std::string::npos,
+            true);
+}
+
+TEST(MissedWakeup, AnIdleWorkerOfAPoolDoesNotLead) {
+  Builder b;
+  auto p = b.process(40).fd(3, pipe(7)).thread().reads(3);
+  p.thread(41).futex(0x1000, LockKind::Condition);
+
+  const auto answer = ask(kMissedWakeup, b.build());
+
+  for (const auto& finding : answer.findings) EXPECT_LT(finding.weight, 20);
+}
+
 TEST(MissedWakeup, BlamesBothSidesOfASwappedHandshake) {
   Builder b;
   b.area(7, {40, 42}, "/dev/zero (deleted)").area(8, {40, 42}, "/dev/zero (deleted)");

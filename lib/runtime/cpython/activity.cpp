@@ -29,6 +29,7 @@ constexpr std::string_view kFutures = "/concurrent/futures/_base.py";
 constexpr std::string_view kFuturesThread = "/concurrent/futures/thread.py";
 constexpr std::string_view kFuturesProcess = "/concurrent/futures/process.py";
 constexpr std::string_view kThreading = "/threading.py";
+constexpr std::string_view kAsyncLocks = "/asyncio/locks.py";
 constexpr std::string_view kServer = "/socketserver.py";
 
 // clang-format off
@@ -133,6 +134,21 @@ constexpr Rule kRules[] = {
     {kThreading, "wait_for", "*.wait", "self"},
     {kThreading, "acquire", "*.acquire", "self"},
     {kThreading, "__enter__", "*.acquire", "self"},
+    // what the task of an event loop awaits; before subprocess.py, which ends in the same name
+    {kAsyncLocks, "acquire", "*.acquire", "self"},
+    {kAsyncLocks, "__aenter__", "*.acquire", "self"},
+    {kAsyncLocks, "wait", "*.wait", "self"},
+    {kAsyncLocks, "wait_for", "*.wait", "self"},
+    {"/asyncio/queues.py", "get", "asyncio.Queue.get", "self"},
+    {"/asyncio/queues.py", "put", "asyncio.Queue.put", "self"},
+    {"/asyncio/queues.py", "join", "asyncio.Queue.join", "self"},
+    {"/asyncio/subprocess.py", "communicate", "asyncio.Process.communicate", "self"},
+    {"/asyncio/subprocess.py", "wait", "asyncio.Process.wait", "self"},
+    {"/asyncio/streams.py", "drain", "asyncio.StreamWriter.drain", "self"},
+    {"/asyncio/streams.py", "read", "asyncio.StreamReader.read", "self"},
+    {"/asyncio/streams.py", "readline", "asyncio.StreamReader.read", "self"},
+    {"/asyncio/streams.py", "readuntil", "asyncio.StreamReader.read", "self"},
+    {"/asyncio/streams.py", "readexactly", "asyncio.StreamReader.read", "self"},
     // others
     {"/subprocess.py", "communicate", "subprocess.communicate", "self"},
     {"/subprocess.py", "wait", "subprocess.wait", "self"},

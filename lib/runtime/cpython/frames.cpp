@@ -151,6 +151,37 @@ std::vector<PyFrame> Frames::read(std::uint64_t thread_state, std::size_t limit)
   return out;
 }
 
+std::optional<PyFrame> Frames::suspended(Object coroutine) const {
+  const Layout& l = objects_->layout();
+  const Remote& remote = objects_->remote();
+  std::uint64_t frame = coroutine + l.coroutine_frame;
+  if (l.frame_is_object) frame = remote.pointer(frame);
+  // From 3.11 on the state is right before the frame. Below 0 it has not ended and does not run; in
+  // 3.15 the suspended states are 1 to 3 (pycore_frame.h).
+  const auto state = l.frame_is_object ? -1 : remote.get<std::int8_t>(coroutine + l.coroutine_state);
+  const bool alive = l.minor >= 15 ? state >= 1 && state <= 3 : state < 0;
+  PyFrame out;
+  if (frame == 0 || !alive || !fill(frame, out)) return std::nullopt;
+  return out;
+}
+
+Object Frames::top_of_stack(const PyFrame& frame) const {
+  const Layout& l = objects_->layout();
+  const Remote& remote = objects_->remote();
+  const std::uint64_t top = remote.word(frame.address + l.frame_stack_top);
+  if (l.minor <= 9 || l.minor >= 14) {  // a pointer behind it
+    const std::uint64_t end = frame.stack + 8 * std::uint64_t{frame.stack_size};
+    if (top < frame.stack + 8 || top > end) return 0;
+    // 3.15 keeps an iterator's index, or nothing, above what it awaits.
+    const Object object = slot(top - 8);
+    return object != 0 || l.minor < 15 || top < frame.stack + 16 ? object : slot(top - 16);
+  }
+  const auto count = static_cast<std::int32_t>(top);  // 3.10: of the stack; then of locals and stack
+  const auto locals = static_cast<std::int32_t>(l.minor == 10 ? 0 : frame.code->locals.size());
+  if (count <= locals || count > locals + static_cast<std::int32_t>(frame.stack_size)) return 0;
+  return slot(frame.stack + 8 * static_cast<std::uint64_t>(count - locals - 1));
+}
+
 Object Frames::local(const PyFrame& frame, std::string_view name) const {
   const auto& names = frame.code->locals;
   for (std::size_t i = 0; i < names.size(); ++i) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -45,6 +46,12 @@ class Frames {
 
   /// The frames of a thread state, innermost first, at most `limit`.
   std::vector<PyFrame> read(std::uint64_t thread_state, std::size_t limit = kMaxFrames) const;
+
+  /// The frame of a coroutine or generator that is suspended; nullopt: it runs, has ended or has not
+  /// begun.
+  std::optional<PyFrame> suspended(Object coroutine) const;
+  /// What a suspended frame awaits: the top of its value stack; 0 = nothing.
+  Object top_of_stack(const PyFrame& frame) const;
 
   /// The object in a slot of the frame; stack references of 3.14 are untagged, cells are followed.
   Object local(const PyFrame& frame, std::string_view name) const;

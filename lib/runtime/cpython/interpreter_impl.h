@@ -25,6 +25,7 @@ struct ThreadState {
   Tid tid;                      ///< 0 = not found among the native threads
   std::vector<PyFrame> frames;  ///< innermost first; only those that this process entered itself
                                 ///< count for activities
+  bool awaits = false;          ///< they begin with those of coroutines that its event loop awaits
   Doing doing;
   std::vector<LockObject> held;
 };

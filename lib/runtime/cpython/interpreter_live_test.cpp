@@ -275,6 +275,41 @@ def main():
 main()
 )";
 
+// An event loop whose main task awaits, through a gather, another task, `async with` and
+// `async for`, an item that never comes.
+constexpr const char* kAwaits = R"(
+import asyncio, sys
+
+async def take(queue):
+    item = await queue.get()  # take
+
+async def items(queue):
+    yield 1
+    await take(queue)  # items
+    yield 2
+
+async def work(queue, lock):
+    async with lock:
+        async for item in items(queue):  # work
+            pass
+
+async def soon():
+    await asyncio.sleep(0)
+
+async def main():
+    jobs, lock = asyncio.Queue(), asyncio.Lock()
+    task = asyncio.ensure_future(work(jobs, lock))
+    asyncio.get_running_loop().call_later(0.2, lambda: print('ready', flush=True))
+    await asyncio.gather(soon(), task)  # main
+
+asyncio.run(main())  # module
+)";
+
+int line_of(const std::string& source, const std::string& mark) {
+  const auto end = source.begin() + static_cast<std::ptrdiff_t>(source.find("# " + mark));
+  return static_cast<int>(std::count(source.begin(), end, '\n')) + 1;
+}
+
 // The futex that a thread sleeps on, by /proc/PID/task/TID/syscall.
 RemoteAddr futex_of(const linux::AddressSpace& space, Tid tid) {
   const auto line = space.dir.read("task/" + std::to_string(tid.value) + "/syscall");
@@ -409,10 +444,37 @@ TEST_P(EachPython, SaysWhichCallOfTheLibraryAThreadIsIn) {
   EXPECT_GT(numbers["sleeper"]["pid"], program.pid().value);
 }
 
+TEST_P(EachPython, FollowsWhatAnEventLoopAwaits) {
+  const Program program(GetParam(), kAwaits);
+  (void)program.read_until_ready();
+  const auto space = linux::AddressSpace::open(program.pid());
+  ASSERT_TRUE(space);
+  unwind::Images images;
+  auto interpreter = Interpreter::find(*space, images);
+  ASSERT_TRUE(interpreter) << to_string(interpreter.error());
+  const auto threads = interpreter->read_threads(native_threads(*space));
+  ASSERT_TRUE(threads);
+  ASSERT_EQ(threads->size(), 1U);
+  const PythonThread& thread = threads->front();
+  ASSERT_TRUE(thread.frames);
+
+  std::vector<std::pair<std::string, int>> seen;
+  for (const auto& frame : *thread.frames)
+    if (frame.user_code) seen.emplace_back(frame.function, frame.line);
+  EXPECT_THAT(seen,
+              testing::ElementsAre(testing::Pair("take", line_of(kAwaits, "take")),
+                                   testing::Pair("items", line_of(kAwaits, "items")),
+                                   testing::Pair("work", line_of(kAwaits, "work")),
+                                   testing::Pair("main", line_of(kAwaits, "main")),
+                                   testing::Pair("<module>", line_of(kAwaits, "module"))));
+  EXPECT_EQ(thread.activity.call, "asyncio.Queue.get");
+  EXPECT_THAT(thread.activity.object.name, testing::AnyOf("queue", "jobs"));
+}
+
 // The pages that a reading needs, with bytes of them changed: the reader must end, whatever it then
 // says.
-TEST_P(EachPython, SurvivesTornAndHostileMemory) {
-  const Program program(GetParam(), kLocks);
+void survive(const std::string& python, const char* source, std::size_t count) {
+  const Program program(python, source);
   (void)program.read_until_ready();
   const auto space = linux::AddressSpace::open(program.pid());
   ASSERT_TRUE(space);
@@ -429,7 +491,7 @@ TEST_P(EachPython, SurvivesTornAndHostileMemory) {
     }
     return threads ? threads->size() : std::size_t{0};
   };
-  ASSERT_EQ(read_all(*space), 5U);
+  ASSERT_EQ(read_all(*space), count);
   const auto pages = space->memory.recorded_pages();
   const auto start = std::chrono::steady_clock::now();
   std::mt19937_64 random(7);
@@ -453,6 +515,14 @@ TEST_P(EachPython, SurvivesTornAndHostileMemory) {
   }
   EXPECT_GE(understood, 7U);  // at least the rounds in which nothing was changed
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(60));
+}
+
+TEST_P(EachPython, SurvivesTornAndHostileMemory) {
+  survive(GetParam(), kLocks, 5);
+}
+
+TEST_P(EachPython, SurvivesTornAndHostileCoroutines) {
+  survive(GetParam(), kAwaits, 1);
 }
 
 INSTANTIATE_TEST_SUITE_P(Installed, EachPython, testing::ValuesIn(pythons()),

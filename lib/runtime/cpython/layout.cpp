@@ -28,6 +28,7 @@ Layout object_frames(int minor) {
   l.frame_block_count = minor == 10 ? 104 : 112;
   l.frame_blocks = minor == 10 ? 112 : 120;
   l.frame_locals = minor == 10 ? 352 : 360;
+  l.frame_stack_top = minor == 10 ? 80 : 72;
   l.code_filename = 104;
   l.code_name = 112;
   l.code_first_line = 40;
@@ -50,6 +51,9 @@ Layout interpreter_frames(int minor) {
   l.thread_interp = 16;
   l.frame_instr = 56;
   l.frame_locals = 72;
+  l.frame_stack_top = 64;
+  l.coroutine_frame = minor == 11 ? 80 : 72;
+  l.coroutine_state = minor == 11 ? 75 : 67;
   l.code_filename = 112;
   l.code_name = 120;
   l.code_qualname = 128;

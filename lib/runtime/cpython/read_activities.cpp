@@ -140,6 +140,7 @@ snapshot::Activity Interpreter::Impl::describe_activity(ThreadState& state) cons
   state.doing = find_activity(state.frames, frames, objects, types);
   complete_activity(state, state.doing);
   Doing& doing = state.doing;
+  if (doing.call.empty() && state.awaits) doing.call = "asyncio.idle";
   if (doing.call.empty()) {
     // The user's code called a method that is written in C: the futex tells which object's.
     const auto futex = futex_of(state.tid);

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "runtime/cpython/coroutines.h"
 #include "runtime/cpython/interpreter_impl.h"
 #include "runtime/cpython/threads.h"
 
@@ -67,6 +68,10 @@ void Interpreter::Impl::read_states(std::span<const NativeThread> native) {
     state.tid = match_thread(remote, space.maps, native, state.ident, native_id);
     state.frames = frames.read(address, std::min(budget, kMaxFrames));
     budget -= state.frames.size();
+    auto awaited = read_awaited(state.frames, frames, objects);
+    state.awaits = !awaited.empty();
+    state.frames.insert(state.frames.begin(), std::make_move_iterator(awaited.begin()),
+                        std::make_move_iterator(awaited.end()));
     tids.emplace(state.ident, state.tid);
     states.push_back(std::move(state));
   }

@@ -1,0 +1,105 @@
+#include "runtime/cpython/coroutines.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+namespace ipcdoctor::runtime::cpython {
+namespace {
+
+constexpr std::size_t kMaxAwaited = 256;  // frames, and tasks
+constexpr std::uint64_t kMaxTaskSize = 512;
+
+bool is_coroutine(const std::string& type) {
+  return type == "coroutine" || type == "generator" || type == "async_generator";
+}
+
+/// The coroutine behind what `await` leaves on the value stack. Objects/genobject.c: a
+/// coroutine_wrapper, and the objects of `async for`, have it right behind their header.
+Object unwrap(const Objects& objects, Object awaited) {
+  const std::string type = objects.type_name(awaited);
+  const bool wraps = type == "coroutine_wrapper" || type == "async_generator_asend" ||
+                     type == "async_generator_athrow" || type == "anext_awaitable";
+  return wraps ? objects.remote().pointer(awaited + 16) : awaited;
+}
+
+struct Task {
+  Object coroutine = 0;
+  Object waiter = 0;  ///< the future that it awaits
+};
+
+/// TaskObj of Modules/_asynciomodule.c has task_fut_waiter right before task_coro in 3.8 to 3.15,
+/// at different offsets. Those of uvloop and others are tasks of asyncio, too.
+Task read_task(const Objects& objects, Object task) {
+  const Remote& remote = objects.remote();
+  const std::uint64_t size =
+      std::min(remote.word(objects.type_of(task) + 32), kMaxTaskSize);  // tp_basicsize
+  for (std::uint64_t at = 24; at + 8 <= size; at += 8) {
+    const Object object = remote.pointer(task + at);
+    if (object == 0 || !is_coroutine(objects.type_name(object))) continue;
+    const Object waiter = remote.pointer(task + at - 8);
+    return {object, objects.is_a(waiter, "Future") || objects.is_a(waiter, "Task") ? waiter : 0};
+  }
+  return {};
+}
+
+class Chain {
+ public:
+  Chain(const Frames& reader, const Objects& objects) : reader_(reader), objects_(objects) {}
+
+  /// Outermost first.
+  std::vector<PyFrame> follow(Object future) {
+    for (std::size_t i = 0; future != 0 && i < kMaxAwaited && seen_.insert(future).second; ++i)
+      future = next(future);
+    return std::move(frames_);
+  }
+
+ private:
+  Object next(Object future) {
+    if (objects_.is_a(future, "_GatheringFuture")) return first_pending(future);
+    const Task task = read_task(objects_, future);
+    if (task.coroutine == 0) return 0;
+    add_frames(task.coroutine);
+    return task.waiter;
+  }
+
+  void add_frames(Object coroutine) {
+    while (coroutine != 0 && frames_.size() < kMaxAwaited && seen_.insert(coroutine).second) {
+      if (!is_coroutine(objects_.type_name(coroutine))) return;
+      const auto frame = reader_.suspended(coroutine);
+      if (!frame) return;
+      frames_.push_back(*frame);
+      coroutine = unwrap(objects_, reader_.top_of_stack(*frame));
+    }
+  }
+
+  Object first_pending(Object gathering) const {
+    for (const Object child : objects_.items(objects_.attribute(gathering, "_children"))) {
+      const Task task = read_task(objects_, child);
+      if (task.coroutine != 0 && reader_.suspended(task.coroutine)) return child;
+    }
+    return 0;
+  }
+
+  const Frames& reader_;
+  const Objects& objects_;
+  std::unordered_set<Object> seen_;
+  std::vector<PyFrame> frames_;
+};
+
+}  // namespace
+
+std::vector<PyFrame> read_awaited(const std::vector<PyFrame>& thread, const Frames& reader,
+                                  const Objects& objects) {
+  const auto is_loop = [](const PyFrame& f) {
+    return f.library && f.code->name == "run_until_complete" &&
+           f.code->file.ends_with("/asyncio/base_events.py");
+  };
+  const auto loop = std::ranges::find_if(thread, is_loop);
+  const bool idle = !thread.empty() && thread.front().code->name == "select";
+  if (loop == thread.end() || !idle) return {};
+  std::vector<PyFrame> frames = Chain(reader, objects).follow(reader.local(*loop, "future"));
+  std::ranges::reverse(frames);
+  return frames;
+}
+
+}  // namespace ipcdoctor::runtime::cpython
