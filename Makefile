@@ -6,7 +6,7 @@ DESTDIR ?=
 # Programs with their truth, and a benchmark, that are kept outside of this repository.
 CORPUS ?=
 BENCH ?=
-# Which Debian suites `make test-pythons` takes; all that it knows by default.
+# Which Debian suites `make test-pythons` and `make test-libcs` take; all that they know by default.
 SUITES ?=
 # How many random programs `make soundness` runs.
 N ?= 300
@@ -69,6 +69,9 @@ man-check:       ## the man pages are clean
 test-pythons: build ## Python 3.9 to 3.15 of other Debian suites, in trees that debootstrap makes; root only
 	@.ci/test-pythons $(BUILD) $(SUITES)
 
+test-libcs: build ## the C programs with glibc of other Debian suites, static, and with musl; root only
+	@.ci/test-libcs $(BUILD) $(SUITES)
+
 run-table: build ## how soon `ipcdoctor run` ends each program that hangs
 	@testdata/run/table --ipcdoctor $(BUILD)/bin/ipcdoctor --programs $(BUILD)/programs
 
@@ -92,4 +95,4 @@ uninstall:       ## what install put there
 clean:           ## remove what was built
 	@rm -rf $(BUILD) $(BUILD)-asan
 
-.PHONY: help setup build demo test test-live check lint format asan golden new-probe man man-check test-pythons run-table soundness score bench install uninstall clean
+.PHONY: help setup build demo test test-live check lint format asan golden new-probe man man-check test-pythons test-libcs run-table soundness score bench install uninstall clean

@@ -73,7 +73,7 @@ bool is_for_handlers(const snapshot::Wait& wait) {
   if (wait.kind == WaitKind::Poll || wait.kind == WaitKind::Epoll) return true;
   if (wait.kind != WaitKind::Futex) return false;
   const LockKind kind = wait.futex.lock.kind;
-  return kind == LockKind::Condition || kind == LockKind::Semaphore;
+  return kind == LockKind::Condition || kind == LockKind::Semaphore || kind == LockKind::Unknown;
 }
 
 /// Signals from outside that the program handles itself. Python handles SIGINT always; node the

@@ -115,6 +115,26 @@ void add_by_count(const Context& context, const Member& waiter, std::vector<Lock
   }
 }
 
+/// A threading.Lock taken by acquire(), or a mutex without an owner word: whoever waits for another
+/// such lock of the same memory is likely to have it, else he would not be in the same deadlock.
+void add_likely_holders(const Context& context, const Member& waiter,
+                        std::vector<LockHolder>& holders) {
+  const Lock& wanted = wait_of(waiter)->futex.lock;
+  if (wanted.kind != LockKind::Mutex && wanted.kind != LockKind::PyLock) return;
+  if (wanted.ownership != Ownership::NotStored || waits_in_library_queue(waiter)) return;
+  for (const Process& process : context.snapshot.processes) {
+    if (process.mm_group != waiter.process->mm_group || process.mm_group.value == 0) continue;
+    for (const Thread& thread : process.threads) {
+      const Member other{{process.pid, thread.tid}, &process, &thread, true};
+      const Lock* its = lock_of(other);
+      if (other.task == waiter.task || its == nullptr || waits_in_library_queue(other)) continue;
+      if (its->kind == wanted.kind && its->ownership == Ownership::NotStored &&
+          its->address != wanted.address)
+        add(holders, {other.task, false, "it waits for another such lock"});
+    }
+  }
+}
+
 void add_futex_holders(const Context& context, const Member& waiter,
                        std::vector<LockHolder>& holders) {
   const snapshot::FutexWait& futex = wait_of(waiter)->futex;
@@ -130,6 +150,7 @@ void add_futex_holders(const Context& context, const Member& waiter,
   }
   if (futex.lock.kind == LockKind::PySemLock && holders.empty())
     add_by_count(context, waiter, holders);
+  if (holders.empty()) add_likely_holders(context, waiter, holders);
 }
 
 bool conflicts(const FileLock& lock, const FileLockWait& wait, const Member& waiter) {

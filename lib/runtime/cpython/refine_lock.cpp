@@ -230,26 +230,7 @@ bool Interpreter::Impl::identify(const snapshot::TaskRef& waiter, std::uint64_t 
         lock.likely_owners.push_back({waiter.pid, holder.tid});
     }
   }
-  if (lock.likely_owners.empty() && found.type == "threading.Lock")
-    guess_owners(waiter, found.object, lock);
   return true;
-}
-
-// Taken by acquire(), not `with`, a lock leaves no trace of who did it. Somebody who waits for
-// another such lock is likely to have it: else he would not be in the same deadlock.
-void Interpreter::Impl::guess_owners(const snapshot::TaskRef& waiter, Object wanted,
-                                     snapshot::Lock& lock) const {
-  constexpr std::size_t kMost = 16;
-  for (const ThreadState& other : states) {
-    if (other.tid.value == 0 || other.tid == waiter.tid) continue;
-    if (lock.likely_owners.size() >= kMost) return;
-    const auto futex = futex_of(other.tid);
-    const LockObject its = futex ? lock_of(&other, *futex) : LockObject{};
-    const bool plain = its.type == "threading.Lock" && its.object != wanted &&
-                       local_of(other, "wait", "waiter") != its.object &&
-                       local_of(other, "_wait_for_tstate_lock", "self") == 0;
-    if (plain) lock.likely_owners.push_back({waiter.pid, other.tid});
-  }
 }
 
 }  // namespace ipcdoctor::runtime::cpython

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <ranges>
 
 #include "base/text.h"
 #include "runtime/libc/glibc_objects.h"
@@ -36,6 +37,7 @@ class Look {
   Lock identify() {
     if (is_musl(space_)) {
       identify_musl_lock(space_, call_, find_task_, lock_);
+      if (lock_.kind == LockKind::Unknown) identify_musl_by_call();
     } else {
       identify_glibc();
     }
@@ -78,6 +80,21 @@ class Look {
   std::optional<std::array<std::byte, N>> read(std::uint64_t address) const {
     const auto bytes = space_.memory.read_object<std::array<std::byte, N>>(RemoteAddr{address});
     return bytes ? std::optional(*bytes) : std::nullopt;
+  }
+
+  /// Musl's stacks are guessed: what a frame called may be a leftover, so only kinds without an owner
+  /// are believed. Those take no waker away.
+  void identify_musl_by_call() {
+    for (const snapshot::Frame& frame : call_.frames | std::views::take(kFramesToName)) {
+      const auto called = images_.function_called_at(space_, frame.pc);
+      const LockKind kind = called ? lock_kind_of_function(*called) : LockKind::Unknown;
+      if (kind != LockKind::Barrier && kind != LockKind::Condition && kind != LockKind::Semaphore)
+        continue;
+      lock_.kind = kind;
+      lock_.evidence = fmt::format("musl: futex word in {}", *called);
+      if (kind == LockKind::Barrier) read_musl_barrier(space_, call_, lock_);
+      return;
+    }
   }
 
   void identify_glibc() {

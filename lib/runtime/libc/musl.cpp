@@ -15,6 +15,7 @@ namespace {
 using snapshot::LockKind;
 
 constexpr int kTypeMask = 3, kRobust = 4, kPriorityInherit = 8, kShared = 128;
+constexpr std::uint32_t kSharedBarrier = 0x80000000, kMaxParties = 1U << 22;
 constexpr std::uint32_t kWaiters = 0x80000000, kOwnerMask = 0x3fffffff;
 
 LockKind kind_of(int type) {
@@ -60,6 +61,20 @@ void identify_musl_lock(const linux::AddressSpace& space, const FutexCall& call,
       fmt::format("owner word {} in the musl mutex at {:#x} (type {})", owner, base, *type);
   // no frame says that it is a mutex: musl's system calls have no unwind information
   lock.checked = false;
+}
+
+void read_musl_barrier(const linux::AddressSpace& space, const FutexCall& call,
+                       snapshot::Lock& lock) {
+  const std::uint64_t base = call.address.value - 12;
+  const auto limit = space.memory.read_u32(RemoteAddr{base + 8});
+  const auto arrived = space.memory.read_u32(call.address);
+  if (!limit || !arrived || (*limit & kSharedBarrier) == 0) return;
+  const std::uint32_t parties = (*limit & ~kSharedBarrier) + 1;
+  if (parties > kMaxParties || *arrived >= parties) return;
+  lock.address = RemoteAddr{base};
+  lock.numbers = {{"parties", parties}, {"arrived", *arrived}};
+  lock.evidence =
+      fmt::format("musl barrier at {:#x}: {} of {} have arrived", base, *arrived, parties);
 }
 
 }  // namespace ipcdoctor::runtime::libc
