@@ -35,7 +35,7 @@ class Look {
   }
 
   Lock identify() {
-    if (is_musl(space_)) {
+    if (is_musl(space_) || is_static_musl()) {
       identify_musl_lock(space_, call_, find_task_, lock_);
       if (lock_.kind == LockKind::Unknown) identify_musl_by_call();
     } else {
@@ -80,6 +80,14 @@ class Look {
   std::optional<std::array<std::byte, N>> read(std::uint64_t address) const {
     const auto bytes = space_.memory.read_object<std::array<std::byte, N>>(RemoteAddr{address});
     return bytes ? std::optional(*bytes) : std::nullopt;
+  }
+
+  /// No other library has this symbol (musl 1.2, src/thread/__timedwait.c).
+  bool is_static_musl() {
+    const bool has_libc = std::ranges::any_of(space_.maps, [](const linux::Mapping& m) {
+      return m.path.find("/libc") != m.path.npos;
+    });
+    return !has_libc && images_.address_of(space_, "", "__timedwait_cp");
   }
 
   /// Musl's stacks are guessed: what a frame called may be a leftover, so only kinds without an owner
