@@ -333,6 +333,54 @@ TEST_F(Recipes, Pytest) {
   EXPECT_THAT(result.output, HasSubstr("test_it.py:12 in test_hangs"));
 }
 
+/// The plug-in fails the test that hangs with the report, ends its processes, and the next one runs.
+TEST_F(Recipes, EachTestOfPytest) {
+  if (std::system("/usr/bin/python3 -c 'import pytest' 2>/dev/null") != 0)
+    GTEST_SKIP() << "no pytest";
+  write("test_it.py",
+        "import multiprocessing, threading\n"
+        "def test_event():\n"
+        "    threading.Event().wait()\n"
+        "def consume(queue):\n"
+        "    while queue.get() is not None:\n"
+        "        pass\n"
+        "def test_hangs():\n"
+        "    queue = multiprocessing.Queue()\n"
+        "    child = multiprocessing.Process(target=consume, args=(queue,))\n"
+        "    child.start()\n"
+        "    queue.put(1)\n"
+        "    child.join()\n"
+        "def test_after():\n"
+        "    assert not multiprocessing.active_children()\n");
+
+  const Result result = in_folder(
+      "PYTHONPATH=" IPCDOCTOR_SOURCE
+      "/cmd/ipcdoctor/recipes /usr/bin/python3 -m pytest -q -p no:cacheprovider"
+      " -p pytest_ipcdoctor --ipcdoctor-timeout 2 --ipcdoctor " IPCDOCTOR_BINARY);
+
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.output, HasSubstr("DEADLOCK  missing-sentinel"));
+  EXPECT_THAT(result.output, HasSubstr("test_it.py:12 in test_hangs"));
+  EXPECT_THAT(result.output, HasSubstr("DEADLOCK  missed-wakeup"));
+  EXPECT_THAT(result.output, HasSubstr("2 failed, 1 passed"));
+}
+
+/// A project whose CMakeLists.txt includes the module, built and tested with Debian's CMake.
+TEST_F(Recipes, CMakeModule) {
+  fs::copy_file(IPCDOCTOR_SOURCE "/cmd/ipcdoctor/recipes/IpcdoctorTest.cmake",
+                dir_ / "IpcdoctorTest.cmake");
+  write("t.c", "#include <unistd.h>\nint main(void) { int p[2]; char c; return pipe(p) || read(p[0], &c, 1); }\n");
+  write("CMakeLists.txt",
+        "cmake_minimum_required(VERSION 3.25)\nproject(t C)\nenable_testing()\n"
+        "include(IpcdoctorTest.cmake)\nipcdoctor_watch_tests(--timeout 60s)\n"
+        "add_executable(t t.c)\nadd_test(NAME hangs COMMAND t)\n");
+
+  const Result result = in_folder("cmake -S . -B build -DIPCDOCTOR_EXECUTABLE=" IPCDOCTOR_BINARY
+                                  " && cmake --build build && ctest --test-dir build --output-on-failure");
+
+  expect_told(result, 8);
+}
+
 TEST_F(Recipes, Bats) {
   if (std::system("command -v bats >/dev/null") != 0) GTEST_SKIP() << "no bats";
   write("it.bats", "@test \"hangs\" {\n  " + kHungPair + "\n}\n");
