@@ -117,11 +117,13 @@ std::vector<std::string> all_programs() {
   return found;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Programs, ::testing::ValuesIn(all_programs()), [](const auto& program) {
+std::string name_of(const ::testing::TestParamInfo<std::string>& program) {
   std::string name = program.param;
   std::ranges::replace_if(name, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
   return name;
-});
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Programs, ::testing::ValuesIn(all_programs()), name_of);
 
 TEST(Errors, ANumberThatIsNone) { expect_one_line(ipcdoctor({"attach", "abc"}), 2); }
 
@@ -187,7 +189,8 @@ TEST(Output, HostileNamesComeOutEscaped) {
   Process sleeper({program, "1000"}, false);
   std::this_thread::sleep_for(200ms);
 
-  for (const char* format : {"text", "json", "html", "junit", "sarif", "github", "dot", "mermaid"}) {
+  for (const char* format : {"text", "json", "html", "junit", "sarif", "github", "dot", "mermaid",
+                             "snapshot"}) {
     const Result result = ipcdoctor({"attach", std::to_string(sleeper.pid()), "-v", "--format", format});
     EXPECT_TRUE(result.exit_code == 0 || result.exit_code == 3) << result.output;
     EXPECT_EQ(result.output.find('\x1b'), std::string::npos) << result.output;
@@ -196,7 +199,32 @@ TEST(Output, HostileNamesComeOutEscaped) {
   fs::remove_all(folder);
 }
 
-TEST(Snapshots, WhatWasSavedIsDiagnosedTheSame) {
+class Snapshots : public ::testing::TestWithParam<std::string> {};
+
+/// The report that is made of the file has the very bytes of the one that was made on the spot.
+TEST_P(Snapshots, AreDiagnosedByteForByte) {
+  const std::string built = std::string(IPCDOCTOR_PROGRAMS "/") + GetParam();
+  std::vector<std::string> command{built.substr(0, built.rfind('.'))};
+  if (built.ends_with(".py")) command = {"python3", built};
+  if (built.ends_with(".sh")) command = {"bash", built};
+  Process program(command, true);
+  ASSERT_THAT(program.read_until("READY"), HasSubstr("READY"));
+  std::this_thread::sleep_for(100ms);
+  const std::string report = ::testing::TempDir() + "report.json";
+  const std::string snapshot = ::testing::TempDir() + "snapshot.json";
+
+  const Result attached = ipcdoctor({"attach", std::to_string(program.pid()), "--format", "json=" + report,
+                                     "--format", "snapshot=" + snapshot});
+  const Result analyzed = ipcdoctor({"analyze", snapshot, "--format", "json"});
+
+  EXPECT_EQ(analyzed.exit_code, attached.exit_code);
+  EXPECT_EQ(analyzed.output, read_file(report));
+  EXPECT_FALSE(analyzed.output.empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Snapshots, ::testing::ValuesIn(all_programs()), name_of);
+
+TEST(Save, WhatWasSavedIsDiagnosedTheSame) {
   Process program({IPCDOCTOR_PROGRAMS "/self_deadlock/relock"}, false);
   program.read_until("READY");
   std::this_thread::sleep_for(300ms);

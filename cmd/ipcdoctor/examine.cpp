@@ -63,10 +63,12 @@ Examination::Examination(snapshot::Snapshot snapshot)
       diagnosis_(diagnosis::diagnose({*snapshot_, graph_}, probes::all_probes())) {}
 
 void Examination::symbolise(const ReportOptions& options) {
-  std::vector<TaskRef> tasks = options.verbose ? all_tasks(*snapshot_) : named_tasks(*snapshot_, diagnosis_);
+  // The images may not be there when a snapshot is analysed.
+  const bool all = options.verbose || wants_snapshot(options);
+  std::vector<TaskRef> tasks = all ? all_tasks(*snapshot_) : named_tasks(*snapshot_, diagnosis_);
   std::erase_if(tasks, [&](TaskRef task) {
     const snapshot::Thread* thread = snapshot::find_thread(*snapshot_, task);
-    return thread == nullptr || !thread->native || (!options.verbose && !snapshot::where(*thread).empty());
+    return thread == nullptr || !thread->native || (!all && !snapshot::where(*thread).empty());
   });
   if (tasks.size() > kMaxSymbolised) tasks.resize(kMaxSymbolised);
   if (tasks.empty()) return;

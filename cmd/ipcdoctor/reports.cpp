@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "output_file.h"
+#include "snapshot/codec.h"
 
 namespace ipcdoctor::cmd {
 namespace {
@@ -32,6 +33,7 @@ constexpr Format kFormats[] = {
     {"junit", report::write_junit},
     {"sarif", report::write_sarif},
     {"github", report::write_github},
+    {kSnapshotFormat, [](std::ostream& out, const report::Report& report) { snapshot::save(out, report.snapshot); }},
 };
 
 bool is_terminal(const Output& output, int fd) {
@@ -79,6 +81,10 @@ std::vector<Output> outputs_of(const ReportOptions& options) {
 
 bool is_format(std::string_view name) {
   return std::ranges::find(kFormats, name, &Format::name) != std::end(kFormats);
+}
+
+bool wants_snapshot(const ReportOptions& options) {
+  return std::ranges::find(options.outputs, kSnapshotFormat, &Output::format) != options.outputs.end();
 }
 
 std::string format_names() {

@@ -8,7 +8,11 @@
 
 namespace ipcdoctor::cmd {
 
+/// Not a report, but what `analyze` makes one of.
+inline constexpr std::string_view kSnapshotFormat = "snapshot";
+
 bool is_format(std::string_view name);
+bool wants_snapshot(const ReportOptions& options);
 std::string format_names();  ///< "text, json, ..."
 
 /// Whether every output can be written, as far as that can be told before the work.
