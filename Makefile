@@ -53,9 +53,13 @@ asan: setup      ## with AddressSanitizer and UndefinedBehaviorSanitizer: unit t
 	@cd $(BUILD)-asan && ctest --output-on-failure -j $(JOBS) -L unit
 	@$(BUILD)-asan/bin/command_live_test --gtest_brief=1 --gtest_filter='*Programs*:Errors.*'
 
-golden: build    ## rewrite testdata/reports from what is printed now; review the diff
+golden: build    ## rewrite testdata/reports, and what is said of testdata/snapshots; review the diff
 	@IPCDOCTOR_GOLDEN=write $(BUILD)/bin/report_test --gtest_filter='*Golden*'
-	@git diff --stat testdata/reports
+	@IPCDOCTOR_GOLDEN=write $(BUILD)/bin/probes_test --gtest_filter='*Golden*'
+	@git diff --stat testdata/reports testdata/snapshots
+
+record: build    ## record testdata/snapshots anew from the test programs; then make golden
+	@testdata/snapshots/record $(BUILD)
 
 new-probe:       ## SLUG=full-buffer-cycle CODE=IPC105: the skeleton of a class
 	@.ci/new-probe "$(CODE)" "$(SLUG)"
@@ -95,4 +99,4 @@ uninstall:       ## what install put there
 clean:           ## remove what was built
 	@rm -rf $(BUILD) $(BUILD)-asan
 
-.PHONY: help setup build demo test test-live check lint format asan golden new-probe man man-check test-pythons test-libcs run-table soundness score bench install uninstall clean
+.PHONY: help setup build demo test test-live check lint format asan golden record new-probe man man-check test-pythons test-libcs run-table soundness score bench install uninstall clean
