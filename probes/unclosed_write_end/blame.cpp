@@ -176,6 +176,31 @@ std::vector<EofWait> eof_waits_in_set(const Context& context, const Ends& ends,
   return found;
 }
 
+namespace {
+
+/// What it waits for from others: an event loop's pipes and eventfds to itself do not count.
+std::vector<ObjectId> received_from_others(const Context& context, const Ends& ends,
+                                           const TaskRef& task) {
+  std::vector<ObjectId> objects = received_objects(context.snapshot, task);
+  std::erase_if(objects, [&](const ObjectId& object) {
+    const Object* known = snapshot::find_object(context.snapshot, object);
+    const bool listens = known != nullptr && known->socket && known->socket->state == "listen";
+    const std::vector<Holder> senders = ends.senders(object);
+    return !listens && !senders.empty() && std::ranges::all_of(senders, [&](const Holder& holder) {
+             return holder.pid == task.pid;
+           });
+  });
+  return objects;
+}
+
+bool waits_for_input(const Thread& thread) {
+  if (!thread.wait || !thread.wait->untimed || !thread.stable) return false;
+  const WaitKind kind = thread.wait->kind;
+  return kind == WaitKind::Read || kind == WaitKind::Poll || kind == WaitKind::Epoll;
+}
+
+}  // namespace
+
 std::vector<EofWait> eof_waits_of_live_readers(const Context& context, const Ends& ends) {
   constexpr std::size_t kMaxPolled =
       2;  // an event loop with more channels than that does not wait for one to end
@@ -184,12 +209,10 @@ std::vector<EofWait> eof_waits_of_live_readers(const Context& context, const End
     if (!is_of_tree(process)) continue;
     for (const Thread& thread : process.threads) {
       const TaskRef task{process.pid, thread.tid};
-      const bool waits =
-          thread.wait && thread.wait->untimed && thread.stable &&
-          (thread.wait->kind == WaitKind::Read || thread.wait->kind == WaitKind::Poll) &&
-          thread.wait->objects.size() <= kMaxPolled;
-      if (!waits || context.graph.level(task) > graph::Level::Stuck) continue;
-      for (const ObjectId& object : received_objects(context.snapshot, task)) {
+      if (!waits_for_input(thread) || context.graph.level(task) > graph::Level::Stuck) continue;
+      const std::vector<ObjectId> objects = received_from_others(context, ends, task);
+      if (objects.size() > kMaxPolled) continue;
+      for (const ObjectId& object : objects) {
         if (!is_unnamed(context.snapshot, object)) continue;
         std::vector<Blame> blamed = strangers_that_hold(context, ends, task, object);
         if (!blamed.empty()) found.push_back({task, object, std::move(blamed)});

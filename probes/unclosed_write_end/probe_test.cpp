@@ -133,6 +133,26 @@ TEST(UnclosedWriteEnd, SaysStuckWhereTheOrphanWaitsForASignal) {
   EXPECT_EQ(answer.findings[0].verdict, diagnosis::Verdict::Stuck);
 }
 
+TEST(UnclosedWriteEnd, SaysStuckWhereAnEventLoopWaitsForTheOrphansEnd) {
+  Builder b = daemon_keeps_stdout();
+  b.connect(unix_socket(1), unix_socket(2));
+  b.process(40).fd(4, unix_socket(1)).fd(5, unix_socket(2)).polls_in({3, 4});
+
+  const auto answer = ask(kUnclosedWriteEnd, b);
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_THAT(culprits(answer), ElementsAre(44));
+}
+
+TEST(UnclosedWriteEnd, IgnoresAServerThatAlsoReadsFromADaemon) {
+  Builder b = daemon_keeps_stdout();
+  b.process(40).fd(4, unix_socket(1)).fd(5, pipe(8)).fd(6, pipe(9)).polls_in({3, 4, 5, 6});
+  b.object(unix_socket(1)).socket->state = "listen";
+  b.process(45).fd(5, pipe(8)).fd(6, pipe(9)).thread().sleeps();
+
+  EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::NotFound);
+}
+
 TEST(UnclosedWriteEnd, BlamesWhoeverDoesNotReceiveTheEndThatIsInFlightToIt) {
   Builder b;
   b.process(40).fd(3, unix_socket(1)).thread().waits_for_child(41);
