@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "collect/tables.h"
 #include "linux/kcmp.h"
+#include "linux/other_name.h"
 #include "linux/proc_maps.h"
 
 namespace ipcdoctor::collect {
@@ -43,8 +44,12 @@ void SharedAreas::add_waits(ProcessEntry& process) {
     area.ino = futex.page.ino;
     const linux::Mapping* mapping = linux::find_mapping(process.space->maps, futex.address);
     if (mapping != nullptr) {
-      area.path = escape_untrusted(mapping->path);
-      area.has_name = has_name(mapping->path);
+      const auto other = has_name(mapping->path) || !process.dir
+                             ? std::nullopt
+                             : linux::find_other_name(*process.dir, *mapping);
+      const std::string path = other.value_or(mapping->path);
+      area.path = escape_untrusted(path);
+      area.has_name = has_name(path);
     }
     find_mappers(area);
   }

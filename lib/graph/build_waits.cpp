@@ -355,8 +355,16 @@ void Build::memory_event(Node to, const Waiter& waiter) {
   for (const Pid mapper : area->mappers) gates_.network.connect(users_of_memory(mapper), own);
   const std::string what = area->path.empty() ? "the shared memory" : area->path;
   if (area->has_name) {
-    gates_.network.connect(add_leaf(Life::NamedObject, "nobody else opens " + what, waiter.task),
-                           to);
+    // One process alone with a named semaphore, as with a FIFO, waits for others to come; a mutex is
+    // nobody's to release but its holder's.
+    const bool signal = futex.lock.kind != LockKind::Mutex && futex.lock.ownership == Ownership::NotStored;
+    const bool alone = std::ranges::all_of(
+        area->mappers, [&](const Pid mapper) { return mapper == waiter.process.pid; });
+    gates_.network.connect(
+        signal && alone
+            ? add_leaf(Life::Outside, "anybody may open " + what, waiter.task)
+            : add_leaf(Life::NamedObject, "nobody else opens " + what, waiter.task),
+        to);
   }
   if (!snapshot_.all_holders_seen) {
     gates_.network.connect(

@@ -461,6 +461,17 @@ TEST(Futex, ASharedOneIsWokenByAllWhoMapThePage) {
   EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
 }
 
+TEST(Futex, AnybodyMayPostANamedSemaphoreThatOneProcessHasAlone) {
+  Builder b;
+  b.process(40).thread().shared_futex(5, LockKind::Semaphore);
+  b.area(5, {40});
+  b.raw().shared_areas[0].has_name = true;
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
+  b.process(41).thread().waits_for_child(40);
+  b.raw().shared_areas[0].mappers.push_back(Pid{41});
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Assuming);
+}
+
 TEST(Futex, WaitingForTheGilIsWaitingForItsOwnerHoweverOftenItWakes) {
   Builder b;
   b.process(40)

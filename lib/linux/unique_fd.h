@@ -22,6 +22,7 @@ class UniqueFd {
   ~UniqueFd() { reset(); }
 
   int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }  ///< somebody else closes it now
   bool is_open() const { return fd_ >= 0; }
   void reset() {
     if (fd_ >= 0) (void)::close(std::exchange(fd_, -1));  // nothing was written through it: no error to lose
