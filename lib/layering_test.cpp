@@ -8,7 +8,8 @@
 #include <set>
 #include <sstream>
 
-/// The rules that no compiler checks: which folder may include which, and that a class has all its parts.
+/// The rules that no compiler checks: which folder may include which, and that a class has all its
+/// parts.
 namespace {
 
 namespace fs = std::filesystem;
@@ -28,15 +29,15 @@ const std::map<std::string, Folders> kMayInclude = {
     {"runtime", {"unwind", "linux", "snapshot", "base"}},
     {"collect", {"runtime", "unwind", "linux", "snapshot", "base"}},
     {"watch", {"collect", "diagnosis", "graph", "snapshot", "linux", "base"}},
-    {"cmd", {"base", "linux", "snapshot", "graph", "diagnosis", "report", "probes", "unwind", "runtime", "collect", "watch"}},
+    {"cmd",
+     {"base", "linux", "snapshot", "graph", "diagnosis", "report", "probes", "unwind", "runtime",
+      "collect", "watch"}},
 };
 
 /// Libraries of others, and the only folders that know them.
 const std::map<std::string, Folders> kKnownTo = {
-    {"CLI/", {"cmd"}},
-    {"nlohmann/", {"snapshot", "report"}},
-    {"sys/ptrace.h", {"linux"}},
-    {"libmnl/", {"linux"}},
+    {"CLI/", {"cmd"}},           {"nlohmann/", {"snapshot", "report"}},
+    {"sys/ptrace.h", {"linux"}}, {"libmnl/", {"linux"}},
     {"libunwind", {"unwind"}},
 };
 
@@ -50,7 +51,8 @@ std::string read(const fs::path& path) {
 std::vector<fs::path> sources(const std::string& top) {
   std::vector<fs::path> found;
   for (const auto& entry : fs::recursive_directory_iterator(kRoot / top)) {
-    if (entry.path().extension() == ".cpp" || entry.path().extension() == ".h") found.push_back(entry.path());
+    if (entry.path().extension() == ".cpp" || entry.path().extension() == ".h")
+      found.push_back(entry.path());
   }
   return found;
 }
@@ -65,13 +67,16 @@ std::string folder_of(const fs::path& path) {
 std::vector<std::string> includes(const std::string& text) {
   static const std::regex kInclude(R"re((?:^|\n)\s*#\s*include\s+["<]([^">]+)[">])re");
   std::vector<std::string> found;
-  for (auto it = std::sregex_iterator(text.begin(), text.end(), kInclude); it != std::sregex_iterator(); ++it) {
+  for (auto it = std::sregex_iterator(text.begin(), text.end(), kInclude);
+       it != std::sregex_iterator(); ++it) {
     found.push_back((*it)[1]);
   }
   return found;
 }
 
-bool is_test(const fs::path& path) { return path.filename().string().ends_with("_test.cpp"); }
+bool is_test(const fs::path& path) {
+  return path.filename().string().ends_with("_test.cpp");
+}
 
 TEST(Layering, EachFolderIncludesOnlyWhatTheTableAllows) {
   std::size_t files = 0;
@@ -80,10 +85,13 @@ TEST(Layering, EachFolderIncludesOnlyWhatTheTableAllows) {
       if (path.parent_path() == kRoot / "lib") continue;  // this test
       ++files;
       const std::string folder = folder_of(path);
-      ASSERT_TRUE(kMayInclude.contains(folder)) << path << " is in a folder that the table does not know";
+      ASSERT_TRUE(kMayInclude.contains(folder))
+          << path << " is in a folder that the table does not know";
       for (const std::string& include : includes(read(path))) {
         const std::string target = include.substr(0, include.find('/'));
-        if (!kMayInclude.contains(target) || target == folder || include.find('/') == std::string::npos) continue;
+        if (!kMayInclude.contains(target) || target == folder ||
+            include.find('/') == std::string::npos)
+          continue;
         // <linux/futex.h> and its kin are the kernel's; ours exist under lib/
         if (target == "linux" && !fs::exists(kRoot / "lib" / include)) continue;
         EXPECT_TRUE(kMayInclude.at(folder).contains(target)) << path << " includes " << include;
@@ -108,7 +116,8 @@ TEST(Layering, LibrariesOfOthersAreKnownOnlyWhereTheyBelong) {
 }
 
 TEST(Layering, LibrariesAndProbesNeverPrint) {
-  static const std::regex kPrints(R"(\bstd::(cout|cerr|clog|printf|puts)\b|\bfprintf\s*\(|\bperror\s*\()");
+  static const std::regex kPrints(
+      R"(\bstd::(cout|cerr|clog|printf|puts)\b|\bfprintf\s*\(|\bperror\s*\()");
   for (const std::string top : {"lib", "probes"}) {
     for (const fs::path& path : sources(top)) {
       if (is_test(path)) continue;
@@ -146,8 +155,8 @@ TEST(Probes, EachFolderHasPageProbeAndTest) {
 TEST(Probes, EachPageHasTheFiveHeadings) {
   for (const ProbeFolder& probe : probe_folders()) {
     const std::string page = read(probe.path / "README.md");
-    for (const char* heading :
-         {"# ", "## What it means", "## Example", "## How it is detected", "## When it is wrong", "## What to do"}) {
+    for (const char* heading : {"# ", "## What it means", "## Example", "## How it is detected",
+                                "## When it is wrong", "## What to do"}) {
       EXPECT_NE(page.find(heading), std::string::npos) << probe.slug << " lacks " << heading;
     }
   }
@@ -158,7 +167,8 @@ TEST(Probes, EachIsInTheTableAndTheTableHasNoOther) {
   std::string all;
   for (const ProbeFolder& probe : probe_folders()) {
     const std::string source = read(probe.path / "probe.cpp");
-    static const std::regex kDefinition(R"re(const (?:diagnosis::)?Probe (k\w+)\s*\{\s*"(IPC\d{3})",\s*"([a-z-]+)")re");
+    static const std::regex kDefinition(
+        R"re(const (?:diagnosis::)?Probe (k\w+)\s*\{\s*"(IPC\d{3})",\s*"([a-z-]+)")re");
     std::smatch definition;
     ASSERT_TRUE(std::regex_search(source, definition, kDefinition)) << probe.slug;
     EXPECT_EQ(definition[3], probe.slug);
@@ -172,7 +182,8 @@ TEST(Probes, EachHasItsEntryInTheManPage) {
   const std::string page = read(kRoot / "man/ipcdoctor-probes.7");
   for (const ProbeFolder& probe : probe_folders()) {
     std::string heading = ".SH " + probe.slug;
-    std::ranges::transform(heading, heading.begin(), [](unsigned char c) { return c == '-' ? ' ' : std::toupper(c); });
+    std::ranges::transform(heading, heading.begin(),
+                           [](unsigned char c) { return c == '-' ? ' ' : std::toupper(c); });
     EXPECT_NE(page.find(heading + "\n"), std::string::npos) << probe.slug << ": run `make man`";
   }
 }

@@ -11,8 +11,8 @@
 #include "probes/all_probes.h"
 #include "snapshot/codec.h"
 
-/// What is said of recorded programs that really hung, and of healthy ones: graph and probes together,
-/// without the kernel.
+/// What is said of recorded programs that really hung, and of healthy ones: graph and probes
+/// together, without the kernel.
 namespace ipcdoctor::probes {
 namespace {
 

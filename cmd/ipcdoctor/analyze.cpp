@@ -29,7 +29,8 @@ Result<snapshot::Snapshot> load_file(const std::string& path) {
 }
 
 int analyze(const AnalyzeOptions& options) {
-  if (const Status writable = check_outputs(options.report); !writable) return fail(kUsage, words_of(writable.error()));
+  if (const Status writable = check_outputs(options.report); !writable)
+    return fail(kUsage, words_of(writable.error()));
   std::vector<Examination> examinations;
   for (const std::string& path : options.files) {
     Result<snapshot::Snapshot> snapshot = load_file(path);
@@ -50,12 +51,15 @@ int analyze(const AnalyzeOptions& options) {
 void add_analyze(CLI::App& app, Command& command) {
   auto options = std::make_shared<AnalyzeOptions>();
   CLI::App* analyze_command = app.add_subcommand("analyze", "diagnose what `ipcdoctor save` wrote");
-  analyze_command->add_option("FILE", options->files, "a snapshot; - is standard input; each is diagnosed by itself")
+  analyze_command
+      ->add_option("FILE", options->files,
+                   "a snapshot; - is standard input; each is diagnosed by itself")
       ->required();
   add_report_options(*analyze_command, options->report);
   analyze_command->footer("\nExample: ipcdoctor analyze hang.json -v");
   analyze_command->callback([options, &command] {
-    const bool to_files = std::ranges::any_of(options->report.outputs, [](const Output& o) { return o.path != ""; });
+    const bool to_files =
+        std::ranges::any_of(options->report.outputs, [](const Output& o) { return o.path != ""; });
     if (options->files.size() > 1 && to_files) {
       throw CLI::ValidationError("--format", "several snapshots cannot be reported in one file");
     }

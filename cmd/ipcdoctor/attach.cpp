@@ -16,7 +16,8 @@ struct AttachOptions {
 };
 
 int attach(const AttachOptions& options) {
-  if (const Status writable = check_outputs(options.report); !writable) return fail(kUsage, words_of(writable.error()));
+  if (const Status writable = check_outputs(options.report); !writable)
+    return fail(kUsage, words_of(writable.error()));
   Result<Examination> examination = examine(options.pids, options.collect, options.report);
   if (!examination) return fail(kNoTarget, words_of(examination.error()));
   return report_on(*examination, options.report);
@@ -26,13 +27,18 @@ int attach(const AttachOptions& options) {
 
 void add_attach(CLI::App& app, Command& command) {
   auto options = std::make_shared<AttachOptions>();
-  CLI::App* attach_command = app.add_subcommand("attach", "diagnose the processes rooted at PID, without stopping them");
+  CLI::App* attach_command =
+      app.add_subcommand("attach", "diagnose the processes rooted at PID, without stopping them");
   add_pids(*attach_command, options->pids);
   add_report_options(*attach_command, options->report);
   add_collect_options(*attach_command, options->collect);
-  add_duration(*attach_command, "--timeout", options->collect.deadline, "say what is known after so long (10s)");
-  attach_command->footer("\nExample: ipcdoctor attach \"$(pgrep -o myserver)\" --format text --format json=report.json");
-  attach_command->callback([options, &command] { command = [options] { return attach(*options); }; });
+  add_duration(*attach_command, "--timeout", options->collect.deadline,
+               "say what is known after so long (10s)");
+  attach_command->footer(
+      "\nExample: ipcdoctor attach \"$(pgrep -o myserver)\" --format text --format "
+      "json=report.json");
+  attach_command->callback(
+      [options, &command] { command = [options] { return attach(*options); }; });
 }
 
 }  // namespace ipcdoctor::cmd

@@ -1,10 +1,10 @@
-#include <CLI/CLI.hpp>
 #include <linux/netlink.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include <csignal>
 #include <fstream>
@@ -22,7 +22,8 @@ namespace {
 std::string status_field(const std::string& name) {
   std::ifstream file("/proc/self/status");
   for (std::string line; std::getline(file, line);) {
-    if (line.starts_with(name + ":")) return line.substr(line.find_first_not_of(": \t", name.size()));
+    if (line.starts_with(name + ":"))
+      return line.substr(line.find_first_not_of(": \t", name.size()));
   }
   return "";
 }
@@ -56,7 +57,9 @@ class Patient {
     ::kill(pid_, SIGKILL);
     ::waitpid(pid_, nullptr, 0);
   }
-  std::string file(const std::string& name) const { return "/proc/" + std::to_string(pid_) + "/" + name; }
+  std::string file(const std::string& name) const {
+    return "/proc/" + std::to_string(pid_) + "/" + name;
+  }
 
  private:
   pid_t pid_ = -1;
@@ -72,7 +75,8 @@ class Check {
     check_ptrace();
     check_namespaces();
     check_kernel();
-    std::cout << (advice_.empty() ? "\nEverything can be seen.\n" : "\nTo see the rest:\n" + advice_);
+    std::cout << (advice_.empty() ? "\nEverything can be seen.\n"
+                                  : "\nTo see the rest:\n" + advice_);
     return advice_.empty() ? kNoFinding : kBlindSpots;
   }
 
@@ -90,29 +94,42 @@ class Check {
       return advise("mount /proc");
     }
     rights_ = *read;
-    line("CAP_SYS_PTRACE", rights_.can_ptrace() ? "yes: the processes of every user" : "no: only those of the same user");
-    if (!rights_.can_ptrace()) advise("run ipcdoctor as root, or: sudo setcap cap_sys_ptrace+ep \"$(command -v ipcdoctor)\"");
-    static const char* const kScopes[] = {"0: all processes of the same user", "1: only our own descendants",
-                                          "2: only with CAP_SYS_PTRACE", "3: nobody, until the next boot"};
+    line("CAP_SYS_PTRACE", rights_.can_ptrace() ? "yes: the processes of every user"
+                                                : "no: only those of the same user");
+    if (!rights_.can_ptrace())
+      advise(
+          "run ipcdoctor as root, or: sudo setcap cap_sys_ptrace+ep \"$(command -v ipcdoctor)\"");
+    static const char* const kScopes[] = {
+        "0: all processes of the same user", "1: only our own descendants",
+        "2: only with CAP_SYS_PTRACE", "3: nobody, until the next boot"};
     const int scope = rights_.ptrace_scope;
     line("ptrace_scope (Yama)", scope >= 0 && scope <= 3 ? kScopes[scope] : "unknown");
     if (scope == 1 && !rights_.can_ptrace()) {
-      advise("sudo sysctl kernel.yama.ptrace_scope=0, or start the program with `ipcdoctor run -- COMMAND`");
+      advise(
+          "sudo sysctl kernel.yama.ptrace_scope=0, or start the program with `ipcdoctor run -- "
+          "COMMAND`");
     }
-    if (scope == 3) advise("ptrace_scope 3 forbids reading calls and memory of others until the next boot");
+    if (scope == 3)
+      advise("ptrace_scope 3 forbids reading calls and memory of others until the next boot");
     const Patient patient;
     const bool calls = can_read(patient.file("syscall"));
-    line("blocked calls", calls ? "yes" : "no: /proc/PID/syscall of a child of ours cannot be read");
+    line("blocked calls",
+         calls ? "yes" : "no: /proc/PID/syscall of a child of ours cannot be read");
     if (!calls) advise("allow ptrace in this container: docker run --cap-add SYS_PTRACE");
     line("locks held (memory)", can_read(patient.file("maps")) ? "yes" : "no");
-    line("kernel stacks", can_read(patient.file("stack")) ? "yes" : "no (root only; rarely needed)");
+    line("kernel stacks",
+         can_read(patient.file("stack")) ? "yes" : "no (root only; rarely needed)");
   }
 
   void check_namespaces() {
     const bool initial = linux::in_init_pid_namespace().value_or(false);
-    line("PID namespace", initial ? "the host's" : "a container's: processes outside of it are not seen");
-    if (!initial) advise("run ipcdoctor on the host, or in a container with --pid=host, to see holders outside");
-    line("/proc", rights_.hides_pids ? "hides the processes of others (hidepid)" : "shows all processes");
+    line("PID namespace",
+         initial ? "the host's" : "a container's: processes outside of it are not seen");
+    if (!initial)
+      advise(
+          "run ipcdoctor on the host, or in a container with --pid=host, to see holders outside");
+    line("/proc",
+         rights_.hides_pids ? "hides the processes of others (hidepid)" : "shows all processes");
     if (rights_.hides_pids) advise("sudo mount -o remount,hidepid=off /proc, or run as root");
   }
 
@@ -121,7 +138,8 @@ class Check {
     line("peers of sockets", diag.is_open() ? "yes" : "no: the kernel has no sock_diag for us");
     if (!diag.is_open()) advise("sudo modprobe unix_diag inet_diag tcp_diag");
     const std::string seccomp = status_field("Seccomp");
-    line("seccomp", seccomp == "0" || seccomp.empty() ? "none" : "filtered: some reads may be refused");
+    line("seccomp",
+         seccomp == "0" || seccomp.empty() ? "none" : "filtered: some reads may be refused");
     line("file locks", ::access("/proc/locks", R_OK) == 0 ? "yes" : "no");
   }
 
@@ -132,9 +150,8 @@ class Check {
 }  // namespace
 
 void add_check(CLI::App& app, Command& command) {
-  app.add_subcommand("check", "what you may see here, and how to get the rest")->callback([&command] {
-    command = [] { return Check{}.run(); };
-  });
+  app.add_subcommand("check", "what you may see here, and how to get the rest")
+      ->callback([&command] { command = [] { return Check{}.run(); }; });
 }
 
 }  // namespace ipcdoctor::cmd

@@ -49,14 +49,17 @@ bool names(const json& report, const Expected& expected) {
   static const std::map<std::string, std::string> kSlugs = [] {
     std::map<std::string, std::string> slugs;
     std::istringstream lines(ipcdoctor({"probes"}).output);
-    for (std::string code, slug; lines >> code >> slug; lines.ignore(1000, '\n')) slugs[slug] = code;
+    for (std::string code, slug; lines >> code >> slug; lines.ignore(1000, '\n'))
+      slugs[slug] = code;
     return slugs;
   }();
   for (const json& finding : report["findings"]) {
     stuck.merge(pids_of(finding["stuck"]));
     std::set<std::string> codes{finding["code"].get<std::string>()};
     for (const json& slug : finding["also"]) codes.insert(kSlugs.at(slug.get<std::string>()));
-    named = named || std::ranges::any_of(expected.codes, [&](const std::string& code) { return codes.contains(code); });
+    named = named || std::ranges::any_of(expected.codes, [&](const std::string& code) {
+              return codes.contains(code);
+            });
   }
   return named && std::ranges::includes(stuck, expected.stuck);
 }
@@ -95,7 +98,8 @@ TEST_P(Programs, AreDiagnosedAndLeftAsTheyWere) {
     }
   } else {
     EXPECT_TRUE(names(report, expected)) << report["findings"];
-    EXPECT_EQ(result.exit_code, report["verdict"] == "deadlock" || report["verdict"] == "stuck" ? 1 : 0);
+    EXPECT_EQ(result.exit_code,
+              report["verdict"] == "deadlock" || report["verdict"] == "stuck" ? 1 : 0);
   }
   EXPECT_EQ(::kill(program.pid(), 0), 0);
   EXPECT_EQ(status_field(program.pid(), "TracerPid"), "0");
@@ -119,20 +123,28 @@ std::vector<std::string> all_programs() {
 
 std::string name_of(const ::testing::TestParamInfo<std::string>& program) {
   std::string name = program.param;
-  std::ranges::replace_if(name, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
+  std::ranges::replace_if(
+      name, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
   return name;
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Programs, ::testing::ValuesIn(all_programs()), name_of);
 
-TEST(Errors, ANumberThatIsNone) { expect_one_line(ipcdoctor({"attach", "abc"}), 2); }
+TEST(Errors, ANumberThatIsNone) {
+  expect_one_line(ipcdoctor({"attach", "abc"}), 2);
+}
 
-TEST(Errors, NoSuchProcess) { expect_one_line(ipcdoctor({"attach", "4194303"}), 4); }
+TEST(Errors, NoSuchProcess) {
+  expect_one_line(ipcdoctor({"attach", "4194303"}), 4);
+}
 
-TEST(Errors, AnAncestorOfItsOwn) { expect_one_line(ipcdoctor({"attach", std::to_string(::getpid())}), 4); }
+TEST(Errors, AnAncestorOfItsOwn) {
+  expect_one_line(ipcdoctor({"attach", std::to_string(::getpid())}), 4);
+}
 
 TEST(Errors, AKernelThread) {
-  if (read_file("/proc/2/comm") != "kthreadd\n") GTEST_SKIP() << "no kernel threads in this PID namespace";
+  if (read_file("/proc/2/comm") != "kthreadd\n")
+    GTEST_SKIP() << "no kernel threads in this PID namespace";
   expect_one_line(ipcdoctor({"attach", "2"}), 4);
 }
 
@@ -172,9 +184,12 @@ TEST(Output, AFileIsPrivateAndReplacesALinkInsteadOfFollowingIt) {
   fs::remove(path);
   fs::create_symlink(victim, path);
 
-  EXPECT_EQ(ipcdoctor({"attach", std::to_string(sleeper.pid()), "--format", "json=" + path}).exit_code & ~3, 0);
+  EXPECT_EQ(
+      ipcdoctor({"attach", std::to_string(sleeper.pid()), "--format", "json=" + path}).exit_code &
+          ~3,
+      0);
 
-  struct stat st{};
+  struct stat st {};
   ASSERT_EQ(::lstat(path.c_str(), &st), 0);
   EXPECT_TRUE(S_ISREG(st.st_mode));
   EXPECT_EQ(st.st_mode & 0777, 0600U);
@@ -189,9 +204,10 @@ TEST(Output, HostileNamesComeOutEscaped) {
   Process sleeper({program, "1000"}, false);
   std::this_thread::sleep_for(200ms);
 
-  for (const char* format : {"text", "json", "html", "junit", "sarif", "github", "dot", "mermaid",
-                             "snapshot"}) {
-    const Result result = ipcdoctor({"attach", std::to_string(sleeper.pid()), "-v", "--format", format});
+  for (const char* format :
+       {"text", "json", "html", "junit", "sarif", "github", "dot", "mermaid", "snapshot"}) {
+    const Result result =
+        ipcdoctor({"attach", std::to_string(sleeper.pid()), "-v", "--format", format});
     EXPECT_TRUE(result.exit_code == 0 || result.exit_code == 3) << result.output;
     EXPECT_EQ(result.output.find('\x1b'), std::string::npos) << result.output;
     EXPECT_EQ(result.output.find('\xff'), std::string::npos) << result.output;
@@ -213,8 +229,8 @@ TEST_P(Snapshots, AreDiagnosedByteForByte) {
   const std::string report = ::testing::TempDir() + "report.json";
   const std::string snapshot = ::testing::TempDir() + "snapshot.json";
 
-  const Result attached = ipcdoctor({"attach", std::to_string(program.pid()), "--format", "json=" + report,
-                                     "--format", "snapshot=" + snapshot});
+  const Result attached = ipcdoctor({"attach", std::to_string(program.pid()), "--format",
+                                     "json=" + report, "--format", "snapshot=" + snapshot});
   const Result analyzed = ipcdoctor({"analyze", snapshot, "--format", "json"});
 
   EXPECT_EQ(analyzed.exit_code, attached.exit_code);
@@ -247,11 +263,13 @@ TEST(Killed, AtAnyMomentItLeavesTheTargetRunning) {
     if (doctor == 0) {
       ::setsid();
       ::dup2(::open("/dev/null", O_WRONLY), 1);
-      ::execl(IPCDOCTOR_BINARY, "ipcdoctor", "attach", std::to_string(program.pid()).c_str(), nullptr);
+      ::execl(IPCDOCTOR_BINARY, "ipcdoctor", "attach", std::to_string(program.pid()).c_str(),
+              nullptr);
       ::_exit(127);
     }
-    std::this_thread::sleep_for(std::chrono::microseconds(i * 250));  // from the start to beyond the end
-    ::kill(-doctor, SIGKILL);  // the helper too
+    std::this_thread::sleep_for(
+        std::chrono::microseconds(i * 250));  // from the start to beyond the end
+    ::kill(-doctor, SIGKILL);                 // the helper too
     ::kill(doctor, SIGKILL);
     ::waitpid(doctor, nullptr, 0);
   }

@@ -12,7 +12,8 @@ class App;
 
 namespace ipcdoctor::cmd {
 
-/// What the chosen subcommand does once the whole command line was understood; returns the exit code.
+/// What the chosen subcommand does once the whole command line was understood; returns the exit
+/// code.
 using Command = std::function<int()>;
 
 /// Each adds its subcommand to `app`; its callback fills in `command`.

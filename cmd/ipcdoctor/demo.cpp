@@ -1,8 +1,8 @@
-#include <CLI/CLI.hpp>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <csignal>
@@ -74,7 +74,8 @@ bool becomes_ready(int fd) {
   const auto deadline = Clock::now() + kReadyDeadline;
   std::string said;
   while (said.find("READY") == std::string::npos) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
     pollfd ready{fd, POLLIN, 0};
     if (left <= 0 || ::poll(&ready, 1, static_cast<int>(left)) <= 0) return false;
     char buffer[256];
@@ -92,15 +93,19 @@ int demonstrate(const fs::path& program) {
   linux::UniqueFd read_end(ends[0]);
   linux::UniqueFd write_end(ends[1]);
   const std::vector<std::string> argv = command_for(program);
-  const Result<Pid> started = watch::start_child(
-      argv, {.session = watch::Session::Own, .in = null.get(), .out = write_end.get(), .err = null.get()});
+  const Result<Pid> started = watch::start_child(argv, {.session = watch::Session::Own,
+                                                        .in = null.get(),
+                                                        .out = write_end.get(),
+                                                        .err = null.get()});
   if (!started) return fail(kUsage, words_of(started.error()));
   const DemoProgram demo(*started);
   write_end.reset();
-  if (!becomes_ready(read_end.get())) return fail(kUsage, program.string() + " did not begin to hang");
+  if (!becomes_ready(read_end.get()))
+    return fail(kUsage, program.string() + " did not begin to hang");
   ::usleep(200'000);  // READY is said just before the last call
 
-  std::cout << "A program that hangs: " << program.string() << "\n$ ipcdoctor attach " << demo.pid().value << "\n\n"
+  std::cout << "A program that hangs: " << program.string() << "\n$ ipcdoctor attach "
+            << demo.pid().value << "\n\n"
             << std::flush;
   Result<Examination> examination = examine({demo.pid()}, {}, {});
   if (!examination) return fail(kNoTarget, words_of(examination.error()));
@@ -109,10 +114,12 @@ int demonstrate(const fs::path& program) {
 
 int demo(const std::string& name) {
   const fs::path folder = programs_folder();
-  if (folder.empty()) return fail(kUsage, "the bundled programs are not installed beside ipcdoctor");
+  if (folder.empty())
+    return fail(kUsage, "the bundled programs are not installed beside ipcdoctor");
   std::string slug = name;
   std::ranges::replace(slug, '-', '_');
-  if (slug.empty() || slug.find('/') != std::string::npos) return fail(kUsage, "not the name of a class: " + name);
+  if (slug.empty() || slug.find('/') != std::string::npos)
+    return fail(kUsage, "not the name of a class: " + name);
   for (const fs::path& program : entries(folder / slug)) {
     if (is_runnable(program)) return demonstrate(program);
   }
@@ -129,7 +136,8 @@ int demo(const std::string& name) {
 
 void add_demo(CLI::App& app, Command& command) {
   auto name = std::make_shared<std::string>("unclosed-write-end");
-  CLI::App* demo_command = app.add_subcommand("demo", "start a bundled program that hangs, and diagnose it");
+  CLI::App* demo_command =
+      app.add_subcommand("demo", "start a bundled program that hangs, and diagnose it");
   demo_command->add_option("CLASS", *name, "of which class (unclosed-write-end)");
   demo_command->callback([name, &command] { command = [name] { return demo(*name); }; });
 }

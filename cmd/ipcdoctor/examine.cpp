@@ -18,11 +18,13 @@ constexpr std::chrono::milliseconds kSymboliseDeadline{4000};
 constexpr std::size_t kMaxSymbolised = 256;
 
 bool is_of_target(Scope scope) {
-  return scope == Scope::Target || scope == Scope::Descendant || scope == Scope::Related || scope == Scope::Holder;
+  return scope == Scope::Target || scope == Scope::Descendant || scope == Scope::Related ||
+         scope == Scope::Holder;
 }
 
 /// The tasks that findings name; a process that is named as a whole stands for all its threads.
-std::vector<TaskRef> named_tasks(const snapshot::Snapshot& snapshot, const diagnosis::Diagnosis& diagnosis) {
+std::vector<TaskRef> named_tasks(const snapshot::Snapshot& snapshot,
+                                 const diagnosis::Diagnosis& diagnosis) {
   std::set<TaskRef> tasks;
   const auto add = [&](TaskRef task) {
     if (task.tid.value != 0) {
@@ -41,7 +43,8 @@ std::vector<TaskRef> named_tasks(const snapshot::Snapshot& snapshot, const diagn
 std::vector<TaskRef> all_tasks(const snapshot::Snapshot& snapshot) {
   std::vector<TaskRef> tasks;
   for (const snapshot::Process& process : snapshot.processes) {
-    for (const snapshot::Thread& thread : process.threads) tasks.push_back({process.pid, thread.tid});
+    for (const snapshot::Thread& thread : process.threads)
+      tasks.push_back({process.pid, thread.tid});
   }
   return tasks;
 }
@@ -78,9 +81,10 @@ void Examination::symbolise(const ReportOptions& options) {
 
 int Examination::exit_code() const {
   using diagnosis::Verdict;
-  const bool found = std::ranges::any_of(diagnosis_.findings, [](const diagnosis::Finding& finding) {
-    return finding.verdict == Verdict::Deadlock || finding.verdict == Verdict::Stuck;
-  });
+  const bool found =
+      std::ranges::any_of(diagnosis_.findings, [](const diagnosis::Finding& finding) {
+        return finding.verdict == Verdict::Deadlock || finding.verdict == Verdict::Stuck;
+      });
   if (found) return kFinding;
   if (diagnosis_.verdict == Verdict::Inconclusive || has_blind_spot(*snapshot_)) return kBlindSpots;
   return kNoFinding;
@@ -96,7 +100,8 @@ Result<Examination> examine(const std::vector<Pid>& pids, const collect::Options
 }
 
 int report_on(const Examination& examination, const ReportOptions& options) {
-  const Status written = write_outputs({examination.snapshot(), examination.graph(), examination.diagnosis()}, options);
+  const Status written = write_outputs(
+      {examination.snapshot(), examination.graph(), examination.diagnosis()}, options);
   if (!written) return fail(kUsage, words_of(written.error()));
   return examination.exit_code();
 }

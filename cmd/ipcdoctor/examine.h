@@ -17,15 +17,17 @@ class Examination {
   const graph::WaitGraph& graph() const { return graph_; }
   const diagnosis::Diagnosis& diagnosis() const { return diagnosis_; }
 
-  /// Names functions and lines of the native stacks that a reader will see, and diagnoses again with them. Live only:
-  /// it reads the images of the target. `verbose`: of all threads, else of those that a finding names.
+  /// Names functions and lines of the native stacks that a reader will see, and diagnoses again
+  /// with them. Live only: it reads the images of the target. `verbose`: of all threads, else of
+  /// those that a finding names.
   void symbolise(const ReportOptions& options);
 
   /// One of exit_code.h.
   int exit_code() const;
 
  private:
-  std::unique_ptr<snapshot::Snapshot> snapshot_;  // stays where it is when this moves: graph_ refers to it
+  std::unique_ptr<snapshot::Snapshot>
+      snapshot_;  // stays where it is when this moves: graph_ refers to it
   graph::WaitGraph graph_;
   diagnosis::Diagnosis diagnosis_;
 };

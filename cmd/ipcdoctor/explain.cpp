@@ -14,10 +14,12 @@ namespace {
 /// "IPC101" and "ipc101" mean the class of that code; underscores are as good as hyphens.
 std::string slug_of(std::string name) {
   std::ranges::replace(name, '_', '-');
-  std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::ranges::transform(name, name.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   for (const diagnosis::Probe* probe : probes::all_probes()) {
     std::string code = probe->code;
-    std::ranges::transform(code, code.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    std::ranges::transform(code, code.begin(),
+                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     if (code == name) return probe->slug;
   }
   return name;
@@ -25,7 +27,8 @@ std::string slug_of(std::string name) {
 
 int explain(const std::string& name) {
   const auto page = std::ranges::find(pages(), slug_of(name), &Page::slug);
-  if (page == pages().end()) return fail(kUsage, "no class " + name + "; `ipcdoctor probes` lists them");
+  if (page == pages().end())
+    return fail(kUsage, "no class " + name + "; `ipcdoctor probes` lists them");
   std::cout << page->text;
   return kNoFinding;
 }
@@ -34,7 +37,8 @@ int explain(const std::string& name) {
 
 void add_explain(CLI::App& app, Command& command) {
   auto name = std::make_shared<std::string>();
-  CLI::App* explain_command = app.add_subcommand("explain", "what a class means, how it is found, what to do");
+  CLI::App* explain_command =
+      app.add_subcommand("explain", "what a class means, how it is found, what to do");
   explain_command->add_option("CLASS", *name, "such as unclosed-write-end or IPC101")->required();
   explain_command->callback([name, &command] { command = [name] { return explain(*name); }; });
 }

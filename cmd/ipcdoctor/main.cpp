@@ -35,15 +35,16 @@ std::string ipcdoctor::cmd::words_of(const Error& error) {
 
 int main(int argc, char** argv) {
   using namespace ipcdoctor::cmd;
-  CLI::App app("Says why a program of several processes hangs: which mistake, whose, and how to mend it.",
-               "ipcdoctor");
+  CLI::App app(
+      "Says why a program of several processes hangs: which mistake, whose, and how to mend it.",
+      "ipcdoctor");
   app.set_version_flag("--version", "ipcdoctor " IPCDOCTOR_VERSION);
   app.footer(kExamples);
   app.failure_message(one_line);
   app.require_subcommand(1);
   Command command;
-  for (const auto add : {add_attach, add_run, add_watch, add_save, add_analyze, add_explain, add_probes, add_demo,
-                         add_check, add_schema}) {
+  for (const auto add : {add_attach, add_run, add_watch, add_save, add_analyze, add_explain,
+                         add_probes, add_demo, add_check, add_schema}) {
     add(app, command);
   }
   try {

@@ -12,9 +12,11 @@ namespace ipcdoctor::cmd {
 Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
   static constexpr std::pair<std::string_view, double> kUnits[] = {
       {"ms", 1}, {"s", 1000}, {"m", 60e3}, {"h", 3600e3}, {"", 1000}};
-  const Error wrong{Cause::Malformed, 0, "not a time such as 90s, 2m or 500ms: " + std::string(text)};
+  const Error wrong{Cause::Malformed, 0,
+                    "not a time such as 90s, 2m or 500ms: " + std::string(text)};
   double number = 0;
-  const auto [rest, failure] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+  const auto [rest, failure] =
+      std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
   if (failure != std::errc{}) return wrong;
   const std::string_view suffix(rest, static_cast<std::size_t>(text.data() + text.size() - rest));
   const auto unit = std::ranges::find(kUnits, suffix, &std::pair<std::string_view, double>::first);
@@ -78,13 +80,17 @@ void add_collect_options(CLI::App& command, collect::Options& options) {
       ->check(CLI::IsMember({"never", "auto", "always"}))
       ->type_name("WHEN")
       ->default_str("never");
-  add_duration(command, "--observe", options.observe, "watch for so long, to recognise polling loops (none)");
+  add_duration(command, "--observe", options.observe,
+               "watch for so long, to recognise polling loops (none)");
 }
 
 void add_pids(CLI::App& command, std::vector<Pid>& pids) {
   command
       .add_option_function<std::vector<int>>(
-          "PID", [&pids](const std::vector<int>& values) { for (const int pid : values) pids.push_back(Pid{pid}); },
+          "PID",
+          [&pids](const std::vector<int>& values) {
+            for (const int pid : values) pids.push_back(Pid{pid});
+          },
           "a process of the program; its descendants belong to it")
       ->required()
       ->check(CLI::Range(1, 4194304));  // PID_MAX_LIMIT

@@ -13,7 +13,9 @@
 namespace ipcdoctor::cmd {
 namespace {
 
-Error failure(int number, const std::string& path) { return Error{cause_of(number), number, "write " + path}; }
+Error failure(int number, const std::string& path) {
+  return Error{cause_of(number), number, "write " + path};
+}
 
 std::string folder_of(const std::string& path) {
   const auto slash = path.rfind('/');
@@ -23,7 +25,7 @@ std::string folder_of(const std::string& path) {
 /// What must not be replaced by a plain file: /dev/stdout, /dev/fd/63, /dev/null, a FIFO.
 bool written_in_place(const std::string& path) {
   if (path.starts_with("/dev/") || path.starts_with("/proc/")) return true;
-  struct stat st{};
+  struct stat st {};
   if (::lstat(path.c_str(), &st) != 0) return false;
   return !S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode);
 }
@@ -32,14 +34,15 @@ Status write_in_place(const std::string& path, std::string_view text) {
   // O_NONBLOCK: a FIFO that nobody reads is an error now and not a hang.
   linux::UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (fd.get() < 0) return failure(errno, path);
-  if (Status status = write_descriptor(fd.get(), text); !status) return Error{status.error().cause, status.error().number, "write " + path};
+  if (Status status = write_descriptor(fd.get(), text); !status)
+    return Error{status.error().cause, status.error().number, "write " + path};
   return Done{};
 }
 
 }  // namespace
 
 Status check_writable(const std::string& path) {
-  struct stat st{};
+  struct stat st {};
   if (::stat(path.c_str(), &st) == 0 && S_ISDIR(st.st_mode)) return failure(EISDIR, path);
   const std::string what = written_in_place(path) ? path : folder_of(path);
   if (::faccessat(AT_FDCWD, what.c_str(), W_OK, AT_EACCESS) != 0) return failure(errno, path);
@@ -67,7 +70,8 @@ Status write_whole(const std::string& path, std::string_view text) {
   linux::UniqueFd fd;
   for (int attempt = 0; attempt < 100 && fd.get() < 0; ++attempt) {
     temporary = path + "." + std::to_string(::getpid()) + "." + std::to_string(attempt) + ".tmp";
-    fd = linux::UniqueFd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    fd = linux::UniqueFd(
+        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (fd.get() < 0 && errno != EEXIST) return failure(errno, path);
   }
   if (fd.get() < 0) return failure(EEXIST, path);

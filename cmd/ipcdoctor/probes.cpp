@@ -11,7 +11,8 @@ namespace ipcdoctor::cmd {
 
 static int list_probes() {
   for (const diagnosis::Probe* probe : probes::all_probes()) {
-    std::cout << probe->code << "  " << std::left << std::setw(24) << probe->slug << "  " << probe->summary << '\n';
+    std::cout << probe->code << "  " << std::left << std::setw(24) << probe->slug << "  "
+              << probe->summary << '\n';
   }
   return kNoFinding;
 }

@@ -33,7 +33,8 @@ constexpr Format kFormats[] = {
     {"junit", report::write_junit},
     {"sarif", report::write_sarif},
     {"github", report::write_github},
-    {kSnapshotFormat, [](std::ostream& out, const report::Report& report) { snapshot::save(out, report.snapshot); }},
+    {kSnapshotFormat,
+     [](std::ostream& out, const report::Report& report) { snapshot::save(out, report.snapshot); }},
 };
 
 bool is_terminal(const Output& output, int fd) {
@@ -84,7 +85,8 @@ bool is_format(std::string_view name) {
 }
 
 bool wants_snapshot(const ReportOptions& options) {
-  return std::ranges::find(options.outputs, kSnapshotFormat, &Output::format) != options.outputs.end();
+  return std::ranges::find(options.outputs, kSnapshotFormat, &Output::format) !=
+         options.outputs.end();
 }
 
 std::string format_names() {

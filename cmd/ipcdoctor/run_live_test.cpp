@@ -77,7 +77,8 @@ TEST(Run, EndsACommandWhoseOwnPipeHangs) {
   EXPECT_LT(Clock::now() - begin, 30s);
 }
 
-// A job of root's in the same session, whose parent has gone, is no part of the tree: it may not be looked into.
+// A job of root's in the same session, whose parent has gone, is no part of the tree: it may not be
+// looked into.
 TEST(Run, WorksForAnOrdinaryUserBesideProcessesOfRoot) {
   const std::string as_nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups ";
   if (::geteuid() != 0 || std::system((as_nobody + "test -x " + kHungPair).c_str()) != 0)
@@ -333,7 +334,8 @@ TEST_F(Recipes, Pytest) {
   EXPECT_THAT(result.output, HasSubstr("test_it.py:12 in test_hangs"));
 }
 
-/// The plug-in fails the test that hangs with the report, ends its processes, and the next one runs.
+/// The plug-in fails the test that hangs with the report, ends its processes, and the next one
+/// runs.
 TEST_F(Recipes, EachTestOfPytest) {
   if (std::system("/usr/bin/python3 -c 'import pytest' 2>/dev/null") != 0)
     GTEST_SKIP() << "no pytest";
@@ -353,10 +355,10 @@ TEST_F(Recipes, EachTestOfPytest) {
         "def test_after():\n"
         "    assert not multiprocessing.active_children()\n");
 
-  const Result result = in_folder(
-      "PYTHONPATH=" IPCDOCTOR_SOURCE
-      "/cmd/ipcdoctor/recipes /usr/bin/python3 -m pytest -q -p no:cacheprovider"
-      " -p pytest_ipcdoctor --ipcdoctor-timeout 2 --ipcdoctor " IPCDOCTOR_BINARY);
+  const Result result =
+      in_folder("PYTHONPATH=" IPCDOCTOR_SOURCE
+                "/cmd/ipcdoctor/recipes /usr/bin/python3 -m pytest -q -p no:cacheprovider"
+                " -p pytest_ipcdoctor --ipcdoctor-timeout 2 --ipcdoctor " IPCDOCTOR_BINARY);
 
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.output, HasSubstr("DEADLOCK  missing-sentinel"));
@@ -369,14 +371,17 @@ TEST_F(Recipes, EachTestOfPytest) {
 TEST_F(Recipes, CMakeModule) {
   fs::copy_file(IPCDOCTOR_SOURCE "/cmd/ipcdoctor/recipes/IpcdoctorTest.cmake",
                 dir_ / "IpcdoctorTest.cmake");
-  write("t.c", "#include <unistd.h>\nint main(void) { int p[2]; char c; return pipe(p) || read(p[0], &c, 1); }\n");
+  write("t.c",
+        "#include <unistd.h>\nint main(void) { int p[2]; char c; return pipe(p) || read(p[0], &c, "
+        "1); }\n");
   write("CMakeLists.txt",
         "cmake_minimum_required(VERSION 3.25)\nproject(t C)\nenable_testing()\n"
         "include(IpcdoctorTest.cmake)\nipcdoctor_watch_tests(--timeout 60s)\n"
         "add_executable(t t.c)\nadd_test(NAME hangs COMMAND t)\n");
 
-  const Result result = in_folder("cmake -S . -B build -DIPCDOCTOR_EXECUTABLE=" IPCDOCTOR_BINARY
-                                  " && cmake --build build && ctest --test-dir build --output-on-failure");
+  const Result result =
+      in_folder("cmake -S . -B build -DIPCDOCTOR_EXECUTABLE=" IPCDOCTOR_BINARY
+                " && cmake --build build && ctest --test-dir build --output-on-failure");
 
   expect_told(result, 8);
 }
@@ -398,7 +403,9 @@ TEST_F(Recipes, ReportFilesOfOneRun) {
   EXPECT_EQ(result.exit_code, 124);
   EXPECT_THAT(read_file(dir_ / "a.xml"), HasSubstr("<failure"));
   if (std::system("command -v xmllint >/dev/null") == 0) {
-    EXPECT_EQ(in_folder("xmllint --noout --schema " IPCDOCTOR_TESTDATA "/schema/junit.xsd a.xml").exit_code, 0);
+    EXPECT_EQ(in_folder("xmllint --noout --schema " IPCDOCTOR_TESTDATA "/schema/junit.xsd a.xml")
+                  .exit_code,
+              0);
   }
   EXPECT_THAT(read_file(dir_ / "a.sarif"), HasSubstr("\"2.1.0\""));
   EXPECT_THAT(read_file(dir_ / "a.txt"), HasSubstr("::error "));

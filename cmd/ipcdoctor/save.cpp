@@ -20,7 +20,8 @@ struct SaveOptions {
 int save(const SaveOptions& options) {
   const bool to_file = options.path != "-";
   if (to_file) {
-    if (const Status writable = check_writable(options.path); !writable) return fail(kUsage, words_of(writable.error()));
+    if (const Status writable = check_writable(options.path); !writable)
+      return fail(kUsage, words_of(writable.error()));
   }
   const Result<snapshot::Snapshot> snapshot = collect::collect(options.pids, options.collect);
   if (!snapshot) return fail(kNoTarget, words_of(snapshot.error()));
@@ -35,15 +36,19 @@ int save(const SaveOptions& options) {
 
 void add_save(CLI::App& app, Command& command) {
   auto options = std::make_shared<SaveOptions>();
-  options->collect.symbols = collect::Symbols::All;  // the images may not be there when it is analysed
-  CLI::App* save_command = app.add_subcommand("save", "write down all that is needed to diagnose later, elsewhere");
+  options->collect.symbols =
+      collect::Symbols::All;  // the images may not be there when it is analysed
+  CLI::App* save_command =
+      app.add_subcommand("save", "write down all that is needed to diagnose later, elsewhere");
   add_pids(*save_command, options->pids);
   save_command->add_option("-o,--output", options->path, "the snapshot; - is standard output")
       ->required()
       ->type_name("FILE");
   add_collect_options(*save_command, options->collect);
-  add_duration(*save_command, "--timeout", options->collect.deadline, "say what is known after so long (10s)");
-  save_command->footer("\nExample: ipcdoctor save 4242 -o hang.json && ipcdoctor analyze hang.json");
+  add_duration(*save_command, "--timeout", options->collect.deadline,
+               "say what is known after so long (10s)");
+  save_command->footer(
+      "\nExample: ipcdoctor save 4242 -o hang.json && ipcdoctor analyze hang.json");
   save_command->callback([options, &command] { command = [options] { return save(*options); }; });
 }
 

@@ -28,8 +28,9 @@ Cause cause_of(int errno_value) {
 }
 
 std::string to_string(const Error& error) {
-  static constexpr const char* kWords[] = {"not read",  "gone",      "permission denied", "unsupported",
-                                           "malformed", "timed out", "over a limit",      "failed"};
+  static constexpr const char* kWords[] = {"not read",     "gone",      "permission denied",
+                                           "unsupported",  "malformed", "timed out",
+                                           "over a limit", "failed"};
   const std::string reason = error.number != 0 ? std::strerror(error.number)
                                                : kWords[static_cast<std::size_t>(error.cause)];
   return error.what.empty() ? reason : error.what + ": " + reason;

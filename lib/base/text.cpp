@@ -26,11 +26,13 @@ std::size_t decode(std::string_view s, std::uint32_t& code) {
   return overlong || surrogate || code > 0x10ffff ? 0 : length;
 }
 
-/// Controls, and the characters that reorder, hide or break text (Unicode 15, categories Cc, Cf, Zl, Zp).
+/// Controls, and the characters that reorder, hide or break text (Unicode 15, categories Cc, Cf,
+/// Zl, Zp).
 bool is_unsafe(std::uint32_t c) {
-  return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
-         (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
-         (c >= 0xfff9 && c <= 0xfffb) || (c >= 0xe0000 && c <= 0xe0fff);
+  return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x61c ||
+         (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
+         (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) ||
+         (c >= 0xe0000 && c <= 0xe0fff);
 }
 
 }  // namespace

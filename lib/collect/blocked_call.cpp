@@ -26,13 +26,13 @@ using snapshot::Wait;
 using snapshot::WaitKind;
 
 constexpr std::uint64_t kMaxPollFds = 1 << 20;
-constexpr std::uint64_t kMaxSemOps = 500;   // SEMOPM
+constexpr std::uint64_t kMaxSemOps = 500;  // SEMOPM
 constexpr long kFutexWaitv = 449;
 constexpr long kEpollPwait2 = 441;
 constexpr long kClone3 = 435;
 constexpr long kOpenat2 = 437;
-constexpr int kOfdSetLockWait = 38;         // F_OFD_SETLKW of <fcntl.h> with _GNU_SOURCE
-constexpr std::uint64_t kUringExtArg = 8;   // IORING_ENTER_EXT_ARG
+constexpr int kOfdSetLockWait = 38;        // F_OFD_SETLKW of <fcntl.h> with _GNU_SOURCE
+constexpr std::uint64_t kUringExtArg = 8;  // IORING_ENTER_EXT_ARG
 
 template <class T>
 Result<std::vector<T>> read_array(Surroundings& from, std::uint64_t address, std::uint64_t count) {
@@ -74,7 +74,8 @@ class Decoder {
   Wait decode() {
     if (nr_ == SYS_restart_syscall) nr_ = interrupted_call();
     wait_.call = syscall_name(nr_);
-    if (!decode_io() && !decode_multiplexed() && !decode_sync() && !decode_processes()) wait_.kind = WaitKind::Unknown;
+    if (!decode_io() && !decode_multiplexed() && !decode_sync() && !decode_processes())
+      wait_.kind = WaitKind::Unknown;
     return std::move(wait_);
   }
 
@@ -82,7 +83,9 @@ class Decoder {
   int fd(std::size_t index) const { return static_cast<int>(args_[index]); }
   bool is_null(std::size_t index) const { return args_[index] == 0; }
 
-  Awaited awaited(int number, bool in, bool out) { return Awaited{number, from_.object_of(number), in, out}; }
+  Awaited awaited(int number, bool in, bool out) {
+    return Awaited{number, from_.object_of(number), in, out};
+  }
 
   void unknown(std::string detail) {
     wait_.kind = WaitKind::Unknown;
@@ -93,7 +96,8 @@ class Decoder {
   /// A stub of libc is "mov $nr,%eax; syscall": PC stands behind it.
   long interrupted_call() {
     std::array<char, 7> stub{};
-    if (!from_.read(RemoteAddr{pc_.value - stub.size()}, std::as_writable_bytes(std::span(stub)))) return nr_;
+    if (!from_.read(RemoteAddr{pc_.value - stub.size()}, std::as_writable_bytes(std::span(stub))))
+      return nr_;
     const long nr = linux::parse_call_stub(std::string_view(stub.data(), stub.size()));
     return nr >= 0 ? nr : nr_;
   }
@@ -116,16 +120,20 @@ class Decoder {
       const auto timeout = from_.has_socket_timeout(fd(index), direction);
       wait_.untimed = timeout && !*timeout;
     }
-    if (object.kind == ObjectKind::Terminal && kind == WaitKind::Write) wait_.kind = WaitKind::Terminal;
+    if (object.kind == ObjectKind::Terminal && kind == WaitKind::Write)
+      wait_.kind = WaitKind::Terminal;
     return true;
   }
 
-  /// splice and its kin wait for data of one side or for room in the other; unless one is a file, nothing says for which.
+  /// splice and its kin wait for data of one side or for room in the other; unless one is a file,
+  /// nothing says for which.
   bool copy(std::size_t source, std::size_t sink, std::uint64_t size) {
     const Awaited from = awaited(fd(source), true, false);
     const Awaited to = awaited(fd(sink), false, true);
-    if (from.object.kind == ObjectKind::File) return transfer(WaitKind::Write, Direction::Send, size, sink);
-    if (to.object.kind == ObjectKind::File) return transfer(WaitKind::Read, Direction::Receive, size, source);
+    if (from.object.kind == ObjectKind::File)
+      return transfer(WaitKind::Write, Direction::Send, size, sink);
+    if (to.object.kind == ObjectKind::File)
+      return transfer(WaitKind::Read, Direction::Receive, size, source);
     wait_.kind = WaitKind::Poll;
     wait_.objects = {from, to};
     wait_.untimed = !may_time_out(from, Direction::Receive) && !may_time_out(to, Direction::Send);
@@ -146,7 +154,8 @@ class Decoder {
     }
     wait_.detail = "path " + escape_untrusted(path);
     const auto object = from_.find_path(dir_fd, path);
-    if (!object || object->kind != ObjectKind::Fifo) return true;  // Unknown: a file system or a device takes its time
+    if (!object || object->kind != ObjectKind::Fifo)
+      return true;  // Unknown: a file system or a device takes its time
     wait_.kind = WaitKind::OpenFifo;
     wait_.untimed = true;
     const bool reads = (flags & O_ACCMODE) == O_RDONLY;
@@ -156,9 +165,13 @@ class Decoder {
 
   bool decode_io() {
     switch (nr_) {
-      case SYS_read: case SYS_pread64:
+      case SYS_read:
+      case SYS_pread64:
         return transfer(WaitKind::Read, Direction::Receive, args_[2]);
-      case SYS_readv: case SYS_preadv: case SYS_preadv2: case SYS_recvmsg:
+      case SYS_readv:
+      case SYS_preadv:
+      case SYS_preadv2:
+      case SYS_recvmsg:
         return transfer(WaitKind::Read, Direction::Receive, 0);
       case SYS_recvfrom:
         return transfer(WaitKind::Read, Direction::Receive, args_[2]);
@@ -166,11 +179,19 @@ class Decoder {
         transfer(WaitKind::Read, Direction::Receive, 0);
         wait_.untimed = wait_.untimed && is_null(4);
         return true;
-      case SYS_write: case SYS_pwrite64: case SYS_sendto:
+      case SYS_write:
+      case SYS_pwrite64:
+      case SYS_sendto:
         return transfer(WaitKind::Write, Direction::Send, args_[2]);
-      case SYS_writev: case SYS_pwritev: case SYS_pwritev2: case SYS_sendmsg: case SYS_sendmmsg: case SYS_vmsplice:
+      case SYS_writev:
+      case SYS_pwritev:
+      case SYS_pwritev2:
+      case SYS_sendmsg:
+      case SYS_sendmmsg:
+      case SYS_vmsplice:
         return transfer(WaitKind::Write, Direction::Send, 0);
-      case SYS_accept: case SYS_accept4:
+      case SYS_accept:
+      case SYS_accept4:
         return transfer(WaitKind::Accept, Direction::Receive, 0);
       case SYS_connect:
         return transfer(WaitKind::Connect, Direction::Send, 0);
@@ -194,9 +215,11 @@ class Decoder {
       }
       case SYS_ioctl: {
         const ObjectId object = from_.object_of(fd(0));
-        if (object.kind == ObjectKind::SeccompNotify) return transfer(WaitKind::Read, Direction::Receive, 0);
+        if (object.kind == ObjectKind::SeccompNotify)
+          return transfer(WaitKind::Read, Direction::Receive, 0);
         if (object.kind != ObjectKind::Terminal) return false;
-        transfer(WaitKind::Terminal, Direction::Send, 0);  // tcdrain(3), tcsetattr(3): output must drain first
+        transfer(WaitKind::Terminal, Direction::Send,
+                 0);  // tcdrain(3), tcsetattr(3): output must drain first
         return true;
       }
       case SYS_close:
@@ -204,9 +227,11 @@ class Decoder {
         wait_.kind = WaitKind::Close;
         wait_.detail = "fd " + std::to_string(fd(0));
         return true;
-      case SYS_mq_timedsend: case SYS_mq_timedreceive: {
+      case SYS_mq_timedsend:
+      case SYS_mq_timedreceive: {
         const bool sends = nr_ == SYS_mq_timedsend;
-        transfer(sends ? WaitKind::MqSend : WaitKind::MqReceive, sends ? Direction::Send : Direction::Receive, args_[2]);
+        transfer(sends ? WaitKind::MqSend : WaitKind::MqReceive,
+                 sends ? Direction::Send : Direction::Receive, args_[2]);
         wait_.untimed = is_null(4);
         return true;
       }
@@ -242,7 +267,8 @@ class Decoder {
     wait_.untimed = is_null(4);
     const int count = std::clamp(fd(0), 0, static_cast<int>(kMaxPollFds));
     const std::uint64_t words = (static_cast<std::uint64_t>(count) + 63) / 64;
-    std::array<std::vector<std::uint64_t>, 3> sets;  // the kernel keeps them as they were until it returns
+    std::array<std::vector<std::uint64_t>, 3>
+        sets;  // the kernel keeps them as they were until it returns
     for (std::size_t i = 0; i < sets.size(); ++i) {
       sets[i].resize(words);
       if (is_null(i + 1)) continue;
@@ -257,7 +283,8 @@ class Decoder {
       const auto has = [&](std::size_t i) {
         return (sets[i][static_cast<std::size_t>(number) / 64] >> (number % 64) & 1) != 0;
       };
-      if (has(0) || has(1) || has(2)) wait_.objects.push_back(awaited(number, has(0) || has(2), has(1)));
+      if (has(0) || has(1) || has(2))
+        wait_.objects.push_back(awaited(number, has(0) || has(2), has(1)));
     }
     return true;
   }
@@ -276,9 +303,11 @@ class Decoder {
         return poll(fd(2) < 0);
       case SYS_ppoll:
         return poll(is_null(2));
-      case SYS_select: case SYS_pselect6:
+      case SYS_select:
+      case SYS_pselect6:
         return select();
-      case SYS_epoll_wait: case SYS_epoll_pwait:
+      case SYS_epoll_wait:
+      case SYS_epoll_pwait:
         return epoll(fd(3) < 0);
       case kEpollPwait2:
         return epoll(is_null(3));
@@ -299,8 +328,9 @@ class Decoder {
 
   bool futex() {
     const int command = static_cast<int>(args_[1]) & FUTEX_CMD_MASK;
-    const bool waits = command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET || command == FUTEX_LOCK_PI ||
-                       command == FUTEX_LOCK_PI2 || command == FUTEX_WAIT_REQUEUE_PI;
+    const bool waits = command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET ||
+                       command == FUTEX_LOCK_PI || command == FUTEX_LOCK_PI2 ||
+                       command == FUTEX_WAIT_REQUEUE_PI;
     if (!waits) return false;
     return futex_at(args_[0], static_cast<std::uint32_t>(args_[2]), is_null(3));
   }
@@ -316,7 +346,10 @@ class Decoder {
   }
 
   bool futex_waitv() {
-    struct Waiter { std::uint64_t value, address; std::uint32_t flags, reserved; };
+    struct Waiter {
+      std::uint64_t value, address;
+      std::uint32_t flags, reserved;
+    };
     const auto waiter = read_one<Waiter>(from_, args_[0]);
     if (args_[1] != 1 || !waiter) {
       unknown("one of " + std::to_string(args_[1]) + " futexes");
@@ -346,13 +379,17 @@ class Decoder {
       wait_.file_lock.end = start - 1;
     } else {
       wait_.file_lock.start = start;
-      if (lock->l_len > 0) wait_.file_lock.end = start + static_cast<std::uint64_t>(lock->l_len) - 1;
+      if (lock->l_len > 0)
+        wait_.file_lock.end = start + static_cast<std::uint64_t>(lock->l_len) - 1;
     }
     return true;
   }
 
   bool semaphore_ops(bool untimed) {
-    struct Op { std::uint16_t number; std::int16_t op, flags; };
+    struct Op {
+      std::uint16_t number;
+      std::int16_t op, flags;
+    };
     wait_.kind = WaitKind::SysvSem;
     wait_.untimed = untimed;
     wait_.sysv.id = fd(0);
@@ -383,7 +420,8 @@ class Decoder {
         return semaphore_ops(true);
       case SYS_semtimedop:
         return semaphore_ops(is_null(3));
-      case SYS_msgsnd: case SYS_msgrcv:
+      case SYS_msgsnd:
+      case SYS_msgrcv:
         wait_.kind = nr_ == SYS_msgsnd ? WaitKind::SysvSend : WaitKind::SysvReceive;
         wait_.untimed = true;
         wait_.sysv.id = fd(0);
@@ -419,7 +457,8 @@ class Decoder {
     filter.own_children_only = (args_[3] & __WNOTHREAD) != 0;
     filter.id = fd(1);
     if (args_[0] == P_PID) filter.by = ChildFilter::By::Pid;
-    if (args_[0] == P_PGID) filter.by = filter.id == 0 ? ChildFilter::By::OwnGroup : ChildFilter::By::Group;
+    if (args_[0] == P_PGID)
+      filter.by = filter.id == 0 ? ChildFilter::By::OwnGroup : ChildFilter::By::Group;
     if (args_[0] == P_PIDFD) filter.by = ChildFilter::By::PidFd;
     return child(filter);
   }
@@ -445,10 +484,12 @@ class Decoder {
         const auto flags = read_one<std::uint64_t>(from_, args_[0]);
         return flags && (*flags & CLONE_VFORK) != 0 && vfork();
       }
-      case SYS_nanosleep: case SYS_clock_nanosleep:
+      case SYS_nanosleep:
+      case SYS_clock_nanosleep:
         wait_.kind = WaitKind::Sleep;
         return true;
-      case SYS_pause: case SYS_rt_sigsuspend:
+      case SYS_pause:
+      case SYS_rt_sigsuspend:
         wait_.kind = WaitKind::Signal;
         wait_.untimed = true;
         return true;
@@ -468,13 +509,17 @@ class Decoder {
   Wait wait_;
 };
 
-bool begins_with(std::string_view text, std::string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
+bool begins_with(std::string_view text, std::string_view prefix) {
+  return text.substr(0, prefix.size()) == prefix;
+}
 
-/// The kernel itself waits for a server in user space, whatever the call is; ObjectKind::Unknown: it does not.
+/// The kernel itself waits for a server in user space, whatever the call is; ObjectKind::Unknown:
+/// it does not.
 ObjectKind kernel_service(std::string_view wchan) {
   if (begins_with(wchan, "handle_userfault")) return ObjectKind::UserFault;
   // not every fuse_ function: the server itself sleeps in fuse_dev_do_read
-  if (begins_with(wchan, "request_wait_answer") || begins_with(wchan, "fuse_get_req")) return ObjectKind::Fuse;
+  if (begins_with(wchan, "request_wait_answer") || begins_with(wchan, "fuse_get_req"))
+    return ObjectKind::Fuse;
   if (begins_with(wchan, "fanotify_handle_event") || begins_with(wchan, "fanotify_get_response")) {
     return ObjectKind::Fanotify;
   }
@@ -489,7 +534,8 @@ Wait of_kind(WaitKind kind, std::string call) {
   return wait;
 }
 
-/// Waits that the scheduler's state or the kernel's function tells apart from the call that they happen in.
+/// Waits that the scheduler's state or the kernel's function tells apart from the call that they
+/// happen in.
 bool decode_state(const BlockedCall& blocked, Surroundings& from, Wait& wait) {
   using Kind = linux::SyscallState::Kind;
   const std::string call = blocked.call.kind == Kind::InCall ? syscall_name(blocked.call.nr) : "";
@@ -517,7 +563,8 @@ bool decode_state(const BlockedCall& blocked, Surroundings& from, Wait& wait) {
   if (service != ObjectKind::Unknown) {
     wait = of_kind(WaitKind::KernelService, call.empty() ? "page fault" : call);
     wait.untimed = true;
-    for (const ObjectId& object : from.all_of(service)) wait.objects.push_back(Awaited{-1, object, true, false});
+    for (const ObjectId& object : from.all_of(service))
+      wait.objects.push_back(Awaited{-1, object, true, false});
     return true;
   }
   if (blocked.call.kind == Kind::NotInCall) {

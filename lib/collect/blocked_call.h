@@ -15,16 +15,16 @@ namespace ipcdoctor::collect {
 /// One thread that is not running, as /proc shows it.
 struct BlockedCall {
   snapshot::TaskRef task;
-  char state = '?';            ///< of /proc/TID/status
+  char state = '?';  ///< of /proc/TID/status
   linux::SyscallState call;
-  std::string wchan;           ///< "" if unknown
-  bool is_32bit = false;       ///< its call numbers are those of i386 or x32
+  std::string wchan;      ///< "" if unknown
+  bool is_32bit = false;  ///< its call numbers are those of i386 or x32
 };
 
 /// Which children a wait4(2) or waitid(2) takes; ids as the waiting process numbers them.
 struct ChildFilter {
   enum class By { Any, Pid, Group, OwnGroup, PidFd } by = By::Any;
-  int id = 0;                  ///< pid, process group or descriptor
+  int id = 0;                      ///< pid, process group or descriptor
   bool own_children_only = false;  ///< __WNOTHREAD: not those of other threads
 };
 
@@ -54,8 +54,9 @@ class Surroundings {
   virtual std::vector<Pid> namespace_members() = 0;
 };
 
-/// What a blocked call waits for, by its number, arguments and the memory they point to (x86-64, Linux up to 6.18).
-/// What nobody here understands is WaitKind::Unknown with the call's name, and counts as able to go on.
+/// What a blocked call waits for, by its number, arguments and the memory they point to (x86-64,
+/// Linux up to 6.18). What nobody here understands is WaitKind::Unknown with the call's name, and
+/// counts as able to go on.
 snapshot::Wait decode_call(const BlockedCall& blocked, Surroundings& surroundings);
 
 }  // namespace ipcdoctor::collect

@@ -107,10 +107,12 @@ TEST(BlockedCall, PollTakesItsSetFromMemory) {
   MadeSurroundings around;
   around.fds[3] = {ObjectKind::Pipe, 0, 1};
   around.fds[5] = {ObjectKind::Pipe, 0, 2};
-  const std::array<pollfd, 3> set = {pollfd{3, POLLIN, 0}, pollfd{-1, POLLIN, 0}, pollfd{5, POLLOUT, 0}};
+  const std::array<pollfd, 3> set = {pollfd{3, POLLIN, 0}, pollfd{-1, POLLIN, 0},
+                                     pollfd{5, POLLOUT, 0}};
   around.put(0x1000, set);
 
-  const Wait wait = decode_call(in_call(SYS_poll, {0x1000, 3, static_cast<std::uint64_t>(-1)}), around);
+  const Wait wait =
+      decode_call(in_call(SYS_poll, {0x1000, 3, static_cast<std::uint64_t>(-1)}), around);
 
   EXPECT_EQ(wait.kind, WaitKind::Poll);
   EXPECT_TRUE(wait.untimed);
@@ -130,7 +132,8 @@ TEST(BlockedCall, PollWithATimeoutIsTimed) {
 TEST(BlockedCall, APollSetThatCannotBeReadIsUnknown) {
   MadeSurroundings around;
 
-  const Wait wait = decode_call(in_call(SYS_poll, {0xdead000, 2, static_cast<std::uint64_t>(-1)}), around);
+  const Wait wait =
+      decode_call(in_call(SYS_poll, {0xdead000, 2, static_cast<std::uint64_t>(-1)}), around);
 
   EXPECT_EQ(wait.kind, WaitKind::Unknown);
   EXPECT_FALSE(wait.untimed);
@@ -139,7 +142,8 @@ TEST(BlockedCall, APollSetThatCannotBeReadIsUnknown) {
 TEST(BlockedCall, AHugePollSetIsNotRead) {
   MadeSurroundings around;
 
-  const Wait wait = decode_call(in_call(SYS_poll, {0x1000, ~std::uint64_t{0}, static_cast<std::uint64_t>(-1)}), around);
+  const Wait wait = decode_call(
+      in_call(SYS_poll, {0x1000, ~std::uint64_t{0}, static_cast<std::uint64_t>(-1)}), around);
 
   EXPECT_EQ(wait.kind, WaitKind::Unknown);
 }
@@ -163,7 +167,8 @@ TEST(BlockedCall, OpenOfAFifoNamesItsSide) {
   around.memory[0x1000] = std::string("/run/f\0", 7) + std::string(64, 'x');
   around.paths["/run/f"] = {ObjectKind::Fifo, 1, 2};
 
-  const Wait wait = decode_call(in_call(SYS_openat, {static_cast<std::uint64_t>(AT_FDCWD), 0x1000, O_WRONLY}), around);
+  const Wait wait = decode_call(
+      in_call(SYS_openat, {static_cast<std::uint64_t>(AT_FDCWD), 0x1000, O_WRONLY}), around);
 
   EXPECT_EQ(wait.kind, WaitKind::OpenFifo);
   ASSERT_EQ(wait.objects.size(), 1U);
@@ -183,7 +188,8 @@ TEST(BlockedCall, FutexWaitReadsTheWord) {
   MadeSurroundings around;
   around.put(0x1000, std::uint32_t{2});
 
-  const Wait wait = decode_call(in_call(SYS_futex, {0x1000, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, 2, 0}), around);
+  const Wait wait =
+      decode_call(in_call(SYS_futex, {0x1000, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, 2, 0}), around);
 
   EXPECT_EQ(wait.kind, WaitKind::Futex);
   EXPECT_TRUE(wait.untimed);
@@ -204,7 +210,8 @@ TEST(BlockedCall, AFutexOutsideAllKnownMappingsIsUnknown) {
 TEST(BlockedCall, WaitForAGroupAsksForThatGroup) {
   MadeSurroundings around;
 
-  const Wait wait = decode_call(in_call(SYS_wait4, {static_cast<std::uint64_t>(-31), 0, __WNOTHREAD}), around);
+  const Wait wait =
+      decode_call(in_call(SYS_wait4, {static_cast<std::uint64_t>(-31), 0, __WNOTHREAD}), around);
 
   EXPECT_EQ(wait.kind, WaitKind::Child);
   EXPECT_EQ(around.asked.by, ChildFilter::By::Group);

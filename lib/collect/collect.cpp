@@ -23,7 +23,8 @@ std::string encode_error(const Error& error) {
 
 Error decode_error(const std::string& bytes) {
   const std::size_t space = bytes.find(' ');
-  return Error{static_cast<Cause>(std::atoi(bytes.c_str() + 1)), 0, bytes.substr(std::min(space + 1, bytes.size()))};
+  return Error{static_cast<Cause>(std::atoi(bytes.c_str() + 1)), 0,
+               bytes.substr(std::min(space + 1, bytes.size()))};
 }
 
 }  // namespace
@@ -35,23 +36,28 @@ Result<Snapshot> collect(const std::vector<Pid>& targets, const Options& options
     if (!status) return status.error();
   }
   const Pid self{::getpid()};
-  const auto answer = run_in_helper({options.deadline, options.patience}, [&](Progress& progress, const Send& send) {
-    std::function<void(const Snapshot&)> draft;
-    // a second helper knows that the target is difficult: it sends what it has before it goes on
-    if (!progress.skipped().empty()) draft = [&](const Snapshot& early) { send(snapshot::encode(early)); };
-    const auto collected = collect_here(targets, options, self, progress, draft);
-    send(collected ? snapshot::encode(*collected) : encode_error(collected.error()));
-  });
+  const auto answer = run_in_helper(
+      {options.deadline, options.patience}, [&](Progress& progress, const Send& send) {
+        std::function<void(const Snapshot&)> draft;
+        // a second helper knows that the target is difficult: it sends what it has before it goes
+        // on
+        if (!progress.skipped().empty())
+          draft = [&](const Snapshot& early) { send(snapshot::encode(early)); };
+        const auto collected = collect_here(targets, options, self, progress, draft);
+        send(collected ? snapshot::encode(*collected) : encode_error(collected.error()));
+      });
   if (!answer) return answer.error();
   if (answer->starts_with('!')) return decode_error(*answer);
   return snapshot::decode(*answer);
 }
 
-void symbolise(Snapshot& snapshot, const std::vector<snapshot::TaskRef>& tasks, std::chrono::milliseconds deadline) {
-  const auto answer = run_in_helper({deadline, deadline}, [&](Progress& progress, const Send& send) {
-    symbolise_here(snapshot, tasks, progress);
-    send(snapshot::encode(snapshot));
-  });
+void symbolise(Snapshot& snapshot, const std::vector<snapshot::TaskRef>& tasks,
+               std::chrono::milliseconds deadline) {
+  const auto answer =
+      run_in_helper({deadline, deadline}, [&](Progress& progress, const Send& send) {
+        symbolise_here(snapshot, tasks, progress);
+        send(snapshot::encode(snapshot));
+      });
   if (!answer) return;
   auto named = snapshot::decode(*answer);
   if (named) snapshot = std::move(*named);

@@ -8,8 +8,8 @@
 #include "base/ids.h"
 #include "snapshot/snapshot.h"
 
-/// The only place that touches a target, and all of it in one helper process that a watchdog may kill:
-/// a read that never returns costs that one fact.
+/// The only place that touches a target, and all of it in one helper process that a watchdog may
+/// kill: a read that never returns costs that one fact.
 namespace ipcdoctor::collect {
 
 enum class StopPolicy { Never, Auto, Always };
@@ -23,12 +23,12 @@ struct Options {
   Symbols symbols = Symbols::None;            ///< All: names and lines for all stacks (save)
 };
 
-/// Why the collection did not begin: no such process, a kernel thread, a zombie, ourselves or an ancestor, no permission.
-/// The Error's text says what to do.
+/// Why the collection did not begin: no such process, a kernel thread, a zombie, ourselves or an
+/// ancestor, no permission. The Error's text says what to do.
 Result<snapshot::Snapshot> collect(const std::vector<Pid>& targets, const Options& options);
 
-/// Adds functions and lines to the native stacks of these tasks (in a helper process, bounded by `deadline`).
-/// What cannot be named stays module+offset.
+/// Adds functions and lines to the native stacks of these tasks (in a helper process, bounded by
+/// `deadline`). What cannot be named stays module+offset.
 void symbolise(snapshot::Snapshot& snapshot, const std::vector<snapshot::TaskRef>& tasks,
                std::chrono::milliseconds deadline);
 

@@ -31,7 +31,8 @@ using snapshot::WaitKind;
 bool is_blocked_in(const Child& child, long nr) {
   const auto dir = child.dir();
   const auto call = dir ? linux::read_syscall(*dir) : Result<linux::SyscallState>(dir.error());
-  return call && call->kind == linux::SyscallState::Kind::InCall && call->nr == nr && child.state() == 'S';
+  return call && call->kind == linux::SyscallState::Kind::InCall && call->nr == nr &&
+         child.state() == 'S';
 }
 
 std::uint64_t switches(Pid pid) {
@@ -77,7 +78,8 @@ TEST(Collect, SeesAReadOfAPipeWithoutWakingTheReader) {
   const auto* process = snapshot::find_process(snapshot, child.pid());
   EXPECT_EQ(process->scope, Scope::Target);
   EXPECT_TRUE(std::ranges::any_of(*process->fds, [&](const snapshot::Fd& fd) {
-    return fd.fd == pipe.writer() && fd.object == wait->objects[0].object && fd.access == snapshot::Access::Write;
+    return fd.fd == pipe.writer() && fd.object == wait->objects[0].object &&
+           fd.access == snapshot::Access::Write;
   }));
 }
 
@@ -139,12 +141,16 @@ TEST(Collect, ReadsAPollSet) {
 }
 
 TEST(Collect, FindsWhoMapsTheSharedPageOfAFutex) {
-  auto* word = static_cast<int*>(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  auto* word = static_cast<int*>(
+      ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   ASSERT_NE(word, MAP_FAILED);
-  const auto wait_on_it = [&] { return static_cast<int>(::syscall(SYS_futex, word, FUTEX_WAIT, 0, nullptr)); };
+  const auto wait_on_it = [&] {
+    return static_cast<int>(::syscall(SYS_futex, word, FUTEX_WAIT, 0, nullptr));
+  };
   const Child child(wait_on_it);
   const Child other(wait_on_it);
-  ASSERT_TRUE(eventually([&] { return is_blocked_in(child, SYS_futex) && is_blocked_in(other, SYS_futex); }));
+  ASSERT_TRUE(eventually(
+      [&] { return is_blocked_in(child, SYS_futex) && is_blocked_in(other, SYS_futex); }));
 
   const Snapshot snapshot = collected(child.pid());
 
@@ -245,11 +251,13 @@ TEST(Collect, RefusesWithTheNextStep) {
 
   EXPECT_EQ(collect({Pid{0x7ffffffe}}, {}).error().cause, Cause::Gone);
   EXPECT_EQ(collect({Pid{::getpid()}}, {}).error().cause, Cause::Unsupported);
-  EXPECT_EQ(collect({Pid{2}}, {}).error().cause, Cause::Unsupported) << "kthreadd, or not visible in a container";
+  EXPECT_EQ(collect({Pid{2}}, {}).error().cause, Cause::Unsupported)
+      << "kthreadd, or not visible in a container";
   const auto zombie = collect({dead.pid()}, {});
   ASSERT_FALSE(zombie);
   EXPECT_EQ(zombie.error().cause, Cause::Gone);
-  EXPECT_NE(zombie.error().what.find("attach " + std::to_string(::getpid())), std::string::npos) << zombie.error().what;
+  EXPECT_NE(zombie.error().what.find("attach " + std::to_string(::getpid())), std::string::npos)
+      << zombie.error().what;
 }
 
 }  // namespace

@@ -34,17 +34,23 @@ using snapshot::Snapshot;
 constexpr int kMaxScans = 5;
 constexpr int kMaxRounds = 64;
 constexpr std::size_t kMaxHolders = 256;
-constexpr std::size_t kMaxWholeTable = 1024;  // descriptors of a process of the tree that are kept although nobody waits
+constexpr std::size_t kMaxWholeTable =
+    1024;  // descriptors of a process of the tree that are kept although nobody waits
 
 bool in_tree(const ProcessEntry& process) {
-  return process.scope == Scope::Target || process.scope == Scope::Descendant || process.scope == Scope::Related;
+  return process.scope == Scope::Target || process.scope == Scope::Descendant ||
+         process.scope == Scope::Related;
 }
 
 class Collector {
  public:
   Collector(const std::vector<Pid>& targets, const Options& options, Pid self, Progress& progress)
-      : targets_(targets), options_(options), progress_(progress), system_(progress, self, Pid{::getpid()}),
-        objects_(system_), areas_(system_) {}
+      : targets_(targets),
+        options_(options),
+        progress_(progress),
+        system_(progress, self, Pid{::getpid()}),
+        objects_(system_),
+        areas_(system_) {}
 
   Result<Snapshot> run(const std::function<void(const Snapshot&)>& draft) {
     const auto started = Progress::Clock::now();
@@ -67,7 +73,8 @@ class Collector {
       if (process->examined) look_again(*process);
     }
     if (options_.observe.count() > 0) observed_ms_ = observe(system_, options_.observe).count();
-    if (options_.stop != StopPolicy::Never) stopped_threads_ = reread_stacks_stopped(system_, options_.stop);
+    if (options_.stop != StopPolicy::Never)
+      stopped_threads_ = reread_stacks_stopped(system_, options_.stop);
     read_signal_sources(system_);
     read_command_lines(system_);
     return build(sysv, locks, started);
@@ -86,11 +93,13 @@ class Collector {
       }
       read_tables(system_);
       if (pass + 1 == kMaxScans && *added > 0) {
-        system_.note_unseen(Pid{}, Tid{}, Error{Cause::Limit, 0, "list processes: new ones keep appearing"});
+        system_.note_unseen(Pid{}, Tid{},
+                            Error{Cause::Limit, 0, "list processes: new ones keep appearing"});
         system_.note_hidden_holder();
       }
     }
-    const bool any = std::ranges::any_of(system_.processes(), [](const auto& p) { return p->scope == Scope::Target; });
+    const bool any = std::ranges::any_of(system_.processes(),
+                                         [](const auto& p) { return p->scope == Scope::Target; });
     if (!any) return Error{Cause::Gone, 0, "collect: the target has exited meanwhile"};
     return Done{};
   }
@@ -114,16 +123,19 @@ class Collector {
     std::set<Pid> wanted, shared;
     for_each_table(system_, [&](ProcessEntry& process, Tid, std::vector<Fd>& fds) {
       if (process.examined || process.scope == Scope::Self) return;
-      if (std::ranges::any_of(fds, [&](const Fd& fd) { return objects_.is_contested(fd); })) wanted.insert(process.pid);
+      if (std::ranges::any_of(fds, [&](const Fd& fd) { return objects_.is_contested(fd); }))
+        wanted.insert(process.pid);
     });
     for (const Pid pid : areas_.mappers()) wanted.insert(pid);
     for (const auto& process : system_.processes()) {
       if (!process->examined) continue;
-      if (process->status && process->status->tracer.value != 0) wanted.insert(process->status->tracer);
+      if (process->status && process->status->tracer.value != 0)
+        wanted.insert(process->status->tracer);
       for (const ThreadEntry& thread : process->threads) {
         if (!thread.out.wait) continue;
         for (const Pid child : thread.out.wait->children) wanted.insert(child);
-        if (thread.out.wait->kind == snapshot::WaitKind::Futex) shared.insert(process->out.mm_group);
+        if (thread.out.wait->kind == snapshot::WaitKind::Futex)
+          shared.insert(process->out.mm_group);
       }
     }
     // processes of one address space can wake each other's private futexes
@@ -135,7 +147,8 @@ class Collector {
       ProcessEntry* process = system_.find(pid);
       if (process == nullptr || process->examined || process->scope == Scope::Self) continue;
       if (holders_ >= kMaxHolders) {
-        if (!over_limit_) system_.note_unseen(pid, Tid{}, Error{Cause::Limit, 0, "look into all holders"});
+        if (!over_limit_)
+          system_.note_unseen(pid, Tid{}, Error{Cause::Limit, 0, "look into all holders"});
         over_limit_ = true;
         break;
       }
@@ -177,7 +190,8 @@ class Collector {
   }
 
   void add_process(Snapshot& out, const ProcessEntry& process) {
-    if (process.pid.value == ::getpid()) return;  // the helper: it will be gone when anybody reads this
+    if (process.pid.value == ::getpid())
+      return;  // the helper: it will be gone when anybody reads this
     auto fds = kept_fds(process);
     const bool outsider = process.scope == Scope::Outsider;
     if (outsider && fds && fds->empty() && !is_named(process.pid)) return;
@@ -242,7 +256,8 @@ class Collector {
 
 }  // namespace
 
-Result<Snapshot> collect_here(const std::vector<Pid>& targets, const Options& options, Pid self, Progress& progress,
+Result<Snapshot> collect_here(const std::vector<Pid>& targets, const Options& options, Pid self,
+                              Progress& progress,
                               const std::function<void(const Snapshot&)>& draft) {
   return Collector(targets, options, self, progress).run(draft);
 }

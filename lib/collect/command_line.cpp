@@ -14,11 +14,14 @@ constexpr std::size_t kMaxArgs = 256;
 constexpr std::string_view kRedacted = "***";
 
 bool names_a_secret(std::string_view name) {
-  static constexpr std::array<std::string_view, 9> kWords = {"password", "passwd", "passphrase", "secret", "token",
-                                                             "apikey",   "api_key", "api-key",   "credential"};
+  static constexpr std::array<std::string_view, 9> kWords = {"password", "passwd",  "passphrase",
+                                                             "secret",   "token",   "apikey",
+                                                             "api_key",  "api-key", "credential"};
   std::string lower(name);
-  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return std::ranges::any_of(kWords, [&](std::string_view word) { return lower.find(word) != std::string::npos; });
+  std::ranges::transform(lower, lower.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return std::ranges::any_of(
+      kWords, [&](std::string_view word) { return lower.find(word) != std::string::npos; });
 }
 
 /// "scheme://user:secret@host".
@@ -45,7 +48,8 @@ std::vector<std::string> parse_command_line(std::string_view bytes) {
     if (next_is_secret && !is_option) {
       arg = kRedacted;
       next_is_secret = false;
-    } else if (equals != std::string::npos && equals < 64 && names_a_secret(std::string_view(arg).substr(0, equals))) {
+    } else if (equals != std::string::npos && equals < 64 &&
+               names_a_secret(std::string_view(arg).substr(0, equals))) {
       arg.replace(equals + 1, std::string::npos, kRedacted);
     } else {
       next_is_secret = is_option && names_a_secret(arg);
@@ -62,7 +66,8 @@ void read_command_lines(System& system) {
     const Risk risk(system.progress(), process->pid, Fact::CommandLine);
     if (!risk.allowed()) continue;
     const auto bytes = process->dir->read("cmdline", kMaxBytes * 32);
-    if (bytes) process->out.args = parse_command_line(std::string_view(*bytes).substr(0, kMaxBytes));
+    if (bytes)
+      process->out.args = parse_command_line(std::string_view(*bytes).substr(0, kMaxBytes));
   }
 }
 

@@ -17,7 +17,8 @@ TEST(CommandLine, RedactsAValueBehindAnEqualsSign) {
 }
 
 TEST(CommandLine, RedactsTheArgumentBehindASecretOption) {
-  EXPECT_EQ(parse_command_line(std::string_view("x\0--token\0abc\0y\0", 16)), (Args{"x", "--token", "***", "y"}));
+  EXPECT_EQ(parse_command_line(std::string_view("x\0--token\0abc\0y\0", 16)),
+            (Args{"x", "--token", "***", "y"}));
 }
 
 TEST(CommandLine, RedactsThePasswordOfAUrl) {

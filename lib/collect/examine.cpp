@@ -16,7 +16,9 @@ using snapshot::Scope;
 
 constexpr std::size_t kMaxThreads = 100000;
 
-std::string task_file(Tid tid, const char* name) { return "task/" + std::to_string(tid.value) + "/" + name; }
+std::string task_file(Tid tid, const char* name) {
+  return "task/" + std::to_string(tid.value) + "/" + name;
+}
 
 Result<linux::SyscallState> read_call(System& system, const ProcessEntry& process, Tid tid) {
   const Risk risk(system.progress(), process.pid, Fact::Syscall, tid.value);
@@ -27,7 +29,9 @@ Result<linux::SyscallState> read_call(System& system, const ProcessEntry& proces
   return line ? linux::parse_syscall(*line) : Result<linux::SyscallState>(line.error());
 }
 
-bool is_dead(char state) { return state == 'Z' || state == 'X'; }
+bool is_dead(char state) {
+  return state == 'Z' || state == 'X';
+}
 
 snapshot::SignalSets signals_of(const linux::TaskStatus& status) {
   return {status.pending, status.shared_pending, status.blocked, status.ignored, status.caught};
@@ -70,7 +74,8 @@ void add_identity(System& system, ProcessEntry& process) {
   if (process.status) {
     out.uid = process.status->uid;
     out.tracer = process.status->tracer;
-    out.ns_pid = process.status->ns_pids.empty() ? process.pid.value : process.status->ns_pids.back();
+    out.ns_pid =
+        process.status->ns_pids.empty() ? process.pid.value : process.status->ns_pids.back();
     out.inits_pid_ns = out.ns_pid == 1 && level_of(*process.status) > 0;
   }
   const auto namespaces = linux::read_namespaces(*process.dir);
@@ -79,7 +84,8 @@ void add_identity(System& system, ProcessEntry& process) {
   out.mount_ns = namespaces.mount.value_or(0);
   if (const auto exe = process.dir->read_link("exe")) out.exe = escape_untrusted(*exe);
   if (process.scope == Scope::Holder) return;
-  if (!namespaces.net && process.status && !process.dead) system.note_unseen(process.pid, Tid{}, namespaces.net.error());
+  if (!namespaces.net && process.status && !process.dead)
+    system.note_unseen(process.pid, Tid{}, namespaces.net.error());
 }
 
 }  // namespace
@@ -114,7 +120,10 @@ void decode_waits(System& system, ProcessEntry& process) {
       system.note_unseen(process.pid, thread.tid, thread.call.error());
       continue;
     }
-    const BlockedCall blocked{{process.pid, thread.tid}, thread.status.state, *thread.call, thread.wchan,
+    const BlockedCall blocked{{process.pid, thread.tid},
+                              thread.status.state,
+                              *thread.call,
+                              thread.wchan,
                               is_32bit(system, process)};
     thread.out.wait = decode_wait(system, process, thread, blocked);
   }
@@ -126,12 +135,14 @@ void look_again(ProcessEntry& process) {
     const auto status = text ? linux::parse_status(*text) : Result<linux::TaskStatus>(text.error());
     if (!status) continue;  // it has ended: not stable
     const auto line = process.dir->read(task_file(thread.tid, "syscall"));
-    const auto call = line ? linux::parse_syscall(*line) : Result<linux::SyscallState>(line.error());
+    const auto call =
+        line ? linux::parse_syscall(*line) : Result<linux::SyscallState>(line.error());
     thread.out.switches = status->switches();
     thread.out.state = status->state;
-    thread.out.stable = status->state == thread.status.state && status->switches() == thread.status.switches() &&
-                        thread.call && call && *call == *thread.call &&
-                        thread.call->kind != linux::SyscallState::Kind::Running && status->state != 'R';
+    thread.out.stable =
+        status->state == thread.status.state && status->switches() == thread.status.switches() &&
+        thread.call && call && *call == *thread.call &&
+        thread.call->kind != linux::SyscallState::Kind::Running && status->state != 'R';
   }
 }
 
@@ -144,7 +155,8 @@ int number_at(const linux::TaskStatus& status, int level) {
 }
 
 std::optional<snapshot::TaskRef> find_in_own_namespace(System& system, int tid) {
-  const auto text = system.proc().read(std::to_string(tid) + "/status");  // works for thread ids too
+  const auto text =
+      system.proc().read(std::to_string(tid) + "/status");  // works for thread ids too
   const auto status = text ? linux::parse_status(*text) : Result<linux::TaskStatus>(text.error());
   if (!status || is_dead(status->state)) return std::nullopt;
   return snapshot::TaskRef{status->tgid, Tid{tid}};
@@ -162,7 +174,8 @@ std::optional<snapshot::TaskRef> find_task(System& system, const ProcessEntry& n
     const auto tids = process->dir->list_numbers("task", kMaxThreads);
     for (const int tid : tids.value_or(std::vector<int>{})) {
       const auto text = process->dir->read(task_file(Tid{tid}, "status"));
-      const auto status = text ? linux::parse_status(*text) : Result<linux::TaskStatus>(text.error());
+      const auto status =
+          text ? linux::parse_status(*text) : Result<linux::TaskStatus>(text.error());
       if (status && !is_dead(status->state) && number_at(*status, level) == ns_tid) {
         return snapshot::TaskRef{process->pid, Tid{tid}};
       }

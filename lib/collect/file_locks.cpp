@@ -28,34 +28,51 @@ struct Found {
 
 std::string type_name(FileLockType type) {
   switch (type) {
-    case FileLockType::Flock: return "flock";
-    case FileLockType::Posix: return "posix";
-    case FileLockType::Ofd: return "ofd";
-    default: return "lease";
+    case FileLockType::Flock:
+      return "flock";
+    case FileLockType::Posix:
+      return "posix";
+    case FileLockType::Ofd:
+      return "ofd";
+    default:
+      return "lease";
   }
 }
 
 bool same_lock(const FileLockEntry& a, const FileLockEntry& b) {
-  return a.type == b.type && a.exclusive == b.exclusive && a.pid == b.pid && a.start == b.start && a.end == b.end &&
-         a.same_file(b);
+  return a.type == b.type && a.exclusive == b.exclusive && a.pid == b.pid && a.start == b.start &&
+         a.end == b.end && a.same_file(b);
 }
 
-/// flock(2) and OFD locks belong to the open file, which forked processes share; POSIX locks to the process.
+/// flock(2) and OFD locks belong to the open file, which forked processes share; POSIX locks to the
+/// process.
 bool same_holder(const Found& known, const FileLockEntry& entry, Pid pid, Tid task, int fd) {
   if (entry.type == FileLockType::Posix) return known.lock.holders.front().first == pid;
   const auto order = linux::compare_files(known.task, known.fd, task, fd);
   return !order || *order == std::strong_ordering::equal;
 }
 
-void add(std::vector<Found>& found, const ObjectId& file, const FileLockEntry& entry, Pid pid, Tid task, int fd) {
+void add(std::vector<Found>& found, const ObjectId& file, const FileLockEntry& entry, Pid pid,
+         Tid task, int fd) {
   const std::pair<Pid, int> holder{pid, entry.type == FileLockType::Posix ? -1 : fd};
   for (Found& known : found) {
-    if (known.lock.file != file || !same_lock(known.entry, entry) || !same_holder(known, entry, pid, task, fd)) continue;
-    if (std::ranges::find(known.lock.holders, holder) == known.lock.holders.end()) known.lock.holders.push_back(holder);
+    if (known.lock.file != file || !same_lock(known.entry, entry) ||
+        !same_holder(known, entry, pid, task, fd))
+      continue;
+    if (std::ranges::find(known.lock.holders, holder) == known.lock.holders.end())
+      known.lock.holders.push_back(holder);
     return;
   }
-  Found fresh{{file, type_name(entry.type), entry.exclusive, entry.start, entry.end, Pid{std::max(entry.pid, 0)}, {holder}},
-              entry, task, fd};
+  Found fresh{{file,
+               type_name(entry.type),
+               entry.exclusive,
+               entry.start,
+               entry.end,
+               Pid{std::max(entry.pid, 0)},
+               {holder}},
+              entry,
+              task,
+              fd};
   found.push_back(std::move(fresh));
 }
 
@@ -68,11 +85,19 @@ void add_unclaimed(System& system, std::vector<Found>& found) {
   for (const FileLockEntry& entry : *locks) {
     const auto it = files.find({entry.dev, entry.ino});
     if (entry.waiting || it == files.end()) continue;
-    const bool claimed = std::ranges::any_of(found, [&](const Found& known) { return same_lock(known.entry, entry); });
+    const bool claimed = std::ranges::any_of(
+        found, [&](const Found& known) { return same_lock(known.entry, entry); });
     if (claimed) continue;
-    found.push_back({{it->second, type_name(entry.type), entry.exclusive, entry.start, entry.end,
-                      Pid{std::max(entry.pid, 0)}, {}},
-                     entry, Tid{}, -1});
+    found.push_back({{it->second,
+                      type_name(entry.type),
+                      entry.exclusive,
+                      entry.start,
+                      entry.end,
+                      Pid{std::max(entry.pid, 0)},
+                      {}},
+                     entry,
+                     Tid{},
+                     -1});
   }
 }
 
@@ -96,11 +121,13 @@ std::vector<FileLock> read_file_locks(System& system) {
       if (!files.contains(fd.object)) continue;
       const Risk risk(system.progress(), process.pid, Fact::FdInfo, fd.fd);
       if (!risk.allowed()) continue;
-      const std::string base = tid.value == 0 ? "fdinfo/" : "task/" + std::to_string(tid.value) + "/fdinfo/";
+      const std::string base =
+          tid.value == 0 ? "fdinfo/" : "task/" + std::to_string(tid.value) + "/fdinfo/";
       const auto text = process.dir->read(base + std::to_string(fd.fd));
       const auto info = text ? linux::parse_fdinfo(*text) : Result<linux::FdInfo>(text.error());
       if (!info) continue;
-      for (const FileLockEntry& entry : info->locks) add(found, fd.object, entry, process.pid, task, fd.fd);
+      for (const FileLockEntry& entry : info->locks)
+        add(found, fd.object, entry, process.pid, task, fd.fd);
     }
   });
   add_unclaimed(system, found);

@@ -33,11 +33,13 @@ constexpr int kBusyFactor = 4;  // parsing big debug information is work, not a 
 class SharedPage {
  public:
   SharedPage()
-      : memory_(::mmap(nullptr, sizeof(SharedProgress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) {
+      : memory_(::mmap(nullptr, sizeof(SharedProgress), PROT_READ | PROT_WRITE,
+                       MAP_SHARED | MAP_ANONYMOUS, -1, 0)) {
     if (memory_ != MAP_FAILED) new (memory_) SharedProgress;
   }
   ~SharedPage() {
-    if (memory_ != MAP_FAILED) (void)::munmap(memory_, sizeof(SharedProgress));  // cannot fail for what mmap gave
+    if (memory_ != MAP_FAILED)
+      (void)::munmap(memory_, sizeof(SharedProgress));  // cannot fail for what mmap gave
   }
   SharedPage(const SharedPage&) = delete;
   SharedPage& operator=(const SharedPage&) = delete;
@@ -58,8 +60,9 @@ void write_all(int fd, const char* data, std::size_t size) {
   }
 }
 
-[[noreturn]] void run_child(pid_t parent, int out, SharedProgress& shared, const std::vector<Mark>& skip,
-                            Clock::time_point deadline, const Work& work) {
+[[noreturn]] void run_child(pid_t parent, int out, SharedProgress& shared,
+                            const std::vector<Mark>& skip, Clock::time_point deadline,
+                            const Work& work) {
   (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(0);  // it died before the line above
   // our copies of the user's pipes must not keep them open, nor be found among the holders
@@ -68,14 +71,16 @@ void write_all(int fd, const char* data, std::size_t size) {
   (void)::close(0);
   (void)::close(1);
   (void)::fcntl(3, F_SETFD, FD_CLOEXEC);
-  for (const int signal : {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGPIPE}) (void)::signal(signal, SIG_DFL);
+  for (const int signal : {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGPIPE})
+    (void)::signal(signal, SIG_DFL);
   struct rlimit files {};
   if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
     files.rlim_cur = files.rlim_max;
     (void)::setrlimit(RLIMIT_NOFILE, &files);  // one directory for each process: as many as we may
   }
   struct rlimit core {};
-  (void)::setrlimit(RLIMIT_CORE, &core);  // a crash on hostile input leaves no file with the target's data
+  (void)::setrlimit(RLIMIT_CORE,
+                    &core);  // a crash on hostile input leaves no file with the target's data
   Progress progress(shared, skip, deadline);
   work(progress, [&](const std::string& bytes) {
     const std::uint64_t size = bytes.size();
@@ -101,7 +106,8 @@ void take_answers(std::string& buffer, std::optional<std::string>& answer) {
 /// One helper, watched.
 class Watched {
  public:
-  Watched(pid_t pid, linux::UniqueFd in, SharedProgress& shared) : pid_(pid), in_(std::move(in)), shared_(shared) {}
+  Watched(pid_t pid, linux::UniqueFd in, SharedProgress& shared)
+      : pid_(pid), in_(std::move(in)), shared_(shared) {}
 
   enum class End { Finished, Stalled, Crashed, Late };
 
@@ -110,7 +116,9 @@ class Watched {
     Clock::time_point last = Clock::now();
     std::string buffer;
     for (;;) {
-      struct pollfd ready {in_.get(), POLLIN, 0};
+      struct pollfd ready {
+        in_.get(), POLLIN, 0
+      };
       const int n = ::poll(&ready, 1, static_cast<int>(kTick.count()));
       if (n > 0 && !read_some(buffer)) {
         take_answers(buffer, answer);
@@ -123,7 +131,8 @@ class Watched {
       if (n > 0 || now_steps != steps) {
         steps = now_steps;
         last = now;
-      } else if (now - last >= limits.patience && (now - last >= limits.patience * kBusyFactor || !is_busy())) {
+      } else if (now - last >= limits.patience &&
+                 (now - last >= limits.patience * kBusyFactor || !is_busy())) {
         return kill(End::Stalled);
       }
     }
@@ -188,10 +197,12 @@ Result<std::string> run_in_helper(const Limits& limits, const Work& work) {
     const auto end = watched.watch(limits, deadline, answer);
     if (end == Watched::End::Finished || end == Watched::End::Late) break;
     const Mark mark{(*page).pid.load(), (*page).tid.load(), (*page).fact.load()};
-    if (mark.fact == Fact::None || std::ranges::find(skip, mark) != skip.end()) break;  // nothing to leave out
+    if (mark.fact == Fact::None || std::ranges::find(skip, mark) != skip.end())
+      break;  // nothing to leave out
     skip.push_back(mark);
   }
-  if (!answer) return Error{Cause::TimedOut, 0, "collect: the helper process gave no answer in time"};
+  if (!answer)
+    return Error{Cause::TimedOut, 0, "collect: the helper process gave no answer in time"};
   return std::move(*answer);
 }
 

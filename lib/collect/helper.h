@@ -15,12 +15,14 @@ using Send = std::function<void(const std::string& bytes)>;
 using Work = std::function<void(Progress& progress, const Send& send)>;
 
 struct Limits {
-  std::chrono::milliseconds deadline{10000};  ///< for everything; the helper is told to finish a little earlier
-  std::chrono::milliseconds patience{1500};   ///< without a step of progress
+  std::chrono::milliseconds deadline{
+      10000};  ///< for everything; the helper is told to finish a little earlier
+  std::chrono::milliseconds patience{1500};  ///< without a step of progress
 };
 
-/// Runs `work` in a child process (fork without exec) that dies with us and holds none of our descriptors. If it stops
-/// making progress or crashes, it is killed and started again without the fact that it was reading, a few times.
+/// Runs `work` in a child process (fork without exec) that dies with us and holds none of our
+/// descriptors. If it stops making progress or crashes, it is killed and started again without the
+/// fact that it was reading, a few times.
 /// @return the last answer; TimedOut if there is none, Other if no child could be started.
 Result<std::string> run_in_helper(const Limits& limits, const Work& work);
 

@@ -51,10 +51,11 @@ TEST(Helper, SurvivesACrash) {
 }
 
 TEST(Helper, KeepsADraftWhenTimeIsOver) {
-  const auto answer = run_in_helper({milliseconds(300), milliseconds(10000)}, [](Progress&, const Send& send) {
-    send("draft");
-    ::pause();
-  });
+  const auto answer =
+      run_in_helper({milliseconds(300), milliseconds(10000)}, [](Progress&, const Send& send) {
+        send("draft");
+        ::pause();
+      });
 
   ASSERT_TRUE(answer) << to_string(answer.error());
   EXPECT_EQ(*answer, "draft");
@@ -63,7 +64,8 @@ TEST(Helper, KeepsADraftWhenTimeIsOver) {
 TEST(Helper, GivesUpInTime) {
   const auto begin = std::chrono::steady_clock::now();
 
-  const auto answer = run_in_helper({milliseconds(300), milliseconds(10000)}, [](Progress&, const Send&) { ::pause(); });
+  const auto answer = run_in_helper({milliseconds(300), milliseconds(10000)},
+                                    [](Progress&, const Send&) { ::pause(); });
 
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().cause, Cause::TimedOut);
@@ -71,10 +73,11 @@ TEST(Helper, GivesUpInTime) {
 }
 
 TEST(Helper, KnowsWhenItsTimeIsNearlyOver) {
-  const auto answer = run_in_helper({milliseconds(500), milliseconds(10000)}, [](Progress& progress, const Send& send) {
-    while (!progress.is_late()) (void)::usleep(1000);
-    send("in time");
-  });
+  const auto answer = run_in_helper({milliseconds(500), milliseconds(10000)},
+                                    [](Progress& progress, const Send& send) {
+                                      while (!progress.is_late()) (void)::usleep(1000);
+                                      send("in time");
+                                    });
 
   EXPECT_TRUE(answer);
 }
@@ -94,7 +97,8 @@ TEST(Helper, DiesWithItsParent) {
   const linux::testing::Pipe pipe;
   {
     const linux::testing::Child parent([&] {
-      (void)run_in_helper({milliseconds(60000), milliseconds(60000)}, [&](Progress&, const Send&) { ::pause(); });
+      (void)run_in_helper({milliseconds(60000), milliseconds(60000)},
+                          [&](Progress&, const Send&) { ::pause(); });
       return 0;
     });
     ASSERT_TRUE(linux::testing::eventually([&] {

@@ -32,14 +32,23 @@ using snapshot::WaitKind;
 constexpr std::size_t kMaxObjects = 100000;
 
 bool is_socket(ObjectKind kind) {
-  return kind == ObjectKind::UnixSocket || kind == ObjectKind::InetSocket || kind == ObjectKind::OtherSocket;
+  return kind == ObjectKind::UnixSocket || kind == ObjectKind::InetSocket ||
+         kind == ObjectKind::OtherSocket;
 }
 
 bool needs_identity(ObjectKind kind) {
   switch (kind) {
-    case ObjectKind::OtherSocket: case ObjectKind::EventFd: case ObjectKind::Epoll: case ObjectKind::TimerFd:
-    case ObjectKind::SignalFd: case ObjectKind::Inotify: case ObjectKind::Fanotify: case ObjectKind::PidFd:
-    case ObjectKind::IoUring: case ObjectKind::UserFault: case ObjectKind::SeccompNotify:
+    case ObjectKind::OtherSocket:
+    case ObjectKind::EventFd:
+    case ObjectKind::Epoll:
+    case ObjectKind::TimerFd:
+    case ObjectKind::SignalFd:
+    case ObjectKind::Inotify:
+    case ObjectKind::Fanotify:
+    case ObjectKind::PidFd:
+    case ObjectKind::IoUring:
+    case ObjectKind::UserFault:
+    case ObjectKind::SeccompNotify:
       return true;
     default:
       return false;
@@ -49,8 +58,14 @@ bool needs_identity(ObjectKind kind) {
 /// The world outside can always end a wait on it, so that nobody who holds it need be looked into.
 bool is_outside(ObjectKind kind) {
   switch (kind) {
-    case ObjectKind::Unknown: case ObjectKind::Terminal: case ObjectKind::Device: case ObjectKind::Inotify:
-    case ObjectKind::SignalFd: case ObjectKind::Directory: case ObjectKind::OtherAnon: case ObjectKind::File:
+    case ObjectKind::Unknown:
+    case ObjectKind::Terminal:
+    case ObjectKind::Device:
+    case ObjectKind::Inotify:
+    case ObjectKind::SignalFd:
+    case ObjectKind::Directory:
+    case ObjectKind::OtherAnon:
+    case ObjectKind::File:
       return true;
     default:
       return false;
@@ -58,22 +73,30 @@ bool is_outside(ObjectKind kind) {
 }
 
 Access operator|(Access a, Access b) {
-  const auto bits = [](Access access) { return access == Access::None ? 0 : access == Access::Read ? 1 : access == Access::Write ? 2 : 3; };
+  const auto bits = [](Access access) {
+    return access == Access::None    ? 0
+           : access == Access::Read  ? 1
+           : access == Access::Write ? 2
+                                     : 3;
+  };
   static constexpr std::array kByBits = {Access::None, Access::Read, Access::Write, Access::Both};
   return kByBits[static_cast<std::size_t>(bits(a) | bits(b))];
 }
 
 /// Which descriptors of the object could end the wait.
 Access waking_access(const Awaited& awaited) {
-  if (awaited.object.kind != ObjectKind::Pipe && awaited.object.kind != ObjectKind::Fifo) return Access::Both;
+  if (awaited.object.kind != ObjectKind::Pipe && awaited.object.kind != ObjectKind::Fifo)
+    return Access::Both;
   if (awaited.in && awaited.out) return Access::Both;
   return awaited.in ? Access::Write : Access::Read;
 }
 
 Result<linux::FdInfo> fdinfo_of(System& system, const ProcessEntry& process, Tid tid, int fd) {
   const Risk risk(system.progress(), process.pid, Fact::FdInfo, fd);
-  if (!risk.allowed()) return Error{Cause::TimedOut, 0, to_string(Mark{process.pid.value, fd, Fact::FdInfo})};
-  const std::string base = tid.value == 0 ? "fdinfo/" : "task/" + std::to_string(tid.value) + "/fdinfo/";
+  if (!risk.allowed())
+    return Error{Cause::TimedOut, 0, to_string(Mark{process.pid.value, fd, Fact::FdInfo})};
+  const std::string base =
+      tid.value == 0 ? "fdinfo/" : "task/" + std::to_string(tid.value) + "/fdinfo/";
   const auto text = process.dir->read(base + std::to_string(fd), 64 << 20);
   return text ? linux::parse_fdinfo(*text) : Result<linux::FdInfo>(text.error());
 }
@@ -82,9 +105,13 @@ Result<linux::FdInfo> fdinfo_of(System& system, const ProcessEntry& process, Tid
 
 bool is_plainly_live(const snapshot::Wait& wait) {
   switch (wait.kind) {
-    case WaitKind::Running: case WaitKind::Sleep: case WaitKind::Unknown:
+    case WaitKind::Running:
+    case WaitKind::Sleep:
+    case WaitKind::Unknown:
       return true;
-    case WaitKind::Read: case WaitKind::Write: case WaitKind::Poll:
+    case WaitKind::Read:
+    case WaitKind::Write:
+    case WaitKind::Poll:
       return !wait.untimed || std::ranges::any_of(wait.objects, [](const Awaited& a) {
         return is_outside(a.object.kind);
       });
@@ -142,7 +169,8 @@ void Objects::add_waits(ProcessEntry& process) {
       add(wait.file_lock.file, {&process, Tid{}, -1}, Access::None);
       if (matters) contested_[wait.file_lock.file] = Access::Both;
     }
-    if (wait.kind == WaitKind::Connect || wait.kind == WaitKind::Write) add_addressed_peer(process, thread);
+    if (wait.kind == WaitKind::Connect || wait.kind == WaitKind::Write)
+      add_addressed_peer(process, thread);
   }
 }
 
@@ -158,9 +186,11 @@ void Objects::add(const ObjectId& id, const Place& place, Access contested) {
   if (is_socket(id.kind)) add_socket(it->second, contested);
   if (id.kind == ObjectKind::Epoll) add_epoll_members(id, place, contested);
   if (id.kind == ObjectKind::Terminal) add({ObjectKind::TerminalMaster, id.dev, 0}, {}, contested);
-  if (id.kind == ObjectKind::TerminalMaster) add({ObjectKind::Terminal, id.dev, 0}, {}, Access::None);
+  if (id.kind == ObjectKind::TerminalMaster)
+    add({ObjectKind::Terminal, id.dev, 0}, {}, Access::None);
   // who keeps the slave side open decides whether the master sees the end
-  if (id.kind == ObjectKind::TerminalMaster) contested_[{ObjectKind::Terminal, id.dev, 0}] = contested;
+  if (id.kind == ObjectKind::TerminalMaster)
+    contested_[{ObjectKind::Terminal, id.dev, 0}] = contested;
 }
 
 void Objects::add_socket(Object& object, Access contested) {
@@ -172,7 +202,8 @@ void Objects::add_socket(Object& object, Access contested) {
 }
 
 ObjectId Objects::find_watched(const Place& place, int fd, std::uint64_t ino) {
-  const auto* table = System::table_of(*place.process, place.tid.value != 0 ? place.tid : Tid{place.process->pid.value});
+  const auto* table = System::table_of(
+      *place.process, place.tid.value != 0 ? place.tid : Tid{place.process->pid.value});
   if (table == nullptr) return {};
   const auto it = std::ranges::lower_bound(*table, fd, {}, &Fd::fd);
   const Tid task{place.tid.value != 0 ? place.tid.value : place.process->pid.value};
@@ -181,8 +212,10 @@ ObjectId Objects::find_watched(const Place& place, int fd, std::uint64_t ino) {
     if (same && *same) return it->object;
     if (!same && it->object.ino == ino) return it->object;
   }
-  for (const Fd& other : *table) {  // the descriptor moved: pipes and sockets have numbers of their own
-    const bool numbered = other.object.dev == 0 && (other.object.kind == ObjectKind::Pipe || is_socket(other.object.kind));
+  for (const Fd& other :
+       *table) {  // the descriptor moved: pipes and sockets have numbers of their own
+    const bool numbered = other.object.dev == 0 &&
+                          (other.object.kind == ObjectKind::Pipe || is_socket(other.object.kind));
     if (numbered && other.object.ino == ino) return other.object;
   }
   return {};
@@ -201,18 +234,20 @@ void Objects::add_epoll_members(const ObjectId& id, const Place& place, Access c
     const ObjectId watched = find_watched(place, target.fd, target.ino);
     // looked up each time: the map may have grown
     Object& object = objects_.at(id);
-    const bool known = std::ranges::any_of(object.watched, [&](const auto& w) {
-      return w.fd == target.fd && w.object == watched;
-    });
+    const bool known = std::ranges::any_of(
+        object.watched, [&](const auto& w) { return w.fd == target.fd && w.object == watched; });
     if (!known) object.watched.push_back({target.fd, watched, target.events});
-    const bool in = (target.events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP)) != 0 || (target.events & EPOLLOUT) == 0;
+    const bool in =
+        (target.events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP)) != 0 || (target.events & EPOLLOUT) == 0;
     add(watched, {place.process, place.tid, target.fd},
-        contested == Access::None ? contested
-                                  : waking_access({target.fd, watched, in, (target.events & EPOLLOUT) != 0}));
+        contested == Access::None
+            ? contested
+            : waking_access({target.fd, watched, in, (target.events & EPOLLOUT) != 0}));
   }
 }
 
-/// connect(2) to a full backlog, or sendto(2) to a full datagram socket: the other side is only in the arguments.
+/// connect(2) to a full backlog, or sendto(2) to a full datagram socket: the other side is only in
+/// the arguments.
 void Objects::add_addressed_peer(ProcessEntry& process, ThreadEntry& thread) {
   snapshot::Wait& wait = *thread.out.wait;
   const bool connects = wait.kind == WaitKind::Connect;
@@ -271,7 +306,8 @@ void Objects::add_hidden_holders() {
     Object& ring = objects_.at(it->object);
     ring.registered = registered;
     const linux::UringInfo& uring = info->uring;
-    ring.pending = std::max<std::uint64_t>(uring.polls.size(), uring.cached_sq_head - uring.cq_tail);
+    ring.pending =
+        std::max<std::uint64_t>(uring.polls.size(), uring.cached_sq_head - uring.cq_tail);
   }
 }
 
@@ -281,7 +317,8 @@ std::map<ObjectId, Objects::Place> Objects::find_places() {
     for (const Fd& fd : fds) {
       if (!objects_.contains(fd.object)) continue;
       Place& place = places[fd.object];
-      const bool better = place.process == nullptr || (process.examined && !place.process->examined);
+      const bool better =
+          place.process == nullptr || (process.examined && !place.process->examined);
       if (better) place = {&process, tid, fd.fd};
     }
   });
@@ -293,7 +330,7 @@ namespace {
 /// A socket with something in its queue.
 struct Carrier {
   bool looked_at = false;
-  bool near = false;        ///< a process that is looked into can receive from it
+  bool near = false;  ///< a process that is looked into can receive from it
   std::uint32_t fds = 0;
 };
 
@@ -320,7 +357,8 @@ void Objects::find_fds_in_flight() {
   for (const auto& [ino, carrier] : carriers) {
     if (carrier.fds == 0) continue;
     unknown_fds_in_flight_ = true;
-    // between strangers it is no more than a doubt; what somebody of ours can receive makes him a holder
+    // between strangers it is no more than a doubt; what somebody of ours can receive makes him a
+    // holder
     const ObjectId id = sockets_.id_of(ino);
     if (!carrier.near && !is_peer_near(id)) continue;
     add(id, {}, Access::None);
@@ -335,7 +373,8 @@ bool Objects::is_peer_near(const ObjectId& id) {
   if (!socket || socket->peer.kind == ObjectKind::Unknown) return false;
   bool near = false;
   for_each_table(system_, [&](ProcessEntry& process, Tid, std::vector<Fd>& fds) {
-    near = near || (process.examined && std::ranges::find(fds, socket->peer, &Fd::object) != fds.end());
+    near = near ||
+           (process.examined && std::ranges::find(fds, socket->peer, &Fd::object) != fds.end());
   });
   return near;
 }
@@ -355,14 +394,17 @@ void Objects::read_facts_of(Object& object, const Place& place) {
   if (kind == ObjectKind::Pipe) object.name = "pipe:[" + std::to_string(object.id.ino) + "]";
   if (is_socket(kind)) {
     object.name = "socket:[" + std::to_string(object.id.ino) + "]";
-    if (object.socket && object.socket->state == "listen" && !object.socket->local.empty()) object.name = object.socket->local;
+    if (object.socket && object.socket->state == "listen" && !object.socket->local.empty())
+      object.name = object.socket->local;
   }
   if (kind == ObjectKind::PidFd) object.name = "pidfd of " + std::to_string(object.id.ino);
   if (kind == ObjectKind::Terminal) {
-    object.name = (major(object.id.dev) == 136 ? "/dev/pts/" : "/dev/tty") + std::to_string(minor(object.id.dev));
+    object.name = (major(object.id.dev) == 136 ? "/dev/pts/" : "/dev/tty") +
+                  std::to_string(minor(object.id.dev));
   }
   if (place.process == nullptr) return;
-  const std::string base = place.tid.value == 0 ? "" : "task/" + std::to_string(place.tid.value) + "/";
+  const std::string base =
+      place.tid.value == 0 ? "" : "task/" + std::to_string(place.tid.value) + "/";
   const std::string number = std::to_string(place.fd);
   if (object.name.empty()) {
     const auto link = place.process->dir->read_link(base + "fd/" + number);
@@ -372,7 +414,8 @@ void Objects::read_facts_of(Object& object, const Place& place) {
     struct statx file {};
     const int flags = AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT;
     const std::string path = base + "fd/" + number;
-    if (::statx(place.process->dir->fd(), path.c_str(), flags, STATX_NLINK, &file) == 0) object.has_name = file.stx_nlink > 0;
+    if (::statx(place.process->dir->fd(), path.c_str(), flags, STATX_NLINK, &file) == 0)
+      object.has_name = file.stx_nlink > 0;
   }
   if (kind == ObjectKind::EventFd || kind == ObjectKind::TimerFd) {
     const auto info = fdinfo_of(system_, *place.process, place.tid, place.fd);
@@ -382,7 +425,8 @@ void Objects::read_facts_of(Object& object, const Place& place) {
     if (!info && kind == ObjectKind::TimerFd) object.armed = true;
   }
   if (place.tid.value != 0) return;
-  if (kind != ObjectKind::Pipe && kind != ObjectKind::Fifo && kind != ObjectKind::MessageQueue) return;
+  if (kind != ObjectKind::Pipe && kind != ObjectKind::Fifo && kind != ObjectKind::MessageQueue)
+    return;
   if (!place.process->examined) return;
   const auto pidfd = system_.pidfd_of(*place.process);
   if (!pidfd) return;
@@ -390,16 +434,20 @@ void Objects::read_facts_of(Object& object, const Place& place) {
   if (!risk.allowed()) return;
   if (kind == ObjectKind::MessageQueue) {
     const auto state = linux::read_mqueue_state(**pidfd, place.fd);
-    object.queued = state ? Result<std::uint64_t>(state->messages) : Result<std::uint64_t>(state.error());
-    object.capacity = state ? Result<std::uint64_t>(state->max_messages) : Result<std::uint64_t>(state.error());
+    object.queued =
+        state ? Result<std::uint64_t>(state->messages) : Result<std::uint64_t>(state.error());
+    object.capacity =
+        state ? Result<std::uint64_t>(state->max_messages) : Result<std::uint64_t>(state.error());
     return;
   }
   const auto fill = linux::read_pipe_fill(**pidfd, place.fd);
   object.queued = fill ? Result<std::uint64_t>(fill->queued) : Result<std::uint64_t>(fill.error());
-  object.capacity = fill ? Result<std::uint64_t>(fill->capacity) : Result<std::uint64_t>(fill.error());
+  object.capacity =
+      fill ? Result<std::uint64_t>(fill->capacity) : Result<std::uint64_t>(fill.error());
 }
 
-/// An eventfd of a process that also has KVM, vhost or a ring may be signalled by the kernel itself.
+/// An eventfd of a process that also has KVM, vhost or a ring may be signalled by the kernel
+/// itself.
 void Objects::mark_kernel_users() {
   std::set<const ProcessEntry*> users;
   for_each_table(system_, [&](ProcessEntry& process, Tid, std::vector<Fd>& fds) {
@@ -413,7 +461,8 @@ void Objects::mark_kernel_users() {
     if (!users.contains(&process)) return;
     for (const Fd& fd : fds) {
       const auto it = objects_.find(fd.object);
-      if (it != objects_.end() && fd.object.kind == ObjectKind::EventFd) it->second.kernel_user = true;
+      if (it != objects_.end() && fd.object.kind == ObjectKind::EventFd)
+        it->second.kernel_user = true;
     }
   });
 }

@@ -10,7 +10,8 @@
 
 namespace ipcdoctor::collect {
 
-/// The kernel objects that matter: what somebody waits on and what belongs to it (peers, listeners, members of epoll sets).
+/// The kernel objects that matter: what somebody waits on and what belongs to it (peers, listeners,
+/// members of epoll sets).
 class Objects {
  public:
   explicit Objects(System& system) : system_(system) {}
@@ -19,10 +20,12 @@ class Objects {
   void add_waits(ProcessEntry& process);
 
   bool is_relevant(const snapshot::ObjectId& id) const { return objects_.contains(id); }
-  /// This descriptor lets its holder end a wait that the tree depends on: the holder should be looked into.
+  /// This descriptor lets its holder end a wait that the tree depends on: the holder should be
+  /// looked into.
   bool is_contested(const snapshot::Fd& fd) const;
 
-  /// Rings with fixed files, and the sockets of the system, which may carry descriptors: holders that no table shows.
+  /// Rings with fixed files, and the sockets of the system, which may carry descriptors: holders
+  /// that no table shows.
   void add_hidden_holders();
   bool unknown_fds_in_flight() const { return unknown_fds_in_flight_; }
 
@@ -40,7 +43,8 @@ class Objects {
   };
   void add(const snapshot::ObjectId& id, const Place& place, snapshot::Access contested);
   void add_socket(snapshot::Object& object, snapshot::Access contested);
-  void add_epoll_members(const snapshot::ObjectId& id, const Place& place, snapshot::Access contested);
+  void add_epoll_members(const snapshot::ObjectId& id, const Place& place,
+                         snapshot::Access contested);
   snapshot::ObjectId find_watched(const Place& place, int fd, std::uint64_t ino);
   void add_addressed_peer(ProcessEntry& process, ThreadEntry& thread);
   void identify(snapshot::ObjectKind kind);

@@ -20,9 +20,9 @@ struct Sample {
   ThreadEntry* thread = nullptr;
   std::uint64_t first_switches = 0, last_switches = 0;
   std::uint64_t first_ticks = 0, last_ticks = 0;
-  linux::SyscallState call;   ///< the first that was seen
+  linux::SyscallState call;  ///< the first that was seen
   int in_call = 0, looks = 0;
-  bool moved = false;         ///< another call, or another place in the stack
+  bool moved = false;  ///< another call, or another place in the stack
 };
 
 std::string task_file(const Sample& sample, const char* name) {
@@ -32,8 +32,10 @@ std::string task_file(const Sample& sample, const char* name) {
 bool read_counts(const Sample& sample, std::uint64_t& switches, std::uint64_t& ticks) {
   const auto status_text = sample.process->dir->read(task_file(sample, "status"));
   const auto stat_text = sample.process->dir->read(task_file(sample, "stat"));
-  const auto status = status_text ? linux::parse_status(*status_text) : Result<linux::TaskStatus>(status_text.error());
-  const auto stat = stat_text ? linux::parse_stat(*stat_text) : Result<linux::Stat>(stat_text.error());
+  const auto status = status_text ? linux::parse_status(*status_text)
+                                  : Result<linux::TaskStatus>(status_text.error());
+  const auto stat =
+      stat_text ? linux::parse_stat(*stat_text) : Result<linux::Stat>(stat_text.error());
   if (!status || !stat) return false;
   switches = status->switches();
   ticks = stat->utime_ticks + stat->stime_ticks;
@@ -46,8 +48,10 @@ void look(Sample& sample) {
   ++sample.looks;
   if (!call || call->kind != linux::SyscallState::Kind::InCall) return;
   if (sample.in_call++ == 0) sample.call = *call;
-  // a timeout that is counted down stands in memory or in a register: only number, stack and place must agree
-  if (call->nr != sample.call.nr || call->sp != sample.call.sp || call->pc != sample.call.pc) sample.moved = true;
+  // a timeout that is counted down stands in memory or in a register: only number, stack and place
+  // must agree
+  if (call->nr != sample.call.nr || call->sp != sample.call.sp || call->pc != sample.call.pc)
+    sample.moved = true;
 }
 
 bool is_polling(const Sample& sample, milliseconds window) {

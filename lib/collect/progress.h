@@ -9,16 +9,31 @@
 #include "base/ids.h"
 #include "base/result.h"
 
-/// How the helper process tells its watchdog what it is about to do, so that a read which never returns costs
-/// that one fact only.
+/// How the helper process tells its watchdog what it is about to do, so that a read which never
+/// returns costs that one fact only.
 namespace ipcdoctor::collect {
 
-/// Kinds of reads that a hostile or broken target can make last for ever, or that parse what it wrote.
-enum class Fact : std::int32_t { None, Syscall, FdTable, FdInfo, CopyFd, Maps, Memory, Path, CommandLine, Stack, Runtime, Lock, Stop };
+/// Kinds of reads that a hostile or broken target can make last for ever, or that parse what it
+/// wrote.
+enum class Fact : std::int32_t {
+  None,
+  Syscall,
+  FdTable,
+  FdInfo,
+  CopyFd,
+  Maps,
+  Memory,
+  Path,
+  CommandLine,
+  Stack,
+  Runtime,
+  Lock,
+  Stop
+};
 
 struct Mark {
   std::int32_t pid = 0;
-  std::int32_t tid = 0;   ///< or the descriptor, or 0
+  std::int32_t tid = 0;  ///< or the descriptor, or 0
   Fact fact = Fact::None;
   friend bool operator==(const Mark&, const Mark&) = default;
 };
@@ -28,7 +43,7 @@ std::string to_string(const Mark& mark);
 
 /// Lives in memory that the helper and the watchdog share.
 struct SharedProgress {
-  std::atomic<std::uint64_t> steps{0};   ///< grows with every read begun or ended
+  std::atomic<std::uint64_t> steps{0};  ///< grows with every read begun or ended
   std::atomic<std::int32_t> pid{0}, tid{0};
   std::atomic<Fact> fact{Fact::None};
 };

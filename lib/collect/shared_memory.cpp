@@ -21,7 +21,8 @@ using snapshot::SharedArea;
 /// As fs/proc/task_mmu.c prints device and inode of a mapping: " fd:01 1234 ".
 std::string needle_of(std::uint64_t dev, std::uint64_t ino) {
   char text[64];
-  std::snprintf(text, sizeof text, " %02x:%02x %llu ", major(dev), minor(dev), static_cast<unsigned long long>(ino));
+  std::snprintf(text, sizeof text, " %02x:%02x %llu ", major(dev), minor(dev),
+                static_cast<unsigned long long>(ino));
   return text;
 }
 
@@ -78,7 +79,8 @@ void SharedAreas::find_mappers(SharedArea& area) {
   }
   for_each_table(system_, [&](ProcessEntry& process, Tid, std::vector<Fd>& fds) {
     const bool holds = std::ranges::any_of(fds, [&](const Fd& fd) {
-      return fd.object.kind == snapshot::ObjectKind::File && fd.object.dev == area.dev && fd.object.ino == area.ino;
+      return fd.object.kind == snapshot::ObjectKind::File && fd.object.dev == area.dev &&
+             fd.object.ino == area.ino;
     });
     if (holds) found.insert(process.pid);
   });
@@ -106,7 +108,8 @@ bool shares(linux::Kcmp what, const ProcessEntry* a, const ProcessEntry* b) {
 
 void group(std::vector<ProcessEntry*> family, linux::Kcmp what, Pid snapshot::Process::*member) {
   // stable_sort: a process that ends meanwhile makes the order inconsistent, which it survives
-  std::ranges::stable_sort(family, [&](const ProcessEntry* a, const ProcessEntry* b) { return is_before(what, a, b); });
+  std::ranges::stable_sort(
+      family, [&](const ProcessEntry* a, const ProcessEntry* b) { return is_before(what, a, b); });
   for (std::size_t at = 0; at < family.size();) {
     std::size_t end = at + 1;
     while (end < family.size() && shares(what, family[at], family[end])) ++end;
@@ -120,12 +123,14 @@ void group(std::vector<ProcessEntry*> family, linux::Kcmp what, Pid snapshot::Pr
 }  // namespace
 
 void group_shared_tables(System& system) {
-  // exec ends all sharing: whoever shares runs the same image, so its stack begins at the same random address
+  // exec ends all sharing: whoever shares runs the same image, so its stack begins at the same
+  // random address
   std::map<std::uint64_t, std::vector<ProcessEntry*>> families;
   for (const auto& process : system.processes()) {
     process->out.mm_group = process->out.fd_group = process->pid;
     const bool ended = process->stat.state == 'Z' || process->stat.state == 'X';
-    if (!ended && process->stat.start_stack != 0) families[process->stat.start_stack].push_back(process.get());
+    if (!ended && process->stat.start_stack != 0)
+      families[process->stat.start_stack].push_back(process.get());
   }
   for (const auto& [start, family] : families) {
     if (family.size() < 2) continue;

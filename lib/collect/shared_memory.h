@@ -10,7 +10,8 @@
 
 namespace ipcdoctor::collect {
 
-/// The shared mappings that hold futexes somebody waits on, and everybody who maps them or holds a descriptor of them.
+/// The shared mappings that hold futexes somebody waits on, and everybody who maps them or holds a
+/// descriptor of them.
 class SharedAreas {
  public:
   explicit SharedAreas(System& system) : system_(system) {}
@@ -30,7 +31,8 @@ class SharedAreas {
   std::set<Pid> mappers_;
 };
 
-/// Process::mm_group and fd_group of all processes (clone(2) with CLONE_VM or CLONE_FILES and without CLONE_THREAD).
+/// Process::mm_group and fd_group of all processes (clone(2) with CLONE_VM or CLONE_FILES and
+/// without CLONE_THREAD).
 void group_shared_tables(System& system);
 
 }  // namespace ipcdoctor::collect

@@ -4,7 +4,8 @@
 
 namespace ipcdoctor::collect {
 
-/// What may send a signal to an examined process without anybody's help: alarm_possible, timer_possible, async_io.
+/// What may send a signal to an examined process without anybody's help: alarm_possible,
+/// timer_possible, async_io.
 void read_signal_sources(System& system);
 
 }  // namespace ipcdoctor::collect

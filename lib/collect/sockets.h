@@ -13,7 +13,8 @@
 
 namespace ipcdoctor::collect {
 
-/// All unix, TCP and UDP sockets of the network namespaces that were looked at, joined with their peers.
+/// All unix, TCP and UDP sockets of the network namespaces that were looked at, joined with their
+/// peers.
 class Sockets {
  public:
   /// Dumps our own network namespace and those of the processes given (one dump each).
@@ -58,7 +59,8 @@ class Sockets {
   std::vector<Inet> inet_;
   std::unordered_map<std::uint64_t, const linux::UnixSocketInfo*> unix_by_ino_;
   std::unordered_map<std::uint64_t, const Inet*> inet_by_ino_;
-  std::unordered_map<std::uint64_t, std::uint64_t> listener_of_;  ///< client in a backlog -> listener
+  std::unordered_map<std::uint64_t, std::uint64_t>
+      listener_of_;  ///< client in a backlog -> listener
   std::multimap<Tuple, const Inet*> by_tuple_;
 };
 

@@ -27,12 +27,15 @@ using snapshot::WaitKind;
 
 constexpr std::size_t kMaxStacks = 2000;
 
-RemoteAddr stack_pointer(const ThreadEntry& thread) { return thread.call ? thread.call->sp : RemoteAddr{}; }
+RemoteAddr stack_pointer(const ThreadEntry& thread) {
+  return thread.call ? thread.call->sp : RemoteAddr{};
+}
 
 /// The stacks of one process and what they tell.
 class ProcessStacks {
  public:
-  ProcessStacks(System& system, ProcessEntry& process, linux::AddressSpace& space, unwind::Images& images)
+  ProcessStacks(System& system, ProcessEntry& process, linux::AddressSpace& space,
+                unwind::Images& images)
       : system_(system), process_(process), space_(space), images_(images) {}
 
   void read_native(std::size_t& budget) {
@@ -51,7 +54,8 @@ class ProcessStacks {
 
   /// A shell's user code is its script: the outermost frame of its only thread.
   void read_shell() {
-    const auto leader = std::ranges::find(process_.threads, process_.pid.value, [](const ThreadEntry& t) { return t.tid.value; });
+    const auto leader = std::ranges::find(process_.threads, process_.pid.value,
+                                          [](const ThreadEntry& t) { return t.tid.value; });
     if (leader == process_.threads.end() || !leader->out.native) return;
     const Risk risk(system_.progress(), process_.pid, Fact::Runtime);
     if (!risk.allowed()) return;
@@ -77,9 +81,8 @@ class ProcessStacks {
       call.value = futex.expected;
       call.shared_memory = futex.shared_memory;
       if (thread.out.native) call.frames = *thread.out.native;
-      futex.lock = runtime::libc::identify_lock(space_, images_, call, [&](int ns_tid) {
-        return find_task(system_, process_, ns_tid);
-      });
+      futex.lock = runtime::libc::identify_lock(
+          space_, images_, call, [&](int ns_tid) { return find_task(system_, process_, ns_tid); });
     }
   }
 
@@ -89,12 +92,14 @@ class ProcessStacks {
     auto interpreter = Interpreter::find(space_, images_);
     if (!interpreter) {
       // Unsupported is the normal answer of a program that is no Python
-      if (interpreter.error().cause != Cause::Unsupported) system_.note_unseen(process_.pid, Tid{}, interpreter.error());
+      if (interpreter.error().cause != Cause::Unsupported)
+        system_.note_unseen(process_.pid, Tid{}, interpreter.error());
       return;
     }
     process_.out.python.version = interpreter->version();
     std::vector<NativeThread> natives;
-    for (const ThreadEntry& thread : process_.threads) natives.push_back({thread.tid, thread.ns_tid, stack_pointer(thread)});
+    for (const ThreadEntry& thread : process_.threads)
+      natives.push_back({thread.tid, thread.ns_tid, stack_pointer(thread)});
     auto threads = interpreter->read_threads(natives);
     if (!threads) {
       system_.note_unseen(process_.pid, Tid{}, threads.error());
@@ -123,7 +128,8 @@ class ProcessStacks {
     it->out.python = std::move(python.frames);
     it->out.activity = std::move(python.activity);
     resolve_fds(it->out.activity.object);
-    it->out.held_locks.insert(it->out.held_locks.end(), python.held_locks.begin(), python.held_locks.end());
+    it->out.held_locks.insert(it->out.held_locks.end(), python.held_locks.begin(),
+                              python.held_locks.end());
   }
 
   /// numbers["reader_fd"] of a language object becomes objects["reader"].
@@ -132,7 +138,8 @@ class ProcessStacks {
     for (const auto& [key, value] : object.numbers) {
       if (!key.ends_with("_fd") || value < 0) continue;
       const auto it = std::ranges::lower_bound(*process_.fds, static_cast<int>(value), {}, &Fd::fd);
-      if (it != process_.fds->end() && it->fd == value) object.objects[key.substr(0, key.size() - 3)] = it->object;
+      if (it != process_.fds->end() && it->fd == value)
+        object.objects[key.substr(0, key.size() - 3)] = it->object;
     }
   }
 
@@ -158,7 +165,8 @@ void mark_forked_copies(System& system) {
   for (const auto& process : system.processes()) {
     if (!process->examined || process->dead) continue;
     ProcessEntry* parent = system.find(process->stat.ppid);
-    const bool may = parent != nullptr && parent->examined && parent->stat.start_stack == process->stat.start_stack &&
+    const bool may = parent != nullptr && parent->examined &&
+                     parent->stat.start_stack == process->stat.start_stack &&
                      process->stat.start_stack != 0;
     if (!may) continue;
     const auto& child_stamp = stamp_of(*process);
@@ -187,7 +195,8 @@ void read_stacks(System& system, const Options& options) {
     if (options.symbols != Symbols::All) continue;
     for (ThreadEntry& thread : process->threads) {
       const Risk risk(system.progress(), process->pid, Fact::Stack, -thread.tid.value);
-      if (risk.allowed() && thread.out.native && !system.progress().is_late()) images.describe(**space, *thread.out.native);
+      if (risk.allowed() && thread.out.native && !system.progress().is_late())
+        images.describe(**space, *thread.out.native);
     }
   }
   mark_forked_copies(system);
@@ -203,7 +212,8 @@ bool is_incomplete(const ThreadEntry& thread) {
   return !native || native->size() < 3 || std::ranges::any_of(*native, &snapshot::Frame::guessed);
 }
 
-/// SO_*TIMEO makes the difference between a call that restarts and one that returns EINTR; an untimed wait has none.
+/// SO_*TIMEO makes the difference between a call that restarts and one that returns EINTR; an
+/// untimed wait has none.
 linux::FileOfCall file_of_call(const ThreadEntry& thread) {
   using snapshot::ObjectKind;
   if (!thread.out.wait) return linux::FileOfCall::Unknown;
@@ -211,7 +221,8 @@ linux::FileOfCall file_of_call(const ThreadEntry& thread) {
   for (const snapshot::Awaited& awaited : thread.out.wait->objects) {
     const ObjectKind kind = awaited.object.kind;
     if (kind == ObjectKind::Unknown) return linux::FileOfCall::Unknown;
-    const bool socket = kind == ObjectKind::UnixSocket || kind == ObjectKind::InetSocket || kind == ObjectKind::OtherSocket;
+    const bool socket = kind == ObjectKind::UnixSocket || kind == ObjectKind::InetSocket ||
+                        kind == ObjectKind::OtherSocket;
     if (socket && !thread.out.wait->untimed) return linux::FileOfCall::Unknown;
     if (socket) file = linux::FileOfCall::SocketWithoutTimeout;
   }
@@ -265,7 +276,8 @@ std::uint32_t reread_stacks_stopped(System& system, StopPolicy policy) {
   return stopped;
 }
 
-void symbolise_here(snapshot::Snapshot& snapshot, const std::vector<snapshot::TaskRef>& tasks, Progress& progress) {
+void symbolise_here(snapshot::Snapshot& snapshot, const std::vector<snapshot::TaskRef>& tasks,
+                    Progress& progress) {
   unwind::Images images;
   std::map<Pid, Result<linux::AddressSpace>> spaces;
   for (const snapshot::TaskRef& task : tasks) {
@@ -277,7 +289,8 @@ void symbolise_here(snapshot::Snapshot& snapshot, const std::vector<snapshot::Ta
     const Risk risk(progress, task.pid, Fact::Stack, task.tid.value);
     if (!risk.allowed()) continue;
     auto it = spaces.find(task.pid);
-    if (it == spaces.end()) it = spaces.emplace(task.pid, linux::AddressSpace::open(task.pid)).first;
+    if (it == spaces.end())
+      it = spaces.emplace(task.pid, linux::AddressSpace::open(task.pid)).first;
     if (it->second) images.describe(*it->second, *thread->native);
   }
 }

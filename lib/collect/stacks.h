@@ -10,16 +10,18 @@
 
 namespace ipcdoctor::collect {
 
-/// The stacks of the blocked threads of all examined processes, what their futexes are, and what their
-/// language's runtime says about them.
+/// The stacks of the blocked threads of all examined processes, what their futexes are, and what
+/// their language's runtime says about them.
 void read_stacks(System& system, const Options& options);
 
-/// Unwinds once more with the registers of a stop, one thread at a time, where the stack was incomplete without; only
-/// after all other evidence is in. Auto: only threads whose call goes on as if nothing had happened. Always: also those
-/// that return EINTR. @return how many threads were stopped.
+/// Unwinds once more with the registers of a stop, one thread at a time, where the stack was
+/// incomplete without; only after all other evidence is in. Auto: only threads whose call goes on
+/// as if nothing had happened. Always: also those that return EINTR. @return how many threads were
+/// stopped.
 std::uint32_t reread_stacks_stopped(System& system, StopPolicy policy);
 
 /// Adds functions and lines to the stacks of these tasks.
-void symbolise_here(snapshot::Snapshot& snapshot, const std::vector<snapshot::TaskRef>& tasks, Progress& progress);
+void symbolise_here(snapshot::Snapshot& snapshot, const std::vector<snapshot::TaskRef>& tasks,
+                    Progress& progress);
 
 }  // namespace ipcdoctor::collect

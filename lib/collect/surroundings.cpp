@@ -43,7 +43,8 @@ class LiveSurroundings final : public Surroundings {
     if (!space) return space.error();
     const Risk risk(system_.progress(), process_.pid, Fact::Memory, thread_.tid.value);
     if (!risk.allowed()) {
-      return Error{Cause::TimedOut, 0, to_string(Mark{process_.pid.value, thread_.tid.value, Fact::Memory})};
+      return Error{Cause::TimedOut, 0,
+                   to_string(Mark{process_.pid.value, thread_.tid.value, Fact::Memory})};
     }
     return (*space)->memory.read(address, into);
   }
@@ -54,7 +55,8 @@ class LiveSurroundings final : public Surroundings {
 
   Result<bool> has_socket_timeout(int number, Direction direction) override {
     for (const auto& [tid, fds] : process_.thread_fds) {
-      if (tid == thread_.tid) return Error{Cause::Unsupported, 0, "copy a descriptor of a table of its own"};
+      if (tid == thread_.tid)
+        return Error{Cause::Unsupported, 0, "copy a descriptor of a table of its own"};
     }
     const auto pidfd = system_.pidfd_of(process_);
     if (!pidfd) return pidfd.error();
@@ -62,7 +64,8 @@ class LiveSurroundings final : public Surroundings {
     if (!risk.allowed()) return Error{Cause::TimedOut, 0, "copy a descriptor"};
     const auto state = linux::read_socket_state(**pidfd, number);
     if (!state) return state.error();
-    return (direction == Direction::Receive ? state->receive_timeout : state->send_timeout).count() != 0;
+    return (direction == Direction::Receive ? state->receive_timeout : state->send_timeout)
+               .count() != 0;
   }
 
   std::vector<Pid> children(const ChildFilter& filter) override {
@@ -94,7 +97,8 @@ class LiveSurroundings final : public Surroundings {
     if (mapping == nullptr) return false;
     futex.shared_memory = mapping->shared;
     if (mapping->shared) {
-      futex.page = {mapping->dev, mapping->ino, mapping->offset + (futex.address.value - mapping->start)};
+      futex.page = {mapping->dev, mapping->ino,
+                    mapping->offset + (futex.address.value - mapping->start)};
     }
     return true;
   }
@@ -123,7 +127,8 @@ class LiveSurroundings final : public Surroundings {
  private:
   static bool is_finished(const ProcessEntry& process) {
     if (process.examined) return process.dead;
-    return (process.stat.state == 'Z' || process.stat.state == 'X') && process.stat.num_threads <= 1;
+    return (process.stat.state == 'Z' || process.stat.state == 'X') &&
+           process.stat.num_threads <= 1;
   }
 
   const Result<linux::TaskStatus>& status_of(ProcessEntry& process) {
@@ -146,11 +151,16 @@ class LiveSurroundings final : public Surroundings {
     };
     using By = ChildFilter::By;
     switch (filter.by) {
-      case By::Any: return true;
-      case By::OwnGroup: return child.stat.pgid == process_.stat.pgid;
-      case By::Pid: return (status ? number_of(status->ns_pids, child.pid.value) : child.pid.value) == filter.id;
+      case By::Any:
+        return true;
+      case By::OwnGroup:
+        return child.stat.pgid == process_.stat.pgid;
+      case By::Pid:
+        return (status ? number_of(status->ns_pids, child.pid.value) : child.pid.value) ==
+               filter.id;
       case By::Group:
-        return (status ? number_of(status->ns_pgids, child.stat.pgid.value) : child.stat.pgid.value) == filter.id;
+        return (status ? number_of(status->ns_pgids, child.stat.pgid.value)
+                       : child.stat.pgid.value) == filter.id;
       case By::PidFd: {
         const ObjectId pidfd = object_of(filter.id);
         if (pidfd.kind != ObjectKind::PidFd) return true;
@@ -184,21 +194,26 @@ bool is_32bit(System& system, ProcessEntry& process) {
   return false;
 }
 
-Result<ObjectId> find_path(System& system, ProcessEntry& process, int dir_fd, const std::string& path) {
+Result<ObjectId> find_path(System& system, ProcessEntry& process, int dir_fd,
+                           const std::string& path) {
   const Risk risk(system.progress(), process.pid, Fact::Path);
-  if (!risk.allowed()) return Error{Cause::TimedOut, 0, to_string(Mark{process.pid.value, 0, Fact::Path})};
+  if (!risk.allowed())
+    return Error{Cause::TimedOut, 0, to_string(Mark{process.pid.value, 0, Fact::Path})};
   std::string full = path;
   if (!path.starts_with('/')) {
-    const auto base = process.dir->read_link(dir_fd == AT_FDCWD ? "cwd" : "fd/" + std::to_string(dir_fd));
+    const auto base =
+        process.dir->read_link(dir_fd == AT_FDCWD ? "cwd" : "fd/" + std::to_string(dir_fd));
     if (!base) return base.error();
     full = *base + "/" + path;
   }
   const linux::UniqueFd root(::openat(process.dir->fd(), "root", O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!root.is_open()) return Error{cause_of(errno), errno, "open " + process.dir->path() + "/root"};
+  if (!root.is_open())
+    return Error{cause_of(errno), errno, "open " + process.dir->path() + "/root"};
   struct open_how how {};
   how.flags = O_PATH | O_CLOEXEC;  // opens neither the FIFO nor the device that the path may name
   how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-  const linux::UniqueFd file(static_cast<int>(::syscall(SYS_openat2, root.get(), full.c_str(), &how, sizeof how)));
+  const linux::UniqueFd file(
+      static_cast<int>(::syscall(SYS_openat2, root.get(), full.c_str(), &how, sizeof how)));
   struct stat status {};
   if (!file.is_open() || ::fstat(file.get(), &status) != 0) {
     return Error{cause_of(errno), errno, "find a path of " + process.dir->path()};

@@ -6,12 +6,14 @@
 namespace ipcdoctor::collect {
 
 /// decode_call() with the answers of the system as it is.
-snapshot::Wait decode_wait(System& system, ProcessEntry& process, const ThreadEntry& thread, const BlockedCall& blocked);
+snapshot::Wait decode_wait(System& system, ProcessEntry& process, const ThreadEntry& thread,
+                           const BlockedCall& blocked);
 
 /// Its stack lies below 4 GiB: an i386 or x32 program.
 bool is_32bit(System& system, ProcessEntry& process);
 
 /// The file that a path names for that process, found without opening it. dir_fd as for openat(2).
-Result<snapshot::ObjectId> find_path(System& system, ProcessEntry& process, int dir_fd, const std::string& path);
+Result<snapshot::ObjectId> find_path(System& system, ProcessEntry& process, int dir_fd,
+                                     const std::string& path);
 
 }  // namespace ipcdoctor::collect

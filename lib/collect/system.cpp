@@ -23,7 +23,8 @@ Result<std::size_t> System::scan() {
     if (by_pid_.contains(pid)) continue;
     auto dir = proc_->open_below(std::to_string(number));
     if (!dir) {
-      if (dir.error().cause != Cause::Gone) note_hidden_holder();  // most likely too many open files
+      if (dir.error().cause != Cause::Gone)
+        note_hidden_holder();  // most likely too many open files
       continue;
     }
     auto stat = linux::read_stat(*dir);
@@ -61,7 +62,8 @@ Result<linux::AddressSpace*> System::space_of(ProcessEntry& process) {
   if (process.space_error) return *process.space_error;
   const Risk risk(progress_, process.pid, Fact::Maps);
   if (!risk.allowed()) {
-    process.space_error = Error{Cause::TimedOut, 0, to_string(Mark{process.pid.value, 0, Fact::Maps})};
+    process.space_error =
+        Error{Cause::TimedOut, 0, to_string(Mark{process.pid.value, 0, Fact::Maps})};
     return *process.space_error;
   }
   auto space = linux::AddressSpace::open(live_task(process));
@@ -143,7 +145,8 @@ void mark_tree(System& system, const std::vector<Pid>& targets) {
   for (const auto& process : system.processes()) {
     if (process->scope != Scope::Outsider) continue;
     const ProcessEntry* adopter = system.find(process->stat.ppid);
-    if (adopter != nullptr && adopter->scope == Scope::Self) {  // `run` is the reaper of its command's orphans
+    if (adopter != nullptr &&
+        adopter->scope == Scope::Self) {  // `run` is the reaper of its command's orphans
       process->scope = Scope::Related;
       continue;
     }
@@ -151,9 +154,11 @@ void mark_tree(System& system, const std::vector<Pid>& targets) {
     if (!sessions.contains(process->stat.sid) && !groups.contains(process->stat.pgid)) continue;
     // its real parent was of the session too: one outside it means that it was adopted
     const bool adopted = adopter == nullptr || adopter->stat.sid != process->stat.sid;
-    // who may not be looked into (the kernel hides its stack then) is a stranger that may hold something
+    // who may not be looked into (the kernel hides its stack then) is a stranger that may hold
+    // something
     const bool open_to_us = process->stat.start_stack != 0 || process->stat.state == 'Z';
-    if (adopted && open_to_us && !is_ancestor_of_self(system, process->pid)) process->scope = Scope::Related;
+    if (adopted && open_to_us && !is_ancestor_of_self(system, process->pid))
+      process->scope = Scope::Related;
   }
   mark_descendants(system);
 }

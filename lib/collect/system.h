@@ -23,12 +23,12 @@ namespace ipcdoctor::collect {
 /// A thread of a process that is looked into, between the two looks.
 struct ThreadEntry {
   Tid tid;
-  int ns_tid = 0;                             ///< in its own PID namespace
-  std::string comm;                           ///< raw
-  linux::TaskStatus status;                   ///< first look
-  Result<linux::SyscallState> call = Error{}; ///< first look
+  int ns_tid = 0;                              ///< in its own PID namespace
+  std::string comm;                            ///< raw
+  linux::TaskStatus status;                    ///< first look
+  Result<linux::SyscallState> call = Error{};  ///< first look
   std::string wchan;
-  snapshot::Thread out;                       ///< what goes into the snapshot
+  snapshot::Thread out;  ///< what goes into the snapshot
 };
 
 /// One process of the system.
@@ -36,25 +36,28 @@ struct ProcessEntry {
   Pid pid;
   linux::Stat stat;
   snapshot::Scope scope = snapshot::Scope::Outsider;
-  bool examined = false;                      ///< status and threads were read
-  bool dead = false;                          ///< a zombie without live threads
+  bool examined = false;  ///< status and threads were read
+  bool dead = false;      ///< a zombie without live threads
   std::optional<linux::ProcDir> dir;
   Result<linux::TaskStatus> status = Error{};
   Result<std::vector<snapshot::Fd>> fds = Error{};
-  std::vector<std::pair<Tid, std::vector<snapshot::Fd>>> thread_fds;  ///< tables that a thread does not share
+  std::vector<std::pair<Tid, std::vector<snapshot::Fd>>>
+      thread_fds;  ///< tables that a thread does not share
   std::vector<ThreadEntry> threads;
   std::unique_ptr<linux::AddressSpace> space;
   std::optional<Error> space_error;
   std::optional<linux::UniqueFd> pidfd;
-  snapshot::Process out;                      ///< what goes into the snapshot, except fds and threads
+  snapshot::Process out;  ///< what goes into the snapshot, except fds and threads
 };
 
 /// All processes of the system but kernel threads, and what was read of them so far.
 class System {
  public:
-  System(Progress& progress, Pid self, Pid helper) : progress_(progress), self_(self), helper_(helper) {}
+  System(Progress& progress, Pid self, Pid helper)
+      : progress_(progress), self_(self), helper_(helper) {}
 
-  /// Reads /proc and every stat; adds processes that are new since the last scan. @return how many are new.
+  /// Reads /proc and every stat; adds processes that are new since the last scan. @return how many
+  /// are new.
   Result<std::size_t> scan();
 
   std::vector<std::unique_ptr<ProcessEntry>>& processes() { return processes_; }
@@ -88,7 +91,8 @@ class System {
   bool all_holders_seen_ = true;
 };
 
-/// Sets the scope of the targets, their descendants, and of reparented processes of their sessions and groups.
+/// Sets the scope of the targets, their descendants, and of reparented processes of their sessions
+/// and groups.
 void mark_tree(System& system, const std::vector<Pid>& targets);
 
 }  // namespace ipcdoctor::collect

@@ -40,7 +40,8 @@ snapshot::SysvObject queue(System& system, int id) {
     system.note_unseen(Pid{}, Tid{}, limits.error());
     return out;
   }
-  out.values = {static_cast<int>(limits->messages), static_cast<int>(limits->bytes), static_cast<int>(limits->max_bytes)};
+  out.values = {static_cast<int>(limits->messages), static_cast<int>(limits->bytes),
+                static_cast<int>(limits->max_bytes)};
   out.last_pids = {limits->last_sender, limits->last_receiver};
   return out;
 }

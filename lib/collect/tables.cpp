@@ -24,10 +24,15 @@ using snapshot::ObjectKind;
 
 constexpr std::uint64_t kPtsMajor = 136;  // UNIX98_PTY_SLAVE_MAJOR, include/uapi/linux/major.h
 
-std::uint64_t number(int value) { return static_cast<std::uint64_t>(value); }
+std::uint64_t number(int value) {
+  return static_cast<std::uint64_t>(value);
+}
 
 ObjectKind anonymous_kind(std::string_view name) {
-  struct Name { std::string_view part; ObjectKind kind; };
+  struct Name {
+    std::string_view part;
+    ObjectKind kind;
+  };
   static constexpr std::array kNames = {
       Name{"eventfd", ObjectKind::EventFd},       Name{"eventpoll", ObjectKind::Epoll},
       Name{"timerfd", ObjectKind::TimerFd},       Name{"signalfd", ObjectKind::SignalFd},
@@ -47,15 +52,18 @@ std::uint64_t device_of_tty_nr(int tty_nr) {
   return makedev(bits >> 8 & 0xfff, (bits & 0xff) | (bits >> 12 & 0xfff00));
 }
 
-ObjectId character_device(const FdEntry& entry, const ProcessEntry& process, const linux::ProcDir& task) {
+ObjectId character_device(const FdEntry& entry, const ProcessEntry& process,
+                          const linux::ProcDir& task) {
   if (linux::is_terminal(entry.rdev)) return {ObjectKind::Terminal, entry.rdev, 0};
-  if (entry.rdev == makedev(5, 0) && process.stat.tty_nr != 0) {  // /dev/tty: the controlling terminal
+  if (entry.rdev == makedev(5, 0) &&
+      process.stat.tty_nr != 0) {  // /dev/tty: the controlling terminal
     return {ObjectKind::Terminal, device_of_tty_nr(process.stat.tty_nr), 0};
   }
   if (linux::is_ptmx(entry.rdev)) {
     const auto info = linux::read_fdinfo(task, entry.fd);
-    const std::uint64_t slave =
-        info && info->has_tty_index ? makedev(kPtsMajor, static_cast<unsigned>(info->tty_index)) : 0;
+    const std::uint64_t slave = info && info->has_tty_index
+                                    ? makedev(kPtsMajor, static_cast<unsigned>(info->tty_index))
+                                    : 0;
     return {ObjectKind::TerminalMaster, slave, 0};
   }
   if (linux::is_fuse_device(entry.rdev)) return {ObjectKind::Fuse, entry.rdev, entry.ino};
@@ -64,16 +72,28 @@ ObjectId character_device(const FdEntry& entry, const ProcessEntry& process, con
 
 ObjectId object_of(const FdEntry& entry, const ProcessEntry& process, const linux::ProcDir& task) {
   switch (entry.kind) {
-    case FileKind::Pipe: return {ObjectKind::Pipe, 0, entry.ino};
-    case FileKind::Socket: return {ObjectKind::OtherSocket, 0, entry.ino};
-    case FileKind::AnonInode: return {anonymous_kind(entry.link), number(process.pid.value), number(entry.fd)};
-    case FileKind::Fifo: return {ObjectKind::Fifo, entry.dev, entry.ino};
-    case FileKind::Regular: case FileKind::Memfd: return {ObjectKind::File, entry.dev, entry.ino};
-    case FileKind::Directory: return {ObjectKind::Directory, entry.dev, entry.ino};
-    case FileKind::CharDevice: return character_device(entry, process, task);
-    case FileKind::BlockDevice: return {ObjectKind::Device, entry.rdev, entry.ino};
-    case FileKind::Mqueue: return {ObjectKind::MessageQueue, entry.dev, entry.ino};
-    case FileKind::Namespace: case FileKind::Unknown: break;
+    case FileKind::Pipe:
+      return {ObjectKind::Pipe, 0, entry.ino};
+    case FileKind::Socket:
+      return {ObjectKind::OtherSocket, 0, entry.ino};
+    case FileKind::AnonInode:
+      return {anonymous_kind(entry.link), number(process.pid.value), number(entry.fd)};
+    case FileKind::Fifo:
+      return {ObjectKind::Fifo, entry.dev, entry.ino};
+    case FileKind::Regular:
+    case FileKind::Memfd:
+      return {ObjectKind::File, entry.dev, entry.ino};
+    case FileKind::Directory:
+      return {ObjectKind::Directory, entry.dev, entry.ino};
+    case FileKind::CharDevice:
+      return character_device(entry, process, task);
+    case FileKind::BlockDevice:
+      return {ObjectKind::Device, entry.rdev, entry.ino};
+    case FileKind::Mqueue:
+      return {ObjectKind::MessageQueue, entry.dev, entry.ino};
+    case FileKind::Namespace:
+    case FileKind::Unknown:
+      break;
   }
   const ObjectKind kind = anonymous_kind(entry.link);  // "pidfd:[N]" of pidfs
   return {kind, number(process.pid.value), number(entry.fd)};
@@ -86,7 +106,8 @@ Access access_of(const FdEntry& entry) {
   return entry.writable ? Access::Write : Access::None;  // None: O_PATH
 }
 
-Result<std::vector<Fd>> read_table(System& system, ProcessEntry& process, const linux::ProcDir& task) {
+Result<std::vector<Fd>> read_table(System& system, ProcessEntry& process,
+                                   const linux::ProcDir& task) {
   const Risk risk(system.progress(), process.pid, Fact::FdTable);
   if (!risk.allowed()) {
     return Error{Cause::TimedOut, 0, to_string(Mark{process.pid.value, 0, Fact::FdTable})};
@@ -134,7 +155,8 @@ void read_threads_tables(System& system, ProcessEntry& process) {
     }
     if (have_first) {
       process.thread_fds.emplace_back(tid, std::move(*fds));
-    } else if (const auto state = linux::read_stat(*task); state && state->state != 'Z' && state->state != 'X') {
+    } else if (const auto state = linux::read_stat(*task);
+               state && state->state != 'Z' && state->state != 'X') {
       have_first = true;
       first = tid;
       process.fds = std::move(*fds);
@@ -144,12 +166,14 @@ void read_threads_tables(System& system, ProcessEntry& process) {
 
 /// The order of two open files over all processes, as kcmp(2) has it.
 bool is_before(const std::tuple<Pid, Tid, Fd*>& a, const std::tuple<Pid, Tid, Fd*>& b) {
-  const auto order = linux::compare_files(std::get<1>(a), std::get<2>(a)->fd, std::get<1>(b), std::get<2>(b)->fd);
+  const auto order =
+      linux::compare_files(std::get<1>(a), std::get<2>(a)->fd, std::get<1>(b), std::get<2>(b)->fd);
   return order && *order == std::strong_ordering::less;
 }
 
 bool is_same(const std::tuple<Pid, Tid, Fd*>& a, const std::tuple<Pid, Tid, Fd*>& b) {
-  const auto order = linux::compare_files(std::get<1>(a), std::get<2>(a)->fd, std::get<1>(b), std::get<2>(b)->fd);
+  const auto order =
+      linux::compare_files(std::get<1>(a), std::get<2>(a)->fd, std::get<1>(b), std::get<2>(b)->fd);
   return order && *order == std::strong_ordering::equal;
 }
 
@@ -162,7 +186,8 @@ void group_by_kcmp(std::vector<std::tuple<Pid, Tid, Fd*>>& copies) {
     std::size_t end = at + 1;
     while (end < copies.size() && is_same(copies[at], copies[end])) ++end;
     ObjectId lowest = std::get<2>(copies[at])->object;
-    for (std::size_t i = at; i < end; ++i) lowest = std::min(lowest, std::get<2>(copies[i])->object);
+    for (std::size_t i = at; i < end; ++i)
+      lowest = std::min(lowest, std::get<2>(copies[i])->object);
     for (std::size_t i = at; i < end; ++i) std::get<2>(copies[i])->object = lowest;
     at = end;
   }
@@ -183,7 +208,8 @@ void read_tables(System& system) {
   }
 }
 
-void for_each_table(System& system, const std::function<void(ProcessEntry&, Tid, std::vector<Fd>&)>& each) {
+void for_each_table(System& system,
+                    const std::function<void(ProcessEntry&, Tid, std::vector<Fd>&)>& each) {
   for (const auto& process : system.processes()) {
     if (process->fds) each(*process, Tid{}, *process->fds);
     for (auto& [tid, fds] : process->thread_fds) each(*process, tid, fds);

@@ -9,16 +9,19 @@
 
 namespace ipcdoctor::collect {
 
-/// Reads the descriptor tables of all processes that have none yet, also those of threads that share no table.
-/// Sockets are OtherSocket and anonymous files get dev = pid, ino = fd until identify_objects() has looked at their kind.
+/// Reads the descriptor tables of all processes that have none yet, also those of threads that
+/// share no table. Sockets are OtherSocket and anonymous files get dev = pid, ino = fd until
+/// identify_objects() has looked at their kind.
 void read_tables(System& system);
 
 /// Calls `each` for every table: that of a process has tid 0.
-void for_each_table(System& system,
-                    const std::function<void(ProcessEntry&, Tid, std::vector<snapshot::Fd>&)>& each);
+void for_each_table(
+    System& system,
+    const std::function<void(ProcessEntry&, Tid, std::vector<snapshot::Fd>&)>& each);
 
-/// Gives equal files equal ids in all tables: eventfds by eventfd-id, pidfds by pid, the others by kcmp(2).
-/// Costs a read for each descriptor of that kind in the system, so only for kinds that somebody waits on.
+/// Gives equal files equal ids in all tables: eventfds by eventfd-id, pidfds by pid, the others by
+/// kcmp(2). Costs a read for each descriptor of that kind in the system, so only for kinds that
+/// somebody waits on.
 void identify_objects(System& system, snapshot::ObjectKind kind);
 
 }  // namespace ipcdoctor::collect

@@ -39,21 +39,28 @@ bool has_live_thread(const linux::ProcDir& dir) {
 std::string advice(const linux::ProcDir& dir, const std::string& name, Pid pid) {
   const auto rights = linux::read_own_rights();
   const auto status = linux::read_status(dir);
-  if (!rights || !status) return "not permitted to look into " + name + ": try sudo ipcdoctor attach " + std::to_string(pid.value);
+  if (!rights || !status)
+    return "not permitted to look into " + name + ": try sudo ipcdoctor attach " +
+           std::to_string(pid.value);
   if (rights->ptrace_scope == 3) {
     return "kernel.yama.ptrace_scope is 3: nobody may look into " + name + " until the next boot";
   }
   if (rights->effective_uid == 0 && !rights->can_ptrace()) {
-    return "not permitted to look into " + name + ": this container lacks a capability, start it with docker run --cap-add=SYS_PTRACE";
+    return "not permitted to look into " + name +
+           ": this container lacks a capability, start it with docker run --cap-add=SYS_PTRACE";
   }
   if (status->uid != rights->effective_uid) {
-    return name + " belongs to another user (uid " + std::to_string(status->uid) + "): sudo ipcdoctor attach " + std::to_string(pid.value);
+    return name + " belongs to another user (uid " + std::to_string(status->uid) +
+           "): sudo ipcdoctor attach " + std::to_string(pid.value);
   }
   if (rights->ptrace_scope > 0) {
-    return "kernel.yama.ptrace_scope is " + std::to_string(rights->ptrace_scope) + ": sudo ipcdoctor attach " +
-           std::to_string(pid.value) + ", or sudo sysctl kernel.yama.ptrace_scope=0";
+    return "kernel.yama.ptrace_scope is " + std::to_string(rights->ptrace_scope) +
+           ": sudo ipcdoctor attach " + std::to_string(pid.value) +
+           ", or sudo sysctl kernel.yama.ptrace_scope=0";
   }
-  return name + " does not let itself be inspected (set-user-id, or PR_SET_DUMPABLE 0): sudo ipcdoctor attach " +
+  return name +
+         " does not let itself be inspected (set-user-id, or PR_SET_DUMPABLE 0): sudo ipcdoctor "
+         "attach " +
          std::to_string(pid.value);
 }
 
@@ -65,25 +72,35 @@ Status check_target(Pid pid) {
   const auto dir = linux::ProcDir::open(pid);
   const auto stat = dir ? linux::read_stat(*dir) : Result<linux::Stat>(dir.error());
   if (!stat) {
-    if (stat.error().cause == Cause::Denied) return Error{Cause::Denied, 0, "not permitted to see process " + number + ": sudo ipcdoctor attach " + number};
+    if (stat.error().cause == Cause::Denied)
+      return Error{Cause::Denied, 0,
+                   "not permitted to see process " + number + ": sudo ipcdoctor attach " + number};
     return Error{Cause::Gone, 0, "no process has the id " + number + " (in this PID namespace)"};
   }
   const std::string name = escape_untrusted(stat->comm) + "[" + number + "]";
   const auto status = linux::read_status(*dir);
   if (status && status->tgid != pid) {
     const std::string leader = std::to_string(status->tgid.value);
-    return Error{Cause::Unsupported, 0, name + " is a thread of process " + leader + ": ipcdoctor attach " + leader};
+    return Error{Cause::Unsupported, 0,
+                 name + " is a thread of process " + leader + ": ipcdoctor attach " + leader};
   }
-  if (stat->is_kernel_thread()) return Error{Cause::Unsupported, 0, name + " is a kernel thread: it has no user-space calls to look at"};
+  if (stat->is_kernel_thread())
+    return Error{Cause::Unsupported, 0,
+                 name + " is a kernel thread: it has no user-space calls to look at"};
   if ((stat->state == 'Z' || stat->state == 'X') && !has_live_thread(*dir)) {
     const std::string parent = std::to_string(stat->ppid.value);
-    return Error{Cause::Gone, 0, name + " has exited; its parent has not waited for it yet: ipcdoctor attach " + parent};
+    return Error{
+        Cause::Gone, 0,
+        name + " has exited; its parent has not waited for it yet: ipcdoctor attach " + parent};
   }
   if (is_ours(pid)) {
-    return Error{Cause::Unsupported, 0, name + " is ipcdoctor itself or one of its ancestors: name the program that hangs"};
+    return Error{
+        Cause::Unsupported, 0,
+        name + " is ipcdoctor itself or one of its ancestors: name the program that hangs"};
   }
   const auto line = dir->read("syscall");
-  if (!line && line.error().cause == Cause::Denied) return Error{Cause::Denied, 0, advice(*dir, name, pid)};
+  if (!line && line.error().cause == Cause::Denied)
+    return Error{Cause::Denied, 0, advice(*dir, name, pid)};
   return Done{};
 }
 

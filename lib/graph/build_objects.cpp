@@ -38,9 +38,10 @@ constexpr std::uint32_t kEpollPrivateBits = 0xf0000000;
 const char* private_server(const snapshot::Thread& thread, const Socket& socket) {
   if (thread.activity.call == "multiprocessing.forkserver") return "fork server";
   if (thread.activity.call != "Manager.serve" || socket.family != "unix") return nullptr;
-  // Lib/multiprocessing/connection.py, arbitrary_address(): an abstract name up to 3.9, then a path.
-  const bool own_name = socket.local.find("/pymp-") != std::string::npos ||
-                        socket.local.starts_with("@listener-");
+  // Lib/multiprocessing/connection.py, arbitrary_address(): an abstract name up to 3.9, then a
+  // path.
+  const bool own_name =
+      socket.local.find("/pymp-") != std::string::npos || socket.local.starts_with("@listener-");
   return own_name ? "manager" : nullptr;
 }
 

@@ -31,7 +31,8 @@ bool has_signal(std::uint64_t set, int signal) {
 }
 
 /// What an operator or a service manager sends: SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGTERM.
-constexpr std::uint64_t kOperators = 1ULL << 0 | 1ULL << 1 | 1ULL << 2 | 1ULL << 9 | 1ULL << 11 | 1ULL << 14;
+constexpr std::uint64_t kOperators =
+    1ULL << 0 | 1ULL << 1 | 1ULL << 2 | 1ULL << 9 | 1ULL << 11 | 1ULL << 14;
 
 /// SIGINT, which Python always handles, and the two that glibc keeps for itself.
 constexpr std::uint64_t kHarmless = (1ULL << 1) | (1ULL << 31) | (1ULL << 32);
@@ -355,15 +356,15 @@ void Build::memory_event(Node to, const Waiter& waiter) {
   for (const Pid mapper : area->mappers) gates_.network.connect(users_of_memory(mapper), own);
   const std::string what = area->path.empty() ? "the shared memory" : area->path;
   if (area->has_name) {
-    // One process alone with a named semaphore, as with a FIFO, waits for others to come; a mutex is
-    // nobody's to release but its holder's.
-    const bool signal = futex.lock.kind != LockKind::Mutex && futex.lock.ownership == Ownership::NotStored;
+    // One process alone with a named semaphore, as with a FIFO, waits for others to come; a mutex
+    // is nobody's to release but its holder's.
+    const bool signal =
+        futex.lock.kind != LockKind::Mutex && futex.lock.ownership == Ownership::NotStored;
     const bool alone = std::ranges::all_of(
         area->mappers, [&](const Pid mapper) { return mapper == waiter.process.pid; });
     gates_.network.connect(
-        signal && alone
-            ? add_leaf(Life::Outside, "anybody may open " + what, waiter.task)
-            : add_leaf(Life::NamedObject, "nobody else opens " + what, waiter.task),
+        signal && alone ? add_leaf(Life::Outside, "anybody may open " + what, waiter.task)
+                        : add_leaf(Life::NamedObject, "nobody else opens " + what, waiter.task),
         to);
   }
   if (!snapshot_.all_holders_seen) {

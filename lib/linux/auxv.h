@@ -16,14 +16,16 @@ namespace ipcdoctor::linux {
 /// The auxiliary vector: (AT_*, value) pairs up to AT_NULL, see getauxval(3).
 using AuxVector = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
 
-/// @return Malformed if it is cut within a pair or has no AT_NULL. Empty for a kernel thread or zombie.
+/// @return Malformed if it is cut within a pair or has no AT_NULL. Empty for a kernel thread or
+/// zombie.
 Result<AuxVector> parse_auxv(std::string_view bytes);
 /// Needs PTRACE_MODE_READ.
 Result<AuxVector> read_auxv(const ProcDir& process);
 /// The value of one AT_* key. @return Gone if the vector has none.
 Result<std::uint64_t> find_auxv(const AuxVector& auxv, std::uint64_t key);
 
-/// What stays the same over fork and changes at exec: the pointers that the kernel chose at random, and the 16 bytes at AT_RANDOM.
+/// What stays the same over fork and changes at exec: the pointers that the kernel chose at random,
+/// and the 16 bytes at AT_RANDOM.
 struct ImageStamp {
   std::uint64_t random_address = 0, vdso_address = 0;
   std::array<std::uint8_t, 16> random{};

@@ -15,7 +15,8 @@ inline constexpr std::uint64_t kInitPidNamespace = 0xEFFFFFFC;
 
 /// "net:[4026531833]" -> 4026531833. @return Malformed.
 Result<std::uint64_t> parse_namespace_link(std::string_view link, std::string_view kind);
-/// The inode number of /proc/PID/ns/KIND ("pid", "net", "mnt", "ipc", "user"). Needs PTRACE_MODE_READ.
+/// The inode number of /proc/PID/ns/KIND ("pid", "net", "mnt", "ipc", "user"). Needs
+/// PTRACE_MODE_READ.
 Result<std::uint64_t> read_namespace(const ProcDir& process, const std::string& kind);
 
 struct Namespaces {

@@ -16,7 +16,8 @@ TEST(FindOtherName, OfANamedSemaphore) {
   ASSERT_TRUE(process);
   const auto maps = read_maps(*process);
   ASSERT_TRUE(maps);
-  const Mapping* mapping = find_mapping(*maps, RemoteAddr{reinterpret_cast<std::uintptr_t>(semaphore)});
+  const Mapping* mapping =
+      find_mapping(*maps, RemoteAddr{reinterpret_cast<std::uintptr_t>(semaphore)});
   ASSERT_NE(mapping, nullptr);
 
   const auto found = find_other_name(*process, *mapping);

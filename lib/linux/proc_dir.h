@@ -14,8 +14,8 @@ namespace ipcdoctor::linux {
 /// in the meantime gives Gone instead of another process's facts (proc(5)).
 class ProcDir {
  public:
-  static Result<ProcDir> open(Pid pid);              ///< /proc/PID
-  static Result<ProcDir> open_system();              ///< /proc
+  static Result<ProcDir> open(Pid pid);                       ///< /proc/PID
+  static Result<ProcDir> open_system();                       ///< /proc
   Result<ProcDir> open_below(const std::string& name) const;  ///< "task/43", "fd"
 
   const std::string& path() const { return path_; }
@@ -25,7 +25,8 @@ class ProcDir {
   Result<std::string> read(const std::string& name, std::size_t limit = 1 << 20) const;
   /// The text of a symbolic link, raw bytes.
   Result<std::string> read_link(const std::string& name) const;
-  /// The numeric entries of a directory, ascending: pids of /proc, tids of task, fds of fd. At most `limit`.
+  /// The numeric entries of a directory, ascending: pids of /proc, tids of task, fds of fd. At most
+  /// `limit`.
   Result<std::vector<int>> list_numbers(const std::string& name, std::size_t limit = 4 << 20) const;
 
  private:

@@ -15,10 +15,10 @@ namespace ipcdoctor::linux {
 struct Mapping {
   std::uint64_t start = 0, end = 0, offset = 0;
   bool readable = false, writable = false, executable = false;
-  bool shared = false;          ///< MAP_SHARED
-  std::uint64_t dev = 0;        ///< makedev(3) of the device; anonymous shared memory has that of shmem
-  std::uint64_t ino = 0;        ///< 0 = private anonymous
-  std::string path;             ///< raw; "[heap]", "[stack]", "" for anonymous; may end in " (deleted)"
+  bool shared = false;    ///< MAP_SHARED
+  std::uint64_t dev = 0;  ///< makedev(3) of the device; anonymous shared memory has that of shmem
+  std::uint64_t ino = 0;  ///< 0 = private anonymous
+  std::string path;       ///< raw; "[heap]", "[stack]", "" for anonymous; may end in " (deleted)"
 };
 
 /// Sorted by address. @return Malformed if a line does not parse.

@@ -15,24 +15,26 @@ namespace ipcdoctor::linux {
 struct TaskStatus {
   char state = '?';
   Pid tgid;
-  Pid tracer;                     ///< 0 = none
-  std::uint32_t uid = 0;          ///< real
+  Pid tracer;             ///< 0 = none
+  std::uint32_t uid = 0;  ///< real
   std::uint32_t effective_uid = 0;
-  int threads = 0;                ///< live threads of the group; a zombie leader counts
-  std::vector<int> ns_pids;       ///< NSpid: from the reader's namespace to the innermost; empty before Linux 4.1
-  std::vector<int> ns_pgids;      ///< NSpgid
+  int threads = 0;  ///< live threads of the group; a zombie leader counts
+  std::vector<int>
+      ns_pids;  ///< NSpid: from the reader's namespace to the innermost; empty before Linux 4.1
+  std::vector<int> ns_pgids;  ///< NSpgid
   std::uint64_t voluntary_switches = 0;
   std::uint64_t involuntary_switches = 0;
   /// Bit n-1 = signal n.
   std::uint64_t pending = 0, shared_pending = 0, blocked = 0, ignored = 0, caught = 0;
   std::uint64_t effective_caps = 0;
-  int seccomp_mode = 0;           ///< 0 none, 1 strict, 2 filter
-  bool kernel_thread = false;     ///< Kthread, since Linux 6.9; else false: see Stat::is_kernel_thread
+  int seccomp_mode = 0;        ///< 0 none, 1 strict, 2 filter
+  bool kernel_thread = false;  ///< Kthread, since Linux 6.9; else false: see Stat::is_kernel_thread
 
   std::uint64_t switches() const { return voluntary_switches + involuntary_switches; }
 };
 
-/// Unknown lines are skipped, so later kernels may add any. A kernel thread or zombie lacks some lines.
+/// Unknown lines are skipped, so later kernels may add any. A kernel thread or zombie lacks some
+/// lines.
 /// @return Malformed when State, Tgid, a signal set or a switch count is absent or not a number.
 Result<TaskStatus> parse_status(std::string_view text);
 Result<TaskStatus> read_status(const ProcDir& task);

@@ -10,7 +10,8 @@
 
 namespace ipcdoctor::linux {
 
-/// The kernel function a thread sleeps in, without compiler suffixes (".isra.0", ".constprop.0", ".part.3", ".cold").
+/// The kernel function a thread sleeps in, without compiler suffixes (".isra.0", ".constprop.0",
+/// ".part.3", ".cold").
 /// "" if it does not sleep, or if the kernel does not tell ("0").
 std::string parse_wchan(std::string_view text);
 Result<std::string> read_wchan(const ProcDir& task);

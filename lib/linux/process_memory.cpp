@@ -19,7 +19,8 @@ Result<ProcessMemory> ProcessMemory::open(const ProcDir& process) {
 
 ProcessMemory ProcessMemory::from_pages(const std::map<std::uint64_t, Page>& pages) {
   ProcessMemory memory(UniqueFd(), "recorded memory");
-  for (const auto& [start, page] : pages) memory.pages_.emplace(start, std::make_unique<Page>(page));
+  for (const auto& [start, page] : pages)
+    memory.pages_.emplace(start, std::make_unique<Page>(page));
   return memory;
 }
 

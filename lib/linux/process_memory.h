@@ -17,9 +17,10 @@
 
 namespace ipcdoctor::linux {
 
-/// Reads a target's memory without stopping it, through pread(2) on /proc/PID/mem: that descriptor is bound to
-/// the address space (after exec or exit reads give Gone) and never blocks on a userfaultfd page.
-/// Pages are cached: one object is a view of one instant, made and dropped within a collection.
+/// Reads a target's memory without stopping it, through pread(2) on /proc/PID/mem: that descriptor
+/// is bound to the address space (after exec or exit reads give Gone) and never blocks on a
+/// userfaultfd page. Pages are cached: one object is a view of one instant, made and dropped within
+/// a collection.
 class ProcessMemory {
  public:
   static constexpr std::size_t kPageSize = 4096;
@@ -28,7 +29,8 @@ class ProcessMemory {
   /// Needs PTRACE_MODE_ATTACH. @return Denied, Gone.
   static Result<ProcessMemory> open(const ProcDir& process);
 
-  /// Memory that was recorded before, by page address: reads of other pages fail. For tests of hostile or torn memory.
+  /// Memory that was recorded before, by page address: reads of other pages fail. For tests of
+  /// hostile or torn memory.
   static ProcessMemory from_pages(const std::map<std::uint64_t, Page>& pages);
   /// Copies of the pages that were read so far, by address.
   std::map<std::uint64_t, Page> recorded_pages() const;
@@ -51,8 +53,12 @@ class ProcessMemory {
     std::memcpy(&value, bytes.data(), sizeof value);
     return value;
   }
-  Result<std::uint64_t> read_u64(RemoteAddr address) const { return read_object<std::uint64_t>(address); }
-  Result<std::uint32_t> read_u32(RemoteAddr address) const { return read_object<std::uint32_t>(address); }
+  Result<std::uint64_t> read_u64(RemoteAddr address) const {
+    return read_object<std::uint64_t>(address);
+  }
+  Result<std::uint32_t> read_u32(RemoteAddr address) const {
+    return read_object<std::uint32_t>(address);
+  }
 
   /// A C string of at most `limit` bytes; cut there without an error.
   Result<std::string> read_string(RemoteAddr address, std::size_t limit = 4096) const;
@@ -64,13 +70,15 @@ class ProcessMemory {
   }
 
  private:
-  explicit ProcessMemory(UniqueFd mem, std::string path) : mem_(std::move(mem)), path_(std::move(path)) {}
+  explicit ProcessMemory(UniqueFd mem, std::string path)
+      : mem_(std::move(mem)), path_(std::move(path)) {}
   Result<const Page*> page_at(std::uint64_t start) const;
 
   UniqueFd mem_;
   std::string path_;
   mutable std::unordered_map<std::uint64_t, std::unique_ptr<Page>> pages_;
-  mutable std::uint64_t last_start_ = 0;       ///< the page that was used last: most reads are near the one before
+  mutable std::uint64_t last_start_ =
+      0;  ///< the page that was used last: most reads are near the one before
   mutable const Page* last_page_ = nullptr;
 };
 

@@ -10,7 +10,8 @@
 
 namespace ipcdoctor::linux {
 
-/// One line of /proc/sysvipc/sem; see proc(5). World-readable, but only the reader's own IPC namespace.
+/// One line of /proc/sysvipc/sem; see proc(5). World-readable, but only the reader's own IPC
+/// namespace.
 struct SemaphoreSet {
   std::int64_t key = 0;
   int id = -1;
@@ -23,9 +24,9 @@ struct SemaphoreSet {
 /// One semaphore of a set, by semctl(2).
 struct Semaphore {
   int value = 0;
-  Pid last_pid;            ///< last to operate on it; 0 = nobody, or not in our PID namespace
-  int waiting_increase = 0;///< GETNCNT: 0 while the waiter is ptrace-stopped
-  int waiting_zero = 0;    ///< GETZCNT
+  Pid last_pid;              ///< last to operate on it; 0 = nobody, or not in our PID namespace
+  int waiting_increase = 0;  ///< GETNCNT: 0 while the waiter is ptrace-stopped
+  int waiting_zero = 0;      ///< GETZCNT
 };
 
 /// One line of /proc/sysvipc/msg.
@@ -43,7 +44,8 @@ Result<std::vector<SemaphoreSet>> read_sysvipc_sem(const ProcDir& system);
 Result<std::vector<MessageQueueInfo>> parse_sysvipc_msg(std::string_view text);
 Result<std::vector<MessageQueueInfo>> read_sysvipc_msg(const ProcDir& system);
 
-/// The values of one set. Needs read permission on it. @return Denied, Gone (EINVAL, EIDRM), Limit (over 32000).
+/// The values of one set. Needs read permission on it. @return Denied, Gone (EINVAL, EIDRM), Limit
+/// (over 32000).
 Result<std::vector<Semaphore>> read_semaphores(int id);
 
 struct MessageQueueLimits {

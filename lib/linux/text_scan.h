@@ -29,7 +29,8 @@ inline bool take_prefix(std::string_view& line, std::string_view prefix) {
   return true;
 }
 
-/// Skips blanks and takes a number. @return false, and `value` unchanged, if there is none or it does not fit.
+/// Skips blanks and takes a number. @return false, and `value` unchanged, if there is none or it
+/// does not fit.
 template <class T>
 bool take_number(std::string_view& line, T& value, int base = 10) {
   skip_blanks(line);
@@ -58,6 +59,8 @@ inline std::string_view take_word(std::string_view& line) {
 }
 
 /// Nothing but blanks is left.
-inline bool is_blank(std::string_view line) { return line.find_first_not_of(" \t\n") == std::string_view::npos; }
+inline bool is_blank(std::string_view line) {
+  return line.find_first_not_of(" \t\n") == std::string_view::npos;
+}
 
 }  // namespace ipcdoctor::linux

@@ -25,7 +25,8 @@ class UniqueFd {
   int release() { return std::exchange(fd_, -1); }  ///< somebody else closes it now
   bool is_open() const { return fd_ >= 0; }
   void reset() {
-    if (fd_ >= 0) (void)::close(std::exchange(fd_, -1));  // nothing was written through it: no error to lose
+    if (fd_ >= 0)
+      (void)::close(std::exchange(fd_, -1));  // nothing was written through it: no error to lose
   }
 
  private:

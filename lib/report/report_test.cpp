@@ -146,7 +146,8 @@ TEST(Text, NamesTheProcessesOutsideTheTreeInOneLineAndEachInDetail) {
   const std::string text = text_of(c);
   const std::string detailed = text_of(c, {.width = 80, .stacks = true});
 
-  EXPECT_THAT(text, HasSubstr("not seen: descriptors of 5 processes outside the tree (PID 1, 2, 3"));
+  EXPECT_THAT(text,
+              HasSubstr("not seen: descriptors of 5 processes outside the tree (PID 1, 2, 3"));
   EXPECT_THAT(text, HasSubstr("all seen in"));
   EXPECT_THAT(text, Not(HasSubstr("list /proc")));
   EXPECT_THAT(detailed, HasSubstr("list /proc/5/fd"));

@@ -27,8 +27,8 @@ std::vector<const snapshot::Process*> examined(const snapshot::Snapshot& snapsho
 /// The denied fact of a process that is neither in the tree nor waited for.
 bool is_outside(const snapshot::Snapshot& snapshot, const snapshot::Unseen& unseen);
 
-/// What was not seen and what stayed inconclusive, one line a fact, not escaped. The denied facts of
-/// outsiders are one line with the first PIDs, unless `each` is wanted.
+/// What was not seen and what stayed inconclusive, one line a fact, not escaped. The denied facts
+/// of outsiders are one line with the first PIDs, unless `each` is wanted.
 std::vector<std::string> unseen_lines(const Report& report, bool each);
 
 /// "app.py:9 in consumer", "libfoo.so+0x1234 in f", "?" of one frame.

@@ -10,13 +10,17 @@
 namespace ipcdoctor::snapshot {
 namespace {
 
-
 using testing::Builder;
 
 Snapshot two_processes() {
   Builder b;
   b.process(40).thread().waits_for_child(42).at("app.py", 17, "main");
-  b.process(42).child_of(40).fd(3, testing::pipe(7), Access::Write).fd(4, testing::pipe(7), Access::Read).thread().reads(4);
+  b.process(42)
+      .child_of(40)
+      .fd(3, testing::pipe(7), Access::Write)
+      .fd(4, testing::pipe(7), Access::Read)
+      .thread()
+      .reads(4);
   b.object(testing::pipe(7)).queued = 12;
   b.raw().unseen.push_back({Pid{42}, Tid{42}, Error{Cause::Denied, EACCES, "read /proc/42/mem"}});
   return b.build();
@@ -77,8 +81,10 @@ TEST(Codec, OtherFilesAreRefusedByCause) {
   EXPECT_EQ(loaded("").error().cause, Cause::Malformed);
   EXPECT_EQ(loaded("{}").error().cause, Cause::Malformed);
   EXPECT_EQ(loaded("[1, 2").error().cause, Cause::Malformed);
-  EXPECT_EQ(loaded(R"({"schema": "ipcdoctor/snapshot/1", "snapshot": 3})").error().cause, Cause::Malformed);
-  EXPECT_EQ(loaded(R"({"schema": "ipcdoctor/snapshot/9", "snapshot": {}})").error().cause, Cause::Unsupported);
+  EXPECT_EQ(loaded(R"({"schema": "ipcdoctor/snapshot/1", "snapshot": 3})").error().cause,
+            Cause::Malformed);
+  EXPECT_EQ(loaded(R"({"schema": "ipcdoctor/snapshot/9", "snapshot": {}})").error().cause,
+            Cause::Unsupported);
 }
 
 TEST(Codec, AnEnumeratorThatDoesNotExistIsRefused) {

@@ -7,14 +7,16 @@ namespace ipcdoctor::snapshot {
 namespace {
 
 template <class Range, class Key, class Projection>
-auto find_sorted(const Range& range, const Key& key, Projection projection) -> const typename Range::value_type* {
+auto find_sorted(const Range& range, const Key& key, Projection projection) -> const
+    typename Range::value_type* {
   const auto it = std::ranges::lower_bound(range, key, {}, projection);
   return it != range.end() && projection(*it) == key ? &*it : nullptr;
 }
 
 const Frame* first_user_frame(const Result<std::vector<Frame>>& frames) {
   if (!frames) return nullptr;
-  const auto it = std::ranges::find_if(*frames, [](const Frame& f) { return f.user_code && f.line > 0; });
+  const auto it =
+      std::ranges::find_if(*frames, [](const Frame& f) { return f.user_code && f.line > 0; });
   return it == frames->end() ? nullptr : &*it;
 }
 
@@ -26,8 +28,9 @@ const Process* find_process(const Snapshot& snapshot, Pid pid) {
 
 const Thread* find_thread(const Snapshot& snapshot, TaskRef task) {
   const Process* process = find_process(snapshot, task.pid);
-  return process == nullptr ? nullptr
-                            : find_sorted(process->threads, task.tid, [](const Thread& t) { return t.tid; });
+  return process == nullptr
+             ? nullptr
+             : find_sorted(process->threads, task.tid, [](const Thread& t) { return t.tid; });
 }
 
 const Object* find_object(const Snapshot& snapshot, const ObjectId& id) {
@@ -35,8 +38,9 @@ const Object* find_object(const Snapshot& snapshot, const ObjectId& id) {
 }
 
 const SharedArea* find_area(const Snapshot& snapshot, const PageId& page) {
-  const auto it = std::ranges::find_if(
-      snapshot.shared_areas, [&](const SharedArea& a) { return a.dev == page.dev && a.ino == page.ino; });
+  const auto it = std::ranges::find_if(snapshot.shared_areas, [&](const SharedArea& a) {
+    return a.dev == page.dev && a.ino == page.ino;
+  });
   return it == snapshot.shared_areas.end() ? nullptr : &*it;
 }
 
@@ -61,9 +65,12 @@ std::string where(const Thread& thread) {
 
 std::string name_of(ObjectKind kind) {
   static constexpr std::array kNames = {
-      "object",  "pipe",    "FIFO",     "unix socket", "socket",        "socket",          "eventfd",       "epoll",
-      "timerfd", "signalfd", "inotify", "fanotify",    "pidfd",         "io_uring",        "userfaultfd",   "seccomp notifier",
-      "message queue", "terminal", "pty master", "FUSE device", "file", "directory", "device", "anonymous file"};
+      "object",        "pipe",      "FIFO",        "unix socket",
+      "socket",        "socket",    "eventfd",     "epoll",
+      "timerfd",       "signalfd",  "inotify",     "fanotify",
+      "pidfd",         "io_uring",  "userfaultfd", "seccomp notifier",
+      "message queue", "terminal",  "pty master",  "FUSE device",
+      "file",          "directory", "device",      "anonymous file"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 

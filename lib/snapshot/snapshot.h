@@ -8,8 +8,8 @@
 #include "base/ids.h"
 #include "base/result.h"
 
-/// What was learned about a set of processes at one instant, and what was not. Plain data: no rules,
-/// no I/O. Everything after lib/collect works on this alone, also on a saved file elsewhere.
+/// What was learned about a set of processes at one instant, and what was not. Plain data: no
+/// rules, no I/O. Everything after lib/collect works on this alone, also on a saved file elsewhere.
 /// Every string that came from a target was made safe by escape_untrusted() when it was collected.
 /// Vectors are sorted: processes by pid, threads by tid, fds by number, objects by id.
 namespace ipcdoctor::snapshot {
@@ -17,20 +17,41 @@ namespace ipcdoctor::snapshot {
 // ------------------------------------------------------------------ kernel objects
 
 enum class ObjectKind {
-  Unknown, Pipe, Fifo, UnixSocket, InetSocket, OtherSocket, EventFd, Epoll, TimerFd, SignalFd, Inotify, Fanotify,
-  PidFd, IoUring, UserFault, SeccompNotify, MessageQueue, Terminal, TerminalMaster, Fuse, File, Directory, Device,
+  Unknown,
+  Pipe,
+  Fifo,
+  UnixSocket,
+  InetSocket,
+  OtherSocket,
+  EventFd,
+  Epoll,
+  TimerFd,
+  SignalFd,
+  Inotify,
+  Fanotify,
+  PidFd,
+  IoUring,
+  UserFault,
+  SeccompNotify,
+  MessageQueue,
+  Terminal,
+  TerminalMaster,
+  Fuse,
+  File,
+  Directory,
+  Device,
   OtherAnon,
 };
 
 /// What tells two kernel objects apart.
 ///   Pipe, sockets       dev 0, ino = the number in pipe:[N], socket:[N]
 ///   Fifo, File, MessageQueue, Directory   st_dev and st_ino
-///   Terminal, TerminalMaster   dev = rdev of the slave (136:N, 4:N ...) so that the two sides of a pty match by dev; ino 0
-///   EventFd             ino = eventfd-id of fdinfo
-///   PidFd               ino = the pid in our namespace
-///   Device, Fuse        dev = st_rdev, ino = st_ino
-///   other anonymous files (Epoll, TimerFd, IoUring, ...)   dev = pid, ino = fd of the first holder found:
-///                       copies over fork share one id (kcmp KCMP_FILE, or equal fdinfo and a forked parent)
+///   Terminal, TerminalMaster   dev = rdev of the slave (136:N, 4:N ...) so that the two sides of a
+///   pty match by dev; ino 0 EventFd             ino = eventfd-id of fdinfo PidFd               ino
+///   = the pid in our namespace Device, Fuse        dev = st_rdev, ino = st_ino other anonymous
+///   files (Epoll, TimerFd, IoUring, ...)   dev = pid, ino = fd of the first holder found:
+///                       copies over fork share one id (kcmp KCMP_FILE, or equal fdinfo and a
+///                       forked parent)
 struct ObjectId {
   ObjectKind kind = ObjectKind::Unknown;
   std::uint64_t dev = 0;
@@ -47,7 +68,8 @@ struct Fd {
   Access access = Access::None;
 };
 
-/// One entry of an epoll set (fdinfo tfd lines). object.kind Unknown: the watched file is not in the holder's table.
+/// One entry of an epoll set (fdinfo tfd lines). object.kind Unknown: the watched file is not in
+/// the holder's table.
 struct Watched {
   int fd = -1;
   ObjectId object;
@@ -56,67 +78,77 @@ struct Watched {
 
 /// UNIX_DIAG and INET_DIAG. Queue lengths in bytes for data, in connections for listeners.
 struct Socket {
-  std::string family;                ///< "unix", "tcp", "udp", "tcp6", "udp6"
-  std::string type;                  ///< "stream", "dgram", "seqpacket"
-  std::string state;                 ///< "established", "listen", "close-wait", "fin-wait-1", "syn-sent", "unconnected" ...
-  ObjectId peer;                     ///< kind Unknown: none, remote, or not found
-  ObjectId listener;                 ///< for the unaccepted side: the listener whose backlog holds it
-  bool peer_in_backlog = false;      ///< connected, but the other side has not been accepted: wakers are the listener's holders
-  bool peer_is_remote = false;       ///< another host, or a network namespace that was not looked at
-  bool shut_read = false;            ///< shutdown(2) bits
+  std::string family;  ///< "unix", "tcp", "udp", "tcp6", "udp6"
+  std::string type;    ///< "stream", "dgram", "seqpacket"
+  std::string state;   ///< "established", "listen", "close-wait", "fin-wait-1", "syn-sent",
+                       ///< "unconnected" ...
+  ObjectId peer;       ///< kind Unknown: none, remote, or not found
+  ObjectId listener;   ///< for the unaccepted side: the listener whose backlog holds it
+  bool peer_in_backlog = false;  ///< connected, but the other side has not been accepted: wakers
+                                 ///< are the listener's holders
+  bool peer_is_remote = false;   ///< another host, or a network namespace that was not looked at
+  bool shut_read = false;        ///< shutdown(2) bits
   bool shut_write = false;
-  bool peer_closed = false;          ///< nobody can send any more: a read returns
-  std::uint64_t receive_queue = 0;   ///< listener: waiting connections
-  std::uint64_t send_queue = 0;      ///< listener: limit of the backlog
-  bool kernel_timer = false;         ///< a retransmit, probe or keepalive timer may end a wait
-  std::uint32_t fds_in_flight = 0;   ///< scm_fds: descriptors that sit in its receive queue
-  std::string local;                 ///< address or path; "" if unnamed
+  bool peer_closed = false;         ///< nobody can send any more: a read returns
+  std::uint64_t receive_queue = 0;  ///< listener: waiting connections
+  std::uint64_t send_queue = 0;     ///< listener: limit of the backlog
+  bool kernel_timer = false;        ///< a retransmit, probe or keepalive timer may end a wait
+  std::uint32_t fds_in_flight = 0;  ///< scm_fds: descriptors that sit in its receive queue
+  std::string local;                ///< address or path; "" if unnamed
   std::string remote;
 };
 
 /// A kernel object that somebody waits on or that a finding may name.
 struct Object {
   ObjectId id;
-  std::string name;                          ///< "pipe:[123]", "socket:[9]", a path, "127.0.0.1:80"
-  Result<Socket> socket = Error{};           ///< sockets only
-  Result<std::uint64_t> queued = Error{};    ///< bytes (pipe, FIFO), count (eventfd), messages (mq) that wait to be read
+  std::string name;                 ///< "pipe:[123]", "socket:[9]", a path, "127.0.0.1:80"
+  Result<Socket> socket = Error{};  ///< sockets only
+  Result<std::uint64_t> queued =
+      Error{};  ///< bytes (pipe, FIFO), count (eventfd), messages (mq) that wait to be read
   Result<std::uint64_t> capacity = Error{};  ///< of the same unit; pipes: F_GETPIPE_SZ
   std::vector<Watched> watched;              ///< Epoll only
   bool armed = false;                        ///< TimerFd only: it will fire
-  bool has_name = false;                     ///< a path or name lets strangers open it (linked FIFO, mq, /dev/shm file)
-  bool kernel_user = false;                  ///< the kernel itself may wake it (eventfd with KVM, AIO, io_uring; async pipe users)
-  std::vector<ObjectId> in_flight;           ///< UnixSocket: what its queued SCM_RIGHTS hold, where known
-  std::vector<ObjectId> registered;          ///< IoUring: fixed files
-  std::uint64_t pending = 0;                 ///< IoUring: operations under way
+  bool has_name =
+      false;  ///< a path or name lets strangers open it (linked FIFO, mq, /dev/shm file)
+  bool kernel_user =
+      false;  ///< the kernel itself may wake it (eventfd with KVM, AIO, io_uring; async pipe users)
+  std::vector<ObjectId> in_flight;   ///< UnixSocket: what its queued SCM_RIGHTS hold, where known
+  std::vector<ObjectId> registered;  ///< IoUring: fixed files
+  std::uint64_t pending = 0;         ///< IoUring: operations under way
 };
 
 // ------------------------------------------------------------------ what a thread waits for
 
 enum class WaitKind {
-  Running,        ///< on a CPU or runnable
-  Read,           ///< data or EOF on objects[0]
-  Write,          ///< room on objects[0]
-  Poll,           ///< any of objects (poll, select and their kin); none and untimed: signals only
-  Epoll,          ///< an event on objects[0], an Epoll
-  OpenFifo,       ///< the other side of a FIFO (objects[0])
-  Accept,         ///< a connection on objects[0]
-  Connect,        ///< room in the backlog of objects[0] (its Socket::listener), or a remote host
-  Futex,          ///< futex
-  Child,          ///< children
-  Vfork,          ///< children[0] to exec or exit
-  FileLock,       ///< file_lock
-  SysvSem, SysvSend, SysvReceive,  ///< sysv
-  MqSend, MqReceive,               ///< objects[0]
+  Running,   ///< on a CPU or runnable
+  Read,      ///< data or EOF on objects[0]
+  Write,     ///< room on objects[0]
+  Poll,      ///< any of objects (poll, select and their kin); none and untimed: signals only
+  Epoll,     ///< an event on objects[0], an Epoll
+  OpenFifo,  ///< the other side of a FIFO (objects[0])
+  Accept,    ///< a connection on objects[0]
+  Connect,   ///< room in the backlog of objects[0] (its Socket::listener), or a remote host
+  Futex,     ///< futex
+  Child,     ///< children
+  Vfork,     ///< children[0] to exec or exit
+  FileLock,  ///< file_lock
+  SysvSem,
+  SysvSend,
+  SysvReceive,  ///< sysv
+  MqSend,
+  MqReceive,      ///< objects[0]
   Sleep,          ///< nothing but time
   Signal,         ///< pause, sigsuspend, sigwait, sigtimedwait
   Stopped,        ///< state T, or its cgroup is frozen
   Traced,         ///< state t, or stopped by its tracer: waits for Process::tracer
-  KernelService,  ///< FUSE, fanotify, userfaultfd, seccomp-notify: the holders of objects[0], a Fuse, Fanotify ... file
+  KernelService,  ///< FUSE, fanotify, userfaultfd, seccomp-notify: the holders of objects[0], a
+                  ///< Fuse, Fanotify ... file
   Close,          ///< close() lingers until the peer of objects[0] has read
   IoUring,        ///< completions of objects[0]
   Exiting,        ///< on its way out of a PID namespace or process; children are what it waits for
   Terminal,       ///< output stopped (XOFF) or a terminal's other side: objects[0]
-  Unknown,        ///< blocked in a call that nobody here understands, or uninterruptible for its own reasons
+  Unknown,  ///< blocked in a call that nobody here understands, or uninterruptible for its own
+            ///< reasons
 };
 
 /// One object of a wait. in: waits for data, EOF, a connection, an event. out: for room.
@@ -128,17 +160,39 @@ struct Awaited {
 };
 
 enum class LockKind {
-  Unknown, Mutex, RecursiveMutex, ErrorcheckMutex, RobustMutex, PiMutex, RwlockRead, RwlockWrite, Condition, Semaphore,
-  Barrier, ThreadJoin, Once, FileStream, Arena, LibcInternal, Latch,
-  PyLock, PyRLock, PyGil, PySemLock, PyThreadJoin, PyImportLock, PyParked,
+  Unknown,
+  Mutex,
+  RecursiveMutex,
+  ErrorcheckMutex,
+  RobustMutex,
+  PiMutex,
+  RwlockRead,
+  RwlockWrite,
+  Condition,
+  Semaphore,
+  Barrier,
+  ThreadJoin,
+  Once,
+  FileStream,
+  Arena,
+  LibcInternal,
+  Latch,
+  PyLock,
+  PyRLock,
+  PyGil,
+  PySemLock,
+  PyThreadJoin,
+  PyImportLock,
+  PyParked,
 };
 
 enum class Ownership {
-  NotStored,    ///< this kind of lock has no owner: anyone who can reach it may release it
-  Unreadable,   ///< it has one, but it could not be read or did not pass its type check
-  Known,        ///< owners: live threads
-  Dead,         ///< the stored owner has exited and nothing will release the lock
-  LeftInParent, ///< a private copy over fork: the owner is a thread of the parent (owners, if it still lives), which cannot release this copy
+  NotStored,     ///< this kind of lock has no owner: anyone who can reach it may release it
+  Unreadable,    ///< it has one, but it could not be read or did not pass its type check
+  Known,         ///< owners: live threads
+  Dead,          ///< the stored owner has exited and nothing will release the lock
+  LeftInParent,  ///< a private copy over fork: the owner is a thread of the parent (owners, if it
+                 ///< still lives), which cannot release this copy
 };
 
 struct TaskRef {
@@ -150,22 +204,27 @@ struct TaskRef {
 /// What a futex is, as lib/runtime worked it out.
 struct Lock {
   LockKind kind = LockKind::Unknown;
-  std::string name;            ///< "mutex `log_mutex` in app", "threading.Lock `cache_lock`"; "" if none is known
-  RemoteAddr address;          ///< of the whole object in the waiter's memory; equal objects of a private mm have equal addresses
+  std::string
+      name;  ///< "mutex `log_mutex` in app", "threading.Lock `cache_lock`"; "" if none is known
+  RemoteAddr address;  ///< of the whole object in the waiter's memory; equal objects of a private
+                       ///< mm have equal addresses
   Ownership ownership = Ownership::NotStored;
-  std::vector<TaskRef> owners; ///< more than one: rwlock readers, counting semaphores
-  bool checked = false;        ///< the type was verified and only an owner may release it: owners replace all other wakers under `proved`
+  std::vector<TaskRef> owners;  ///< more than one: rwlock readers, counting semaphores
+  bool checked = false;  ///< the type was verified and only an owner may release it: owners replace
+                         ///< all other wakers under `proved`
   std::vector<TaskRef> likely_owners;  ///< by stacks, by SemLock counts: only good for `assuming`
   std::int64_t dead_owner = 0;         ///< the TID that died, if Ownership::Dead and known
-  std::map<std::string, std::int64_t> numbers;  ///< "value", "waiters", "parties", "arrived", "readers", "max"
-  std::string evidence;        ///< "owner word 4711 at 0x7f.. (glibc 2.36 mutex, kind 0)"
+  std::map<std::string, std::int64_t>
+      numbers;           ///< "value", "waiters", "parties", "arrived", "readers", "max"
+  std::string evidence;  ///< "owner word 4711 at 0x7f.. (glibc 2.36 mutex, kind 0)"
 };
 
-/// Shared memory page of a futex; dev and ino of the mapping (anonymous shared memory has an inode too).
+/// Shared memory page of a futex; dev and ino of the mapping (anonymous shared memory has an inode
+/// too).
 struct PageId {
   std::uint64_t dev = 0;
   std::uint64_t ino = 0;
-  std::uint64_t offset = 0;    ///< of the word itself, in bytes
+  std::uint64_t offset = 0;  ///< of the word itself, in bytes
   friend auto operator<=>(const PageId&, const PageId&) = default;
 };
 
@@ -180,7 +239,7 @@ struct FutexWait {
 
 struct FileLockWait {
   ObjectId file;
-  std::string type;            ///< "flock", "posix", "ofd"
+  std::string type;  ///< "flock", "posix", "ofd"
   bool exclusive = false;
   std::uint64_t start = 0;
   std::uint64_t end = ~std::uint64_t{0};
@@ -194,17 +253,18 @@ struct SysvWait {
 /// What a blocked call waits for. untimed = no finite timeout and no SO_*TIMEO may end it.
 struct Wait {
   WaitKind kind = WaitKind::Unknown;
-  std::string call;            ///< "read", "futex", "wait4"; "page fault"
+  std::string call;  ///< "read", "futex", "wait4"; "page fault"
   bool untimed = false;
   std::vector<Awaited> objects;
-  std::vector<Pid> children;   ///< Child, Vfork, Exiting: those that satisfy it
-  bool any_child = false;      ///< Child: one that is yet to be forked would satisfy it too (pid -1, a process group)
+  std::vector<Pid> children;  ///< Child, Vfork, Exiting: those that satisfy it
+  bool any_child = false;  ///< Child: one that is yet to be forked would satisfy it too (pid -1, a
+                           ///< process group)
   FutexWait futex;
   FileLockWait file_lock;
   SysvWait sysv;
-  std::uint64_t size = 0;      ///< byte count argument of a read or write
-  std::string detail;          ///< for a person: "fd 4", "path /tmp/f"
-  std::string wchan;           ///< the kernel's function, where read
+  std::uint64_t size = 0;  ///< byte count argument of a read or write
+  std::string detail;      ///< for a person: "fd 4", "path /tmp/f"
+  std::string wchan;       ///< the kernel's function, where read
 };
 
 // ------------------------------------------------------------------ code
@@ -214,68 +274,74 @@ enum class FrameKind { Native, Inlined, Python };
 struct Frame {
   FrameKind kind = FrameKind::Native;
   RemoteAddr pc;
-  std::string module;          ///< file name of the ELF image; "" for Python
-  std::uint64_t offset = 0;    ///< of pc in the module
-  std::string function;        ///< "" if unknown
-  std::string file;            ///< full path as the debug information or the interpreter has it
-  int line = 0;                ///< 0 if unknown
-  bool user_code = false;      ///< neither a system library nor the language's own library
-  bool guessed = false;        ///< found by scanning, not by unwinding
+  std::string module;        ///< file name of the ELF image; "" for Python
+  std::uint64_t offset = 0;  ///< of pc in the module
+  std::string function;      ///< "" if unknown
+  std::string file;          ///< full path as the debug information or the interpreter has it
+  int line = 0;              ///< 0 if unknown
+  bool user_code = false;    ///< neither a system library nor the language's own library
+  bool guessed = false;      ///< found by scanning, not by unwinding
 };
 
-/// Something of a language's library that a thread uses or a process has: a queue, a pool, an executor.
-/// type and the keys of the maps are listed in runtime/cpython/objects.md.
+/// Something of a language's library that a thread uses or a process has: a queue, a pool, an
+/// executor. type and the keys of the maps are listed in runtime/cpython/objects.md.
 struct RuntimeObject {
-  std::string type;            ///< "multiprocessing.Queue", "multiprocessing.Pool", "threading.Barrier"
-  std::string name;            ///< the variable that names it, "jobs"; "" if unknown
+  std::string type;  ///< "multiprocessing.Queue", "multiprocessing.Pool", "threading.Barrier"
+  std::string name;  ///< the variable that names it, "jobs"; "" if unknown
   RemoteAddr address;
   std::map<std::string, std::int64_t> numbers;
   std::map<std::string, std::string> texts;
   std::map<std::string, ObjectId> objects;  ///< "reader", "writer" of a Queue
 };
 
-/// What a thread is doing in the words of its language's library, from the frames between the user's code and the kernel.
+/// What a thread is doing in the words of its language's library, from the frames between the
+/// user's code and the kernel.
 struct Activity {
-  std::string call;            ///< "multiprocessing.Queue.get", "threading.Event.wait", "Pool.map"; "" if none was recognised
-  RuntimeObject object;        ///< what it is called on
+  std::string call;      ///< "multiprocessing.Queue.get", "threading.Event.wait", "Pool.map"; "" if
+                         ///< none was recognised
+  RuntimeObject object;  ///< what it is called on
 };
 
 // ------------------------------------------------------------------ processes
 
 struct SignalSets {
-  std::uint64_t pending = 0, shared_pending = 0, blocked = 0, ignored = 0, caught = 0;  ///< bit n-1 = signal n
+  std::uint64_t pending = 0, shared_pending = 0, blocked = 0, ignored = 0,
+                caught = 0;  ///< bit n-1 = signal n
 };
 
 struct Thread {
   Tid tid;
   std::string comm;
-  std::string name;                           ///< the language's own name of it, "Thread-1"; "" if none
-  char state = '?';                           ///< letter of /proc/TID/stat
-  bool stable = false;                        ///< same switch counts, state and call before and after the collection
-  std::uint64_t switches = 0;                 ///< voluntary and involuntary, at the second look
+  std::string name;     ///< the language's own name of it, "Thread-1"; "" if none
+  char state = '?';     ///< letter of /proc/TID/stat
+  bool stable = false;  ///< same switch counts, state and call before and after the collection
+  std::uint64_t switches = 0;  ///< voluntary and involuntary, at the second look
   Result<Wait> wait = Error{};
   Result<SignalSets> signals = Error{};
-  Result<std::vector<Fd>> own_fds = Error{};  ///< only where its table is not the process's (CLONE_FILES undone)
-  Result<std::vector<Frame>> native = Error{};   ///< innermost first
-  Result<std::vector<Frame>> python = Error{};   ///< innermost first
+  Result<std::vector<Fd>> own_fds =
+      Error{};  ///< only where its table is not the process's (CLONE_FILES undone)
+  Result<std::vector<Frame>> native = Error{};  ///< innermost first
+  Result<std::vector<Frame>> python = Error{};  ///< innermost first
   Activity activity;
-  bool is_python = false;                     ///< it has a Python thread state
-  bool polls = false;                         ///< it wakes up only to look again: see Snapshot::observed_ms
-  std::vector<RemoteAddr> held_locks;         ///< addresses of locks that its frames or robust list say it holds
+  bool is_python = false;  ///< it has a Python thread state
+  bool polls = false;      ///< it wakes up only to look again: see Snapshot::observed_ms
+  std::vector<RemoteAddr>
+      held_locks;  ///< addresses of locks that its frames or robust list say it holds
 };
 
 enum class Scope {
-  Target,      ///< a pid that the user named
+  Target,  ///< a pid that the user named
   Descendant,
-  Related,     ///< reparented, but of the same session or process group
-  Holder,      ///< outside the tree, but the tree waits for something it holds
-  Outsider,    ///< holds something relevant, but was not looked into
-  Self,        ///< ipcdoctor; always live, its fds are left out
+  Related,   ///< reparented, but of the same session or process group
+  Holder,    ///< outside the tree, but the tree waits for something it holds
+  Outsider,  ///< holds something relevant, but was not looked into
+  Self,      ///< ipcdoctor; always live, its fds are left out
 };
 
 struct PythonInfo {
-  std::string version;                        ///< "3.11.7"; "" = not a Python process
-  std::vector<RuntimeObject> objects;         ///< reached from frames: queues, pools, executors, SemLocks with count > 0
+  std::string version;  ///< "3.11.7"; "" = not a Python process
+  std::vector<RuntimeObject>
+      objects;  ///< reached from frames: queues, pools, executors, SemLocks with count > 0
 };
 
 struct Process {
@@ -284,54 +350,56 @@ struct Process {
   std::uint64_t start_ticks = 0;
   Scope scope = Scope::Outsider;
   std::string comm;
-  std::vector<std::string> args;              ///< secrets redacted
+  std::vector<std::string> args;  ///< secrets redacted
   std::string exe;
   std::uint32_t uid = 0;
   char state = '?';
-  bool dead = false;                          ///< a zombie of which no thread lives
-  int wait_status = -1;                       ///< of a dead one, as wait(2) tells it; -1 = not known
-  bool exited = false;                        ///< gone: known only by its pid (an owner, a former child)
-  int ns_pid = 0;                             ///< its pid in its own namespace
+  bool dead = false;     ///< a zombie of which no thread lives
+  int wait_status = -1;  ///< of a dead one, as wait(2) tells it; -1 = not known
+  bool exited = false;   ///< gone: known only by its pid (an owner, a former child)
+  int ns_pid = 0;        ///< its pid in its own namespace
   std::uint64_t pid_ns = 0, net_ns = 0, mount_ns = 0;
-  Pid mm_group;                               ///< lowest pid that shares its address space
-  Pid fd_group;                               ///< lowest pid that shares its fd table
-  Pid tracer;                                 ///< 0 = none
-  bool forked_copy = false;                   ///< runs its parent's image: fork without exec since
+  Pid mm_group;              ///< lowest pid that shares its address space
+  Pid fd_group;              ///< lowest pid that shares its fd table
+  Pid tracer;                ///< 0 = none
+  bool forked_copy = false;  ///< runs its parent's image: fork without exec since
   bool inits_pid_ns = false;
-  bool alarm_possible = false;                ///< setitimer or alarm: its handler, or death by it, cannot be excluded
-  bool timer_possible = false;                ///< a timer whose signal is caught
-  bool async_io = false;                      ///< O_ASYNC on a descriptor and SIGIO caught
-  Result<std::vector<Fd>> fds = Error{};      ///< of fd_group; Outsider: only relevant ones
-  std::vector<Thread> threads;                ///< empty for an Outsider
+  bool alarm_possible =
+      false;  ///< setitimer or alarm: its handler, or death by it, cannot be excluded
+  bool timer_possible = false;            ///< a timer whose signal is caught
+  bool async_io = false;                  ///< O_ASYNC on a descriptor and SIGIO caught
+  Result<std::vector<Fd>> fds = Error{};  ///< of fd_group; Outsider: only relevant ones
+  std::vector<Thread> threads;            ///< empty for an Outsider
   PythonInfo python;
 };
 
 /// A lock of /proc/locks joined with the holders' fdinfo.
 struct FileLock {
   ObjectId file;
-  std::string type;                           ///< "flock", "posix", "ofd"
+  std::string type;  ///< "flock", "posix", "ofd"
   bool exclusive = false;
   std::uint64_t start = 0;
   std::uint64_t end = ~std::uint64_t{0};
-  Pid taker;                                  ///< as the kernel recorded it; may be dead; 0 for OFD
-  std::vector<std::pair<Pid, int>> holders;   ///< who can release it: (pid, fd); posix: the process, fd -1
+  Pid taker;  ///< as the kernel recorded it; may be dead; 0 for OFD
+  std::vector<std::pair<Pid, int>>
+      holders;  ///< who can release it: (pid, fd); posix: the process, fd -1
 };
 
 /// A shared file-backed or anonymous shared area that holds a futex somebody waits on.
 struct SharedArea {
   std::uint64_t dev = 0, ino = 0;
   std::string path;
-  bool has_name = false;                      ///< nlink > 0: strangers may map it
-  std::vector<Pid> mappers;                   ///< processes that map it, or hold a descriptor of it
+  bool has_name = false;     ///< nlink > 0: strangers may map it
+  std::vector<Pid> mappers;  ///< processes that map it, or hold a descriptor of it
 };
 
 struct SysvObject {
-  std::string type;                           ///< "sem", "msg"
+  std::string type;  ///< "sem", "msg"
   int id = -1;
   std::int64_t key = 0;
-  std::vector<int> values;                    ///< sem: value of each; msg: {messages, bytes, limit}
-  std::vector<Pid> last_pids;                 ///< sem: last operator of each; msg: {last sender, last receiver}
-  std::vector<Pid> attached;                  ///< processes seen to use it (they wait on it)
+  std::vector<int> values;     ///< sem: value of each; msg: {messages, bytes, limit}
+  std::vector<Pid> last_pids;  ///< sem: last operator of each; msg: {last sender, last receiver}
+  std::vector<Pid> attached;   ///< processes seen to use it (they wait on it)
 };
 
 /// A fact that could not be learned.
@@ -344,7 +412,7 @@ struct Unseen {
 struct Snapshot {
   std::string tool_version;
   std::string host, kernel;
-  std::int64_t time = 0;                      ///< seconds since 1970, UTC
+  std::int64_t time = 0;  ///< seconds since 1970, UTC
   std::vector<Pid> targets;
   std::vector<Process> processes;
   std::vector<Object> objects;
@@ -352,12 +420,14 @@ struct Snapshot {
   std::vector<SharedArea> shared_areas;
   std::vector<SysvObject> sysv;
   std::vector<Unseen> unseen;
-  bool all_holders_seen = false;              ///< every fd table and every address space of the system could be read
+  bool all_holders_seen =
+      false;  ///< every fd table and every address space of the system could be read
   bool in_init_pid_ns = false;
-  bool unknown_fds_in_flight = false;         ///< some socket of the system holds descriptors that nobody can name
-  std::uint32_t stopped_threads = 0;          ///< how many this collection had to stop; 0 by default
+  bool unknown_fds_in_flight =
+      false;  ///< some socket of the system holds descriptors that nobody can name
+  std::uint32_t stopped_threads = 0;  ///< how many this collection had to stop; 0 by default
   double elapsed_ms = 0;
-  double observed_ms = 0;                     ///< length of the window for Thread::polls; 0 = there was none
+  double observed_ms = 0;  ///< length of the window for Thread::polls; 0 = there was none
 };
 
 /// The process of that pid, or nullptr.

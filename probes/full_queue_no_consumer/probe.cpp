@@ -131,8 +131,8 @@ std::string fix(const Snapshot& snapshot, const FullQueue& full) {
   const std::string at = place(snapshot, full.producer);
   if (full.joiner)
     return "Take everything from the queue before waiting for the producer's end" +
-           place(snapshot, *full.joiner) +
-           ", or let the producer use put(item, timeout=...)" + at + " and look for its consumer.";
+           place(snapshot, *full.joiner) + ", or let the producer use put(item, timeout=...)" + at +
+           " and look for its consumer.";
   if (full.consumer_is_gone)
     return "Start a consumer before the queue is full, let it catch what goes wrong with one item "
            "and go on, and use put(item, timeout=...)" +
@@ -177,11 +177,12 @@ Finding describe(const Context& context, int set, const std::vector<TaskRef>& ta
   }
   if (full.joiner) {
     const std::string who = snapshot::label(snapshot, *full.joiner);
-    finding.explanation += "\nNobody takes from it: the consumer has ended or was never started, or it is " +
-                           who + ", which " + doing(snapshot, *full.joiner) +
-                           place(snapshot, *full.joiner) + ".";
-    finding.culprits.push_back(diagnosis::culprit(
-        snapshot, *full.joiner, -1, "does not take from the queue: it " + doing(snapshot, *full.joiner)));
+    finding.explanation +=
+        "\nNobody takes from it: the consumer has ended or was never started, or it is " + who +
+        ", which " + doing(snapshot, *full.joiner) + place(snapshot, *full.joiner) + ".";
+    finding.culprits.push_back(
+        diagnosis::culprit(snapshot, *full.joiner, -1,
+                           "does not take from the queue: it " + doing(snapshot, *full.joiner)));
   } else if (full.consumer_is_gone) {
     finding.explanation += "\nNobody takes from it: the consumer has ended or was never started.";
     finding.culprits.push_back(

@@ -47,7 +47,8 @@ std::vector<LockHolder> holders_of(const Context& context, const Member& waiter)
 
 /// Threads of other processes that hold the lock of the same address: what a forked child inherited
 /// locked.
-std::vector<LockHolder> holders_in(const snapshot::Process& other, RemoteAddr lock, RemoteAddr futex);
+std::vector<LockHolder> holders_in(const snapshot::Process& other, RemoteAddr lock,
+                                   RemoteAddr futex);
 
 /// "threading.Lock `cache_lock`", "POSIX lock on /tmp/f".
 std::string lock_name(const Context& context, const Member& waiter);

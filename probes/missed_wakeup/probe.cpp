@@ -41,7 +41,8 @@ constexpr const char* kFutureFix =
     "instead (set_result and set_exception, in C++ set_value and set_exception).\n"
     "Wait with a timeout, and look whether the one that should deliver it still lives.";
 constexpr const char* kAsyncFix =
-    "Look which task should have done it: it has ended, perhaps by an exception that nobody awaited, "
+    "Look which task should have done it: it has ended, perhaps by an exception that nobody "
+    "awaited, "
     "or waits itself. asyncio.run(main(), debug=True) tells of lost exceptions.\n"
     "Await with a limit: asyncio.timeout() or asyncio.wait_for().";
 constexpr const char* kSemaphoreFix =
@@ -161,8 +162,7 @@ bool waits_for_data(const Member& member) {
 /// a consequence.
 bool is_idle_worker(const Members& members, const Member& member) {
   const bool worker = member.task.tid.value != member.task.pid.value &&
-                      member.thread->activity.call.empty() &&
-                      waits_in(member, WaitKind::Futex) &&
+                      member.thread->activity.call.empty() && waits_in(member, WaitKind::Futex) &&
                       wait_of(member)->futex.lock.kind == LockKind::Condition;
   return worker && std::ranges::any_of(members, waits_for_data);
 }

@@ -36,8 +36,9 @@ TEST(MissedWakeup, FindsAnEventLoopThatOnlyWatchesItself) {
 
   ASSERT_EQ(answer.outcome, Outcome::Found);
   EXPECT_EQ(blamed(answer), "40");
-  EXPECT_EQ(answer.findings[0].title.find("an item that no task is left to put") != std::string::npos,
-            true);
+  EXPECT_EQ(
+      answer.findings[0].title.find("an item that no task is left to put") != std::string::npos,
+      true);
 }
 
 TEST(MissedWakeup, AnIdleWorkerOfAPoolDoesNotLead) {

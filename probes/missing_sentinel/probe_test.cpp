@@ -11,8 +11,8 @@ namespace {
 using namespace snapshot::testing;
 using diagnosis::Outcome;
 using snapshot::Access;
-using testing::ask;
 using snapshot::LockKind;
+using testing::ask;
 using testing::blamed;
 using testing::made;
 

@@ -187,8 +187,8 @@ std::vector<ObjectId> received_from_others(const Context& context, const Ends& e
     const bool listens = known != nullptr && known->socket && known->socket->state == "listen";
     const std::vector<Holder> senders = ends.senders(object);
     return !listens && !senders.empty() && std::ranges::all_of(senders, [&](const Holder& holder) {
-             return holder.pid == task.pid;
-           });
+      return holder.pid == task.pid;
+    });
   });
   return objects;
 }

@@ -118,8 +118,8 @@ Finding describe_copy(const Context& context, int set, const Member& waiter, int
   return finding;
 }
 
-/// Its parent, where that has an object of the same type and name: the module was imported again, as
-/// the start methods spawn and forkserver do.
+/// Its parent, where that has an object of the same type and name: the module was imported again,
+/// as the start methods spawn and forkserver do.
 const Process* parent_with_twin(const Context& context, const Member& waiter) {
   const snapshot::RuntimeObject& own = waiter.thread->activity.object;
   const Process* parent = snapshot::find_process(context.snapshot, waiter.process->ppid);

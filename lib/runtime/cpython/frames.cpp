@@ -158,7 +158,8 @@ std::optional<PyFrame> Frames::suspended(Object coroutine) const {
   if (l.frame_is_object) frame = remote.pointer(frame);
   // From 3.11 on the state is right before the frame. Below 0 it has not ended and does not run; in
   // 3.15 the suspended states are 1 to 3 (pycore_frame.h).
-  const auto state = l.frame_is_object ? -1 : remote.get<std::int8_t>(coroutine + l.coroutine_state);
+  const auto state =
+      l.frame_is_object ? -1 : remote.get<std::int8_t>(coroutine + l.coroutine_state);
   const bool alive = l.minor >= 15 ? state >= 1 && state <= 3 : state < 0;
   PyFrame out;
   if (frame == 0 || !alive || !fill(frame, out)) return std::nullopt;
@@ -176,7 +177,8 @@ Object Frames::top_of_stack(const PyFrame& frame) const {
     const Object object = slot(top - 8);
     return object != 0 || l.minor < 15 || top < frame.stack + 16 ? object : slot(top - 16);
   }
-  const auto count = static_cast<std::int32_t>(top);  // 3.10: of the stack; then of locals and stack
+  const auto count =
+      static_cast<std::int32_t>(top);  // 3.10: of the stack; then of locals and stack
   const auto locals = static_cast<std::int32_t>(l.minor == 10 ? 0 : frame.code->locals.size());
   if (count <= locals || count > locals + static_cast<std::int32_t>(frame.stack_size)) return 0;
   return slot(frame.stack + 8 * static_cast<std::uint64_t>(count - locals - 1));

@@ -47,8 +47,8 @@ class Frames {
   /// The frames of a thread state, innermost first, at most `limit`.
   std::vector<PyFrame> read(std::uint64_t thread_state, std::size_t limit = kMaxFrames) const;
 
-  /// The frame of a coroutine or generator that is suspended; nullopt: it runs, has ended or has not
-  /// begun.
+  /// The frame of a coroutine or generator that is suspended; nullopt: it runs, has ended or has
+  /// not begun.
   std::optional<PyFrame> suspended(Object coroutine) const;
   /// What a suspended frame awaits: the top of its value stack; 0 = nothing.
   Object top_of_stack(const PyFrame& frame) const;

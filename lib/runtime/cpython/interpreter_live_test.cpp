@@ -461,12 +461,11 @@ TEST_P(EachPython, FollowsWhatAnEventLoopAwaits) {
   std::vector<std::pair<std::string, int>> seen;
   for (const auto& frame : *thread.frames)
     if (frame.user_code) seen.emplace_back(frame.function, frame.line);
-  EXPECT_THAT(seen,
-              testing::ElementsAre(testing::Pair("take", line_of(kAwaits, "take")),
-                                   testing::Pair("items", line_of(kAwaits, "items")),
-                                   testing::Pair("work", line_of(kAwaits, "work")),
-                                   testing::Pair("main", line_of(kAwaits, "main")),
-                                   testing::Pair("<module>", line_of(kAwaits, "module"))));
+  EXPECT_THAT(seen, testing::ElementsAre(testing::Pair("take", line_of(kAwaits, "take")),
+                                         testing::Pair("items", line_of(kAwaits, "items")),
+                                         testing::Pair("work", line_of(kAwaits, "work")),
+                                         testing::Pair("main", line_of(kAwaits, "main")),
+                                         testing::Pair("<module>", line_of(kAwaits, "module"))));
   EXPECT_EQ(thread.activity.call, "asyncio.Queue.get");
   EXPECT_THAT(thread.activity.object.name, testing::AnyOf("queue", "jobs"));
 }

@@ -37,9 +37,9 @@ struct Layout {
   std::uint64_t frame_block_count = 0;  ///< up to 3.10: f_iblock
   std::uint64_t frame_blocks = 0;       ///< up to 3.10: f_blockstack of {type, handler, level}
 
-  std::uint64_t frame_stack_top = 0;    ///< of a suspended frame: pointer, or int in 3.10 to 3.13
-  std::uint64_t coroutine_frame = 16;   ///< up to 3.10 a pointer, then the frame itself
-  std::uint64_t coroutine_state = 0;    ///< int8, from 3.11
+  std::uint64_t frame_stack_top = 0;   ///< of a suspended frame: pointer, or int in 3.10 to 3.13
+  std::uint64_t coroutine_frame = 16;  ///< up to 3.10 a pointer, then the frame itself
+  std::uint64_t coroutine_state = 0;   ///< int8, from 3.11
 
   std::uint64_t code_filename = 0, code_name = 0, code_qualname = 0;
   std::uint64_t code_first_line = 0, code_line_table = 0, code_exception_table = 0;

@@ -10,7 +10,8 @@ namespace {
 constexpr std::uint64_t kLock = 16, kRlockOwner = 24, kRlockCount = 32;
 constexpr std::uint64_t kLockLocked = 32;  // the char of a plain lock
 constexpr std::uint64_t kSemCount = 32;    // SemLock: times that this process acquired it
-// Modules/_io/bufferedio.c, 3.8 to 3.15. Behind the pointer is what a thread sleeps on or is parked for.
+// Modules/_io/bufferedio.c, 3.8 to 3.15. Behind the pointer is what a thread sleeps on or is parked
+// for.
 constexpr std::uint64_t kBufferedLock = 104, kBufferedOwner = 112;
 constexpr std::size_t kSearchedFrames = 16;
 
@@ -76,7 +77,8 @@ LockObject read_lock(const Objects& objects, const Types& types, Object object) 
     lock.futex = is_mutex(objects, object) ? object + kLock : remote.word(object + kLock);
   } else if (type.name == "threading.RLock") {
     lock.futex = is_mutex(objects, object) ? object + kLock : remote.word(object + kLock);
-    // From 3.14 on _PyRecursiveMutex, whose level is 0 in the first turn and whose thread is then set.
+    // From 3.14 on _PyRecursiveMutex, whose level is 0 in the first turn and whose thread is then
+    // set.
     if (minor >= 14 || remote.word(object + kRlockCount) != 0)
       lock.owner = remote.word(object + kRlockOwner);
   } else if (type.name == "multiprocessing.SemLock") {

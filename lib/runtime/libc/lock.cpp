@@ -84,14 +84,13 @@ class Look {
 
   /// No other library has this symbol (musl 1.2, src/thread/__timedwait.c).
   bool is_static_musl() {
-    const bool has_libc = std::ranges::any_of(space_.maps, [](const linux::Mapping& m) {
-      return m.path.find("/libc") != m.path.npos;
-    });
+    const bool has_libc = std::ranges::any_of(
+        space_.maps, [](const linux::Mapping& m) { return m.path.find("/libc") != m.path.npos; });
     return !has_libc && images_.address_of(space_, "", "__timedwait_cp");
   }
 
-  /// Musl's stacks are guessed: what a frame called may be a leftover, so only kinds without an owner
-  /// are believed. Those take no waker away.
+  /// Musl's stacks are guessed: what a frame called may be a leftover, so only kinds without an
+  /// owner are believed. Those take no waker away.
   void identify_musl_by_call() {
     for (const snapshot::Frame& frame : call_.frames | std::views::take(kFramesToName)) {
       const auto called = images_.function_called_at(space_, frame.pc);
@@ -234,8 +233,8 @@ class Look {
   }
 
   void rwlock() {
-    // The first writer and all readers wait on wrphase_futex, more writers on writers_futex, which is
-    // not 0 while any writer is there: that keeps the first from being taken for the second.
+    // The first writer and all readers wait on wrphase_futex, more writers on writers_futex, which
+    // is not 0 while any writer is there: that keeps the first from being taken for the second.
     for (const std::uint64_t offset : {std::uint64_t{12}, std::uint64_t{8}, std::uint64_t{0}}) {
       const auto bytes = read<56>(call_.address.value - offset);
       const auto decoded = bytes ? decode_rwlock(*bytes) : std::nullopt;

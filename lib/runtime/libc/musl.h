@@ -12,9 +12,9 @@ bool is_musl(const linux::AddressSpace& space);
 void identify_musl_lock(const linux::AddressSpace& space, const FutexCall& call,
                         const FindTask& find_task, snapshot::Lock& lock);
 
-/// The parties of a process-shared barrier: {_b_lock 0, _b_waiters 4, _b_limit 8, _b_count 12}, whose
-/// waiters sleep on _b_count (musl 1.2, src/thread/pthread_barrier_wait.c). A private one keeps its
-/// count in the stack of the first that came: no numbers then.
+/// The parties of a process-shared barrier: {_b_lock 0, _b_waiters 4, _b_limit 8, _b_count 12},
+/// whose waiters sleep on _b_count (musl 1.2, src/thread/pthread_barrier_wait.c). A private one
+/// keeps its count in the stack of the first that came: no numbers then.
 void read_musl_barrier(const linux::AddressSpace& space, const FutexCall& call,
                        snapshot::Lock& lock);
 
