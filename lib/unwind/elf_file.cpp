@@ -97,6 +97,17 @@ Result<std::vector<std::byte>> ElfFile::read(std::uint64_t offset, std::uint64_t
   return bytes;
 }
 
+Result<Bytes> ElfFile::read_bytes(const Section& section) const {
+  if (section.type == SHT_NOBITS) return malformed("section without bytes");
+  if (section.offset > size_ || section.size > size_ - section.offset)
+    return malformed("image: range beyond its end");
+  if (section.size > kMaxRead) return Error{Cause::Limit, 0, "read an ELF file"};
+  Bytes bytes(section.size);
+  const Status status = read_into(section.offset, bytes.span());
+  if (!status) return status.error();
+  return bytes;
+}
+
 Result<std::vector<std::byte>> ElfFile::read(const Section& section) const {
   if (section.type == SHT_NOBITS) return malformed("section without bytes");
   return read(section.offset, section.size);

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +14,20 @@
 #include "linux/unique_fd.h"
 
 namespace ipcdoctor::unwind {
+
+/// A block of bytes that is only moved.
+class Bytes {
+ public:
+  Bytes() = default;
+  explicit Bytes(std::size_t size)
+      : data_(std::make_unique_for_overwrite<std::byte[]>(size)), size_(size) {}
+  std::span<std::byte> span() { return {data_.get(), size_}; }
+  std::span<const std::byte> span() const { return {data_.get(), size_}; }
+
+ private:
+  std::unique_ptr<std::byte[]> data_;
+  std::size_t size_ = 0;
+};
 
 /// The headers of one 64-bit x86 ELF image and the way to its bytes. Every number in the file is
 /// treated as a lie until it was checked: tables are bounded, ranges must lie in the file, nothing
@@ -41,6 +56,8 @@ class ElfFile {
   /// end.
   Result<std::vector<std::byte>> read(std::uint64_t offset, std::uint64_t size) const;
   Result<std::vector<std::byte>> read(const Section& section) const;
+  /// For the large ones: not zeroed before they are read.
+  Result<Bytes> read_bytes(const Section& section) const;
 
   /// The address at link time of a file offset inside a loaded segment; an executable one first if
   /// asked.

@@ -31,7 +31,6 @@ std::uint8_t rank_of(const Elf64_Sym& symbol, const char* name) {
 
 SymbolTable SymbolTable::read(const ElfFile& elf) {
   SymbolTable table;
-  table.strings_.push_back('\0');
   table.add(elf, SHT_SYMTAB);
   table.add(elf, SHT_DYNSYM);
   return table;
@@ -44,31 +43,32 @@ void SymbolTable::add(const ElfFile& elf, std::uint32_t type) {
     return;
   const ElfFile::Section& strings = elf.sections()[section->link];
   if (strings.type != SHT_STRTAB) return;
-  const auto raw = elf.read(*section);
-  const auto text = elf.read(strings);
-  if (!raw || !text || text->empty() || text->back() != std::byte{0}) return;
+  const auto raw = elf.read_bytes(*section);
+  auto text = elf.read_bytes(strings);
+  if (!raw || !text) return;
+  const std::span<const std::byte> names = text->span();
+  if (names.empty() || names.back() != std::byte{0} || names.size() > UINT32_MAX) return;
   if (type == SHT_SYMTAB) functions_.unsized = true;
-  const std::size_t base = strings_.size();
-  if (base + text->size() > UINT32_MAX) return;
-  const auto* chars = reinterpret_cast<const char*>(text->data());
-  strings_.insert(strings_.end(), chars, chars + text->size());
-  const std::size_t count = std::min(raw->size() / sizeof(Elf64_Sym), kMaxSymbols);
+  const auto* chars = reinterpret_cast<const char*>(names.data());
+  const std::size_t count = std::min(raw->span().size() / sizeof(Elf64_Sym), kMaxSymbols);
   functions_.symbols.reserve(functions_.symbols.size() + count);
   for (std::size_t i = 0; i < count; ++i) {
     Elf64_Sym s;
-    std::memcpy(&s, raw->data() + i * sizeof s, sizeof s);
+    std::memcpy(&s, raw->span().data() + i * sizeof s, sizeof s);
     const unsigned kind = ELF64_ST_TYPE(s.st_info);
     const bool function = kind == STT_FUNC || kind == STT_GNU_IFUNC;
-    if ((!function && kind != STT_OBJECT) || s.st_shndx == SHN_UNDEF || s.st_name >= text->size())
+    if ((!function && kind != STT_OBJECT) || s.st_shndx == SHN_UNDEF || s.st_name >= names.size())
       continue;
     if (s.st_value + s.st_size < s.st_value || chars[s.st_name] == '\0') continue;
     Symbol symbol{.address = s.st_value,
                   .size = s.st_size,
-                  .name = static_cast<std::uint32_t>(base + s.st_name),
+                  .name = s.st_name,
+                  .table = static_cast<std::uint8_t>(strings_.size()),
                   .function = function,
                   .rank = rank_of(s, chars + s.st_name)};
     (function ? functions_ : variables_).symbols.push_back(symbol);
   }
+  strings_.push_back(*std::move(text));
 }
 
 /// By address; of equal ones the largest and best named first.
@@ -124,7 +124,7 @@ const SymbolTable::Symbol* SymbolTable::find_sorted(const Kind& kind, std::uint6
 }
 
 std::string_view SymbolTable::name_of(const Symbol& symbol) const {
-  return strings_.data() + symbol.name;
+  return reinterpret_cast<const char*>(strings_[symbol.table].span().data()) + symbol.name;
 }
 
 std::optional<std::uint64_t> SymbolTable::address_of(std::string_view name) const {

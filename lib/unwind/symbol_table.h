@@ -15,7 +15,8 @@ class SymbolTable {
  public:
   struct Symbol {
     std::uint64_t address = 0, size = 0;
-    std::uint32_t name = 0;  ///< offset in the strings
+    std::uint32_t name = 0;  ///< offset in its string table
+    std::uint8_t table = 0;
     bool function = false;
     std::uint8_t rank = 0;  ///< lower is the better name of several at one address
   };
@@ -46,7 +47,7 @@ class SymbolTable {
   static const Symbol* find_sorted(const Kind& kind, std::uint64_t address);
   bool is_before(const Symbol& a, const Symbol& b) const;
 
-  std::vector<char> strings_;
+  std::vector<Bytes> strings_;  ///< of each table
   mutable Kind functions_, variables_;
 };
 
