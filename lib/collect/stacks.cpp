@@ -192,6 +192,7 @@ void read_stacks(System& system, const Options& options) {
     stacks.identify_locks();
     stacks.read_python();
     stacks.read_shell();
+    (*space)->memory.drop_cache();  // the next process gets its pages
     if (options.symbols != Symbols::All) continue;
     for (ThreadEntry& thread : process->threads) {
       const Risk risk(system.progress(), process->pid, Fact::Stack, -thread.tid.value);

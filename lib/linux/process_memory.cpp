@@ -4,10 +4,39 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <vector>
 
 namespace ipcdoctor::linux {
 namespace {
 constexpr std::size_t kMaxPages = (256U << 20) / 4096;
+constexpr std::size_t kMaxSpare = (16U << 20) / 4096;
+
+/// Pages that are not used now: a collection reads hundreds of each process, and fresh memory from
+/// the kernel costs more than the reading itself.
+std::vector<std::unique_ptr<ProcessMemory::Page>>& spare_pages() {
+  thread_local std::vector<std::unique_ptr<ProcessMemory::Page>> pages;
+  return pages;
+}
+
+std::unique_ptr<ProcessMemory::Page> take_page() {
+  auto& spare = spare_pages();
+  if (spare.empty()) return std::make_unique_for_overwrite<ProcessMemory::Page>();
+  auto page = std::move(spare.back());
+  spare.pop_back();
+  return page;
+}
+
+}  // namespace
+
+ProcessMemory::ProcessMemory(UniqueFd mem, std::string path)
+    : mem_(std::move(mem)), path_(std::move(path)) {}
+
+void ProcessMemory::drop_cache() const {
+  auto& spare = spare_pages();
+  for (auto& [start, page] : pages_)
+    if (spare.size() < kMaxSpare) spare.push_back(std::move(page));
+  pages_.clear();
+  last_page_ = nullptr;
 }
 
 Result<ProcessMemory> ProcessMemory::open(const ProcDir& process) {
@@ -34,7 +63,7 @@ Result<const ProcessMemory::Page*> ProcessMemory::page_at(std::uint64_t start) c
   const auto known = pages_.find(start);
   if (known != pages_.end()) return known->second.get();
   if (pages_.size() >= kMaxPages) return Error{Cause::Limit, 0, "read " + path_};
-  auto page = std::make_unique<Page>();
+  auto page = take_page();
   ssize_t n = -1;
   do {
     n = ::pread(mem_.get(), page->data(), page->size(), static_cast<off_t>(start));

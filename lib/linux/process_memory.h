@@ -64,14 +64,10 @@ class ProcessMemory {
   Result<std::string> read_string(RemoteAddr address, std::size_t limit = 4096) const;
 
   /// Forgets all cached pages: the next read sees the target as it is then.
-  void drop_cache() const {
-    pages_.clear();
-    last_page_ = nullptr;
-  }
+  void drop_cache() const;
 
  private:
-  explicit ProcessMemory(UniqueFd mem, std::string path)
-      : mem_(std::move(mem)), path_(std::move(path)) {}
+  explicit ProcessMemory(UniqueFd mem, std::string path);
   Result<const Page*> page_at(std::uint64_t start) const;
 
   UniqueFd mem_;
