@@ -42,7 +42,7 @@ check: test man-check lint  ## what a change must pass: no warnings, tests, lint
 
 lint:            ## clang-tidy (OPTIONAL=1 .ci/setup installs it)
 	@$(call configure,$(BUILD))
-	@run-clang-tidy -quiet -p $(BUILD) -j $(JOBS) '$(CURDIR)/(cmd|lib|probes)/.*\.cpp$$'
+	@run-clang-tidy-16 -quiet -p $(BUILD) -j $(JOBS) '$(CURDIR)/(cmd|lib|probes)/.*\.cpp$$'
 
 format:          ## clang-format on all C++
 	@clang-format -i $(sources)

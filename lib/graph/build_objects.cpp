@@ -8,7 +8,6 @@ using snapshot::Access;
 using snapshot::Awaited;
 using snapshot::Object;
 using snapshot::ObjectKind;
-using snapshot::Scope;
 using snapshot::Socket;
 using snapshot::WaitKind;
 using snapshot::Watched;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <ostream>
 #include <ranges>
@@ -258,7 +259,7 @@ class TextWriter {
     std::string text =
         count_of(processes, "process", "processes") + ", " +
         count_of(threads, "thread", "threads") + (all ? ", all seen in " : ", seen in ") +
-        std::to_string(static_cast<long long>(snapshot.elapsed_ms + 0.5)) + " ms, " +
+        std::to_string(std::llround(snapshot.elapsed_ms)) + " ms, " +
         (snapshot.stopped_threads == 0 ? "none" : std::to_string(snapshot.stopped_threads)) +
         " stopped.";
     if (!report_.diagnosis.findings.empty()) {
