@@ -357,9 +357,11 @@ void Build::memory_event(Node to, const Waiter& waiter) {
   const std::string what = area->path.empty() ? "the shared memory" : area->path;
   if (area->has_name) {
     // One process alone with a named semaphore, as with a FIFO, waits for others to come; a mutex
-    // is nobody's to release but its holder's.
-    const bool signal =
-        futex.lock.kind != LockKind::Mutex && futex.lock.ownership == Ownership::NotStored;
+    // is nobody's to release but its holder's. The names that multiprocessing makes are random, and
+    // known to its own children only (Lib/multiprocessing/synchronize.py, SemLock._make_name()).
+    const bool random_name = area->path.find("/sem.mp-") != std::string::npos;
+    const bool signal = futex.lock.kind != LockKind::Mutex && !random_name &&
+                        futex.lock.ownership == Ownership::NotStored;
     const bool alone = std::ranges::all_of(
         area->mappers, [&](const Pid mapper) { return mapper == waiter.process.pid; });
     gates_.network.connect(

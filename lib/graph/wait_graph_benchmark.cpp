@@ -24,7 +24,7 @@ void reduce_random_graph(benchmark::State& state) {
     for (int i = 0; i < 4; ++i) network.connect(static_cast<Node>(random() % nodes), n);
   }
   network.freeze();
-  for (auto _ : state) benchmark::DoNotOptimize(reduce(network));
+  for ([[maybe_unused]] auto _ : state) benchmark::DoNotOptimize(reduce(network));
   state.SetItemsProcessed(state.iterations() * state.range(0) * 4);
 }
 BENCHMARK(reduce_random_graph)->Range(1 << 10, 1 << 20)->Unit(benchmark::kMillisecond);
@@ -47,7 +47,7 @@ void graph_of_a_pool(benchmark::State& state) {
     }
   }
   const Snapshot snapshot = b.build();
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     const WaitGraph graph(snapshot);
     benchmark::DoNotOptimize(graph.chain(graph.stuck_sets().at(0)));
   }

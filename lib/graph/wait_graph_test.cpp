@@ -467,6 +467,9 @@ TEST(Futex, AnybodyMayPostANamedSemaphoreThatOneProcessHasAlone) {
   b.area(5, {40});
   b.raw().shared_areas[0].has_name = true;
   EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
+  b.raw().shared_areas[0].path = "/dev/shm/sem.mp-x1y2z3";
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Assuming) << "only its own children know the name";
+  b.raw().shared_areas[0].path = "/dev/shm/sem.job";
   b.process(41).thread().waits_for_child(40);
   b.raw().shared_areas[0].mappers.push_back(Pid{41});
   EXPECT_EQ(graph_of(b).level(task(40)), Level::Assuming);

@@ -9,8 +9,6 @@ namespace {
 using namespace testing;  // NOLINT: the words of the tests
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::UnorderedElementsAre;
 
 /// A client logs to a datagram socket; the log daemon waits for the client.
 Builder log_daemon_waits() {

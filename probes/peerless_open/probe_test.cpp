@@ -7,9 +7,7 @@ extern const diagnosis::Probe kPeerlessOpen;
 namespace {
 
 using namespace testing;  // NOLINT: the words of the tests
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
 Builder child_opens_fifo() {
