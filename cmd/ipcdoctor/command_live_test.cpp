@@ -64,6 +64,13 @@ bool names(const json& report, const Expected& expected) {
   return named && std::ranges::includes(stuck, expected.stuck);
 }
 
+/// How a built program or a script is started.
+std::vector<std::string> command_of(const std::string& path) {
+  if (path.ends_with(".py")) return {"python3", path};
+  if (path.ends_with(".sh")) return {"bash", path};
+  return {path.substr(0, path.size() - 2)};  // without ".c"
+}
+
 class Programs : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(Programs, AreDiagnosedAndLeftAsTheyWere) {
@@ -72,10 +79,7 @@ TEST_P(Programs, AreDiagnosedAndLeftAsTheyWere) {
   const char* other = std::getenv("IPCDOCTOR_PROGRAMS");
   const std::string built =
       std::string(other != nullptr ? other : IPCDOCTOR_PROGRAMS) + "/" + GetParam();
-  std::vector<std::string> command{built.substr(0, built.size() - 2)};  // without ".c"
-  if (built.ends_with(".py")) command = {"python3", built};
-  if (built.ends_with(".sh")) command = {"bash", built};
-  Process program(command, true);
+  Process program(command_of(built), true);
   const std::string said = program.read_until("READY");
   ASSERT_THAT(said, HasSubstr("READY"));
   const Expected expected = expectation(source, said);
@@ -220,10 +224,7 @@ class Snapshots : public ::testing::TestWithParam<std::string> {};
 /// The report that is made of the file has the very bytes of the one that was made on the spot.
 TEST_P(Snapshots, AreDiagnosedByteForByte) {
   const std::string built = std::string(IPCDOCTOR_PROGRAMS "/") + GetParam();
-  std::vector<std::string> command{built.substr(0, built.rfind('.'))};
-  if (built.ends_with(".py")) command = {"python3", built};
-  if (built.ends_with(".sh")) command = {"bash", built};
-  Process program(command, true);
+  Process program(command_of(built), true);
   ASSERT_THAT(program.read_until("READY"), HasSubstr("READY"));
   std::this_thread::sleep_for(100ms);
   const std::string report = ::testing::TempDir() + "report.json";

@@ -117,7 +117,7 @@ class Build {
   void add_wait(const Process& process, const Thread& thread);
   void add_condition(const Waiter& waiter);
   bool is_pipe_to_itself(const ObjectId& id, Pid pid) const;
-  bool polls_pipe_to_itself(const Process& process, const snapshot::Wait& wait) const;
+  bool is_for_handlers(const Process& process, const snapshot::Wait& wait) const;
   void add_signals(const Process& process, const Thread& thread, Node node);
   void children_event(const Waiter& waiter);
   void futex_event(const Waiter& waiter);

@@ -68,15 +68,6 @@ bool only_serves(const snapshot::Process& process, const snapshot::Thread& threa
   return thread.activity.call == "Manager.serve" && process.scope != snapshot::Scope::Target;
 }
 
-/// Whether a handler may be what should end this wait: for an event, a condition or a semaphore,
-/// which handlers set or post, or in a loop that looks at a pipe to itself, into which they write.
-bool is_for_handlers(const snapshot::Wait& wait) {
-  if (wait.kind == WaitKind::Poll || wait.kind == WaitKind::Epoll) return true;
-  if (wait.kind != WaitKind::Futex) return false;
-  const LockKind kind = wait.futex.lock.kind;
-  return kind == LockKind::Condition || kind == LockKind::Semaphore || kind == LockKind::Unknown;
-}
-
 /// Signals from outside that the program handles itself. Python handles SIGINT always; node the
 /// rest too, to end, and its loop does not wait for them alone.
 bool handles_operators(const snapshot::Process& process, const snapshot::SignalSets& signals) {
@@ -205,8 +196,8 @@ void Build::add_signals(const Process& process, const Thread& thread, Node node)
           add_leaf(Life::Alarm, "no alarm is set in " + snapshot::label(snapshot_, whole), whole);
     gates_.network.connect(it->second, node);
   }
-  if (thread.wait && is_for_handlers(*thread.wait) && handles_operators(process, signals) &&
-      (thread.wait->kind == WaitKind::Futex || polls_pipe_to_itself(process, *thread.wait))) {
+  if (thread.wait && handles_operators(process, signals) &&
+      is_for_handlers(process, *thread.wait)) {
     gates_.network.connect(
         add_leaf(Life::Signal, "a handler of a signal from outside may wake it", task), node);
   }
@@ -234,7 +225,14 @@ bool Build::is_pipe_to_itself(const ObjectId& id, Pid pid) const {
   return has_ends && anyone_holds(other, Side::All) && !somebody_else_holds(other, Side::All, pid);
 }
 
-bool Build::polls_pipe_to_itself(const Process& process, const snapshot::Wait& wait) const {
+/// Whether a handler may be what should end this wait: for an event, a condition or a semaphore,
+/// which handlers set or post, or in a loop that looks at a pipe to itself, into which they write.
+bool Build::is_for_handlers(const Process& process, const snapshot::Wait& wait) const {
+  if (wait.kind == WaitKind::Futex) {
+    const LockKind kind = wait.futex.lock.kind;
+    return kind == LockKind::Condition || kind == LockKind::Semaphore || kind == LockKind::Unknown;
+  }
+  if (wait.kind != WaitKind::Poll && wait.kind != WaitKind::Epoll) return false;
   return std::ranges::any_of(wait.objects, [&](const Awaited& awaited) {
     const snapshot::Object* object = snapshot::find_object(snapshot_, awaited.object);
     if (object == nullptr || awaited.object.kind != ObjectKind::Epoll)

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
@@ -45,6 +46,18 @@ Result<ProcDir> ProcDir::open_below(const std::string& name) const {
   UniqueFd dir(::openat(dir_.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!dir.is_open()) return error_of(errno, "open", path_, name);
   return ProcDir(std::move(dir), path_ + "/" + name);
+}
+
+Result<UniqueFd> ProcDir::open_in_root(const std::string& path, int flags) const {
+  const UniqueFd root(::openat(dir_.get(), "root", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!root.is_open()) return error_of(errno, "open", path_, "root");
+  struct open_how how {};
+  how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  UniqueFd file(
+      static_cast<int>(::syscall(SYS_openat2, root.get(), path.c_str(), &how, sizeof how)));
+  if (!file.is_open()) return error_of(errno, "open", path_, "root" + path);
+  return file;
 }
 
 Result<std::string> ProcDir::read(const std::string& name, std::size_t limit) const {

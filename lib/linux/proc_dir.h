@@ -21,6 +21,10 @@ class ProcDir {
   const std::string& path() const { return path_; }
   int fd() const { return dir_.get(); }
 
+  /// A path of the process, looked up in its own root and never out of it (openat2(2)). `flags` as
+  /// of open(2): O_PATH, or O_DIRECTORY; never what could wait. @return Gone, Denied.
+  Result<UniqueFd> open_in_root(const std::string& path, int flags) const;
+
   /// A whole small file, at most `limit` bytes (Limit beyond). @return Gone, Denied.
   Result<std::string> read(const std::string& name, std::size_t limit = 1 << 20) const;
   /// The text of a symbolic link, raw bytes.

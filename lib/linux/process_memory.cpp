@@ -28,9 +28,6 @@ std::unique_ptr<ProcessMemory::Page> take_page() {
 
 }  // namespace
 
-ProcessMemory::ProcessMemory(UniqueFd mem, std::string path)
-    : mem_(std::move(mem)), path_(std::move(path)) {}
-
 void ProcessMemory::drop_cache() const {
   auto& spare = spare_pages();
   for (auto& [start, page] : pages_)

@@ -67,7 +67,8 @@ class ProcessMemory {
   void drop_cache() const;
 
  private:
-  explicit ProcessMemory(UniqueFd mem, std::string path);
+  explicit ProcessMemory(UniqueFd mem, std::string path)
+      : mem_(std::move(mem)), path_(std::move(path)) {}
   Result<const Page*> page_at(std::uint64_t start) const;
 
   UniqueFd mem_;

@@ -88,9 +88,13 @@ Status ElfFile::read_into(std::uint64_t offset, std::span<std::byte> into) const
   return Done{};
 }
 
-Result<std::vector<std::byte>> ElfFile::read(std::uint64_t offset, std::uint64_t size) const {
+Status ElfFile::check_range(std::uint64_t offset, std::uint64_t size) const {
   if (offset > size_ || size > size_ - offset) return malformed("image: range beyond its end");
-  if (size > kMaxRead) return Error{Cause::Limit, 0, "read an ELF file"};
+  return size > kMaxRead ? Status(Error{Cause::Limit, 0, "read an ELF file"}) : Status(Done{});
+}
+
+Result<std::vector<std::byte>> ElfFile::read(std::uint64_t offset, std::uint64_t size) const {
+  if (const Status range = check_range(offset, size); !range) return range.error();
   std::vector<std::byte> bytes(size);
   const Status status = read_into(offset, bytes);
   if (!status) return status.error();
@@ -99,9 +103,7 @@ Result<std::vector<std::byte>> ElfFile::read(std::uint64_t offset, std::uint64_t
 
 Result<Bytes> ElfFile::read_bytes(const Section& section) const {
   if (section.type == SHT_NOBITS) return malformed("section without bytes");
-  if (section.offset > size_ || section.size > size_ - section.offset)
-    return malformed("image: range beyond its end");
-  if (section.size > kMaxRead) return Error{Cause::Limit, 0, "read an ELF file"};
+  if (const Status range = check_range(section.offset, section.size); !range) return range.error();
   Bytes bytes(section.size);
   const Status status = read_into(section.offset, bytes.span());
   if (!status) return status.error();

@@ -68,6 +68,7 @@ class ElfFile {
   int fd() const { return file_.get(); }  ///< -1 for an image in memory
 
  private:
+  Status check_range(std::uint64_t offset, std::uint64_t size) const;
   Status read_into(std::uint64_t offset, std::span<std::byte> into) const;
   Status parse_headers();
   void parse_sections(const Elf64_Ehdr& header);

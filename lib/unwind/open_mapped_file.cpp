@@ -1,7 +1,5 @@
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -32,15 +30,11 @@ linux::UniqueFd open_path(int dir, const char* name) {
   return linux::UniqueFd(::openat(dir, name, O_PATH | O_CLOEXEC));
 }
 
-/// A path of the target, looked up in the target's own root and never out of it.
-linux::UniqueFd open_below_root(int proc_dir, const std::string& path) {
-  const linux::UniqueFd root(::openat(proc_dir, "root", O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!root.is_open()) return linux::UniqueFd();
-  struct open_how how {};
-  how.flags = O_PATH | O_CLOEXEC;
-  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-  return linux::UniqueFd(
-      static_cast<int>(::syscall(SYS_openat2, root.get(), path.c_str(), &how, sizeof how)));
+Result<linux::UniqueFd> reopen_in_root(const linux::AddressSpace& space, const std::string& path,
+                                       const linux::Mapping* expected) {
+  auto handle = space.dir.open_in_root(path, O_PATH);
+  if (!handle) return handle.error();
+  return reopen_regular(*std::move(handle), expected);
 }
 
 /// Is the file what is in memory, by the build ids of both? Overlay file systems (containers) and
@@ -73,7 +67,7 @@ Result<linux::UniqueFd> open_mapped_file(const linux::AddressSpace& space,
   auto by_exe = reopen_regular(open_path(space.dir.fd(), "exe"), is_exe ? nullptr : &mapping);
   if (by_exe) return by_exe;
   if (!mapping.path.starts_with('/')) return by_map;
-  auto by_path = reopen_regular(open_below_root(space.dir.fd(), mapping.path), &mapping);
+  auto by_path = reopen_in_root(space, mapping.path, &mapping);
   if (by_path || by_path.error().cause != Cause::Gone) return by_path;
   auto by_name_only = open_in_root(space, mapping.path);
   return by_name_only && has_build_id_of(space, mapping, *by_name_only) ? std::move(by_name_only)
@@ -81,7 +75,7 @@ Result<linux::UniqueFd> open_mapped_file(const linux::AddressSpace& space,
 }
 
 Result<linux::UniqueFd> open_in_root(const linux::AddressSpace& space, const std::string& path) {
-  return reopen_regular(open_below_root(space.dir.fd(), path), nullptr);
+  return reopen_in_root(space, path, nullptr);
 }
 
 }  // namespace ipcdoctor::unwind

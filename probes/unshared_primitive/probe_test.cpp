@@ -43,31 +43,27 @@ TEST(UnsharedPrimitive, FindsAnEventThatTheParentHasAnotherCopyOf) {
   EXPECT_EQ(blamed(answer), "42 40");
 }
 
-TEST(UnsharedPrimitive, FindsAnEventThatASpawnedChildMadeAgain) {
+/// A spawned child waits for its event `go`; its parent has an event of that name, or of another.
+Builder spawned_child(const std::string& name_in_parent) {
   Builder b;
   auto parent = b.process(40).python().thread().waits_for_child(42);
   parent.activity("multiprocessing.Process.join");
-  parent.process().python.objects = {made("threading.Event", "go")};
+  parent.process().python.objects = {made("threading.Event", name_in_parent)};
   auto child = b.process(42).child_of(40).python().thread().futex(0x1000, LockKind::Condition);
   child.activity("threading.Event.wait", made("threading.Event", "go"));
   child.process().forked_copy = false;
+  return b;
+}
 
-  const auto answer = ask(kUnsharedPrimitive, b.build());
+TEST(UnsharedPrimitive, FindsAnEventThatASpawnedChildMadeAgain) {
+  const auto answer = ask(kUnsharedPrimitive, spawned_child("go").build());
 
   ASSERT_EQ(answer.outcome, Outcome::Found);
   EXPECT_EQ(blamed(answer), "42 40");
 }
 
 TEST(UnsharedPrimitive, IgnoresAnEventOfAnotherNameInTheParent) {
-  Builder b;
-  auto parent = b.process(40).python().thread().waits_for_child(42);
-  parent.activity("multiprocessing.Process.join");
-  parent.process().python.objects = {made("threading.Event", "done")};
-  auto child = b.process(42).child_of(40).python().thread().futex(0x1000, LockKind::Condition);
-  child.activity("threading.Event.wait", made("threading.Event", "go"));
-  child.process().forked_copy = false;
-
-  EXPECT_EQ(ask(kUnsharedPrimitive, b.build()).outcome, Outcome::NotFound);
+  EXPECT_EQ(ask(kUnsharedPrimitive, spawned_child("done").build()).outcome, Outcome::NotFound);
 }
 
 TEST(UnsharedPrimitive, IgnoresAQueueBetweenThreads) {

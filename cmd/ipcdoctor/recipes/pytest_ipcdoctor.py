@@ -8,6 +8,7 @@ was; the processes that it started are killed, and the next test runs. Python 3.
 The time is kept by a process of its own: a thread for it would be one that lives, and nothing that pytest itself holds
 could then be called deadlocked.
 """
+import contextlib
 import ctypes
 import os
 import select
@@ -75,7 +76,7 @@ class Doctor:
         self.orders = watcher.stdin
         signal.signal(TIME_IS_OVER, self.fail)
         # where Yama lets only ancestors look: whoever asks
-        ctypes.CDLL(None).prctl(PR_SET_PTRACER, ctypes.c_ulong(-1 & (2**64 - 1)), 0, 0, 0)
+        ctypes.CDLL(None).prctl(PR_SET_PTRACER, ctypes.c_ulong(2**64 - 1), 0, 0, 0)
 
     def order(self, text):
         self.orders.write(text.encode() + b"\n")
@@ -99,7 +100,8 @@ class Doctor:
         self.armed = False
         for pid, start in descendants(os.getpid()).items():
             if self.before.get(pid) != start:
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
+                    os.kill(pid, signal.SIGKILL)
         with open(self.report, encoding="utf-8", errors="replace") as report:
             pytest.fail("took longer than %g s\n%s" % (self.timeout, report.read()))
 

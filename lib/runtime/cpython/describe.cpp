@@ -41,8 +41,7 @@ std::optional<bool> Describer::thread_exists(Object thread) const {
 }
 
 void Describer::lock(Out& out) const {
-  const std::uint64_t at = is_mutex(*objects_, out.self) ? 16 : 32;
-  out.to.numbers["locked"] = objects_->remote().get<std::uint8_t>(out.self + at) & 1;
+  out.to.numbers["locked"] = is_locked(*objects_, out.self) ? 1 : 0;
 }
 
 void Describer::rlock(Out& out) const {
@@ -120,11 +119,8 @@ void Describer::thread_executor(Out& out) const {
     exist += thread_exists(thread).value_or(false) ? 1 : 0;
   if (objects_->length(threads)) out.to.numbers["threads_exist"] = exist;
   const Object work = at(out.self, "_work_queue");
-  if (types_->is(work, "queue.SimpleQueue")) {
-    constexpr std::size_t kMost = 1 << 20;
-    out.to.numbers["queued"] =
-        static_cast<std::int64_t>(objects_->simple_queue_items(work, kMost).size());
-  }
+  if (types_->is(work, "queue.SimpleQueue"))
+    out.to.numbers["queued"] = static_cast<std::int64_t>(objects_->simple_queue_size(work));
 }
 
 void Describer::popen(Out& out) const {

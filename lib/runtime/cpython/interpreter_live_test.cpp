@@ -317,21 +317,35 @@ RemoteAddr futex_of(const linux::AddressSpace& space, Tid tid) {
   return RemoteAddr{std::strtoull(line->c_str() + 4, nullptr, 16)};
 }
 
+// A program that runs, and what is read of it; members are what Interpreter needs, in that order.
+struct Reading {
+  Reading(const std::string& python, const std::string& source)
+      : program(python, source),
+        said(program.read_until_ready()),
+        space(linux::AddressSpace::open(program.pid())),
+        interpreter(space ? Interpreter::find(*space, images) : space.error()),
+        threads(interpreter ? interpreter->read_threads(native_threads(*space))
+                            : interpreter.error()) {}
+
+  Program program;
+  std::vector<std::string> said;
+  Result<linux::AddressSpace> space;
+  unwind::Images images;
+  Result<Interpreter> interpreter;
+  Result<std::vector<PythonThread>> threads;
+};
+
 class EachPython : public testing::TestWithParam<std::string> {};
 
 }  // namespace
 
 TEST_P(EachPython, GivesTheStackThatTheProgramSeesItself) {
-  const Program program(GetParam(), kDeep);
-  const auto expected = program.read_until_ready();
-  ASSERT_GT(expected.size(), 945U);  // near the interpreter's own limit of 1000
-  const auto space = linux::AddressSpace::open(program.pid());
+  Reading reading(GetParam(), kDeep);
+  auto& [program, said, space, images, interpreter, threads] = reading;
+  ASSERT_GT(said.size(), 945U);  // near the interpreter's own limit of 1000
   ASSERT_TRUE(space);
-  unwind::Images images;
-  auto interpreter = Interpreter::find(*space, images);
   ASSERT_TRUE(interpreter) << to_string(interpreter.error());
   EXPECT_TRUE(interpreter->version().starts_with("3."));
-  const auto threads = interpreter->read_threads(native_threads(*space));
   ASSERT_TRUE(threads);
   ASSERT_EQ(threads->size(), 1U);
   EXPECT_EQ((*threads)[0].tid.value, program.pid().value);
@@ -342,18 +356,14 @@ TEST_P(EachPython, GivesTheStackThatTheProgramSeesItself) {
     EXPECT_TRUE(frame.user_code) << frame.file;
     seen.push_back(frame.function + "|" + frame.file + "|" + std::to_string(frame.line));
   }
-  EXPECT_EQ(seen, expected);
+  EXPECT_EQ(seen, said);
 }
 
 TEST_P(EachPython, NamesLocksTheirOwnersAndQueues) {
-  const Program program(GetParam(), kLocks);
-  (void)program.read_until_ready();
-  const auto space = linux::AddressSpace::open(program.pid());
+  Reading reading(GetParam(), kLocks);
+  auto& [program, said, space, images, interpreter, threads] = reading;
   ASSERT_TRUE(space);
-  unwind::Images images;
-  auto interpreter = Interpreter::find(*space, images);
   ASSERT_TRUE(interpreter) << to_string(interpreter.error());
-  const auto threads = interpreter->read_threads(native_threads(*space));
   ASSERT_TRUE(threads);
   const auto* holder = thread_named(*threads, "holder");
   const auto* wanter = thread_named(*threads, "wanter");
@@ -391,14 +401,10 @@ TEST_P(EachPython, NamesLocksTheirOwnersAndQueues) {
 }
 
 TEST_P(EachPython, SaysWhichCallOfTheLibraryAThreadIsIn) {
-  const Program program(GetParam(), kCalls);
-  (void)program.read_until_ready();
-  const auto space = linux::AddressSpace::open(program.pid());
+  Reading reading(GetParam(), kCalls);
+  auto& [program, said, space, images, interpreter, threads] = reading;
   ASSERT_TRUE(space);
-  unwind::Images images;
-  auto interpreter = Interpreter::find(*space, images);
   ASSERT_TRUE(interpreter) << to_string(interpreter.error());
-  const auto threads = interpreter->read_threads(native_threads(*space));
   ASSERT_TRUE(threads);
   std::map<std::string, std::map<std::string, std::int64_t>> numbers;  // by variable
   for (const PythonThread& thread : *threads) {
@@ -445,14 +451,10 @@ TEST_P(EachPython, SaysWhichCallOfTheLibraryAThreadIsIn) {
 }
 
 TEST_P(EachPython, FollowsWhatAnEventLoopAwaits) {
-  const Program program(GetParam(), kAwaits);
-  (void)program.read_until_ready();
-  const auto space = linux::AddressSpace::open(program.pid());
+  Reading reading(GetParam(), kAwaits);
+  auto& [program, said, space, images, interpreter, threads] = reading;
   ASSERT_TRUE(space);
-  unwind::Images images;
-  auto interpreter = Interpreter::find(*space, images);
   ASSERT_TRUE(interpreter) << to_string(interpreter.error());
-  const auto threads = interpreter->read_threads(native_threads(*space));
   ASSERT_TRUE(threads);
   ASSERT_EQ(threads->size(), 1U);
   const PythonThread& thread = threads->front();

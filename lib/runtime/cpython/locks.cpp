@@ -38,10 +38,7 @@ bool is_taken(const Objects& objects, const LockObject& lock) {
   const Remote& remote = objects.remote();
   if (lock.type == "threading.RLock") return lock.owner != 0;
   if (lock.type == "multiprocessing.SemLock") return remote.get<int>(lock.object + kSemCount) > 0;
-  if (lock.type == "threading.Lock") {
-    const std::uint64_t at = is_mutex(objects, lock.object) ? kLock : kLockLocked;
-    return (remote.get<std::uint8_t>(lock.object + at) & 1) != 0;  // _Py_LOCKED
-  }
+  if (lock.type == "threading.Lock") return is_locked(objects, lock.object);
   return true;
 }
 
@@ -65,6 +62,11 @@ bool is_mutex(const Objects& objects, Object lock) {
   const int minor = objects.layout().minor;
   if (minor != 13) return minor > 13;
   return objects.remote().word(objects.type_of(lock) + 32) < kOldSize;  // tp_basicsize
+}
+
+bool is_locked(const Objects& objects, Object lock) {
+  const std::uint64_t at = is_mutex(objects, lock) ? kLock : kLockLocked;
+  return (objects.remote().get<std::uint8_t>(lock + at) & 1) != 0;  // _Py_LOCKED
 }
 
 LockObject read_lock(const Objects& objects, const Types& types, Object object) {

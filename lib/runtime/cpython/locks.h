@@ -24,6 +24,9 @@ struct LockObject {
 /// tp_basicsize on 3.13.0 (40) and 3.13.5 (24).
 bool is_mutex(const Objects& objects, Object lock);
 
+/// Whether a threading.Lock is taken.
+bool is_locked(const Objects& objects, Object lock);
+
 /// Reads an object as a lock; `futex` 0 = it is none, or it has not been allocated.
 LockObject read_lock(const Objects& objects, const Types& types, Object object);
 

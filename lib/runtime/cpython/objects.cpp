@@ -326,25 +326,37 @@ std::vector<Object> Objects::deque_items(Object object, std::size_t limit) const
   return out;
 }
 
-std::vector<Object> Objects::simple_queue_items(Object queue, std::size_t limit) const {
-  // Modules/_queuemodule.c. Up to 3.12: {lock 16, locked 24, lst 32, lst_pos 40}.
-  std::vector<Object> out;
+Objects::SimpleQueue Objects::simple_queue(Object queue) const {
+  // Modules/_queuemodule.c. Up to 3.12 a list and the position of its first item: {lock 16, locked
+  // 24, lst 32, lst_pos 40}. Then a ring behind a bool: {put_idx 24, get_idx 32, items 40,
+  // items_cap 48, num_items 56}.
+  SimpleQueue out;
   if (layout_.minor <= 12) {
-    out = items(remote_.pointer(queue + 32), limit);
-    const std::uint64_t first = remote_.word(queue + 40);
-    if (first > out.size()) return {};
-    out.erase(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(first));
-    return out;
+    const Object list = remote_.pointer(queue + 32);
+    out.slots = remote_.pointer(list + 24);
+    out.capacity = static_cast<std::uint64_t>(length(list).value_or(0));
+    out.first = remote_.word(queue + 40);
+    out.size = out.first <= out.capacity ? out.capacity - out.first : 0;
+  } else {
+    out.slots = remote_.pointer(queue + 40);
+    out.capacity = remote_.word(queue + 48);
+    out.first = remote_.word(queue + 32);
+    out.size = remote_.word(queue + 56);
   }
-  // Then a ring behind a bool: {put_idx 24, get_idx 32, items 40, items_cap 48, num_items 56}.
-  const std::uint64_t first = remote_.word(queue + 32);
-  const std::uint64_t ring = remote_.pointer(queue + 40);
-  const std::uint64_t capacity = remote_.word(queue + 48);
-  const std::uint64_t size = remote_.word(queue + 56);
-  if (ring == 0 || size > capacity || first >= capacity || capacity > (1U << 24)) return {};
-  for (std::uint64_t i = 0; i < size && out.size() < limit; ++i) {
-    if (const Object item = remote_.pointer(ring + 8 * ((first + i) % capacity)); item != 0)
-      out.push_back(item);
+  const bool possible = out.slots != 0 && out.size <= out.capacity && out.capacity <= (1U << 24);
+  return possible ? out : SimpleQueue{};
+}
+
+std::size_t Objects::simple_queue_size(Object queue) const {
+  return simple_queue(queue).size;
+}
+
+std::vector<Object> Objects::simple_queue_items(Object queue, std::size_t limit) const {
+  const SimpleQueue q = simple_queue(queue);
+  std::vector<Object> out;
+  for (std::uint64_t i = 0; i < std::min<std::uint64_t>(q.size, limit); ++i) {
+    const Object item = remote_.pointer(q.slots + 8 * ((q.first + i) % q.capacity));
+    if (item != 0) out.push_back(item);
   }
   return out;
 }

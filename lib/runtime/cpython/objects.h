@@ -60,6 +60,7 @@ class Objects {
   std::vector<Object> items(Object object, std::size_t limit = 1024) const;
   /// What waits in a _queue.SimpleQueue, the oldest first, at most `limit`.
   std::vector<Object> simple_queue_items(Object queue, std::size_t limit) const;
+  std::size_t simple_queue_size(Object queue) const;
   /// len() of a list, tuple, dict, set or deque.
   std::optional<std::int64_t> length(Object object) const;
 
@@ -75,6 +76,11 @@ class Objects {
     std::size_t count = 0;
     bool general = false;  ///< entries of {hash, key, value}, else {key, value}
   };
+  struct SimpleQueue {
+    std::uint64_t slots = 0, capacity = 0, first = 0,
+                  size = 0;  ///< the items go round from `first`
+  };
+  SimpleQueue simple_queue(Object queue) const;
   Keys keys_of(std::uint64_t keys) const;
   void each_value(Object object, const std::function<bool(Object, Object)>& visit,
                   std::size_t limit) const;
