@@ -79,6 +79,9 @@ test-libcs: build ## the C programs with glibc of other Debian suites, static, a
 run-table: build ## how soon `ipcdoctor run` ends each program that hangs
 	@testdata/run/table --ipcdoctor $(BUILD)/bin/ipcdoctor --programs $(BUILD)/programs
 
+stack-table: build ## the stacks that it reads beside those of eu-stack and gdb, which stop the target
+	@testdata/stacks/table --ipcdoctor $(BUILD)/bin/ipcdoctor
+
 soundness: build ## N=5000: healthy programs must get no finding, random graphs and programs no wrong proof
 	@cd $(BUILD) && ctest --output-on-failure -R '[Hh]ealthy|[Ss]ound|[Rr]andom'
 	@testdata/soundness/run --ipcdoctor $(BUILD)/bin/ipcdoctor -n $(N)
@@ -99,4 +102,4 @@ uninstall:       ## what install put there
 clean:           ## remove what was built
 	@rm -rf $(BUILD) $(BUILD)-asan
 
-.PHONY: help setup build demo test test-live check lint format asan golden record new-probe man man-check test-pythons test-libcs run-table soundness score bench install uninstall clean
+.PHONY: help setup build demo test test-live check lint format asan golden record new-probe man man-check test-pythons test-libcs run-table stack-table soundness score bench install uninstall clean

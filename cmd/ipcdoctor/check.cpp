@@ -14,6 +14,7 @@
 #include "exit_code.h"
 #include "linux/capabilities.h"
 #include "linux/namespaces.h"
+#include "linux/task_iterator.h"
 #include "linux/unique_fd.h"
 
 namespace ipcdoctor::cmd {
@@ -117,6 +118,10 @@ class Check {
          calls ? "yes" : "no: /proc/PID/syscall of a child of ours cannot be read");
     if (!calls) advise("allow ptrace in this container: docker run --cap-add SYS_PTRACE");
     line("locks held (memory)", can_read(patient.file("maps")) ? "yes" : "no");
+    const auto tasks = linux::read_kernel_tasks();
+    line("registers and alarms",
+         tasks ? "yes, by a BPF iterator"
+               : "not all, stacks are guessed in parts: " + to_string(tasks.error()));
     line("kernel stacks",
          can_read(patient.file("stack")) ? "yes" : "no (root only; rarely needed)");
   }

@@ -69,13 +69,14 @@ class Collector {
     auto locks = read_file_locks(system_);
     if (draft) draft(build(sysv, locks, started));
     read_stacks(system_, options_);
+    read_signal_sources(system_);
     for (const auto& process : system_.processes()) {
       if (process->examined) look_again(*process);
     }
+    read_cpu_timers(system_);
     if (options_.observe.count() > 0) observed_ms_ = observe(system_, options_.observe).count();
     if (options_.stop != StopPolicy::Never)
       stopped_threads_ = reread_stacks_stopped(system_, options_.stop);
-    read_signal_sources(system_);
     read_command_lines(system_);
     return build(sysv, locks, started);
   }

@@ -48,8 +48,7 @@ std::vector<std::string> parse_command_line(std::string_view bytes) {
     if (next_is_secret && !is_option) {
       arg = kRedacted;
       next_is_secret = false;
-    } else if (equals != std::string::npos && equals < 64 &&
-               names_a_secret(std::string_view(arg).substr(0, equals))) {
+    } else if (equals < 64 && names_a_secret(std::string_view(arg).substr(0, equals))) {
       arg.replace(equals + 1, std::string::npos, kRedacted);
     } else {
       next_is_secret = is_option && names_a_secret(arg);

@@ -28,7 +28,8 @@ enum class Fact : std::int32_t {
   Stack,
   Runtime,
   Lock,
-  Stop
+  Stop,
+  KernelTasks
 };
 
 struct Mark {

@@ -40,24 +40,42 @@ bool has_async_file(const ProcessEntry& process) {
 
 }  // namespace
 
+namespace {
+
+/// Whether its alarm counts down; unknown: it may.
+bool is_alarm_armed(System& system, const ProcessEntry& process) {
+  const auto task = system.kernel_task(Tid{process.pid.value});
+  return !task || (*task)->alarm_armed;
+}
+
+}  // namespace
+
 void read_signal_sources(System& system) {
-  std::optional<Result<bool>> alarm_armed;  // by any process of the system
+  std::optional<Result<bool>> any_armed;  // by any process of the system
   for (const auto& process : system.processes()) {
     if (!process->examined || process->dead || !process->status) continue;
     const std::uint64_t caught = process->status->caught;
     if ((process->status->ignored & bit(SIGALRM)) == 0) {
-      if (!alarm_armed) alarm_armed = linux::read_real_timer_armed(system.proc());
+      if (!any_armed) any_armed = linux::read_real_timer_armed(system.proc());
       const bool caught_here = (caught & bit(SIGALRM)) != 0;
-      const bool armed = *alarm_armed && **alarm_armed;
-      process->out.timer_possible = caught_here && armed;
-      process->out.alarm_possible = armed || (caught_here && !*alarm_armed);
+      const bool nobody = *any_armed && !**any_armed;
+      const bool matters = caught_here || *any_armed;  // one that kills matters only if it is there
+      const bool armed = !nobody && matters && is_alarm_armed(system, *process);
+      process->out.timer_possible = caught_here && *any_armed && armed;
+      process->out.alarm_possible = armed;
     }
-    // these two count processor time: they cannot fire while no thread of the process runs
-    const bool runs =
-        std::ranges::any_of(process->threads, [](const ThreadEntry& t) { return !t.out.stable; });
-    if (runs && (caught & (bit(SIGVTALRM) | bit(SIGPROF))) != 0) process->out.alarm_possible = true;
     if (has_timer(*process, caught)) process->out.timer_possible = true;
     if ((caught & bit(SIGIO)) != 0) process->out.async_io = has_async_file(*process);
+  }
+}
+
+void read_cpu_timers(System& system) {
+  constexpr std::uint64_t kCpuTime = bit(SIGVTALRM) | bit(SIGPROF);
+  for (const auto& process : system.processes()) {
+    if (!process->examined || process->dead || !process->status) continue;
+    const bool runs =
+        std::ranges::any_of(process->threads, [](const ThreadEntry& t) { return !t.out.stable; });
+    if (runs && (process->status->caught & kCpuTime) != 0) process->out.alarm_possible = true;
   }
 }
 

@@ -31,6 +31,11 @@ RemoteAddr stack_pointer(const ThreadEntry& thread) {
   return thread.call ? thread.call->sp : RemoteAddr{};
 }
 
+bool is_incomplete(const ThreadEntry& thread) {
+  const auto& native = thread.out.native;
+  return !native || native->size() < 3 || std::ranges::any_of(*native, &snapshot::Frame::guessed);
+}
+
 /// The stacks of one process and what they tell.
 class ProcessStacks {
  public:
@@ -49,6 +54,7 @@ class ProcessStacks {
       registers.sp = thread.call->sp;
       registers.pc = thread.call->pc;
       thread.out.native = images_.unwind(space_, registers);
+      if (is_incomplete(thread)) unwind_with_all_registers(thread);
     }
   }
 
@@ -116,6 +122,20 @@ class ProcessStacks {
   }
 
  private:
+  /// As of the same moment: with the stack pointer and the place that /proc gave.
+  void unwind_with_all_registers(ThreadEntry& thread) {
+    const auto found = system_.kernel_task(thread.tid);
+    if (!found) return;
+    const linux::KernelTask& task = **found;
+    const bool same =
+        task.is_user && task.sp == thread.call->sp.value && task.pc == thread.call->pc.value;
+    if (!same) return;
+    unwind::Registers registers{thread.call->sp, thread.call->pc, task.rbp, task.rbx,
+                                task.r12,        task.r13,        task.r14, task.r15};
+    auto frames = images_.unwind(space_, registers);
+    if (frames) thread.out.native = std::move(frames);
+  }
+
   static bool waits_on_futex(const ThreadEntry& thread) {
     return thread.out.wait && thread.out.wait->kind == WaitKind::Futex && thread.call;
   }
@@ -207,11 +227,6 @@ void read_stacks(System& system, const Options& options) {
 namespace {
 
 constexpr std::chrono::milliseconds kStopPatience{100};
-
-bool is_incomplete(const ThreadEntry& thread) {
-  const auto& native = thread.out.native;
-  return !native || native->size() < 3 || std::ranges::any_of(*native, &snapshot::Frame::guessed);
-}
 
 /// SO_*TIMEO makes the difference between a call that restarts and one that returns EINTR; an
 /// untimed wait has none.

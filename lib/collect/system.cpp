@@ -84,6 +84,20 @@ Result<linux::UniqueFd*> System::pidfd_of(ProcessEntry& process) {
   return &*process.pidfd;
 }
 
+Result<const linux::KernelTask*> System::kernel_task(Tid tid) {
+  if (!kernel_tasks_) {
+    const Risk risk(progress_, Pid{}, Fact::KernelTasks);
+    kernel_tasks_ = risk.allowed() ? linux::read_kernel_tasks()
+                                   : Error{Cause::TimedOut, 0, "read the tasks of the kernel"};
+    if (*kernel_tasks_) std::ranges::sort(**kernel_tasks_, {}, &linux::KernelTask::tid);
+  }
+  if (!*kernel_tasks_) return kernel_tasks_->error();
+  const auto it = std::ranges::lower_bound(**kernel_tasks_, tid, {}, &linux::KernelTask::tid);
+  if (it == (*kernel_tasks_)->end() || it->tid != tid)
+    return Error{Cause::Gone, 0, "find a task of the kernel"};
+  return &*it;
+}
+
 const std::vector<snapshot::Fd>* System::table_of(const ProcessEntry& process, Tid tid) {
   for (const auto& [owner, fds] : process.thread_fds) {
     if (owner == tid) return &fds;

@@ -15,6 +15,7 @@
 #include "linux/proc_stat.h"
 #include "linux/proc_status.h"
 #include "linux/proc_syscall.h"
+#include "linux/task_iterator.h"
 #include "linux/unique_fd.h"
 #include "snapshot/snapshot.h"
 
@@ -70,6 +71,9 @@ class System {
   /// Its mappings and memory, opened once. @return Denied, Gone, TimedOut.
   Result<linux::AddressSpace*> space_of(ProcessEntry& process);
   Result<linux::UniqueFd*> pidfd_of(ProcessEntry& process);
+  /// What the kernel itself says of a thread; all of it is read when first asked for. @return
+  /// Denied, Unsupported, TimedOut, Gone.
+  Result<const linux::KernelTask*> kernel_task(Tid tid);
 
   /// The table that this thread uses.
   static const std::vector<snapshot::Fd>* table_of(const ProcessEntry& process, Tid tid);
@@ -87,6 +91,7 @@ class System {
   std::optional<linux::ProcDir> proc_;
   std::vector<std::unique_ptr<ProcessEntry>> processes_;  ///< ascending by pid
   std::unordered_map<Pid, ProcessEntry*> by_pid_;
+  std::optional<Result<std::vector<linux::KernelTask>>> kernel_tasks_;  // ascending by tid
   std::vector<snapshot::Unseen> unseen_;
   bool all_holders_seen_ = true;
 };

@@ -4,7 +4,6 @@
 
 namespace ipcdoctor::graph {
 
-using snapshot::Access;
 using snapshot::Fd;
 using snapshot::Object;
 using snapshot::Scope;

@@ -21,7 +21,8 @@ using Clock = std::chrono::steady_clock;
 constexpr int kEventStop = 128;  // PTRACE_EVENT_STOP, which glibc 2.36 does not name for C++
 
 long trace(__ptrace_request request, Tid tid, unsigned long data) {
-  return ::ptrace(request, tid.value, nullptr, reinterpret_cast<void*>(data));
+  return ::ptrace(request, tid.value, nullptr,
+                  reinterpret_cast<void*>(data));  // NOLINT(performance-no-int-to-ptr)
 }
 
 /// Waits for a change of the tracee, never past the deadline. @return waitpid's: tid, 0 at the

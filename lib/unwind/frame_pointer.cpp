@@ -77,8 +77,8 @@ bool is_plt(const linux::AddressSpace& space, ImageCache& images, std::uint64_t 
 
 std::optional<CallSite> parse_call(std::span<const std::uint8_t> before,
                                    std::uint64_t return_address) {
-  const auto at = [&](std::size_t back) {
-    return back <= before.size() ? before[before.size() - back] : 0;
+  const auto at = [&](std::size_t back) -> unsigned {
+    return back <= before.size() ? before[before.size() - back] : 0U;
   };
   if (at(5) == 0xe8) {
     std::int32_t distance = 0;
@@ -123,7 +123,7 @@ std::optional<std::uint64_t> find_callee(const linux::AddressSpace& space, Image
   if (!call->target) return read_slot(space, return_address - 6, 0x15);
   if (!is_plt(space, images, *call->target)) return call->target;
   // [endbr64] [bnd] jmp *slot(%rip)
-  for (const std::uint64_t skip : {0, 1, 4, 5}) {
+  for (const std::uint64_t skip : {0ULL, 1ULL, 4ULL, 5ULL}) {
     const auto slot = read_slot(space, *call->target + skip, 0x25);
     if (slot) return slot;
   }
@@ -152,6 +152,15 @@ std::vector<FramePointer> find_frame_pointers(const linux::AddressSpace& space, 
   }
   direct.insert(direct.end(), other.begin(), other.end());
   return direct;
+}
+
+std::optional<Caller> find_caller(const linux::AddressSpace& space, std::uint64_t sp,
+                                  std::uint64_t rbp) {
+  if (rbp < sp || rbp - sp > kMaxFrame || rbp % 8 != 0) return std::nullopt;
+  const auto saved = space.memory.read_u64(RemoteAddr{rbp});
+  const auto pc = space.memory.read_u64(RemoteAddr{rbp + 8});
+  if (!saved || !pc || !read_call(space, *pc)) return std::nullopt;
+  return Caller{*pc, rbp + 16, *saved};
 }
 
 std::optional<ReturnAddress> find_return_address(const linux::AddressSpace& space,

@@ -38,6 +38,16 @@ struct FramePointer {
 std::vector<FramePointer> find_frame_pointers(const linux::AddressSpace& space, ImageCache& images,
                                               std::uint64_t sp, std::uint64_t function);
 
+/// The caller of a frame that keeps a frame pointer, as code does that nothing describes: V8's, and
+/// that of most just-in-time compilers.
+/// @return nullopt: rbp is no frame pointer above `sp`, no call instruction ends where it would
+/// return to.
+struct Caller {
+  std::uint64_t pc = 0, sp = 0, rbp = 0;
+};
+std::optional<Caller> find_caller(const linux::AddressSpace& space, std::uint64_t sp,
+                                  std::uint64_t rbp);
+
 /// The first return address above `sp` into a function with unwind information, for code that has
 /// none itself (musl, assembly): where that word is, and what it holds.
 struct ReturnAddress {

@@ -46,7 +46,7 @@ void unwind_threads(benchmark::State& state) {
   const Target target(static_cast<std::size_t>(state.range(0)));
   if (target.calls.empty()) return state.SkipWithError("the threads did not block");
   std::size_t frames = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {  // NOLINT(clang-analyzer-deadcode.DeadStores)
     Images images;  // cold: the images of libc and of this program are read each time
     const auto space = linux::AddressSpace::open(Pid{target.child.pid()});
     for (const auto& [tid, call] : target.calls) {
@@ -62,7 +62,7 @@ BENCHMARK(unwind_threads)->Arg(1)->Arg(100)->Arg(1000)->Unit(benchmark::kMillise
 void unwind_by_libunwind_alone(benchmark::State& state) {
   const Target target(static_cast<std::size_t>(state.range(0)));
   if (target.calls.empty()) return state.SkipWithError("the threads did not block");
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {  // NOLINT(clang-analyzer-deadcode.DeadStores)
     ImageCache images;
     Unwinder unwinder(images);
     const auto space = linux::AddressSpace::open(Pid{target.child.pid()});

@@ -20,7 +20,6 @@ using snapshot::FrameKind;
 using test::Child;
 using test::compile;
 using test::registers_of;
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 

@@ -332,15 +332,30 @@ RawStack Unwinder::unwind_slowly(const linux::AddressSpace& space, const Registe
   return std::move(walk.stack);
 }
 
-// Code without a description has no frame that could be computed: go on at the nearest caller that
-// has one.
+// Code without a description has no frame that could be computed: go on by its frame pointer, else
+// at the nearest caller that has a description.
 void Unwinder::bridge(const linux::AddressSpace& space, Walk& walk) {
-  const RawFrame last = walk.stack.frames.back();
-  const auto found = find_return_address(space, images_, last.sp);
-  if (!found || walk.stack.frames.size() >= walk.limit) return;
-  walk.guessing = true;
-  walk.context.registers = Registers{};
-  if (walk.start(space_for(space), found->pc, found->at + 8)) walk.run();
+  bool scanned = false;
+  while (walk.stack.end == End::NoDescription && walk.stack.frames.size() < walk.limit) {
+    const std::uint64_t sp = walk.stack.frames.back().sp;
+    unw_word_t rbp = 0;
+    const bool has_rbp = unw_get_reg(&walk.cursor, UNW_X86_64_RBP, &rbp) == 0;
+    const auto caller = has_rbp ? find_caller(space, sp, rbp) : std::nullopt;
+    Registers next;
+    if (caller) {
+      next = {RemoteAddr{caller->sp}, RemoteAddr{caller->pc}, caller->rbp, {}, {}, {}, {}, {}};
+    } else {
+      const auto found = scanned ? std::nullopt : find_return_address(space, images_, sp);
+      if (!found) return;
+      scanned = true;
+      next.sp = RemoteAddr{found->at + 8};
+      next.pc = RemoteAddr{found->pc};
+    }
+    walk.guessing = true;
+    walk.context.registers = next;
+    if (!walk.start(space_for(space), next.pc.value, next.sp.value)) return;
+    walk.run();
+  }
 }
 
 // Tries the candidates until one leads to the outermost frame; else the nearest that a direct call

@@ -38,7 +38,7 @@ std::set<std::uint64_t> own_channels() {
 }  // namespace
 
 HangWatch::HangWatch(std::vector<Pid> roots, HangOptions options)
-    : roots_(std::move(roots)), options_(std::move(options)), inherited_(own_channels()) {}
+    : roots_(std::move(roots)), options_(options), inherited_(own_channels()) {}
 
 /// Takes over a cheap look. @return whether every thread stands still since the look before
 bool HangWatch::update(const std::vector<TreeThread>& threads, Clock::time_point now) {

@@ -171,7 +171,8 @@ TEST(GlibcObjects, LockOfAStream) {
 }
 
 TEST(GlibcObjects, ThreadIdInStructPthread) {
-  const auto* self = reinterpret_cast<const char*>(pthread_self());
+  const auto* self =
+      reinterpret_cast<const char*>(pthread_self());  // NOLINT(performance-no-int-to-ptr)
   int tid = 0;
   std::memcpy(&tid, self + kPthreadTid, sizeof tid);
   EXPECT_EQ(tid, own_tid());

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+#include "linux/task_iterator.h"
+
+#include "linux/capabilities.h"
+#include "linux/namespaces.h"
+
+#ifdef IPCDOCTOR_HAVE_BPF
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <linux/bpf.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "linux/unique_fd.h"
+#endif
+
+namespace ipcdoctor::linux {
+
+#ifdef IPCDOCTOR_HAVE_BPF
+namespace {
+
+constexpr int kCapPerfmon = 38, kCapBpf = 39;
+constexpr std::size_t kMaxTasks = 1 << 20;
+
+/// One task, as the kernel's half writes it.
+struct Record {
+  std::uint64_t tid, pid, mm, timer_state, timer_interval;
+  std::uint64_t sp, pc, rbp, rbx, r12, r13, r14, r15;
+};
+
+struct BtfDeleter {
+  void operator()(btf* types) const { btf__free(types); }
+};
+using Types = std::unique_ptr<btf, BtfDeleter>;
+
+/// Offset of a member in bytes, also one in an anonymous struct or union within.
+std::optional<std::int16_t> find_member(const btf* types, std::uint32_t type, std::string_view name,
+                                        int depth = 0) {
+  const btf_type* composite = btf__type_by_id(types, type);
+  if (composite == nullptr || !btf_is_composite(composite) || depth > 4) return std::nullopt;
+  const btf_member* members = btf_members(composite);
+  for (std::uint32_t i = 0; i < btf_vlen(composite); ++i) {
+    const char* member = btf__name_by_offset(types, members[i].name_off);
+    const std::int64_t offset = btf_member_bit_offset(composite, i) / 8;
+    std::optional<std::int64_t> found;
+    if (member != nullptr && member == name) {
+      found = offset;
+    } else if (member == nullptr || *member == '\0') {
+      if (const auto inner = find_member(types, members[i].type, name, depth + 1))
+        found = offset + *inner;
+    }
+    if (found && *found <= INT16_MAX) return static_cast<std::int16_t>(*found);
+  }
+  return std::nullopt;
+}
+
+/// Offsets of this kernel that the program uses.
+struct Layout {
+  std::int16_t tid, pid, mm, signal;                // of task_struct
+  std::int16_t real_timer_state, it_real_incr;      // of signal_struct
+  std::int16_t sp, ip, bp, bx, r12, r13, r14, r15;  // of pt_regs
+};
+
+std::optional<Layout> find_layout(const btf* types) {
+  bool complete = true;
+  const auto offset = [&](const char* composite, const char* member) {
+    const int type = btf__find_by_name_kind(types, composite, BTF_KIND_STRUCT);
+    const auto found =
+        type > 0 ? find_member(types, static_cast<std::uint32_t>(type), member) : std::nullopt;
+    complete = complete && found;
+    return found.value_or(0);
+  };
+  Layout layout{};
+  layout.tid = offset("task_struct", "pid");
+  layout.pid = offset("task_struct", "tgid");
+  layout.mm = offset("task_struct", "mm");
+  layout.signal = offset("task_struct", "signal");
+  layout.real_timer_state =
+      static_cast<std::int16_t>(offset("signal_struct", "real_timer") + offset("hrtimer", "state"));
+  layout.it_real_incr = offset("signal_struct", "it_real_incr");
+  layout.sp = offset("pt_regs", "sp");
+  layout.ip = offset("pt_regs", "ip");
+  layout.bp = offset("pt_regs", "bp");
+  layout.bx = offset("pt_regs", "bx");
+  layout.r12 = offset("pt_regs", "r12");
+  layout.r13 = offset("pt_regs", "r13");
+  layout.r14 = offset("pt_regs", "r14");
+  layout.r15 = offset("pt_regs", "r15");
+  return complete ? std::optional(layout) : std::nullopt;
+}
+
+/// The kernel's half. It is so small that it is written in instructions, which spares users a
+/// compiler for BPF. r6 = context, r7 = task, r10 = end of the stack, where the record grows.
+class Program {
+ public:
+  explicit Program(const Layout& at) {
+    move(6, 1);
+    load(BPF_DW, 7, 6, offsetof(bpf_iter_task, task));
+    const std::size_t no_task = jump_if_zero(7);  // the iterator calls once more at its end
+    clear(offsetof(Record, sp), sizeof(Record));
+    copy(BPF_W, 7, at.tid, offsetof(Record, tid));
+    copy(BPF_W, 7, at.pid, offsetof(Record, pid));
+    copy(BPF_DW, 7, at.mm, offsetof(Record, mm));
+    load(BPF_DW, 8, 7, at.signal);
+    copy(BPF_B, 8, at.real_timer_state, offsetof(Record, timer_state));
+    copy(BPF_DW, 8, at.it_real_incr, offsetof(Record, timer_interval));
+    load(BPF_DW, 1, 7, at.mm);
+    const std::size_t no_memory = jump_if_zero(1);
+    move(1, 7);
+    call(BPF_FUNC_task_pt_regs);
+    copy(BPF_DW, 0, at.sp, offsetof(Record, sp));
+    copy(BPF_DW, 0, at.ip, offsetof(Record, pc));
+    copy(BPF_DW, 0, at.bp, offsetof(Record, rbp));
+    copy(BPF_DW, 0, at.bx, offsetof(Record, rbx));
+    copy(BPF_DW, 0, at.r12, offsetof(Record, r12));
+    copy(BPF_DW, 0, at.r13, offsetof(Record, r13));
+    copy(BPF_DW, 0, at.r14, offsetof(Record, r14));
+    copy(BPF_DW, 0, at.r15, offsetof(Record, r15));
+    land(no_memory);
+    load(BPF_DW, 1, 6, offsetof(bpf_iter_task, meta));
+    load(BPF_DW, 1, 1, 0);  // bpf_iter_meta::seq
+    move(2, 10);
+    add(BPF_ALU64 | BPF_ADD | BPF_K, 2, 0, 0, -static_cast<int>(sizeof(Record)));
+    add(BPF_ALU64 | BPF_MOV | BPF_K, 3, 0, 0, sizeof(Record));
+    call(BPF_FUNC_seq_write);
+    land(no_task);
+    add(BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 0);
+    add(BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
+  }
+
+  const std::vector<bpf_insn>& instructions() const { return instructions_; }
+
+ private:
+  /// struct bpf_iter__task of the kernel: pointers padded to eight bytes.
+  struct bpf_iter_task {
+    std::uint64_t meta, task;
+  };
+
+  void add(int code, int to, int from, int offset, int immediate) {
+    bpf_insn instruction{};
+    instruction.code = static_cast<__u8>(code);
+    instruction.dst_reg = static_cast<__u8>(to & 0xf);
+    instruction.src_reg = static_cast<__u8>(from & 0xf);
+    instruction.off = static_cast<__s16>(offset);
+    instruction.imm = immediate;
+    instructions_.push_back(instruction);
+  }
+  static int on_stack(std::size_t field) {
+    return static_cast<int>(field) - static_cast<int>(sizeof(Record));
+  }
+  void move(int to, int from) { add(BPF_ALU64 | BPF_MOV | BPF_X, to, from, 0, 0); }
+  void call(int helper) { add(BPF_JMP | BPF_CALL, 0, 0, 0, helper); }
+  void load(int size, int to, int base, std::size_t offset) {
+    add(BPF_LDX | BPF_MEM | size, to, base, static_cast<int>(offset), 0);
+  }
+  void copy(int size, int base, std::int16_t offset, std::size_t field) {
+    load(size, 1, base, static_cast<std::size_t>(offset));
+    add(BPF_STX | BPF_MEM | BPF_DW, 10, 1, on_stack(field), 0);
+  }
+  void clear(std::size_t field, std::size_t end) {
+    for (; field < end; field += 8) add(BPF_ST | BPF_MEM | BPF_DW, 10, 0, on_stack(field), 0);
+  }
+  std::size_t jump_if_zero(int tested) {
+    add(BPF_JMP | BPF_JEQ | BPF_K, tested, 0, 0, 0);
+    return instructions_.size();
+  }
+  void land(std::size_t after_jump) {
+    instructions_[after_jump - 1].off = static_cast<__s16>(instructions_.size() - after_jump);
+  }
+
+  std::vector<bpf_insn> instructions_;
+};
+
+Error failed(const char* what) {
+  const int number = errno;
+  const bool denied = number == EPERM || number == EACCES;
+  return Error{denied ? Cause::Denied : Cause::Unsupported, number, what};
+}
+
+Result<std::vector<KernelTask>> read_records(int iterator) {
+  std::vector<KernelTask> tasks;
+  std::vector<Record> records(512);
+  for (;;) {
+    // seq_file(9) gives whole records: none is larger than its buffer
+    const ssize_t got = ::read(iterator, records.data(), records.size() * sizeof(Record));
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (got < 0) return failed("read the tasks of the kernel");
+    if (got == 0) return tasks;
+    if (static_cast<std::size_t>(got) % sizeof(Record) != 0)
+      return Error{Cause::Malformed, 0, "read the tasks of the kernel: half a record"};
+    for (std::size_t i = 0; i < static_cast<std::size_t>(got) / sizeof(Record); ++i) {
+      const Record& r = records[i];
+      KernelTask& task = tasks.emplace_back();
+      task.tid = Tid{static_cast<int>(r.tid)};
+      task.pid = Pid{static_cast<int>(r.pid)};
+      task.is_user = r.mm != 0;
+      // an interval timer whose signal is pending is queued again when that is taken
+      task.alarm_armed = r.timer_state != 0 || r.timer_interval != 0;
+      task.sp = r.sp, task.pc = r.pc, task.rbp = r.rbp, task.rbx = r.rbx;
+      task.r12 = r.r12, task.r13 = r.r13, task.r14 = r.r14, task.r15 = r.r15;
+    }
+    if (tasks.size() > kMaxTasks) return Error{Cause::Limit, 0, "read the tasks of the kernel"};
+  }
+}
+
+}  // namespace
+
+Result<std::vector<KernelTask>> read_kernel_tasks() {
+  const auto rights = read_own_rights();
+  if (!rights) return rights.error();
+  const bool may = (rights->effective_caps >> kCapBpf & 1) != 0 &&
+                   (rights->effective_caps >> kCapPerfmon & 1) != 0;
+  if (!may && !rights->is_admin()) return Error{Cause::Denied, EPERM, "load a BPF iterator"};
+  const auto in_init = in_init_pid_namespace();
+  if (!in_init) return in_init.error();
+  if (!*in_init) return Error{Cause::Unsupported, 0, "load a BPF iterator: in a PID namespace"};
+
+  libbpf_set_print(nullptr);
+  const Types types(btf__parse("/sys/kernel/btf/vmlinux", nullptr));
+  if (!types) return failed("read /sys/kernel/btf/vmlinux");
+  const auto layout = find_layout(types.get());
+  const int iterator_type = btf__find_by_name_kind(types.get(), "bpf_iter_task", BTF_KIND_FUNC);
+  if (!layout || iterator_type < 0)
+    return Error{Cause::Unsupported, 0, "load a BPF iterator: types of this kernel"};
+
+  const Program program(*layout);
+  LIBBPF_OPTS(bpf_prog_load_opts, options);
+  options.expected_attach_type = BPF_TRACE_ITER;
+  options.attach_btf_id = static_cast<__u32>(iterator_type);
+  // the helpers that it calls are for programs under the GPL; this file may be used under it
+  const UniqueFd loaded(bpf_prog_load(BPF_PROG_TYPE_TRACING, "ipcdoctor_tasks", "GPL",
+                                      program.instructions().data(), program.instructions().size(),
+                                      &options));
+  if (!loaded.is_open()) return failed("load a BPF iterator");
+  const UniqueFd link(bpf_link_create(loaded.get(), 0, BPF_TRACE_ITER, nullptr));
+  if (!link.is_open()) return failed("attach a BPF iterator");
+  const UniqueFd iterator(bpf_iter_create(link.get()));
+  if (!iterator.is_open()) return failed("create a BPF iterator");
+  return read_records(iterator.get());
+}
+
+#else
+
+Result<std::vector<KernelTask>> read_kernel_tasks() {
+  return Error{Cause::Unsupported, 0, "load a BPF iterator: built without libbpf"};
+}
+
+#endif
+
+}  // namespace ipcdoctor::linux

@@ -1,0 +1,115 @@
+#include "linux/task_iterator.h"
+
+#include <gtest/gtest.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "linux/proc_syscall.h"
+#include "linux/ptrace.h"
+#include "linux/testing.h"
+
+namespace ipcdoctor::linux {
+namespace {
+
+using testing::Child;
+
+const KernelTask* find(const std::vector<KernelTask>& tasks, Tid tid) {
+  const auto it = std::ranges::find(tasks, tid, &KernelTask::tid);
+  return it == tasks.end() ? nullptr : &*it;
+}
+
+/// Waits without an end in read(2), after `prepare`.
+int block(
+    int fd, const std::function<void()>& prepare = [] {}) {
+  prepare();
+  char byte = 0;
+  return static_cast<int>(::read(fd, &byte, 1));
+}
+
+class TaskIterator : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const auto tasks = read_kernel_tasks();
+    const bool cannot = !tasks && (tasks.error().cause == Cause::Denied ||
+                                   tasks.error().cause == Cause::Unsupported);
+    if (cannot) GTEST_SKIP() << to_string(tasks.error());
+  }
+  testing::Pipe pipe_;
+};
+
+TEST_F(TaskIterator, GivesTheRegistersThatPtraceGives) {
+  const Child child([&] { return block(pipe_.reader()); });
+  ASSERT_TRUE(testing::eventually([&] { return child.state() == 'S'; }));
+
+  const auto tasks = read_kernel_tasks();
+
+  ASSERT_TRUE(tasks) << to_string(tasks.error());
+  const KernelTask* task = find(*tasks, child.tid());
+  ASSERT_NE(task, nullptr);
+  const auto stopped = StoppedThread::stop(child.tid(), std::chrono::milliseconds(500));
+  ASSERT_TRUE(stopped) << to_string(stopped.error());
+  const auto registers = stopped->read_registers();
+  ASSERT_TRUE(registers);
+  EXPECT_EQ(task->pid, child.pid());
+  EXPECT_TRUE(task->is_user);
+  EXPECT_EQ(task->sp, registers->rsp);
+  EXPECT_EQ(task->pc, registers->rip);
+  EXPECT_EQ(task->rbp, registers->rbp);
+  EXPECT_EQ(task->rbx, registers->rbx);
+  EXPECT_EQ(task->r12, registers->r12);
+  EXPECT_EQ(task->r13, registers->r13);
+  EXPECT_EQ(task->r14, registers->r14);
+  EXPECT_EQ(task->r15, registers->r15);
+}
+
+TEST_F(TaskIterator, WakesNobody) {
+  const Child child([&] { return block(pipe_.reader()); });
+  ASSERT_TRUE(testing::eventually([&] { return child.state() == 'S'; }));
+  const auto switches = [&] { return read_status(*child.dir())->voluntary_switches; };
+  const auto before = switches();
+
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(read_kernel_tasks());
+
+  EXPECT_EQ(switches(), before);
+  EXPECT_EQ(child.tracer(), 0);
+}
+
+TEST_F(TaskIterator, TellsWhoseAlarmIsArmed) {
+  const Child waits([&] { return block(pipe_.reader()); });
+  const Child alarmed([&] { return block(pipe_.reader(), [] { ::alarm(1000); }); });
+  const Child cancelled([&] {
+    return block(pipe_.reader(), [] {
+      ::alarm(1000);
+      ::alarm(0);
+    });
+  });
+  const Child repeats([&] {
+    return block(pipe_.reader(), [] {
+      const itimerval each{{1000, 0}, {1000, 0}};
+      ::setitimer(ITIMER_REAL, &each, nullptr);
+    });
+  });
+  for (const Child* child : {&waits, &alarmed, &cancelled, &repeats})
+    ASSERT_TRUE(testing::eventually([&] { return child->state() == 'S'; }));
+
+  const auto tasks = read_kernel_tasks();
+
+  ASSERT_TRUE(tasks) << to_string(tasks.error());
+  EXPECT_FALSE(find(*tasks, waits.tid())->alarm_armed);
+  EXPECT_TRUE(find(*tasks, alarmed.tid())->alarm_armed);
+  EXPECT_FALSE(find(*tasks, cancelled.tid())->alarm_armed);
+  EXPECT_TRUE(find(*tasks, repeats.tid())->alarm_armed);
+}
+
+TEST_F(TaskIterator, KernelThreadsHaveNoRegisters) {
+  const auto tasks = read_kernel_tasks();
+
+  ASSERT_TRUE(tasks);
+  for (const KernelTask& task : *tasks) EXPECT_EQ(task.is_user, task.sp != 0) << task.tid.value;
+  EXPECT_NE(find(*tasks, Tid{::getpid()}), nullptr);
+}
+
+}  // namespace
+}  // namespace ipcdoctor::linux
