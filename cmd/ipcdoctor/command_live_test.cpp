@@ -219,6 +219,42 @@ TEST(Output, HostileNamesComeOutEscaped) {
   fs::remove_all(folder);
 }
 
+/// Every frame of the report that was guessed.
+std::size_t guessed_frames(const json& report) {
+  std::size_t count = 0;
+  for (const json& process : report["processes"]) {
+    for (const json& thread : process["threads"]) {
+      for (const json& frame : thread["native"]) count += frame.value("guessed", false) ? 1 : 0;
+    }
+  }
+  return count;
+}
+
+TEST(Stops, OnlyWhoseStackIsNotKnownWithoutAndWhoseCallGoesOn) {
+  Process program({IPCDOCTOR_PROGRAMS "/unclosed_write_end/parent_keeps_end"}, true);
+  ASSERT_THAT(program.read_until("READY"), HasSubstr("READY"));
+  std::this_thread::sleep_for(200ms);
+  // without BPF, as on most machines of users
+  const auto attach = [&](const std::string& policy) {
+    std::vector<std::string> command;
+    if (::geteuid() == 0) command = {"setpriv", "--bounding-set", "-bpf,-perfmon,-sys_admin", "--"};
+    command.insert(command.end(), {IPCDOCTOR_BINARY, "attach", std::to_string(program.pid()),
+                                   "--stop=" + policy, "--format", "json"});
+    return json::parse(run_command(command).output);
+  };
+
+  const json without = attach("never");
+  const json with = attach("auto");
+
+  EXPECT_EQ(without["tool"]["stopped_threads"], 0);
+  EXPECT_GT(guessed_frames(without), 0U) << "code without optimisation has frame pointers";
+  EXPECT_GT(with["tool"]["stopped_threads"], 0);
+  EXPECT_EQ(guessed_frames(with), 0U);
+  EXPECT_EQ(with["verdict"], without["verdict"]);
+  EXPECT_EQ(status_field(program.pid(), "State").substr(0, 1), "S");
+  EXPECT_EQ(status_field(program.pid(), "TracerPid"), "0");
+}
+
 class Snapshots : public ::testing::TestWithParam<std::string> {};
 
 /// The report that is made of the file has the very bytes of the one that was made on the spot.

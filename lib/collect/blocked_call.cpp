@@ -463,7 +463,7 @@ class Decoder {
     return child(filter);
   }
 
-  bool vfork() {
+  bool decode_vfork() {
     wait_.kind = WaitKind::Vfork;
     wait_.untimed = true;
     wait_.children = from_.vfork_children();
@@ -477,12 +477,12 @@ class Decoder {
       case SYS_waitid:
         return decode_waitid();
       case SYS_vfork:
-        return vfork();
+        return decode_vfork();
       case SYS_clone:
-        return (args_[0] & CLONE_VFORK) != 0 && vfork();
+        return (args_[0] & CLONE_VFORK) != 0 && decode_vfork();
       case kClone3: {
         const auto flags = read_one<std::uint64_t>(from_, args_[0]);
-        return flags && (*flags & CLONE_VFORK) != 0 && vfork();
+        return flags && (*flags & CLONE_VFORK) != 0 && decode_vfork();
       }
       case SYS_nanosleep:
       case SYS_clock_nanosleep:

@@ -26,7 +26,6 @@
 namespace ipcdoctor::collect {
 namespace {
 
-using snapshot::Access;
 using snapshot::Fd;
 using snapshot::Scope;
 using snapshot::Snapshot;

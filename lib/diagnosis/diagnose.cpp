@@ -9,7 +9,6 @@ namespace {
 
 using snapshot::Process;
 using snapshot::Scope;
-using snapshot::Snapshot;
 using snapshot::Thread;
 using snapshot::WaitKind;
 

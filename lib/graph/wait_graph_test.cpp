@@ -20,7 +20,6 @@ namespace {
 using namespace snapshot::testing;
 using snapshot::Access;
 using snapshot::LockKind;
-using snapshot::Object;
 using snapshot::ObjectKind;
 using snapshot::Ownership;
 using snapshot::Scope;

@@ -23,13 +23,13 @@ RemoteAddr address_of(const void* pointer) {
 
 TEST(ProcessMemory, ReadsWhatTheChildWrote) {
   const Pipe ready;
-  const std::size_t size = 3 * 4096;
+  const std::size_t size = std::size_t{3} * 4096;
   auto* area = static_cast<char*>(
       ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   ASSERT_NE(static_cast<void*>(area), MAP_FAILED);
   const Child child([&] {
     std::memset(area, 'a', size);  // a copy over fork: the test's own pages stay 0
-    std::strcpy(area + 4090, "across two pages");
+    std::memcpy(area + 4090, "across two pages", sizeof "across two pages");
     return ::write(ready.writer(), "x", 1) == 1 ? ::pause() : 1;
   });
   char byte = 0;

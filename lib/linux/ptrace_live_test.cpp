@@ -98,9 +98,9 @@ TEST(StoppedThread, LeavesAStoppedProcessStopped) {
 TEST(StoppedThread, DoesNotTouchAVforkParent) {
   Child parent([] {
     const pid_t self = ::getpid();
-    const pid_t child = ::vfork();
+    const pid_t child = ::vfork();  // NOLINT(clang-analyzer-security.insecureAPI.vfork)
     if (child == 0) {
-      testing::die_with(self);
+      testing::die_with(self);  // NOLINT(clang-analyzer-unix.Vfork)
       ::pause();
       ::_exit(0);
     }

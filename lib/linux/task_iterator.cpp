@@ -125,17 +125,19 @@ class Program {
     load(BPF_DW, 1, 6, offsetof(bpf_iter_task, meta));
     load(BPF_DW, 1, 1, 0);  // bpf_iter_meta::seq
     move(2, 10);
-    add(BPF_ALU64 | BPF_ADD | BPF_K, 2, 0, 0, -static_cast<int>(sizeof(Record)));
-    add(BPF_ALU64 | BPF_MOV | BPF_K, 3, 0, 0, sizeof(Record));
+    add(kAddNumber, 2, 0, 0, on_stack(0));
+    add(kMoveNumber, 3, 0, 0, sizeof(Record));
     call(BPF_FUNC_seq_write);
     land(no_task);
-    add(BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 0);
+    add(kMoveNumber, 0, 0, 0, 0);
     add(BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
   }
 
   const std::vector<bpf_insn>& instructions() const { return instructions_; }
 
  private:
+  static constexpr int kMoveNumber = BPF_ALU64 | BPF_MOV, kAddNumber = BPF_ALU64 | BPF_ADD;
+
   /// struct bpf_iter__task of the kernel: pointers padded to eight bytes.
   struct bpf_iter_task {
     std::uint64_t meta, task;
@@ -155,11 +157,11 @@ class Program {
   }
   void move(int to, int from) { add(BPF_ALU64 | BPF_MOV | BPF_X, to, from, 0, 0); }
   void call(int helper) { add(BPF_JMP | BPF_CALL, 0, 0, 0, helper); }
-  void load(int size, int to, int base, std::size_t offset) {
-    add(BPF_LDX | BPF_MEM | size, to, base, static_cast<int>(offset), 0);
+  void load(int size, int to, int base, int offset) {
+    add(BPF_LDX | BPF_MEM | size, to, base, offset, 0);
   }
   void copy(int size, int base, std::int16_t offset, std::size_t field) {
-    load(size, 1, base, static_cast<std::size_t>(offset));
+    load(size, 1, base, offset);
     add(BPF_STX | BPF_MEM | BPF_DW, 10, 1, on_stack(field), 0);
   }
   void clear(std::size_t field, std::size_t end) {

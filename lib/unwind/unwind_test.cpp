@@ -19,7 +19,9 @@ namespace {
 /// The vDSO of this process: a small ELF image with symbols and unwind information that is always
 /// there.
 std::vector<std::byte> vdso() {
-  const auto* base = reinterpret_cast<const std::byte*>(::getauxval(AT_SYSINFO_EHDR));
+  const auto address = ::getauxval(AT_SYSINFO_EHDR);
+  const auto* base =
+      reinterpret_cast<const std::byte*>(address);  // NOLINT(performance-no-int-to-ptr)
   Elf64_Ehdr header;
   std::memcpy(&header, base, sizeof header);
   return std::vector<std::byte>(base, base + header.e_shoff + header.e_shnum * sizeof(Elf64_Shdr));
@@ -159,12 +161,12 @@ TEST(EhFrameTest, RefusesLyingHeaders) {
 struct Description {
   std::vector<std::byte> cie, fde;
   explicit Description(const std::vector<std::uint8_t>& instructions) {
-    for (const unsigned b : {0x14, 0,    0,  0, 0,    0,    0, 0, 1,    'z' + 0, 'R' + 0, 0,
-                             1,    0x78, 16, 1, 0x1b, 0x0c, 7, 8, 0x90, 1,       0,       0}) {
+    for (const int b : {0x14, 0,    0,  0, 0,    0,    0, 0, 1,    'z' + 0, 'R' + 0, 0,
+                        1,    0x78, 16, 1, 0x1b, 0x0c, 7, 8, 0x90, 1,       0,       0}) {
       cie.push_back(static_cast<std::byte>(b));
     }
     // the pc-relative start is 0x1000 - (0x8000 + 8)
-    for (const unsigned b : {0, 0, 0, 0, 0x18, 0, 0, 0, 0xf8, 0x8f, 0xff, 0xff, 64, 0, 0, 0, 0})
+    for (const int b : {0, 0, 0, 0, 0x18, 0, 0, 0, 0xf8, 0x8f, 0xff, 0xff, 64, 0, 0, 0, 0})
       fde.push_back(static_cast<std::byte>(b));
     for (const std::uint8_t b : instructions) fde.push_back(static_cast<std::byte>(b));
     const auto length = static_cast<std::uint32_t>(fde.size() - 4);

@@ -10,6 +10,7 @@
 
 // Exported by libunwind-x86_64 for users that have their own tables (perf does the same); in no
 // public header.
+// NOLINTNEXTLINE(bugprone-reserved-identifier)
 extern "C" int _Ux86_64_dwarf_search_unwind_table(unw_addr_space_t space, unw_word_t ip,
                                                   unw_dyn_info_t* table, unw_proc_info_t* info,
                                                   int need_unwind_info, void* context);
@@ -376,7 +377,7 @@ void Unwinder::guess_frame_pointer(const linux::AddressSpace& space, Walk& walk)
     if (walk.stack.end == End::Outermost) return;
     if (candidate.direct && !fallback) fallback = walk.stack;
   }
-  walk.stack = fallback ? std::move(*fallback) : before.stack;
+  walk.stack = fallback.value_or(before.stack);
 }
 
 }  // namespace ipcdoctor::unwind

@@ -8,9 +8,7 @@ namespace {
 
 using namespace testing;  // NOLINT: the words of the tests
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::UnorderedElementsAre;
 
 constexpr std::uint64_t kPts = 0x8801;
 

@@ -14,7 +14,6 @@ using snapshot::Access;
 using snapshot::LockKind;
 using snapshot::ObjectKind;
 using testing::ask;
-using testing::blamed;
 
 TEST(JoinCycle, FindsTwoThreadsThatJoinEachOther) {
   Builder b;

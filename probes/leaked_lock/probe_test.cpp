@@ -9,8 +9,6 @@ namespace {
 using namespace testing;  // NOLINT: the words of the tests
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::UnorderedElementsAre;
 
 /// The installer took the lock and ended; the agent that it started inherited the descriptor.
 Builder lock_of_a_daemon() {

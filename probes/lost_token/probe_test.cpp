@@ -8,9 +8,6 @@ namespace {
 
 using namespace testing;  // NOLINT: the words of the tests
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::UnorderedElementsAre;
 
 Builder pool_of_tokens() {
   Builder b;

@@ -9,7 +9,6 @@ namespace {
 using namespace testing;  // NOLINT: the words of the tests
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
 Builder dialogue() {

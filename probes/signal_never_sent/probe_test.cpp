@@ -8,8 +8,6 @@ namespace {
 
 using namespace testing;  // NOLINT: the words of the tests
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
 constexpr std::uint64_t kChld = std::uint64_t{1} << 16U;

@@ -9,8 +9,6 @@ namespace {
 using namespace testing;  // NOLINT: the words of the tests
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::UnorderedElementsAre;
 
 Builder reader_of_its_own_pipe() {
   Builder b;

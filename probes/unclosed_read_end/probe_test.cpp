@@ -8,9 +8,6 @@ namespace {
 
 using namespace testing;  // NOLINT: the words of the tests
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::UnorderedElementsAre;
 
 /// The child that should have read is a zombie; the parent has the read end too.
 Builder writer_with_a_dead_child() {

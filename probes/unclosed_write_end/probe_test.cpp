@@ -9,8 +9,6 @@ namespace {
 using namespace testing;  // NOLINT: the words of the tests
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::UnorderedElementsAre;
 
 /// The parent waits for a filter whose standard input it keeps open itself.
 Builder parent_keeps_stdin_open() {

@@ -71,7 +71,7 @@ int line_in_locations(std::span<const std::uint8_t> table, int first_line, std::
   for (std::size_t at = 0; at < table.size();) {
     const std::uint8_t head = table[at++];
     const unsigned kind = (head >> 3) & 15;
-    end += 2 * ((head & 7U) + 1);
+    end += std::uint64_t{2} * ((head & 7U) + 1);
     switch (kind) {
       case 15:  // no location
         break;
