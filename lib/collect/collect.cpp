@@ -8,26 +8,11 @@
 #include "collect/helper.h"
 #include "collect/stacks.h"
 #include "collect/targets.h"
-#include "snapshot/codec.h"
+#include "snapshot/bytes.h"
 
 namespace ipcdoctor::collect {
 
 using snapshot::Snapshot;
-
-namespace {
-
-/// An answer that is not a snapshot: the error of the helper, cause first.
-std::string encode_error(const Error& error) {
-  return "!" + std::to_string(static_cast<int>(error.cause)) + " " + error.what;
-}
-
-Error decode_error(const std::string& bytes) {
-  const std::size_t space = bytes.find(' ');
-  return Error{static_cast<Cause>(std::atoi(bytes.c_str() + 1)), 0,
-               bytes.substr(std::min(space + 1, bytes.size()))};
-}
-
-}  // namespace
 
 Result<Snapshot> collect(const std::vector<Pid>& targets, const Options& options) {
   if (targets.empty()) return Error{Cause::Gone, 0, "no process was named"};
@@ -43,11 +28,9 @@ Result<Snapshot> collect(const std::vector<Pid>& targets, const Options& options
         // on
         if (!progress.skipped().empty())
           draft = [&](const Snapshot& early) { send(snapshot::encode(early)); };
-        const auto collected = collect_here(targets, options, self, progress, draft);
-        send(collected ? snapshot::encode(*collected) : encode_error(collected.error()));
+        send(snapshot::encode(collect_here(targets, options, self, progress, draft)));
       });
   if (!answer) return answer.error();
-  if (answer->starts_with('!')) return decode_error(*answer);
   return snapshot::decode(*answer);
 }
 
@@ -55,12 +38,15 @@ void symbolise(Snapshot& snapshot, const std::vector<snapshot::TaskRef>& tasks,
                std::chrono::milliseconds deadline) {
   const auto answer =
       run_in_helper({deadline, deadline}, [&](Progress& progress, const Send& send) {
-        symbolise_here(snapshot, tasks, progress);
-        send(snapshot::encode(snapshot));
+        send(snapshot::encode(symbolise_here(snapshot, tasks, progress)));
       });
-  if (!answer) return;
-  auto named = snapshot::decode(*answer);
-  if (named) snapshot = std::move(*named);
+  if (!answer) return;  // they stay without names
+  auto stacks = snapshot::decode_stacks(*answer);
+  if (!stacks) return;
+  for (snapshot::NamedStack& stack : *stacks) {
+    snapshot::Thread* thread = snapshot::find_thread(snapshot, stack.task);
+    if (thread != nullptr) thread->native = std::move(stack.frames);
+  }
 }
 
 }  // namespace ipcdoctor::collect

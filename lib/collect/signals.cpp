@@ -42,6 +42,12 @@ bool has_async_file(const ProcessEntry& process) {
 
 namespace {
 
+bool waits_for_signal(const ProcessEntry& process) {
+  return std::ranges::any_of(process.threads, [](const ThreadEntry& t) {
+    return t.out.wait && t.out.wait->kind == snapshot::WaitKind::Signal;
+  });
+}
+
 /// Whether its alarm counts down; unknown: it may.
 bool is_alarm_armed(System& system, const ProcessEntry& process) {
   const auto task = system.kernel_task(Tid{process.pid.value});
@@ -59,7 +65,8 @@ void read_signal_sources(System& system) {
       if (!any_armed) any_armed = linux::read_real_timer_armed(system.proc());
       const bool caught_here = (caught & bit(SIGALRM)) != 0;
       const bool nobody = *any_armed && !**any_armed;
-      const bool matters = caught_here || *any_armed;  // one that kills matters only if it is there
+      // one that kills matters to those who wait for a signal
+      const bool matters = caught_here || (*any_armed && waits_for_signal(*process));
       const bool armed = !nobody && matters && is_alarm_armed(system, *process);
       process->out.timer_possible = caught_here && *any_armed && armed;
       process->out.alarm_possible = armed;

@@ -292,23 +292,26 @@ std::uint32_t reread_stacks_stopped(System& system, StopPolicy policy) {
   return stopped;
 }
 
-void symbolise_here(snapshot::Snapshot& snapshot, const std::vector<snapshot::TaskRef>& tasks,
-                    Progress& progress) {
+std::vector<snapshot::NamedStack> symbolise_here(const snapshot::Snapshot& snapshot,
+                                                 const std::vector<snapshot::TaskRef>& tasks,
+                                                 Progress& progress) {
   unwind::Images images;
   std::map<Pid, Result<linux::AddressSpace>> spaces;
+  std::vector<snapshot::NamedStack> named;
   for (const snapshot::TaskRef& task : tasks) {
-    if (progress.is_late()) return;
-    const auto process = std::ranges::find(snapshot.processes, task.pid, &snapshot::Process::pid);
-    if (process == snapshot.processes.end()) continue;
-    const auto thread = std::ranges::find(process->threads, task.tid, &snapshot::Thread::tid);
-    if (thread == process->threads.end() || !thread->native) continue;
+    if (progress.is_late()) break;
+    const snapshot::Thread* thread = find_thread(snapshot, task);
+    if (thread == nullptr || !thread->native) continue;
     const Risk risk(progress, task.pid, Fact::Stack, task.tid.value);
     if (!risk.allowed()) continue;
     auto it = spaces.find(task.pid);
     if (it == spaces.end())
       it = spaces.emplace(task.pid, linux::AddressSpace::open(task.pid)).first;
-    if (it->second) images.describe(*it->second, *thread->native);
+    if (!it->second) continue;
+    auto& stack = named.emplace_back(snapshot::NamedStack{task, *thread->native});
+    images.describe(*it->second, stack.frames);
   }
+  return named;
 }
 
 }  // namespace ipcdoctor::collect

@@ -6,6 +6,7 @@
 #include "collect/collect.h"
 #include "collect/progress.h"
 #include "collect/system.h"
+#include "snapshot/bytes.h"
 #include "snapshot/snapshot.h"
 
 namespace ipcdoctor::collect {
@@ -20,8 +21,9 @@ void read_stacks(System& system, const Options& options);
 /// stopped.
 std::uint32_t reread_stacks_stopped(System& system, StopPolicy policy);
 
-/// Adds functions and lines to the stacks of these tasks.
-void symbolise_here(snapshot::Snapshot& snapshot, const std::vector<snapshot::TaskRef>& tasks,
-                    Progress& progress);
+/// The native stacks of these tasks with functions and lines.
+std::vector<snapshot::NamedStack> symbolise_here(const snapshot::Snapshot& snapshot,
+                                                 const std::vector<snapshot::TaskRef>& tasks,
+                                                 Progress& progress);
 
 }  // namespace ipcdoctor::collect

@@ -1,18 +1,32 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "diagnosis/ends.h"
 #include "diagnosis/finding.h"
 #include "graph/wait_graph.h"
 
 namespace ipcdoctor::diagnosis {
 
 /// What a probe may look at: nothing else.
-struct Context {
+class Context {
+ public:
+  Context(const snapshot::Snapshot& of, const graph::WaitGraph& its_graph)
+      : snapshot(of), graph(its_graph) {}
+
   const snapshot::Snapshot& snapshot;
   const graph::WaitGraph& graph;
+  /// Made when first asked for.
+  const Ends& ends() const {
+    if (!ends_) ends_.emplace(snapshot);
+    return *ends_;
+  }
+
+ private:
+  mutable std::optional<Ends> ends_;
 };
 
 enum class Outcome { Found, NotFound, Inconclusive, NotApplicable };

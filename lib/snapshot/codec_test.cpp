@@ -49,23 +49,6 @@ TEST(Codec, WhatWasSavedIsLoadedWhole) {
   EXPECT_EQ(find_object(*copy, testing::pipe(7))->queued.value(), 12U);
 }
 
-TEST(Codec, TheBytesOfTheHelperDecodeToTheSame) {
-  const Snapshot snapshot = two_processes();
-
-  const Result<Snapshot> copy = decode(encode(snapshot));
-
-  ASSERT_TRUE(copy);
-  EXPECT_EQ(saved(*copy), saved(snapshot));
-}
-
-TEST(Codec, NoPrefixOfTheBytesIsAWholeSnapshot) {
-  const std::string bytes = encode(two_processes());
-
-  for (std::size_t length = 0; length < bytes.size(); length += 7) {
-    EXPECT_FALSE(decode(bytes.substr(0, length))) << length;
-  }
-}
-
 TEST(Codec, AMissingFactKeepsItsCause) {
   Builder b;
   b.process(40).thread();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace ipcdoctor::snapshot {
 namespace {
@@ -31,6 +32,10 @@ const Thread* find_thread(const Snapshot& snapshot, TaskRef task) {
   return process == nullptr
              ? nullptr
              : find_sorted(process->threads, task.tid, [](const Thread& t) { return t.tid; });
+}
+
+Thread* find_thread(Snapshot& snapshot, TaskRef task) {
+  return const_cast<Thread*>(find_thread(std::as_const(snapshot), task));
 }
 
 const Object* find_object(const Snapshot& snapshot, const ObjectId& id) {

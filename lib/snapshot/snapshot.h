@@ -433,6 +433,7 @@ struct Snapshot {
 /// The process of that pid, or nullptr.
 const Process* find_process(const Snapshot& snapshot, Pid pid);
 const Thread* find_thread(const Snapshot& snapshot, TaskRef task);
+Thread* find_thread(Snapshot& snapshot, TaskRef task);
 const Object* find_object(const Snapshot& snapshot, const ObjectId& id);
 const SharedArea* find_area(const Snapshot& snapshot, const PageId& page);
 

@@ -151,7 +151,7 @@ Finding about_reader(const Context& context, TaskRef reader) {
 }
 
 diagnosis::Answer run(const Context& context) {
-  const Ends ends(context.snapshot);
+  const Ends& ends = context.ends();
   std::vector<Finding> findings;
   for (const Frozen& frozen : frozen_terminals(context, ends)) {
     Finding finding = start_frozen(context, frozen);

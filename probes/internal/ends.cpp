@@ -1,129 +1,16 @@
 #include "probes/internal/ends.h"
 
-#include <algorithm>
-#include <tuple>
-
 #include "probes/internal/tasks.h"
 
 namespace ipcdoctor::probes {
-namespace {
-
-using snapshot::Access;
-using snapshot::Object;
-using snapshot::ObjectKind;
-using snapshot::Process;
-
-bool is_socket(ObjectKind kind) {
-  return kind == ObjectKind::UnixSocket || kind == ObjectKind::InetSocket ||
-         kind == ObjectKind::OtherSocket;
-}
-
-bool reads(Access access) {
-  return access == Access::Read || access == Access::Both;
-}
-bool writes(Access access) {
-  return access == Access::Write || access == Access::Both;
-}
-
-template <class Keep>
-std::vector<Holder> only(std::vector<Holder> all, Keep keep) {
-  std::erase_if(all, [&](const Holder& h) { return !keep(h); });
-  return all;
-}
-
-void append(std::vector<Holder>& to, const std::vector<Holder>& from) {
-  to.insert(to.end(), from.begin(), from.end());
-}
-
-}  // namespace
-
-Ends::Ends(const Snapshot& snapshot) : snapshot_(snapshot) {
-  const auto add = [&](Pid pid, const snapshot::Fd& fd) {
-    by_object_.emplace(fd.object, Holder{pid, fd.fd, fd.object, reads(fd.access), writes(fd.access),
-                                         Hold::Descriptor});
-  };
-  for (const Process& process : snapshot.processes) {
-    if (process.scope == snapshot::Scope::Self || process.dead || process.exited) continue;
-    if (process.fds)
-      for (const snapshot::Fd& fd : *process.fds) add(process.pid, fd);
-    for (const snapshot::Thread& thread : process.threads)
-      if (thread.own_fds)
-        for (const snapshot::Fd& fd : *thread.own_fds) add(process.pid, fd);
-  }
-}
-
-std::vector<Holder> Ends::holders(const ObjectId& object) const {
-  std::vector<Holder> found;
-  const auto [first, last] = by_object_.equal_range(object);
-  for (auto it = first; it != last; ++it) found.push_back(it->second);
-  for (const Object& other : snapshot_.objects) {
-    const bool queued = std::ranges::find(other.in_flight, object) != other.in_flight.end();
-    const bool fixed = std::ranges::find(other.registered, object) != other.registered.end();
-    if (!queued && !fixed) continue;
-    const auto [begin, end] = by_object_.equal_range(other.id);
-    // The access of such a descriptor is not known: both ways, which never hides a holder.
-    for (auto it = begin; it != end; ++it)
-      found.push_back({it->second.pid, it->second.fd, object, true, true,
-                       queued ? Hold::InFlight : Hold::Registered});
-  }
-  std::ranges::sort(found, {}, [](const Holder& h) { return std::tuple(h.pid, h.fd, h.hold); });
-  const auto repeated = std::ranges::unique(found);
-  found.erase(repeated.begin(), repeated.end());
-  return found;
-}
-
-std::vector<Holder> Ends::senders(const ObjectId& id) const {
-  const Object* object = snapshot::find_object(snapshot_, id);
-  if (is_socket(id.kind)) {
-    if (object == nullptr || !object->socket) return {};
-    return holders(object->socket->peer_in_backlog ? object->socket->listener
-                                                   : object->socket->peer);
-  }
-  if (id.kind == ObjectKind::TerminalMaster) return holders({ObjectKind::Terminal, id.dev, 0});
-  if (id.kind == ObjectKind::Terminal) return holders({ObjectKind::TerminalMaster, id.dev, 0});
-  std::vector<Holder> found = only(holders(id), [](const Holder& h) { return h.writes; });
-  if (!found.empty() || id.kind != ObjectKind::Pipe) return found;
-  for (const Object& other : snapshot_.objects) {
-    if (!other.socket || other.socket->fds_in_flight == 0) continue;
-    for (Holder holder : holders(other.id)) {
-      holder.hold = Hold::InFlight;
-      found.push_back(holder);
-    }
-  }
-  return found;
-}
-
-std::vector<Holder> Ends::receivers(const ObjectId& id) const {
-  const Object* object = snapshot::find_object(snapshot_, id);
-  if (is_socket(id.kind)) {
-    if (object == nullptr || !object->socket) return {};
-    const snapshot::Socket& socket = *object->socket;
-    std::vector<Holder> found = holders(socket.peer);
-    if (socket.peer_in_backlog || found.empty()) append(found, holders(socket.listener));
-    return found;
-  }
-  if (id.kind == ObjectKind::TerminalMaster) return holders({ObjectKind::Terminal, id.dev, 0});
-  if (id.kind == ObjectKind::Terminal) return holders({ObjectKind::TerminalMaster, id.dev, 0});
-  return only(holders(id), [](const Holder& h) { return h.reads; });
-}
-
-std::vector<Pid> pids_of(const std::vector<Holder>& holders) {
-  std::vector<Pid> pids;
-  for (const Holder& holder : holders) pids.push_back(holder.pid);
-  std::ranges::sort(pids);
-  const auto repeated = std::ranges::unique(pids);
-  pids.erase(repeated.begin(), repeated.end());
-  return pids;
-}
 
 diagnosis::Answer ask_about_deadlocks(const diagnosis::Context& context,
                                       const AskAboutDeadlock& ask) {
-  const Ends ends(context.snapshot);
   std::vector<diagnosis::Finding> findings;
   const auto& sets = context.graph.stuck_sets();
   for (std::size_t i = 0; i < sets.size(); ++i) {
     if (sets[i].level <= graph::Level::Stuck) continue;
-    if (auto finding = ask(ends, static_cast<int>(i), sets[i]))
+    if (auto finding = ask(context.ends(), static_cast<int>(i), sets[i]))
       findings.push_back(std::move(*finding));
   }
   return conclude(context, std::move(findings));

@@ -243,7 +243,7 @@ Finding about_live(const Context& context, const EofWait& eof) {
 }
 
 diagnosis::Answer run(const Context& context) {
-  const Ends ends(context.snapshot);
+  const Ends& ends = context.ends();
   std::vector<Finding> findings;
   const auto& sets = context.graph.stuck_sets();
   for (std::size_t i = 0; i < sets.size(); ++i) {

@@ -39,6 +39,7 @@ struct Interpreter::Impl {
 
   void read_states(std::span<const NativeThread> native);
   void reach_objects();
+  bool is_copy(const Reached& r) const;
   void index_locks();
 
   // activities
@@ -71,6 +72,7 @@ struct Interpreter::Impl {
 
   const linux::AddressSpace& space;
   Runtime runtime;
+  int ns_pid = 0;  ///< its number in its own PID namespace, 0 = not known
   Remote remote;
   Objects objects;
   Frames frames;

@@ -15,6 +15,7 @@ constexpr std::uint64_t kBytesSubclass = 1 << 27;
 constexpr std::uint64_t kUnicodeSubclass = 1 << 28;
 constexpr std::uint64_t kDictSubclass = 1 << 29;
 constexpr std::size_t kMaxEntries = 1 << 16;  // of one dict
+constexpr std::size_t kMaxKeyNames = 1 << 16;
 
 void append_utf8(std::string& text, std::uint32_t c) {
   if (c < 0x80) {
@@ -131,13 +132,11 @@ std::optional<std::vector<std::uint8_t>> Objects::bytes(Object object, std::size
   return data;
 }
 
-bool Objects::key_is(Object key, std::string_view name) const {
-  const auto known = key_names_.find(key);
-  if (known != key_names_.end()) return known->second == name;
-  const auto text = string(key, 128);
-  const bool same = text && *text == name;
-  if (key_names_.size() < 65536) key_names_.emplace(key, text.value_or(std::string()));
-  return same;
+const std::string& Objects::key_name(Object key) const {
+  if (key_names_.size() >= kMaxKeyNames) key_names_.clear();
+  const auto [known, is_new] = key_names_.try_emplace(key);
+  if (is_new) known->second = string(key, 128).value_or(std::string());
+  return known->second;
 }
 
 Objects::Keys Objects::keys_of(std::uint64_t keys) const {
@@ -202,7 +201,7 @@ std::optional<std::int64_t> Objects::dict_size(Object dict) const {
 Object Objects::entry(Object dict, std::string_view key) const {
   Object found = 0;
   each_entry(dict, [&](Object k, Object value) {
-    if (!key_is(k, key)) return true;
+    if (key_name(k) != key) return true;
     found = value;
     return false;
   });
@@ -245,24 +244,12 @@ Object Objects::attribute(Object object, std::string_view name) const {
   each_value(
       object,
       [&](Object key, Object value) {
-        if (!key_is(key, name)) return true;
+        if (key_name(key) != name) return true;
         found = value;
         return false;
       },
       1024);
   return found;
-}
-
-void Objects::each_attribute(Object object,
-                             const std::function<bool(std::string_view, Object)>& visit,
-                             std::size_t limit) const {
-  each_value(
-      object,
-      [&](Object key, Object value) {
-        const auto name = string(key, 128);
-        return !name || visit(*name, value);
-      },
-      limit);
 }
 
 std::optional<std::int64_t> Objects::length(Object object) const {

@@ -45,9 +45,12 @@ class Objects {
   /// The attribute in the instance itself (its dict or inline values); 0 if it has none of that
   /// name.
   Object attribute(Object object, std::string_view name) const;
-  /// All attributes of the instance, at most `limit`.
-  void each_attribute(Object object, const std::function<bool(std::string_view, Object)>& visit,
-                      std::size_t limit = 256) const;
+  /// All attributes of the instance until visit(name object, value) returns false, at most `limit`.
+  void each_value(Object object, const std::function<bool(Object, Object)>& visit,
+                  std::size_t limit) const;
+  /// The text of a name, "" for what is no str. Good until the next call: names are kept for a
+  /// while, as they are met again and again.
+  const std::string& key_name(Object key) const;
 
   /// The entry of a dict with str keys.
   Object entry(Object dict, std::string_view key) const;
@@ -82,19 +85,15 @@ class Objects {
   };
   SimpleQueue simple_queue(Object queue) const;
   Keys keys_of(std::uint64_t keys) const;
-  void each_value(Object object, const std::function<bool(Object, Object)>& visit,
-                  std::size_t limit) const;
   void each_split(const Keys& keys, std::uint64_t values,
                   const std::function<bool(Object, Object)>& visit, std::size_t limit) const;
-  bool key_is(Object key, std::string_view name) const;
   std::vector<Object> deque_items(Object object, std::size_t limit) const;
   std::vector<Object> set_items(Object object, std::size_t limit) const;
 
   Remote remote_;
   Layout layout_;
   mutable std::unordered_map<Object, std::string> type_names_;
-  mutable std::unordered_map<Object, std::string>
-      key_names_;  ///< interned names are met again and again
+  mutable std::unordered_map<Object, std::string> key_names_;
 };
 
 }  // namespace ipcdoctor::runtime::cpython

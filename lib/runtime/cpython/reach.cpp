@@ -31,9 +31,9 @@ void Reach::add_module(Object dict) {
       [&](Object key, Object value) {
         const Type& type = types_->of(value);
         if (type.role == Role::Plain) return true;
-        const auto name = objects_->string(key, 128);
+        const std::string& name = objects_->key_name(key);
         // Names with two underscores are the interpreter's: __builtins__, __spec__, __loader__.
-        if (name && !name->starts_with("__")) push(value, *name, 1);
+        if (!name.empty() && !name.starts_with("__")) push(value, name, 1);
         return true;
       },
       1024);
@@ -87,10 +87,12 @@ void Reach::follow(const Pending& from) {
     return push(objects_->remote().pointer(from.object + 32), from.name, depth);
   if (type.name == "weakref")
     return push(objects_->remote().pointer(from.object + 16), from.name, depth);
-  objects_->each_attribute(
+  objects_->each_value(
       from.object,
-      [&](std::string_view name, Object value) {
-        push(value, member(from.name, name), depth);
+      [&](Object key, Object value) {
+        if (types_->of(value).role == Role::Plain) return true;
+        const std::string& name = objects_->key_name(key);
+        if (!name.empty()) push(value, member(from.name, name), depth);
         return true;
       },
       kMaxItems);

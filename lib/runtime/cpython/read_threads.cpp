@@ -104,6 +104,9 @@ void Interpreter::Impl::index_locks() {
 
 Result<std::vector<PythonThread>> Interpreter::Impl::read_threads(
     std::span<const NativeThread> native) {
+  const auto leader =
+      std::ranges::find(native, space.pid.value, [](const NativeThread& t) { return t.tid.value; });
+  ns_pid = leader == native.end() ? 0 : leader->ns_tid;
   states.clear();
   tids.clear();
   locks.clear();
@@ -133,6 +136,14 @@ Result<std::vector<PythonThread>> Interpreter::Impl::read_threads(
   return out;
 }
 
+// A Process object lives on in forked children of its maker, where it tells nothing: a pool of n
+// workers has n * n / 2 of them.
+bool Interpreter::Impl::is_copy(const Reached& r) const {
+  if (r.type != "multiprocessing.Process") return false;
+  const auto maker = objects.integer(objects.attribute(r.object, "_parent_pid"));
+  return maker && *maker != space.pid.value && *maker != ns_pid;
+}
+
 std::vector<snapshot::RuntimeObject> Interpreter::Impl::read_objects() {
   const Describer describer(objects, types, tids);
   std::vector<snapshot::RuntimeObject> out;
@@ -141,7 +152,7 @@ std::vector<snapshot::RuntimeObject> Interpreter::Impl::read_objects() {
     const bool internal = r.type == "weakref" || r.type.starts_with("io.") ||
                           r.type == "Pool.result" || r.type == "multiprocessing.Popen" ||
                           r.type == "Executor.manager";
-    if (internal || is_part(r)) continue;
+    if (internal || is_part(r) || is_copy(r)) continue;
     auto object = describer.describe(r);
     if (r.type == "multiprocessing.SemLock") {
       if (object.numbers["count"] <= 0) continue;

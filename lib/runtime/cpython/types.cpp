@@ -92,12 +92,12 @@ Type Types::classify(Object type) const {
       return {Role::Container, {}};
     if (name == "type" || name == "module" || name == "function") return {};
     if ((remote.word(type + l.type_flags) & kHeapType) == 0) continue;
+    instance = true;
+    if (std::ranges::find(kClasses, name, &Entry::name) == std::end(kClasses)) continue;
     const Object module = objects_->entry(remote.pointer(type + kTypeDict), "__module__");
     const auto module_name = objects_->string(module, 128);
-    if (!module_name) continue;
-    instance = true;
     for (const Entry& e : kClasses) {
-      if (name == e.name && *module_name == e.module) return {Role::Library, e.library_name};
+      if (name == e.name && module_name == e.module) return {Role::Library, e.library_name};
     }
   }
   if ((flags & kContainers) != 0) return {Role::Container, {}};

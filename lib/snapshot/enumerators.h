@@ -1,0 +1,45 @@
+#pragma once
+
+#include <concepts>
+
+#include "snapshot/snapshot.h"
+
+namespace ipcdoctor {
+
+constexpr Cause last_of(Cause) {
+  return Cause::Other;
+}
+
+namespace snapshot {
+
+/// The last enumerator: a number beyond it stands for none.
+constexpr ObjectKind last_of(ObjectKind) {
+  return ObjectKind::OtherAnon;
+}
+constexpr Access last_of(Access) {
+  return Access::Both;
+}
+constexpr WaitKind last_of(WaitKind) {
+  return WaitKind::Unknown;
+}
+constexpr LockKind last_of(LockKind) {
+  return LockKind::PyParked;
+}
+constexpr Ownership last_of(Ownership) {
+  return Ownership::LeftInParent;
+}
+constexpr FrameKind last_of(FrameKind) {
+  return FrameKind::Python;
+}
+constexpr Scope last_of(Scope) {
+  return Scope::Self;
+}
+
+/// An enumeration of what is written and read.
+template <class E>
+concept Enumerated = std::is_enum_v<E> && requires(E e) {
+  { last_of(e) } -> std::same_as<E>;
+};
+
+}  // namespace snapshot
+}  // namespace ipcdoctor
