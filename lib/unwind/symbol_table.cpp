@@ -8,11 +8,13 @@
 #include <memory>
 
 #include "base/text.h"
+#include "unwind/xz.h"
 
 namespace ipcdoctor::unwind {
 namespace {
 
 constexpr std::size_t kMaxSymbols = 4 << 20;
+constexpr std::size_t kMaxMiniDebugInfo = 64 << 20;
 constexpr std::size_t kMaxName = 1024;
 constexpr std::size_t kUnsortedLookups = 16;
 constexpr int kMaxNested = 64;
@@ -33,6 +35,7 @@ SymbolTable SymbolTable::read(const ElfFile& elf) {
   SymbolTable table;
   table.add(elf, SHT_SYMTAB);
   table.add(elf, SHT_DYNSYM);
+  if (elf.find_section(SHT_SYMTAB) == nullptr) table.add_mini_debug_info(elf);
   return table;
 }
 
@@ -69,6 +72,19 @@ void SymbolTable::add(const ElfFile& elf, std::uint32_t type) {
     (function ? functions_ : variables_).symbols.push_back(symbol);
   }
   strings_.push_back(*std::move(text));
+}
+
+// An ELF file in a section of a stripped one, with the symbols that .dynsym lacks; see gdb,
+// "MiniDebugInfo". Distributions of the Fedora family have it in every program.
+void SymbolTable::add_mini_debug_info(const ElfFile& elf) {
+  const ElfFile::Section* section = elf.find_section(".gnu_debugdata");
+  if (section == nullptr) return;
+  const auto packed = elf.read(*section);
+  if (!packed) return;
+  auto unpacked = unpack_xz(*packed, kMaxMiniDebugInfo);
+  if (!unpacked) return;
+  const auto mini = ElfFile::parse(*std::move(unpacked));
+  if (mini) add(*mini, SHT_SYMTAB);
 }
 
 /// By address; of equal ones the largest and best named first.

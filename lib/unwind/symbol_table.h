@@ -35,6 +35,7 @@ class SymbolTable {
 
  private:
   void add(const ElfFile& elf, std::uint32_t type);
+  void add_mini_debug_info(const ElfFile& elf);
   /// Most tables are asked two or three times only: they are sorted when it begins to pay.
   struct Kind {
     std::vector<Symbol> symbols;

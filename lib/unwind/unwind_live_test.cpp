@@ -180,6 +180,23 @@ TEST(UnwindLiveTest, MuslHasNoUnwindInformationAndIsBridged) {
   EXPECT_TRUE(inner->guessed);
 }
 
+TEST(UnwindLiveTest, AStrippedProgramWithMiniDebugInfoHasNames) {
+  const std::string program = compile(kReader, "-O0");
+  const std::string folder = program.substr(0, program.rfind('/'));
+  const std::string pack = "cd " + folder +
+                           " && objcopy --strip-debug app mini && xz mini && strip app && "
+                           "objcopy --add-section .gnu_debugdata=mini.xz app";
+  if (program.empty() || std::system(pack.c_str()) != 0) GTEST_SKIP() << "no compiler or no xz";
+  const Child child(program);
+  const auto calls = child.wait_blocked(SYS_read);
+  ASSERT_EQ(calls.size(), 1U);
+
+  const auto functions = functions_of(stack_of(child.pid(), calls[0].second), "app");
+
+  EXPECT_EQ(std::ranges::count(functions, "outer"), 21) << testing::PrintToString(functions);
+  EXPECT_EQ(std::ranges::count(functions, "main"), 1);
+}
+
 TEST(UnwindLiveTest, ADeletedProgramIsReadThroughItsMapping) {
   const std::string program = compile(kReader, "-O0");
   if (program.empty()) GTEST_SKIP() << "no compiler";
