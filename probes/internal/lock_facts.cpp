@@ -115,12 +115,15 @@ void add_by_count(const Context& context, const Member& waiter, std::vector<Lock
   }
 }
 
-/// A threading.Lock taken by acquire(), or a mutex without an owner word: whoever waits for another
-/// such lock of the same memory is likely to have it, else he would not be in the same deadlock.
+/// A threading.Lock taken by acquire(), a mutex without an owner word, or a rwlock, which only
+/// counts its readers: whoever waits for another such lock of the same memory (for any, if readers
+/// have it) is likely to have it, else he would not be in the same deadlock.
 void add_likely_holders(const Context& context, const Member& waiter,
                         std::vector<LockHolder>& holders) {
   const Lock& wanted = wait_of(waiter)->futex.lock;
-  if (wanted.kind != LockKind::Mutex && wanted.kind != LockKind::PyLock) return;
+  const auto readers = wanted.numbers.find("readers");
+  const bool read_locked = readers != wanted.numbers.end() && readers->second > 0;
+  if (!read_locked && wanted.kind != LockKind::Mutex && wanted.kind != LockKind::PyLock) return;
   if (wanted.ownership != Ownership::NotStored || waits_in_library_queue(waiter)) return;
   for (const Process& process : context.snapshot.processes) {
     if (process.mm_group != waiter.process->mm_group || process.mm_group.value == 0) continue;
@@ -128,9 +131,12 @@ void add_likely_holders(const Context& context, const Member& waiter,
       const Member other{{process.pid, thread.tid}, &process, &thread, true};
       const Lock* its = lock_of(other);
       if (other.task == waiter.task || its == nullptr || waits_in_library_queue(other)) continue;
-      if (its->kind == wanted.kind && its->ownership == Ownership::NotStored &&
-          its->address != wanted.address)
-        add(holders, {other.task, false, "it waits for another such lock"});
+      const bool other_lock = its->address != wanted.address;
+      const bool alike = its->kind == wanted.kind && its->ownership == Ownership::NotStored;
+      if (other_lock && (read_locked ? is_mutex_like(*its) : alike))
+        add(holders, {other.task, false,
+                      read_locked ? "it waits for another lock, and no reader is stored"
+                                  : "it waits for another such lock"});
     }
   }
 }

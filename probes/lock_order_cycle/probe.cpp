@@ -79,22 +79,23 @@ std::optional<Finding> by_ring(const Context& context, int set, const Members& m
   const bool sure = std::ranges::all_of(ring, &Step::sure);
   finding.weight = sure ? 72 : 62;
   const std::string first = snapshot::label(context.snapshot, members[ring.front().from].task);
+  const std::string hold = sure ? " each hold" : " each hold, most likely,";
   finding.title = ring.size() == 2
                       ? first + " and " +
                             snapshot::label(context.snapshot, members[ring.back().from].task) +
-                            " each hold the lock that the other one waits for"
-                      : first + " and " + std::to_string(ring.size() - 1) +
-                            " more each hold the lock that the one before waits for";
+                            hold + " the lock that the other one waits for"
+                      : first + " and " + std::to_string(ring.size() - 1) + " more" + hold +
+                            " the lock that the one before waits for";
   finding.explanation = tell_ring(context, members, ring) +
                         "Each keeps what it has until it gets what it wants: none ever does.";
   finding.fix = fix_for(context, members, ring);
   for (std::size_t i = 0; i < ring.size(); ++i) {
     const Step& held = ring[(i + ring.size() - 1) %
                             ring.size()];  // the step that ends at this task: the lock it holds
-    finding.culprits.push_back(
-        diagnosis::culprit(context.snapshot, members[ring[i].from].task, -1,
-                           "holds " + lock_name(context, members[held.from]) + " and waits for " +
-                               lock_name(context, members[ring[i].from])));
+    finding.culprits.push_back(diagnosis::culprit(
+        context.snapshot, members[ring[i].from].task, -1,
+        (held.sure ? "holds " : "most likely holds ") + lock_name(context, members[held.from]) +
+            " and waits for " + lock_name(context, members[ring[i].from])));
     if (!ring[i].evidence.empty())
       finding.evidence.push_back(
           {ring[i].evidence, "/proc/" + std::to_string(members[ring[i].to].task.pid.value)});

@@ -79,6 +79,24 @@ TEST(LockOrderCycle, FindsASecondReadBehindAWaitingWriter) {
   EXPECT_EQ(ask(kLockOrderCycle, b.build()).outcome, Outcome::Found);
 }
 
+TEST(LockOrderCycle, FindsAReaderAndAWriterThoughReadersAreOnlyCounted) {
+  const auto with_readers = [](int readers) {
+    Builder b;
+    auto p = b.process(40).thread().futex(0x2000, LockKind::Mutex).owned_by({task(40, 41)});
+    p.thread(41).futex(0x100c, LockKind::RwlockWrite);
+    p.lock().address = RemoteAddr{0x1000};
+    p.lock().numbers = {{"readers", readers}, {"waiting_writers", 1}};
+    return ask(kLockOrderCycle, b.build());
+  };
+
+  const auto answer = with_readers(1);
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(blamed(answer), "40 40");
+  EXPECT_NE(answer.findings[0].title.find("most likely"), std::string::npos);
+  EXPECT_EQ(with_readers(0).outcome, Outcome::NotFound);
+}
+
 TEST(LockOrderCycle, IgnoresATaskThatWaitsForItself) {
   Builder b;
   b.process(40).thread().futex(0x1000, LockKind::Mutex).owned_by({task(40)});
