@@ -36,6 +36,10 @@ bool is_incomplete(const ThreadEntry& thread) {
   return !native || native->size() < 3 || std::ranges::any_of(*native, &snapshot::Frame::guessed);
 }
 
+bool is_same_moment(const ThreadEntry& thread, const linux::KernelTask& task) {
+  return task.is_user && task.sp == thread.call->sp.value && task.pc == thread.call->pc.value;
+}
+
 /// The stacks of one process and what they tell.
 class ProcessStacks {
  public:
@@ -87,6 +91,12 @@ class ProcessStacks {
       call.value = futex.expected;
       call.shared_memory = futex.shared_memory;
       if (thread.out.native) call.frames = *thread.out.native;
+      if (futex.address.value - thread.call->sp.value < 4096) {  // on its own stack
+        if (const auto task = system_.kernel_task(thread.tid);
+            task && is_same_moment(thread, **task))
+          call.registers = {(*task)->rbx, (*task)->rbp, (*task)->r12,
+                            (*task)->r13, (*task)->r14, (*task)->r15};
+      }
       futex.lock = runtime::libc::identify_lock(
           space_, images_, call, [&](int ns_tid) { return find_task(system_, process_, ns_tid); });
     }
@@ -127,9 +137,7 @@ class ProcessStacks {
     const auto found = system_.kernel_task(thread.tid);
     if (!found) return;
     const linux::KernelTask& task = **found;
-    const bool same =
-        task.is_user && task.sp == thread.call->sp.value && task.pc == thread.call->pc.value;
-    if (!same) return;
+    if (!is_same_moment(thread, task)) return;
     unwind::Registers registers{thread.call->sp, thread.call->pc, task.rbp, task.rbx,
                                 task.r12,        task.r13,        task.r14, task.r15};
     auto frames = images_.unwind(space_, registers);

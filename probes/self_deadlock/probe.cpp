@@ -174,9 +174,24 @@ SelfWait by_upgrade(const Context& context, const Member& member) {
       "read."};
 }
 
+/// By the names on its stack; what is initialised there may be two things.
+SelfWait by_reentered_initialisation(const Context& context, const Member& member) {
+  const Wait* wait = wait_of(member);
+  if (wait == nullptr || wait->kind != WaitKind::Futex ||
+      !wait->futex.lock.numbers.contains("reentered"))
+    return {};
+  return {
+      75,
+      "waits for " + lock_name(context, member) + ", which it most likely runs itself further out",
+      wait->futex.lock.evidence,
+      "Do not use in an initialiser what it initialises: pass the half-made object down, or make "
+      "it in two steps."};
+}
+
 SelfWait self_wait(const Context& context, const Member& member) {
   std::vector<SelfWait> found = {by_reentry(member), by_joining_itself(member),
-                                 by_upgrade(context, member), by_loneliness(context, member)};
+                                 by_upgrade(context, member), by_loneliness(context, member),
+                                 by_reentered_initialisation(context, member)};
   if (waits_for_own_lock(member)) found.push_back(by_own_lock(context, member));
   return *std::ranges::max_element(found, {}, &SelfWait::weight);
 }

@@ -55,6 +55,7 @@ class Look {
       // a return address may be the first byte of the next function
       const auto own =
           images_.function_at(space_, RemoteAddr{call_.frames[i].pc.value - (i == 0 ? 0 : 1)});
+      function_frame_ = i;
       if (own && recognise(*own)) return;
       if (i + 1 >= count || call_.frames[i + 1].guessed) return;
       const auto called = images_.function_called_at(space_, call_.frames[i + 1].pc);
@@ -126,6 +127,30 @@ class Look {
       default:
         lock_.kind = by_function_;
         lock_.evidence = fmt::format("futex word in {}", function_);
+        if (by_function_ == LockKind::Once) find_reentry();
+    }
+  }
+
+  /// Whether the same initialisation, by its function, is under way further out in this very stack:
+  /// pthread_once() itself, or the function whose static variable a guard is of. No proof, as there
+  /// may be two of them.
+  void find_reentry() {
+    const bool guard = function_.find("guard") != std::string::npos;
+    const std::size_t inner = function_frame_ + (guard ? 1 : 0);
+    if (inner >= call_.frames.size()) return;
+    const auto name_at = [&](std::size_t i) {
+      return images_.function_at(space_, RemoteAddr{call_.frames[i].pc.value - 1});
+    };
+    const auto name = guard ? name_at(inner) : Result<std::string>(function_);
+    for (std::size_t i = inner + 1; name && i < call_.frames.size(); ++i) {
+      const auto outer = name_at(i);
+      const auto called = i + 1 < call_.frames.size() && !outer
+                              ? images_.function_called_at(space_, call_.frames[i + 1].pc)
+                              : outer;
+      if (!called || *called != *name) continue;
+      lock_.numbers["reentered"] = 1;
+      lock_.evidence += ", which is on its stack once more";
+      return;
     }
   }
 
@@ -175,15 +200,21 @@ class Look {
       return false;
     const linux::Mapping* stack = linux::find_mapping(space_.maps, call_.address);
     if (stack == nullptr || !stack->writable || stack->shared) return false;
+    std::vector<std::uint64_t> candidates = call_.registers;
+    // compilers keep the address of __kind (struct __pthread_mutex_s, glibc 2.36), at 16
+    for (const std::uint64_t value : call_.registers) candidates.push_back(value - 16);
     constexpr std::uint64_t kWords = 128;  // half of them below: what the functions inside saved
     const std::uint64_t begin =
         std::max((call_.address.value & ~std::uint64_t{7}) - kWords * 4, stack->start);
     for (std::uint64_t i = 0; i < kWords; ++i) {
-      const auto pointer = space_.memory.read_u64(RemoteAddr{begin + i * 8});
-      const auto bytes = pointer ? read<40>(*pointer) : std::nullopt;
+      const auto word = space_.memory.read_u64(RemoteAddr{begin + i * 8});
+      if (word) candidates.push_back(*word);
+    }
+    for (const std::uint64_t candidate : candidates) {
+      const auto bytes = read<40>(candidate);
       const auto decoded = bytes ? decode_mutex(*bytes) : std::nullopt;
       if (!decoded || decoded->kind != LockKind::PiMutex || decoded->owner == 0) continue;
-      take(*decoded, *pointer);
+      take(*decoded, candidate);
       const bool own = lock_.owners.size() == 1 && lock_.owners[0] == call_.task;
       if (own || lock_.ownership == Ownership::Dead) return true;
       lock_ = Lock{};
@@ -385,6 +416,7 @@ class Look {
   const FutexCall& call_;
   const FindTask& find_task_;
   int command_ = 0;
+  std::size_t function_frame_ = 0;  ///< the frame of function_
   LockKind by_function_ = LockKind::Unknown;
   std::string function_;
   bool private_lock_ = false;

@@ -3,6 +3,7 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "linux/address_space.h"
 #include "snapshot/snapshot.h"
@@ -18,6 +19,7 @@ struct FutexCall {
   std::uint32_t value = 0;
   bool shared_memory = false;
   std::span<const snapshot::Frame> frames;  ///< innermost first; may be empty
+  std::vector<std::uint64_t> registers;     ///< those that calls preserve, if they are known
 };
 
 /// Looks up a thread id as the target's own PID namespace numbers it. Empty: no such thread lives.
