@@ -43,12 +43,20 @@ bool awaits_end_of_a_member(const Snapshot& snapshot, TaskRef joiner,
                              [&](Pid pid) { return contains(tasks, pid); });
 }
 
+/// A coroutine that awaits its subprocess: a helper thread of the loop is in waitpid() for it.
+bool awaits_subprocess(const Snapshot& snapshot, TaskRef joiner, TaskRef writer) {
+  const Thread* thread = snapshot::find_thread(snapshot, joiner);
+  return thread != nullptr && thread->activity.call == "asyncio.Process.wait" &&
+         is_ancestor(snapshot, joiner.pid, writer.pid);
+}
+
 /// How sure it is that the joiner is the one who should read. A process that at its exit waits for
 /// its own feeder thread has the read end too, but never reads.
 int rank(const Snapshot& snapshot, TaskRef joiner, TaskRef writer,
          const std::vector<TaskRef>& tasks) {
   const bool direct = awaits_end_of(snapshot, joiner, writer);
   if (joiner.pid == writer.pid) return direct ? 1 : 0;
+  if (awaits_subprocess(snapshot, joiner, writer)) return 4;
   if (direct) return 3;
   return awaits_end_of_a_member(snapshot, joiner, tasks) ? 2 : 0;
 }
@@ -132,6 +140,8 @@ std::string fix(const Context& context, const Pair& pair) {
   if (language_of(snapshot, pair.joiner.pid) == Language::Python) {
     if (joiner->activity.call == "subprocess.wait")
       return "Use p.communicate() instead of p.wait()" + at + ".";
+    if (joiner->activity.call == "asyncio.Process.wait")
+      return "Use await p.communicate() instead of await p.wait()" + at + ".";
     if (writer->activity.call.starts_with("multiprocessing.Queue"))
       return "Take all results from the queue (q.get()) before join()" + at + ".";
     return "Receive what the child sends (recv(), read()) before it is joined" + at + ".";

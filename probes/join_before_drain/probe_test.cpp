@@ -36,6 +36,21 @@ TEST(JoinBeforeDrain, FindsAParentThatJoinsTheChildWhosePipeItShouldRead) {
   EXPECT_THAT(answer.findings[0].fix, HasSubstr("app.py:23"));
 }
 
+TEST(JoinBeforeDrain, BlamesTheCoroutineNotTheThreadThatWaitsOnItsBehalf) {
+  Builder b = join_then_recv();
+  b.process(40)
+      .thread(44)
+      .at("/src/app.py", 5, "main")
+      .activity("asyncio.Process.wait")
+      .waits_for_child(41);
+
+  const auto answer = ask(kJoinBeforeDrain, b);
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(answer.findings[0].culprits.at(0).task.tid, Tid{44});
+  EXPECT_THAT(answer.findings[0].fix, HasSubstr("communicate()"));
+}
+
 TEST(JoinBeforeDrain, FindsAThreadThatJoinsTheWriterOfItsOwnEventfd) {
   Builder b;
   auto process = b.process(40).fd(3, eventfd(1)).thread();
