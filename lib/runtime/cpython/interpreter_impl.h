@@ -38,6 +38,8 @@ struct Interpreter::Impl {
   bool refine_lock(const snapshot::TaskRef& waiter, RemoteAddr futex, snapshot::Lock& lock);
 
   void read_states(std::span<const NativeThread> native);
+  ThreadState read_state(std::uint64_t address, std::span<const NativeThread> native,
+                         std::size_t& budget);
   void reach_objects();
   bool is_copy(const Reached& r) const;
   void index_locks();

@@ -305,6 +305,26 @@ async def main():
 asyncio.run(main())  # module
 )";
 
+constexpr char kSubInterpreter[] = R"(
+try:
+    import _interpreters as interpreters
+except ImportError:
+    import _xxsubinterpreters as interpreters
+
+CODE = """
+import os
+def inner():
+    print('ready', flush=True)
+    os.read(os.pipe()[0], 1)
+def outer():
+    inner()
+outer()
+"""
+def call(where):
+    interpreters.run_string(where, CODE)
+call(interpreters.create())
+)";
+
 int line_of(const std::string& source, const std::string& mark) {
   const auto end = source.begin() + static_cast<std::ptrdiff_t>(source.find("# " + mark));
   return static_cast<int>(std::count(source.begin(), end, '\n')) + 1;
@@ -470,6 +490,22 @@ TEST_P(EachPython, FollowsWhatAnEventLoopAwaits) {
                                          testing::Pair("<module>", line_of(kAwaits, "module"))));
   EXPECT_EQ(thread.activity.call, "asyncio.Queue.get");
   EXPECT_THAT(thread.activity.object.name, testing::AnyOf("queue", "jobs"));
+}
+
+TEST_P(EachPython, SeesWhatRunsInASubInterpreter) {
+  Reading reading(GetParam(), kSubInterpreter);
+  auto& [program, said, space, images, interpreter, threads] = reading;
+  ASSERT_TRUE(space);
+  ASSERT_TRUE(interpreter) << to_string(interpreter.error());
+  ASSERT_TRUE(threads);
+  const auto thread = std::ranges::find_if(
+      *threads, [](const PythonThread& t) { return t.frames && t.frames->size() > 2; });
+  ASSERT_NE(thread, threads->end());
+
+  std::vector<std::string> functions;
+  for (const auto& frame : *thread->frames) functions.push_back(frame.function);
+
+  EXPECT_THAT(functions, testing::ElementsAre("inner", "outer", "<module>", "call", "<module>"));
 }
 
 // The pages that a reading needs, with bytes of them changed: the reader must end, whatever it then

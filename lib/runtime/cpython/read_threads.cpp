@@ -56,24 +56,46 @@ Interpreter::Impl::Impl(const linux::AddressSpace& target, Runtime found)
       reach(objects, types, frames),
       modules(remote.pointer(runtime.interpreter + runtime.layout.interp_modules)) {}
 
+ThreadState Interpreter::Impl::read_state(std::uint64_t address,
+                                          std::span<const NativeThread> native,
+                                          std::size_t& budget) {
+  const Layout& l = runtime.layout;
+  ThreadState state;
+  state.address = address;
+  state.ident = remote.word(address + l.thread_ident);
+  const std::uint64_t native_id =
+      l.thread_native_id == 0 ? 0 : remote.word(address + l.thread_native_id);
+  state.tid = match_thread(remote, space.maps, native, state.ident, native_id);
+  state.frames = frames.read(address, std::min(budget, kMaxFrames));
+  budget -= state.frames.size();
+  auto awaited = read_awaited(state.frames, frames, objects);
+  state.awaits = !awaited.empty();
+  state.frames.insert(state.frames.begin(), std::make_move_iterator(awaited.begin()),
+                      std::make_move_iterator(awaited.end()));
+  return state;
+}
+
+// A thread that calls into a sub-interpreter has a state in both: what runs there is further in.
 void Interpreter::Impl::read_states(std::span<const NativeThread> native) {
   const Layout& l = runtime.layout;
   std::size_t budget = kMaxAllFrames;
   for (const std::uint64_t address : read_thread_states(remote, l, runtime.interpreter)) {
-    ThreadState state;
-    state.address = address;
-    state.ident = remote.word(address + l.thread_ident);
-    const std::uint64_t native_id =
-        l.thread_native_id == 0 ? 0 : remote.word(address + l.thread_native_id);
-    state.tid = match_thread(remote, space.maps, native, state.ident, native_id);
-    state.frames = frames.read(address, std::min(budget, kMaxFrames));
-    budget -= state.frames.size();
-    auto awaited = read_awaited(state.frames, frames, objects);
-    state.awaits = !awaited.empty();
-    state.frames.insert(state.frames.begin(), std::make_move_iterator(awaited.begin()),
-                        std::make_move_iterator(awaited.end()));
-    tids.emplace(state.ident, state.tid);
-    states.push_back(std::move(state));
+    states.push_back(read_state(address, native, budget));
+    tids.emplace(states.back().ident, states.back().tid);
+  }
+  for (auto at = runtime.sub_interpreters.rbegin(); at != runtime.sub_interpreters.rend(); ++at) {
+    for (const std::uint64_t address : read_thread_states(remote, l, *at)) {
+      ThreadState inner = read_state(address, native, budget);
+      if (inner.tid.value == 0 || inner.frames.empty()) continue;
+      const auto outer = std::ranges::find(states, inner.tid, &ThreadState::tid);
+      if (outer == states.end()) {
+        tids.emplace(inner.ident, inner.tid);
+        states.push_back(std::move(inner));
+      } else {
+        outer->frames.insert(outer->frames.begin(), std::make_move_iterator(inner.frames.begin()),
+                             std::make_move_iterator(inner.frames.end()));
+      }
+    }
   }
 }
 

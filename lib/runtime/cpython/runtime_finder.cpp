@@ -12,7 +12,7 @@
 namespace ipcdoctor::runtime::cpython {
 namespace {
 
-constexpr std::size_t kMaxInterpreters = 64;
+constexpr std::size_t kMaxInterpreters = 1024;
 constexpr std::size_t kMaxThreads = 4096;
 
 struct DynamicTables {
@@ -117,22 +117,24 @@ std::string version_of(const Remote& remote, const Layout& layout, std::uint64_t
   return number.starts_with(prefix) ? escape_untrusted(number) : std::string();
 }
 
-// Whether the layout fits: the chain of interpreters ends, and each has thread states that point
-// back at it.
-std::uint64_t main_interpreter(const Remote& remote, const Layout& layout, std::uint64_t runtime) {
+// All of them, newest first: the main one ends the list. Empty where the layout does not fit: the
+// chain does not end, or the last one has no thread states that point back at it.
+std::vector<std::uint64_t> find_interpreters(const Remote& remote, const Layout& layout,
+                                             std::uint64_t runtime) {
+  std::vector<std::uint64_t> found;
   std::uint64_t at = remote.pointer(runtime + layout.runtime_interpreters);
-  std::uint64_t last = 0;
-  for (std::size_t n = 0; at != 0 && n < kMaxInterpreters; ++n) {
-    last = at;  // newest first: the main one ends the list
-    at = remote.pointer(at + layout.interp_next);
-  }
-  if (last == 0 || at != 0) return 0;
-  return read_thread_states(remote, layout, last).empty() ? 0 : last;
+  for (; at != 0 && found.size() < kMaxInterpreters; at = remote.pointer(at + layout.interp_next))
+    found.push_back(at);
+  if (at != 0 || found.empty() || read_thread_states(remote, layout, found.back()).empty())
+    return {};
+  return found;
 }
 
 bool fits(const Remote& remote, const Layout& layout, Runtime& out) {
-  out.interpreter = main_interpreter(remote, layout, out.address);
-  if (out.interpreter == 0) return false;
+  out.sub_interpreters = find_interpreters(remote, layout, out.address);
+  if (out.sub_interpreters.empty()) return false;
+  out.interpreter = out.sub_interpreters.back();
+  out.sub_interpreters.pop_back();
   out.version = version_of(remote, layout, out.interpreter);
   out.layout = layout;
   return !out.version.empty();

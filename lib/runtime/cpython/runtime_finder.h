@@ -10,8 +10,9 @@ namespace ipcdoctor::runtime::cpython {
 
 /// Where the interpreter's state is in a process, checked.
 struct Runtime {
-  std::uint64_t address = 0;      ///< of _PyRuntime
-  std::uint64_t interpreter = 0;  ///< of the main PyInterpreterState
+  std::uint64_t address = 0;                    ///< of _PyRuntime
+  std::uint64_t interpreter = 0;                ///< of the main PyInterpreterState
+  std::vector<std::uint64_t> sub_interpreters;  ///< newest first
   Layout layout;
   std::string version;  ///< "3.11.7", as sys.version says
 };
