@@ -25,7 +25,7 @@ Result<linux::SyscallState> read_call(System& system, const ProcessEntry& proces
   if (!risk.allowed()) {
     return Error{Cause::TimedOut, 0, to_string(Mark{process.pid.value, tid.value, Fact::Syscall})};
   }
-  const auto line = process.dir->read(task_file(tid, "syscall"));
+  const auto line = process.dir->read_record(task_file(tid, "syscall"));
   return line ? linux::parse_syscall(*line) : Result<linux::SyscallState>(line.error());
 }
 
@@ -38,7 +38,7 @@ snapshot::SignalSets signals_of(const linux::TaskStatus& status) {
 }
 
 void add_thread(System& system, ProcessEntry& process, Tid tid) {
-  const auto text = process.dir->read(task_file(tid, "status"));
+  const auto text = process.dir->read_record(task_file(tid, "status"));
   auto status = text ? linux::parse_status(*text) : Result<linux::TaskStatus>(text.error());
   if (!status) {
     system.note_unseen(process.pid, tid, status.error());
@@ -51,11 +51,11 @@ void add_thread(System& system, ProcessEntry& process, Tid tid) {
   thread.ns_tid = thread.status.ns_pids.empty() ? tid.value : thread.status.ns_pids.back();
   thread.comm = process.stat.comm;
   if (tid.value != process.pid.value) {
-    const auto comm = process.dir->read(task_file(tid, "comm"));
+    const auto comm = process.dir->read_record(task_file(tid, "comm"));
     if (comm) thread.comm = comm->substr(0, comm->rfind('\n'));
   }
   thread.call = read_call(system, process, tid);
-  const auto wchan = process.dir->read(task_file(tid, "wchan"));
+  const auto wchan = process.dir->read_record(task_file(tid, "wchan"));
   if (wchan) thread.wchan = linux::parse_wchan(*wchan);
   thread.out.tid = tid;
   thread.out.comm = escape_untrusted(thread.comm);
@@ -92,7 +92,7 @@ void add_identity(System& system, ProcessEntry& process) {
 
 void examine(System& system, ProcessEntry& process) {
   process.examined = true;
-  const auto text = process.dir->read("status");
+  const auto text = process.dir->read_record("status");
   process.status = text ? linux::parse_status(*text) : Result<linux::TaskStatus>(text.error());
   std::vector<int> tids{process.pid.value};
   if (process.stat.num_threads != 1) {
@@ -131,10 +131,10 @@ void decode_waits(System& system, ProcessEntry& process) {
 
 void look_again(ProcessEntry& process) {
   for (ThreadEntry& thread : process.threads) {
-    const auto text = process.dir->read(task_file(thread.tid, "status"));
+    const auto text = process.dir->read_record(task_file(thread.tid, "status"));
     const auto status = text ? linux::parse_status(*text) : Result<linux::TaskStatus>(text.error());
     if (!status) continue;  // it has ended: not stable
-    const auto line = process.dir->read(task_file(thread.tid, "syscall"));
+    const auto line = process.dir->read_record(task_file(thread.tid, "syscall"));
     const auto call =
         line ? linux::parse_syscall(*line) : Result<linux::SyscallState>(line.error());
     thread.out.switches = status->switches();
@@ -156,7 +156,7 @@ int number_at(const linux::TaskStatus& status, int level) {
 
 std::optional<snapshot::TaskRef> find_in_own_namespace(System& system, int tid) {
   const auto text =
-      system.proc().read(std::to_string(tid) + "/status");  // works for thread ids too
+      system.proc().read_record(std::to_string(tid) + "/status");  // works for thread ids too
   const auto status = text ? linux::parse_status(*text) : Result<linux::TaskStatus>(text.error());
   if (!status || is_dead(status->state)) return std::nullopt;
   return snapshot::TaskRef{status->tgid, Tid{tid}};
@@ -173,7 +173,7 @@ std::optional<snapshot::TaskRef> find_task(System& system, const ProcessEntry& n
     if (!ns || *ns != near.out.pid_ns) continue;
     const auto tids = process->dir->list_numbers("task", kMaxThreads);
     for (const int tid : tids.value_or(std::vector<int>{})) {
-      const auto text = process->dir->read(task_file(Tid{tid}, "status"));
+      const auto text = process->dir->read_record(task_file(Tid{tid}, "status"));
       const auto status =
           text ? linux::parse_status(*text) : Result<linux::TaskStatus>(text.error());
       if (status && !is_dead(status->state) && number_at(*status, level) == ns_tid) {

@@ -30,8 +30,8 @@ std::string task_file(const Sample& sample, const char* name) {
 }
 
 bool read_counts(const Sample& sample, std::uint64_t& switches, std::uint64_t& ticks) {
-  const auto status_text = sample.process->dir->read(task_file(sample, "status"));
-  const auto stat_text = sample.process->dir->read(task_file(sample, "stat"));
+  const auto status_text = sample.process->dir->read_record(task_file(sample, "status"));
+  const auto stat_text = sample.process->dir->read_record(task_file(sample, "stat"));
   const auto status = status_text ? linux::parse_status(*status_text)
                                   : Result<linux::TaskStatus>(status_text.error());
   const auto stat =
@@ -43,7 +43,7 @@ bool read_counts(const Sample& sample, std::uint64_t& switches, std::uint64_t& t
 }
 
 void look(Sample& sample) {
-  const auto line = sample.process->dir->read(task_file(sample, "syscall"));
+  const auto line = sample.process->dir->read_record(task_file(sample, "syscall"));
   const auto call = line ? linux::parse_syscall(*line) : Result<linux::SyscallState>(line.error());
   ++sample.looks;
   if (!call || call->kind != linux::SyscallState::Kind::InCall) return;

@@ -29,7 +29,7 @@ bool is_ours(Pid pid) {
 bool has_live_thread(const linux::ProcDir& dir) {
   const auto tids = dir.list_numbers("task");
   for (const int tid : tids.value_or(std::vector<int>{})) {
-    const auto text = dir.read("task/" + std::to_string(tid) + "/stat");
+    const auto text = dir.read_record("task/" + std::to_string(tid) + "/stat");
     const auto stat = text ? linux::parse_stat(*text) : Result<linux::Stat>(text.error());
     if (stat && stat->state != 'Z' && stat->state != 'X') return true;
   }
@@ -98,7 +98,7 @@ Status check_target(Pid pid) {
         Cause::Unsupported, 0,
         name + " is ipcdoctor itself or one of its ancestors: name the program that hangs"};
   }
-  const auto line = dir->read("syscall");
+  const auto line = dir->read_record("syscall");
   if (!line && line.error().cause == Cause::Denied)
     return Error{Cause::Denied, 0, advice(*dir, name, pid)};
   return Done{};

@@ -79,6 +79,19 @@ Result<std::string> ProcDir::read(const std::string& name, std::size_t limit) co
   return Error{Cause::Limit, 0, "read " + path_ + "/" + name};
 }
 
+Result<std::string> ProcDir::read_record(const std::string& name) const {
+  UniqueFd file(::openat(dir_.get(), name.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.is_open()) return error_of(errno, "read", path_, name);
+  char record[4096];
+  ssize_t n = -1;
+  do {
+    n = ::read(file.get(), record, sizeof record);
+  } while (n < 0 && errno == EINTR);
+  if (n < 0) return error_of(errno, "read", path_, name);
+  if (static_cast<std::size_t>(n) == sizeof record) return read(name);  // it has no room here
+  return std::string(record, static_cast<std::size_t>(n));
+}
+
 Result<std::string> ProcDir::read_link(const std::string& name) const {
   char text[PATH_MAX + 64];
   const ssize_t n = ::readlinkat(dir_.get(), name.c_str(), text, sizeof text);

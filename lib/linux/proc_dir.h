@@ -27,6 +27,9 @@ class ProcDir {
 
   /// A whole small file, at most `limit` bytes (Limit beyond). @return Gone, Denied.
   Result<std::string> read(const std::string& name, std::size_t limit = 1 << 20) const;
+  /// The same for a file of one record, which the kernel gives by a single read(2) that has room
+  /// for it: stat, status, syscall, wchan, schedstat of a task (fs/proc/base.c, ONE(); Linux 6.1).
+  Result<std::string> read_record(const std::string& name) const;
   /// The text of a symbolic link, raw bytes.
   Result<std::string> read_link(const std::string& name) const;
   /// The numeric entries of a directory, ascending: pids of /proc, tids of task, fds of fd. At most

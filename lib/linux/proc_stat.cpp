@@ -45,7 +45,7 @@ Result<Stat> parse_stat(std::string_view line) {
 }
 
 Result<Stat> read_stat(const ProcDir& task) {
-  const auto text = task.read("stat");
+  const auto text = task.read_record("stat");
   if (!text) return text.error();
   return parse_stat(*text);
 }

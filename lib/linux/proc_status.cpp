@@ -78,7 +78,7 @@ Result<TaskStatus> parse_status(std::string_view text) {
 }
 
 Result<TaskStatus> read_status(const ProcDir& task) {
-  const auto text = task.read("status");
+  const auto text = task.read_record("status");
   if (!text) return text.error();
   return parse_status(*text);
 }

@@ -25,7 +25,7 @@ Result<SyscallState> parse_syscall(std::string_view line) {
 }
 
 Result<SyscallState> read_syscall(const ProcDir& task) {
-  const auto text = task.read("syscall");
+  const auto text = task.read_record("syscall");
   if (!text) return text.error();
   return parse_syscall(*text);
 }

@@ -18,7 +18,7 @@ std::string parse_wchan(std::string_view text) {
 }
 
 Result<std::string> read_wchan(const ProcDir& task) {
-  const auto text = task.read("wchan");
+  const auto text = task.read_record("wchan");
   if (!text) return text.error();
   return parse_wchan(*text);
 }

@@ -8,7 +8,10 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <cstddef>
@@ -178,6 +181,21 @@ class Program {
   std::vector<bpf_insn> instructions_;
 };
 
+/// The kernel's types. Mapped where the kernel allows it (Linux 6.16): a read gives one page only,
+/// and there are more than a thousand.
+Types read_types() {
+  constexpr const char* kPath = "/sys/kernel/btf/vmlinux";
+  const UniqueFd file(::open(kPath, O_RDONLY | O_CLOEXEC));
+  struct stat status {};
+  if (!file.is_open() || ::fstat(file.get(), &status) != 0) return nullptr;
+  const auto size = static_cast<std::size_t>(status.st_size);
+  void* mapped = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, file.get(), 0);
+  if (mapped == MAP_FAILED) return Types(btf__parse(kPath, nullptr));
+  Types types(btf__new(mapped, static_cast<__u32>(size)));
+  (void)::munmap(mapped, size);  // cannot fail for what mmap gave
+  return types;
+}
+
 Error failed(const char* what) {
   const int number = errno;
   const bool denied = number == EPERM || number == EACCES;
@@ -223,7 +241,7 @@ Result<std::vector<KernelTask>> read_kernel_tasks() {
   if (!*in_init) return Error{Cause::Unsupported, 0, "load a BPF iterator: in a PID namespace"};
 
   libbpf_set_print(nullptr);
-  const Types types(btf__parse("/sys/kernel/btf/vmlinux", nullptr));
+  const Types types = read_types();
   if (!types) return failed("read /sys/kernel/btf/vmlinux");
   const auto layout = find_layout(types.get());
   const int iterator_type = btf__find_by_name_kind(types.get(), "bpf_iter_task", BTF_KIND_FUNC);

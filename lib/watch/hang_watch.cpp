@@ -52,6 +52,11 @@ bool HangWatch::update(const std::vector<TreeThread>& threads, Clock::time_point
     next.emplace(key, Still{thread, same ? before->second.since : now});
   }
   if (!all_still || next.size() != still_.size()) moved_since_deep_look_ = true;
+  if (!all_still) {
+    longest_stand_ = std::max(longest_stand_, last_look_ - moved_at_);
+    moved_at_ = now;
+  }
+  last_look_ = now;
   const bool asleep = !all_still && std::ranges::none_of(threads, &TreeThread::runs);
   all_asleep_ =
       asleep &&
@@ -68,7 +73,10 @@ bool HangWatch::is_time_for_a_deep_look(Clock::time_point now, bool all_still) c
   const auto since_last = now - deep_look_at_;
   if (!proof_.empty())
     return now - proved_at_ >= options_.stall && (proof_is_new_ || since_last >= kShare * cost_);
-  if (all_still && moved_since_deep_look_) return true;
+  // a program that wakes up every few seconds stands still in between, and goes on as before
+  const bool longer_than_ever = now - moved_at_ > longest_stand_;
+  if (all_still && moved_since_deep_look_ && (longer_than_ever || since_last >= kShare * cost_))
+    return true;
   const bool came_to_a_stand = std::ranges::any_of(still_, [&](const auto& entry) {
     return entry.second.since > deep_look_at_ && entry.second.since < now;
   });
@@ -92,7 +100,9 @@ bool HangWatch::counts(const graph::StuckSet& set, bool sends_descriptors) const
 }
 
 Result<std::optional<Hang>> HangWatch::look(Clock::time_point now) {
-  const Result<std::vector<TreeThread>> threads = read_tree(roots_);
+  if (!files_) files_ = linux::RecordFiles::open_system();
+  if (!files_) return files_.error();
+  const Result<std::vector<TreeThread>> threads = read_tree(roots_, *files_);
   if (!threads) return threads.error();
   if (threads->empty())
     return Error{Cause::Gone, 0, "watch " + std::to_string(roots_.front().value)};

@@ -71,14 +71,17 @@ class HangWatch {
 
   std::vector<Pid> roots_;
   HangOptions options_;
+  Result<linux::RecordFiles> files_ = Error{};
   std::map<ThreadKey, Still> still_;
   std::set<std::uint64_t>
       inherited_;  ///< inodes of the pipes and sockets that we have open ourselves
   bool moved_since_deep_look_ = true;
   Clock::time_point deep_look_at_{};
-  Clock::duration cost_{0};   ///< of the last deep look
-  bool all_asleep_ = false;   ///< at the last look, for the first time
-  Clock::duration pause_{0};  ///< between deep looks while nothing comes to a stand
+  Clock::time_point last_look_{}, moved_at_{};
+  Clock::duration longest_stand_{0};  ///< after which something moved again
+  Clock::duration cost_{0};           ///< of the last deep look
+  bool all_asleep_ = false;           ///< at the last look, for the first time
+  Clock::duration pause_{0};          ///< between deep looks while nothing comes to a stand
   Proof proof_;
   bool proof_is_new_ = false;  ///< seen once so far
   Clock::time_point proved_at_{};

@@ -23,15 +23,13 @@ struct Member {
 };
 
 /// Roots and descendants, by the parents that /proc/PID/stat names.
-Result<std::vector<Member>> read_members(const std::vector<Pid>& roots) {
-  const Result<linux::ProcDir> proc = linux::ProcDir::open_system();
-  if (!proc) return proc.error();
-  const Result<std::vector<int>> pids = proc->list_numbers(".");
+Result<std::vector<Member>> read_members(const std::vector<Pid>& roots, linux::RecordFiles& files) {
+  const Result<std::vector<int>> pids = files.dir().list_numbers(".");
   if (!pids) return pids.error();
   std::map<Pid, linux::Stat> stats;
   std::multimap<Pid, Pid> children;
   for (const int number : *pids) {
-    const Result<std::string> line = proc->read(std::to_string(number) + "/stat");
+    const Result<std::string> line = files.read(std::to_string(number) + "/stat");
     if (!line) continue;  // gone since it was listed
     Result<linux::Stat> stat = linux::parse_stat(*line);
     if (!stat || stat->is_kernel_thread()) continue;
@@ -55,16 +53,16 @@ Result<std::vector<Member>> read_members(const std::vector<Pid>& roots) {
 }
 
 /// TreeThread::ran of /proc/TASK; nothing if it is gone or a zombie.
-std::optional<std::uint64_t> time_run(const linux::ProcDir& proc, const std::string& task) {
+std::optional<std::uint64_t> time_run(linux::RecordFiles& files, const std::string& task) {
   // CONFIG_SCHED_INFO; a tenth of the cost of status (kernel 6.1, fs/proc/base.c,
   // proc_pid_schedstat)
-  if (const Result<std::string> text = proc.read(task + "/schedstat")) {
+  if (const Result<std::string> text = files.read(task + "/schedstat")) {
     std::uint64_t nanoseconds = 0;
     const auto [end, error] =
         std::from_chars(text->data(), text->data() + text->size(), nanoseconds);
     if (error == std::errc{}) return nanoseconds;
   }
-  const Result<std::string> text = proc.read(task + "/status");
+  const Result<std::string> text = files.read(task + "/status");
   if (!text) return std::nullopt;
   const Result<linux::TaskStatus> status = linux::parse_status(*text);
   if (!status || status->state == 'Z' || status->state == 'X') return std::nullopt;
@@ -73,32 +71,34 @@ std::optional<std::uint64_t> time_run(const linux::ProcDir& proc, const std::str
 
 }  // namespace
 
-Result<std::vector<TreeThread>> read_tree(const std::vector<Pid>& roots) {
-  const Result<std::vector<Member>> members = read_members(roots);
+Result<std::vector<TreeThread>> read_tree(const std::vector<Pid>& roots,
+                                          linux::RecordFiles& files) {
+  const Result<std::vector<Member>> members = read_members(roots, files);
   if (!members) return members.error();
-  const Result<linux::ProcDir> proc = linux::ProcDir::open_system();
-  if (!proc) return proc.error();
   std::vector<TreeThread> threads;
   for (const Member& member : *members) {
     const std::string process = std::to_string(member.pid.value);
     const bool runs = member.stat.state == 'R';
     if (member.stat.num_threads == 1) {
       if (member.stat.state == 'Z' || member.stat.state == 'X') continue;
-      if (const auto ran = time_run(*proc, process))
+      if (const auto ran = time_run(files, process))
         threads.push_back({member.pid, Tid{member.pid.value}, member.stat.start_ticks, *ran, runs});
       continue;
     }
-    const Result<std::vector<int>> tids = proc->list_numbers(process + "/task");
+    const Result<std::vector<int>> tids = files.dir().list_numbers(process + "/task");
     if (!tids) continue;
     for (const int tid : *tids)
-      if (const auto ran = time_run(*proc, process + "/task/" + std::to_string(tid)))
+      if (const auto ran = time_run(files, process + "/task/" + std::to_string(tid)))
         threads.push_back({member.pid, Tid{tid}, member.stat.start_ticks, *ran, runs});
   }
+  files.end_round();
   return threads;
 }
 
 int signal_tree(const std::vector<Pid>& roots, int signal, Pid except) {
-  const Result<std::vector<Member>> members = read_members(roots);
+  Result<linux::RecordFiles> files = linux::RecordFiles::open_system();
+  if (!files) return 0;
+  const Result<std::vector<Member>> members = read_members(roots, *files);
   if (!members) return 0;
   int sent = 0;
   for (const Member& member : *members) {

@@ -5,6 +5,7 @@
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "linux/record_files.h"
 
 namespace ipcdoctor::watch {
 
@@ -21,7 +22,8 @@ struct TreeThread {
 
 /// All threads of `roots` and their descendants, sorted by pid and tid; zombies left out. Processes
 /// that come or go meanwhile may be missed. @return the Error of /proc itself
-Result<std::vector<TreeThread>> read_tree(const std::vector<Pid>& roots);
+/// @param files  of /proc, kept from look to look
+Result<std::vector<TreeThread>> read_tree(const std::vector<Pid>& roots, linux::RecordFiles& files);
 
 /// Sends `signal` to each process of the tree but the excluded one. Gone ones are skipped. @return
 /// how many got it
