@@ -8,6 +8,8 @@ CORPUS ?=
 BENCH ?=
 # Which Debian suites `make test-pythons` and `make test-libcs` take; all that they know by default.
 SUITES ?=
+# What `make run-overhead` times.
+RUN_COMMAND ?= sh -c 'cd $(BUILD) && ctest -j$(JOBS) -L unit'
 # How many random programs `make soundness` runs.
 N ?= 300
 
@@ -89,6 +91,14 @@ soundness: build ## N=5000: healthy programs must get no finding, random graphs 
 score: build     ## CORPUS=dir: run it on a corpus of programs with their truth
 	@$(CORPUS)/score --ipcdoctor $(BUILD)/bin/ipcdoctor --floor testdata/corpus-floor.json
 
+benchmarks: build ## time the unwinding and the graph (Google Benchmark: OPTIONAL=1 .ci/setup)
+	@cmake --build $(BUILD) --target benchmarks
+	@$(BUILD)/bin/unwind_benchmark
+	@$(BUILD)/bin/graph_benchmark
+
+run-overhead: build ## RUN_COMMAND='make -j2': what `ipcdoctor run` costs a command
+	@testdata/run/overhead --ipcdoctor $(BUILD)/bin/ipcdoctor -- $(RUN_COMMAND)
+
 bench: build     ## BENCH=dir: time it beside other tools
 	@$(BENCH)/versus --ipcdoctor $(BUILD)/bin/ipcdoctor
 
@@ -102,4 +112,4 @@ uninstall:       ## what install put there
 clean:           ## remove what was built
 	@rm -rf $(BUILD) $(BUILD)-asan
 
-.PHONY: help setup build demo test test-live check lint format asan golden record new-probe man man-check test-pythons test-libcs run-table stack-table soundness score bench install uninstall clean
+.PHONY: help setup build demo test test-live check lint format asan golden record new-probe man man-check test-pythons test-libcs run-table stack-table run-overhead benchmarks soundness score bench install uninstall clean
