@@ -23,8 +23,8 @@ struct KernelTask {
 /// that the kernel runs for it only reads; its offsets come from the kernel's own type information,
 /// and the kernel's verifier checks each against the member's type.
 /// Needs CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN), /sys/kernel/btf/vmlinux, Linux 5.15 and
-/// x86-64. Costs some 15 ms, nearly all of it for reading the type information. Numbers are those
-/// of the first PID namespace, so only there is it any use. Source:
+/// x86-64. Costs some 20 ms, nearly all of it for reading the type information (60 where it cannot
+/// be mapped). Numbers are those of the first PID namespace, so only there is it any use. Source:
 /// Documentation/bpf/bpf_iterators.rst, kernel/bpf/task_iter.c, include/linux/sched/signal.h
 /// (Linux 6.1).
 /// @return Denied, Unsupported (kernel, another PID namespace, built without libbpf), Limit.
