@@ -291,29 +291,63 @@ TEST(Save, WhatWasSavedIsDiagnosedTheSame) {
   EXPECT_THAT(analyzed.output, HasSubstr("relock.c:7"));
 }
 
-TEST(Killed, AtAnyMomentItLeavesTheTargetRunning) {
-  Process program({IPCDOCTOR_PROGRAMS "/healthy/sleeping_writer"}, false);
+/// Kills both, or only ipcdoctor, or first its helper.
+void kill_doctor(pid_t doctor, int way) {
+  const std::string children =
+      "/proc/" + std::to_string(doctor) + "/task/" + std::to_string(doctor) + "/children";
+  const int helper = std::atoi(read_file(children).c_str());
+  if (way == 0) ::kill(-doctor, SIGKILL);
+  if (way == 2 && helper > 0) {
+    ::kill(helper, SIGKILL);
+    std::this_thread::sleep_for(5ms);
+  }
+  ::kill(doctor, SIGKILL);
+  ::waitpid(doctor, nullptr, 0);
+  // the helper ends with it
+  const std::string stat = "/proc/" + std::to_string(helper) + "/stat";
+  const auto deadline = Clock::now() + 5s;
+  const auto lives = [&] {
+    const std::string text = read_file(stat);
+    return !text.empty() && text.find(") Z") == std::string::npos;
+  };
+  while (helper > 0 && lives() && Clock::now() < deadline) std::this_thread::sleep_for(1ms);
+  EXPECT_FALSE(helper > 0 && lives());
+}
+
+class Killed : public ::testing::TestWithParam<std::vector<std::string>> {};
+
+TEST_P(Killed, AtAnyMomentItLeavesTheTargetRunning) {
+  Process program(GetParam(), false);
   ASSERT_THAT(program.read_until("READY"), HasSubstr("READY"));
+  std::this_thread::sleep_for(200ms);  // READY is said before the last call
+  const std::string switches = status_field(program.pid(), "voluntary_ctxt_switches");
 
   for (int i = 0; i < 200; ++i) {
     const pid_t doctor = ::fork();
     if (doctor == 0) {
       ::setsid();
       ::dup2(::open("/dev/null", O_WRONLY), 1);
+      ::dup2(1, 2);
       ::execl(IPCDOCTOR_BINARY, "ipcdoctor", "attach", std::to_string(program.pid()).c_str(),
               nullptr);
       ::_exit(127);
     }
     std::this_thread::sleep_for(
         std::chrono::microseconds(i * 250));  // from the start to beyond the end
-    ::kill(-doctor, SIGKILL);                 // the helper too
-    ::kill(doctor, SIGKILL);
-    ::waitpid(doctor, nullptr, 0);
+    kill_doctor(doctor, i % 3);
   }
 
-  EXPECT_THAT(status_field(program.pid(), "State"), HasSubstr("S"));
+  EXPECT_THAT(status_field(program.pid(), "State"),
+              ::testing::AnyOf(HasSubstr("S"), HasSubstr("R")));
   EXPECT_EQ(status_field(program.pid(), "TracerPid"), "0");
+  EXPECT_EQ(status_field(program.pid(), "voluntary_ctxt_switches"), switches);
 }
+
+INSTANTIATE_TEST_SUITE_P(
+    Targets, Killed,
+    ::testing::Values(std::vector<std::string>{IPCDOCTOR_PROGRAMS "/self_deadlock/relock"},
+                      std::vector<std::string>{"sh", "-c", "echo READY; while :; do :; done"}),
+    [](const auto& target) { return target.index == 0 ? "Blocked" : "Busy"; });
 
 }  // namespace
 }  // namespace ipcdoctor::cmd::testing
