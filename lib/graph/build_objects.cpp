@@ -227,7 +227,7 @@ void Build::socket_event(Node to, const Awaited& awaited, const Waiter& waiter) 
     const char* server = private_server(waiter.thread, socket);
     const Node leaf =
         server != nullptr
-            ? add_leaf(Life::NamedObject,
+            ? add_leaf(Life::PrivateName,
                        "nobody else connects to the " + (server + (" at " + name(id))), waiter.task,
                        id)
             : add_leaf(Life::Outside, "anybody may connect to " + name(id), waiter.task, id);

@@ -362,10 +362,11 @@ void Build::memory_event(Node to, const Waiter& waiter) {
                         futex.lock.ownership == Ownership::NotStored;
     const bool alone = std::ranges::all_of(
         area->mappers, [&](const Pid mapper) { return mapper == waiter.process.pid; });
-    gates_.network.connect(
-        signal && alone ? add_leaf(Life::Outside, "anybody may open " + what, waiter.task)
-                        : add_leaf(Life::NamedObject, "nobody else opens " + what, waiter.task),
-        to);
+    gates_.network.connect(signal && alone
+                               ? add_leaf(Life::Outside, "anybody may open " + what, waiter.task)
+                               : add_leaf(random_name ? Life::PrivateName : Life::NamedObject,
+                                          "nobody else opens " + what, waiter.task),
+                           to);
   }
   if (!snapshot_.all_holders_seen) {
     gates_.network.connect(

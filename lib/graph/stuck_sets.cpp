@@ -21,6 +21,7 @@ Level switched_off_at(Life life) {
     case Life::NotSeen:
       return Level::Live;
     case Life::NamedObject:
+    case Life::PrivateName:
     case Life::FdsInFlight:
     case Life::Alarm:
     case Life::SysvStranger:

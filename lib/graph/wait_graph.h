@@ -44,6 +44,7 @@ enum class Life {
   NotSeen,        ///< facts are missing: denied, gone, timed out
   // switched off for Assuming: text states the assumption
   NamedObject,
+  PrivateName,  ///< drawn at random by Python's library for the children of the program only
   FdsInFlight,
   Alarm,
   SysvStranger,

@@ -93,6 +93,7 @@ bool HangWatch::counts(const graph::StuckSet& set, bool sends_descriptors) const
   if (set.level != graph::Level::Assuming || options_.enough == Grade::Proved) return false;
   return options_.enough == Grade::Assuming ||
          std::ranges::all_of(set.assumed, [&](const graph::Leaf& leaf) {
+           if (leaf.life == graph::Life::PrivateName) return true;
            const bool elsewhere = leaf.life == graph::Life::UnseenHolder ||
                                   (leaf.life == graph::Life::FdsInFlight && !sends_descriptors);
            return elsewhere && !inherited_.contains(leaf.object.ino);

@@ -19,7 +19,8 @@ enum class Grade {
   Proved,
   /// Proved but for processes that could not be looked into: none of them holds what the tree made
   /// itself. Descriptors are inherited downwards, and only a program that passes them on
-  /// (SCM_RIGHTS, pidfd_getfd) could make that wrong. What we have open ourselves, such as our
+  /// (SCM_RIGHTS, pidfd_getfd) could make that wrong. Nor does anybody else know the names that
+  /// Python's library draws at random. What we have open ourselves, such as our
   /// standard input, came from outside: there it is not enough.
   Tree,
   Assuming,
