@@ -5,6 +5,10 @@
 
 #include "../program.h"
 
+#ifndef UFFD_USER_MODE_ONLY /* headers before Linux 5.11 */
+#define UFFD_USER_MODE_ONLY 1
+#endif
+
 int main(void) {
   die_with_parent();
   const int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
