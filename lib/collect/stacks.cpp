@@ -11,6 +11,7 @@
 #include "collect/python_locks.h"
 #include "linux/auxv.h"
 #include "linux/ptrace.h"
+#include "linux/robust_list.h"
 #include "runtime/cpython/interpreter.h"
 #include "runtime/libc/lock.h"
 #include "runtime/shell/bash.h"
@@ -76,6 +77,17 @@ class ProcessStacks {
           awaited = entry->stat.comm;
     auto frame = runtime::shell::read_script_frame(space_, images_, awaited);
     if (frame) leader->out.native->push_back(std::move(*frame));
+  }
+
+  /// What the kernel would release if the thread died.
+  void read_robust_locks() {
+    for (ThreadEntry& thread : process_.threads) {
+      const Risk risk(system_.progress(), process_.pid, Fact::Lock, -thread.tid.value);
+      if (!risk.allowed()) continue;
+      const auto words = linux::read_robust_list(thread.tid, space_.memory);
+      if (words)
+        thread.out.held_locks.insert(thread.out.held_locks.end(), words->begin(), words->end());
+    }
   }
 
   void identify_locks() {
@@ -218,6 +230,7 @@ void read_stacks(System& system, const Options& options) {
     ProcessStacks stacks(system, *process, **space, images);
     stacks.read_native(budget);
     stacks.identify_locks();
+    stacks.read_robust_locks();
     stacks.read_python();
     stacks.read_shell();
     (*space)->memory.drop_cache();  // the next process gets its pages
