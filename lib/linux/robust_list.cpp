@@ -32,8 +32,6 @@ Result<std::vector<RemoteAddr>> read_robust_list(Tid tid, const ProcessMemory& m
     if (!next) return next.error();
     at = *next & ~std::uint64_t{1};
   }
-  if (const std::uint64_t pending = address_of(list->list_op_pending); pending != 0)
-    words.push_back(RemoteAddr{pending + offset});
   return words;
 }
 
