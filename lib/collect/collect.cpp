@@ -2,8 +2,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
-
 #include "collect/collector.h"
 #include "collect/helper.h"
 #include "collect/stacks.h"

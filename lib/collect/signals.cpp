@@ -38,10 +38,6 @@ bool has_async_file(const ProcessEntry& process) {
   });
 }
 
-}  // namespace
-
-namespace {
-
 bool waits_for_signal(const ProcessEntry& process) {
   return std::ranges::any_of(process.threads, [](const ThreadEntry& t) {
     return t.out.wait && t.out.wait->kind == snapshot::WaitKind::Signal;

@@ -37,10 +37,6 @@ bool is_incomplete(const ThreadEntry& thread) {
   return !native || native->size() < 3 || std::ranges::any_of(*native, &snapshot::Frame::guessed);
 }
 
-bool is_same_moment(const ThreadEntry& thread, const linux::KernelTask& task) {
-  return task.is_user && task.sp == thread.call->sp.value && task.pc == thread.call->pc.value;
-}
-
 /// The stacks of one process and what they tell.
 class ProcessStacks {
  public:
@@ -79,8 +75,14 @@ class ProcessStacks {
     if (frame) leader->out.native->push_back(std::move(*frame));
   }
 
-  /// What the kernel would release if the thread died.
+  /// What the kernel would release if a thread died; worth reading where somebody waits for such a
+  /// mutex.
   void read_robust_locks() {
+    const bool any_waits = std::ranges::any_of(process_.threads, [](const ThreadEntry& t) {
+      return waits_on_futex(t) && (t.out.wait->futex.lock.kind == snapshot::LockKind::RobustMutex ||
+                                   t.out.wait->futex.lock.kind == snapshot::LockKind::PiMutex);
+    });
+    if (!any_waits) return;
     for (ThreadEntry& thread : process_.threads) {
       const Risk risk(system_.progress(), process_.pid, Fact::Lock, -thread.tid.value);
       if (!risk.allowed()) continue;
@@ -103,12 +105,9 @@ class ProcessStacks {
       call.value = futex.expected;
       call.shared_memory = futex.shared_memory;
       if (thread.out.native) call.frames = *thread.out.native;
-      if (futex.address.value - thread.call->sp.value < 4096) {  // on its own stack
-        if (const auto task = system_.kernel_task(thread.tid);
-            task && is_same_moment(thread, **task))
-          call.registers = {(*task)->rbx, (*task)->rbp, (*task)->r12,
-                            (*task)->r13, (*task)->r14, (*task)->r15};
-      }
+      const bool on_own_stack = futex.address.value - thread.call->sp.value < 4096;
+      if (const auto* task = on_own_stack ? kernel_task_of(thread) : nullptr)
+        call.registers = {task->rbx, task->rbp, task->r12, task->r13, task->r14, task->r15};
       futex.lock = runtime::libc::identify_lock(
           space_, images_, call, [&](int ns_tid) { return find_task(system_, process_, ns_tid); });
     }
@@ -144,14 +143,21 @@ class ProcessStacks {
   }
 
  private:
-  /// As of the same moment: with the stack pointer and the place that /proc gave.
-  void unwind_with_all_registers(ThreadEntry& thread) {
+  /// What the kernel says of it, as of the same moment: with the stack pointer and the place that
+  /// /proc gave. nullptr: not known.
+  const linux::KernelTask* kernel_task_of(const ThreadEntry& thread) {
     const auto found = system_.kernel_task(thread.tid);
-    if (!found) return;
+    if (!found) return nullptr;
     const linux::KernelTask& task = **found;
-    if (!is_same_moment(thread, task)) return;
-    unwind::Registers registers{thread.call->sp, thread.call->pc, task.rbp, task.rbx,
-                                task.r12,        task.r13,        task.r14, task.r15};
+    const bool same = task.sp == thread.call->sp.value && task.pc == thread.call->pc.value;
+    return task.is_user && same ? &task : nullptr;
+  }
+
+  void unwind_with_all_registers(ThreadEntry& thread) {
+    const linux::KernelTask* task = kernel_task_of(thread);
+    if (task == nullptr) return;
+    unwind::Registers registers{thread.call->sp, thread.call->pc, task->rbp, task->rbx,
+                                task->r12,       task->r13,       task->r14, task->r15};
     auto frames = images_.unwind(space_, registers);
     if (frames) thread.out.native = std::move(frames);
   }

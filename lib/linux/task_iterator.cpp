@@ -70,30 +70,35 @@ struct Layout {
 };
 
 std::optional<Layout> find_layout(const btf* types) {
+  const auto find_struct = [&](const char* name) {
+    const int type = btf__find_by_name_kind(types, name, BTF_KIND_STRUCT);
+    return type > 0 ? static_cast<std::uint32_t>(type) : 0;  // 0 is void: it has no members
+  };
   bool complete = true;
-  const auto offset = [&](const char* composite, const char* member) {
-    const int type = btf__find_by_name_kind(types, composite, BTF_KIND_STRUCT);
-    const auto found =
-        type > 0 ? find_member(types, static_cast<std::uint32_t>(type), member) : std::nullopt;
+  const auto offset = [&](std::uint32_t type, const char* member) {
+    const auto found = find_member(types, type, member);
     complete = complete && found;
     return found.value_or(0);
   };
   Layout layout{};
-  layout.tid = offset("task_struct", "pid");
-  layout.pid = offset("task_struct", "tgid");
-  layout.mm = offset("task_struct", "mm");
-  layout.signal = offset("task_struct", "signal");
-  layout.real_timer_state =
-      static_cast<std::int16_t>(offset("signal_struct", "real_timer") + offset("hrtimer", "state"));
-  layout.it_real_incr = offset("signal_struct", "it_real_incr");
-  layout.sp = offset("pt_regs", "sp");
-  layout.ip = offset("pt_regs", "ip");
-  layout.bp = offset("pt_regs", "bp");
-  layout.bx = offset("pt_regs", "bx");
-  layout.r12 = offset("pt_regs", "r12");
-  layout.r13 = offset("pt_regs", "r13");
-  layout.r14 = offset("pt_regs", "r14");
-  layout.r15 = offset("pt_regs", "r15");
+  const std::uint32_t task = find_struct("task_struct");
+  layout.tid = offset(task, "pid");
+  layout.pid = offset(task, "tgid");
+  layout.mm = offset(task, "mm");
+  layout.signal = offset(task, "signal");
+  const std::uint32_t signal = find_struct("signal_struct");
+  layout.real_timer_state = static_cast<std::int16_t>(offset(signal, "real_timer") +
+                                                      offset(find_struct("hrtimer"), "state"));
+  layout.it_real_incr = offset(signal, "it_real_incr");
+  const std::uint32_t registers = find_struct("pt_regs");
+  layout.sp = offset(registers, "sp");
+  layout.ip = offset(registers, "ip");
+  layout.bp = offset(registers, "bp");
+  layout.bx = offset(registers, "bx");
+  layout.r12 = offset(registers, "r12");
+  layout.r13 = offset(registers, "r13");
+  layout.r14 = offset(registers, "r14");
+  layout.r15 = offset(registers, "r15");
   return complete ? std::optional(layout) : std::nullopt;
 }
 

@@ -176,14 +176,13 @@ SelfWait by_upgrade(const Context& context, const Member& member) {
 
 /// By the names on its stack; what is initialised there may be two things.
 SelfWait by_reentered_initialisation(const Context& context, const Member& member) {
-  const Wait* wait = wait_of(member);
-  if (wait == nullptr || wait->kind != WaitKind::Futex ||
-      !wait->futex.lock.numbers.contains("reentered"))
-    return {};
+  if (!waits_in(member, WaitKind::Futex)) return {};
+  const snapshot::Lock& lock = wait_of(member)->futex.lock;
+  if (!lock.numbers.contains("reentered")) return {};
   return {
       75,
       "waits for " + lock_name(context, member) + ", which it most likely runs itself further out",
-      wait->futex.lock.evidence,
+      lock.evidence,
       "Do not use in an initialiser what it initialises: pass the half-made object down, or make "
       "it in two steps."};
 }
