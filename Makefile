@@ -72,7 +72,7 @@ man:             ## man/ipcdoctor-probes.7 from probes/*/README.md
 man-check:       ## the man pages are clean
 	@mandoc -Tlint -W warning man/*.[157]
 
-test-pythons: build ## Python 3.9 to 3.15 of other Debian suites, in trees that debootstrap makes; root only
+test-pythons: build ## Python 3.9 to 3.15 of other Debian suites in trees that debootstrap makes, and 3.13 without a GIL; root only
 	@.ci/test-pythons $(BUILD) $(SUITES)
 
 test-libcs: build ## the C programs with glibc of other Debian suites, static, and with musl; root only

@@ -281,6 +281,7 @@ struct Frame {
   int line = 0;              ///< 0 if unknown
   bool user_code = false;    ///< neither a system library nor the language's own library
   bool guessed = false;      ///< found by scanning, not by unwinding
+  bool entry = false;        ///< of a language: its interpreter's loop was entered anew for it
 };
 
 /// Something of a language's library that a thread uses or a process has: a queue, a pool, an

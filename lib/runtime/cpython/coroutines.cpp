@@ -19,7 +19,7 @@ Object unwrap(const Objects& objects, Object awaited) {
   const std::string type = objects.type_name(awaited);
   const bool wraps = type == "coroutine_wrapper" || type == "async_generator_asend" ||
                      type == "async_generator_athrow" || type == "anext_awaitable";
-  return wraps ? objects.remote().pointer(awaited + 16) : awaited;
+  return wraps ? objects.remote().pointer(objects.member(awaited, 16)) : awaited;
 }
 
 struct Task {
@@ -31,9 +31,9 @@ struct Task {
 /// at different offsets. Those of uvloop and others are tasks of asyncio, too.
 Task read_task(const Objects& objects, Object task) {
   const Remote& remote = objects.remote();
-  const std::uint64_t size =
-      std::min(remote.word(objects.type_of(task) + 32), kMaxTaskSize);  // tp_basicsize
-  for (std::uint64_t at = 24; at + 8 <= size; at += 8) {
+  const std::uint64_t size = std::min(remote.word(objects.member(objects.type_of(task), 32)),
+                                      kMaxTaskSize);  // tp_basicsize
+  for (std::uint64_t at = objects.member(0, 24); at + 8 <= size; at += 8) {
     const Object object = remote.pointer(task + at);
     if (object == 0 || !is_coroutine(objects.type_name(object))) continue;
     const Object waiter = remote.pointer(task + at - 8);

@@ -45,12 +45,13 @@ void Describer::lock(Out& out) const {
 }
 
 void Describer::rlock(Out& out) const {
-  auto count = objects_->remote().word(out.self + 32);
+  auto count = objects_->remote().word(objects_->member(out.self, 32));
   // From 3.14 on the level, which is 0 in the first turn; the owner tells whether it is taken.
-  if (objects_->layout().minor >= 14) count += objects_->remote().word(out.self + 24) != 0 ? 1 : 0;
+  if (objects_->layout().minor >= 14)
+    count += objects_->remote().word(objects_->member(out.self, 24)) != 0 ? 1 : 0;
   out.to.numbers["count"] = static_cast<std::int64_t>(count);
   out.to.numbers["locked"] = count != 0 ? 1 : 0;
-  if (count != 0) put_owner(out, objects_->remote().word(out.self + 24));
+  if (count != 0) put_owner(out, objects_->remote().word(objects_->member(out.self, 24)));
 }
 
 void Describer::condition(Out& out) const {

@@ -25,11 +25,11 @@ void Describer::put_file_fd(Out& out, const char* key, Object file) const {
   for (int depth = 0; file != 0 && depth < 3; ++depth) {
     const std::string type = objects_->type_name(file);
     if (type == "_io.TextIOWrapper") {
-      file = remote.pointer(file + 32);
+      file = remote.pointer(objects_->member(file, 32));
     } else if (type.starts_with("_io.Buffered")) {
-      file = remote.pointer(file + 16);
+      file = remote.pointer(objects_->member(file, 16));
     } else {
-      const auto fd = type == "_io.FileIO" ? remote.get<int>(file + 16) : -1;
+      const auto fd = type == "_io.FileIO" ? remote.get<int>(objects_->member(file, 16)) : -1;
       if (fd >= 0) out.to.numbers[key] = fd;
       return;
     }
@@ -41,7 +41,7 @@ void Describer::put_file_fd(Out& out, const char* key, Object file) const {
 std::optional<std::int64_t> Describer::semaphore_value(Object lock) const {
   const Object sem = types_->is(lock, "multiprocessing.SemLock") ? lock : at(lock, "_semlock");
   if (!types_->is(sem, "multiprocessing.SemLock")) return std::nullopt;
-  const std::uint64_t handle = objects_->remote().pointer(sem + kHandle);
+  const std::uint64_t handle = objects_->remote().pointer(objects_->member(sem, kHandle));
   if (handle == 0) return std::nullopt;
   return objects_->remote().get<std::uint32_t>(handle);
 }
@@ -51,22 +51,23 @@ void Describer::put_sem(Out& out, const std::string& prefix, Object lock) const 
   if (!value) return;
   const Object sem = types_->is(lock, "multiprocessing.SemLock") ? lock : at(lock, "_semlock");
   out.to.numbers[prefix + "_value"] = *value;
-  out.to.numbers[prefix + "_count"] = objects_->remote().get<int>(sem + kCount);
-  out.to.numbers[prefix] = static_cast<std::int64_t>(objects_->remote().word(sem + kHandle));
+  out.to.numbers[prefix + "_count"] = objects_->remote().get<int>(objects_->member(sem, kCount));
+  out.to.numbers[prefix] =
+      static_cast<std::int64_t>(objects_->remote().word(objects_->member(sem, kHandle)));
 }
 
 void Describer::sem_lock(Out& out) const {
   const Remote& remote = objects_->remote();
-  const std::uint64_t handle = remote.pointer(out.self + kHandle);
-  out.to.numbers["kind"] = remote.get<int>(out.self + kKind);
-  out.to.numbers["maxvalue"] = remote.get<int>(out.self + kMaxValue);
-  out.to.numbers["count"] = remote.get<int>(out.self + kCount);
+  const std::uint64_t handle = remote.pointer(objects_->member(out.self, kHandle));
+  out.to.numbers["kind"] = remote.get<int>(objects_->member(out.self, kKind));
+  out.to.numbers["maxvalue"] = remote.get<int>(objects_->member(out.self, kMaxValue));
+  out.to.numbers["count"] = remote.get<int>(objects_->member(out.self, kCount));
   if (handle != 0) {
     out.to.numbers["handle"] = static_cast<std::int64_t>(handle);
     out.to.numbers["value"] = remote.get<std::uint32_t>(handle);
     out.to.numbers["waiters"] = remote.get<std::uint32_t>(handle + 4);
   }
-  const std::uint64_t name = remote.word(out.self + kName);
+  const std::uint64_t name = remote.word(objects_->member(out.self, kName));
   if (name != 0) out.to.texts["semaphore"] = escape_untrusted(remote.text(name, 64));
 }
 
@@ -98,7 +99,7 @@ void Describer::mp_barrier(Out& out) const {
   // state and count are two ints of shared memory behind a memoryview (PyMemoryViewObject.view.buf
   // at 56).
   const Object view = at(out.self, "_array");
-  const std::uint64_t data = view == 0 ? 0 : objects_->remote().word(view + 56);
+  const std::uint64_t data = view == 0 ? 0 : objects_->remote().word(objects_->member(view, 56));
   if (data != 0 && objects_->type_name(view) == "memoryview") {
     out.to.numbers["state"] = objects_->remote().get<int>(data);
     out.to.numbers["arrived"] = objects_->remote().get<int>(data + 4);
@@ -160,7 +161,7 @@ void Describer::listener(Out& out) const {
   if (key != 0) out.to.numbers["authenticates"] = objects_->is_none(key) ? 0 : 1;
   // socket.socket is a subclass of _socket.socket, whose fd follows the header.
   const Object socket = at(at(out.self, "_listener"), "_socket");
-  const int fd = socket == 0 ? -1 : objects_->remote().get<int>(socket + 16);
+  const int fd = socket == 0 ? -1 : objects_->remote().get<int>(objects_->member(socket, 16));
   if (fd >= 0) out.to.numbers["socket_fd"] = fd;
 }
 

@@ -42,7 +42,7 @@ bool is_library_file(std::string_view file) {
 
 Object Frames::slot(std::uint64_t address) const {
   const std::uint64_t value = objects_->remote().word(address);
-  const std::uint64_t object = objects_->layout().minor >= 14 ? value & ~std::uint64_t{3} : value;
+  const std::uint64_t object = objects_->layout().tagged_slots ? value & ~std::uint64_t{3} : value;
   return object % 8 == 0 && object >= 4096 && object < (std::uint64_t{1} << 47) ? object : 0;
 }
 
@@ -105,6 +105,20 @@ void Frames::fill_live_stack(std::uint64_t frame, std::uint64_t offset, PyFrame&
   if (level > 0) out.live_stack = std::min(static_cast<std::uint32_t>(level), out.stack_size);
 }
 
+// Without a GIL each thread may have its own copy of the instructions (Include/internal/
+// pycore_code.h, _PyCodeArray); the first is that of the code object itself.
+std::uint64_t Frames::first_instruction(std::uint64_t frame, Object code) const {
+  const Layout& l = objects_->layout();
+  const Remote& remote = objects_->remote();
+  const std::uint64_t own = code + l.code_instructions;
+  if (l.code_tlbc == 0 || l.frame_tlbc_index == 0) return own;
+  const auto index = remote.get<std::int32_t>(frame + l.frame_tlbc_index);
+  const std::uint64_t copies = remote.pointer(code + l.code_tlbc);
+  if (index <= 0 || copies == 0 || remote.word(copies) <= static_cast<std::uint64_t>(index))
+    return own;
+  return remote.word(copies + 8 + 8 * static_cast<std::uint64_t>(index));
+}
+
 bool Frames::fill(std::uint64_t frame, PyFrame& out) const {
   const Layout& l = objects_->layout();
   const Remote& remote = objects_->remote();
@@ -125,10 +139,12 @@ bool Frames::fill(std::uint64_t frame, PyFrame& out) const {
                    : line_in_lnotab(out.code->line_table, out.code->first_line, offset);
   } else {
     const std::uint64_t instr = remote.word(frame + l.frame_instr);
-    const std::uint64_t first = code + l.code_instructions;
+    const std::uint64_t first = first_instruction(frame, code);
     offset = instr >= first && instr - first < (1U << 30) ? instr - first : 0;
     out.line = line_in_locations(out.code->line_table, out.code->first_line, offset);
   }
+  out.entry = l.frame_is_object ||
+              (l.frame_is_entry != 0 && remote.get<std::uint8_t>(frame + l.frame_is_entry) != 0);
   fill_live_stack(frame, offset, out);
   return true;
 }
@@ -144,8 +160,9 @@ std::vector<PyFrame> Frames::read(std::uint64_t thread_state, std::size_t limit)
     const auto owner =
         l.minor >= 12 ? remote.get<std::uint8_t>(frame + l.frame_owner) : std::uint8_t{0};
     PyFrame f;
-    if (owner != kOwnedByInterpreter && owner != kOwnedByCStack && fill(frame, f))
-      out.push_back(std::move(f));
+    const bool is_shim = owner == kOwnedByInterpreter || owner == kOwnedByCStack;
+    if (is_shim && !out.empty()) out.back().entry = true;
+    if (!is_shim && fill(frame, f)) out.push_back(std::move(f));
     frame = remote.pointer(frame + l.frame_back);
   }
   return out;
@@ -220,6 +237,7 @@ std::vector<snapshot::Frame> describe(const std::vector<PyFrame>& frames) {
     frame.function = escape_untrusted(f.code->function);
     frame.file = escape_untrusted(f.code->file);
     frame.line = f.line;
+    frame.entry = f.entry;
     frame.user_code = !f.library && !is_made_by_library(frames, i);
     out.push_back(std::move(frame));
   }

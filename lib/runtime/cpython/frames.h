@@ -36,6 +36,7 @@ struct PyFrame {
   std::uint64_t stack = 0;       ///< address of the first slot of the value stack
   std::uint32_t live_stack = 0;  ///< slots of it that are surely live (see handler_depth)
   std::uint32_t stack_size = 0;  ///< slots it may have
+  bool entry = false;            ///< C code called the evaluation loop for it
   bool library = false;  ///< its file belongs to the standard library or to installed packages
 };
 
@@ -63,6 +64,7 @@ class Frames {
   std::shared_ptr<const Code> code_at(Object code) const;
   void read_slot_names(Object code, Code& out) const;
   bool fill(std::uint64_t frame, PyFrame& out) const;
+  std::uint64_t first_instruction(std::uint64_t frame, Object code) const;
   void fill_live_stack(std::uint64_t frame, std::uint64_t offset, PyFrame& out) const;
 
   const Objects* objects_;

@@ -18,8 +18,9 @@ const std::string& Interpreter::version() const {
   return impl_->runtime.version;
 }
 
-Result<std::vector<PythonThread>> Interpreter::read_threads(std::span<const NativeThread> threads) {
-  return impl_->read_threads(threads);
+Result<std::vector<PythonThread>> Interpreter::read_threads(std::span<const NativeThread> threads,
+                                                            Extent extent) {
+  return impl_->read_threads(threads, extent);
 }
 
 std::vector<snapshot::RuntimeObject> Interpreter::read_objects() {

@@ -28,6 +28,9 @@ struct NativeThread {
   RemoteAddr sp;   ///< 0 if unknown
 };
 
+/// Stacks: frames and names, not what the threads do or which objects there are.
+enum class Extent { All, Stacks };
+
 /// A CPython interpreter in a target, read from outside without stopping it.
 class Interpreter {
  public:
@@ -41,7 +44,8 @@ class Interpreter {
 
   /// All threads with their stacks, names and activities; bounded and safe on torn or hostile
   /// memory.
-  Result<std::vector<PythonThread>> read_threads(std::span<const NativeThread> threads);
+  Result<std::vector<PythonThread>> read_threads(std::span<const NativeThread> threads,
+                                                 Extent extent = Extent::All);
 
   /// Objects that matter for a diagnosis, reached from the frames: see objects.md. Call after
   /// read_threads().

@@ -33,7 +33,8 @@ struct ThreadState {
 struct Interpreter::Impl {
   Impl(const linux::AddressSpace& target, Runtime found);
 
-  Result<std::vector<PythonThread>> read_threads(std::span<const NativeThread> native);
+  Result<std::vector<PythonThread>> read_threads(std::span<const NativeThread> native,
+                                                 Extent extent);
   std::vector<snapshot::RuntimeObject> read_objects();
   bool refine_lock(const snapshot::TaskRef& waiter, RemoteAddr futex, snapshot::Lock& lock);
 

@@ -79,6 +79,7 @@ Layout python_3_11() {
   l.frame_code = 32;
   l.frame_globals = 8;
   l.frame_owner = 69;
+  l.frame_is_entry = 68;
   l.code_first_line = 72;
   l.code_stack_size = 68;
   l.code_instructions = 184;
@@ -101,6 +102,7 @@ Layout recent_frames(int minor) {
   l.string_ascii = 40;
   l.string_compact = 56;
   l.cached_keys = minor >= 15 ? 888 : 880;
+  l.tagged_slots = minor >= 14;
   if (minor >= 14) l.tuple_items = 32;  // ob_hash came before them
   return l;
 }
@@ -123,6 +125,23 @@ Layout python_3_12() {
 
 constexpr std::uint64_t kMaxOffset =
     1 << 20;  // no member of these structures is farther from its start
+
+// A build without a GIL (PEP 703): ob_tid, ob_mutex and two counts take the place of ob_refcnt, and
+// there is no header of the collector before an object. Measured with offsetof for 3.13 and 3.14.
+constexpr int kLastFreeThreadedMinor = 14;
+void grow_headers(Layout& l) {
+  l.header_growth = 16;
+  l.managed_dict = 8;
+  l.tagged_slots = true;
+  if (l.minor >= 14) l.string_kind_bit = 8;  // `interned` is a whole byte
+  for (const auto member :
+       {&Layout::coroutine_frame, &Layout::coroutine_state, &Layout::code_exception_table,
+        &Layout::code_stack_size, &Layout::string_length, &Layout::string_state,
+        &Layout::string_ascii, &Layout::string_compact, &Layout::type_dict_offset,
+        &Layout::type_flags, &Layout::type_base, &Layout::type_name, &Layout::cached_keys,
+        &Layout::tuple_items})
+    l.*member += l.header_growth;
+}
 
 // The debug offsets in their order after cookie, version and free_threaded; kSkip = not used here.
 // Include/internal/ pycore_runtime.h (3.13) and pycore_debug_offsets.h (3.14, 3.15). "size" stands
@@ -219,7 +238,7 @@ constexpr Member kOrder_3_14[] = {
     &Layout::frame_locals,
     &Layout::frame_owner,
     kSkip,
-    kSkip,
+    &Layout::frame_tlbc_index,
     kSkip,
     &Layout::code_filename,
     &Layout::code_name,
@@ -230,6 +249,7 @@ constexpr Member kOrder_3_14[] = {
     &Layout::code_local_names,
     kSkip,
     &Layout::code_instructions,
+    &Layout::code_tlbc,
 };
 constexpr Member kOrder_3_15[] = {
     kSkip,
@@ -277,7 +297,7 @@ constexpr Member kOrder_3_15[] = {
     &Layout::frame_locals,
     &Layout::frame_owner,
     kSkip,
-    kSkip,
+    &Layout::frame_tlbc_index,
     kSkip,
     &Layout::code_filename,
     &Layout::code_name,
@@ -288,6 +308,7 @@ constexpr Member kOrder_3_15[] = {
     &Layout::code_local_names,
     kSkip,
     &Layout::code_instructions,
+    &Layout::code_tlbc,
 };
 
 std::span<const Member> order_of(int minor) {
@@ -325,9 +346,11 @@ Result<Layout> layout_from_debug_offsets(std::span<const std::uint64_t> words) {
   if ((version >> 24) != 3 || order.empty()) {
     return Error{Cause::Unsupported, 0, "read the debug offsets of CPython " + name};
   }
-  // Objects have another header there, and frames another base for their instructions.
-  if (words[2] != 0) return Error{Cause::Unsupported, 0, "read a free-threaded CPython " + name};
   Layout l = recent_frames(minor);
+  const bool free_threaded = words[2] != 0;
+  if (free_threaded && minor > kLastFreeThreadedMinor)
+    return Error{Cause::Unsupported, 0, "read a free-threaded CPython " + name};
+  if (free_threaded) grow_headers(l);
   for (std::size_t i = 0; i < order.size(); ++i) {
     if (order[i] == kSkip) continue;
     if (words[3 + i] >= kMaxOffset)

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -82,8 +83,51 @@ TEST(Layout, FollowsTheOrderOf314And315) {
   EXPECT_EQ(later->code_line_table, 136U);
 }
 
-TEST(Layout, RefusesFreeThreadedBuilds) {
+// Objects have 16 bytes more before ob_type there; what the table tells has them already.
+TEST(Layout, ReadsFreeThreaded313And314) {
   auto words = debug_offsets_of_3_13();
+  words[2] = 1;
+  const std::uint64_t of_3_13_5[] = {
+      328320, 608,  632,                                                           // runtime
+      215616, 7272, 7264, 7344, 7400, 7664, 7648, 7656, 16,  7760, 0, 7784, 7776,  // interpreter
+      304,    0,    8,    16,   72,   152,  160,  232,  32,                        // thread
+      80,     8,    0,    56,   72,   70,                                          // frame
+      224,    128,  136,  144,  152,  84,   68,   112,  120, 216,                  // code
+  };
+  std::ranges::copy(of_3_13_5, words.begin() + 3);
+  const auto layout = layout_from_debug_offsets(words);
+  ASSERT_TRUE(layout);
+  EXPECT_EQ(layout->header_growth, 16U);
+  EXPECT_EQ(layout->managed_dict, 8U);
+  EXPECT_EQ(layout->gil_locked, 24U);
+  EXPECT_EQ(layout->code_filename, 128U);
+  EXPECT_EQ(layout->code_exception_table, 56U);
+  EXPECT_EQ(layout->type_base, 272U);
+  EXPECT_EQ(layout->cached_keys, 896U);
+  EXPECT_EQ(layout->tuple_items, 40U);
+  EXPECT_EQ(layout->string_kind_bit, 2U);
+  EXPECT_EQ(layout->code_tlbc, 0U);
+
+  words[1] = 0x030e07f0;
+  const std::uint64_t of_3_14_7[] = {
+      362368, 784,  808,  // runtime
+      246720, 7280, 7272,  7344, 7360, 7408, 7712, 7696, 7704, 16,  7808, 0,  7832,
+      7824,   8024, 17628, 832,  0,    8,    16,   72,   152,  160, 232,  32,  // thread
+      88,     8,    0,     56,   80,   78,   64,   72,                         // frame
+      240,    128,  136,   144,  152,  84,   68,   112,  120,  232, 224,       // code
+  };
+  std::ranges::copy(of_3_14_7, words.begin() + 3);
+  const auto later = layout_from_debug_offsets(words);
+  ASSERT_TRUE(later);
+  EXPECT_EQ(later->frame_tlbc_index, 72U);
+  EXPECT_EQ(later->code_tlbc, 224U);
+  EXPECT_EQ(later->tuple_items, 48U);
+  EXPECT_EQ(later->string_kind_bit, 8U);
+}
+
+TEST(Layout, RefusesAFreeThreadedBuildThatNobodyMeasured) {
+  auto words = debug_offsets_of_3_13();
+  words[1] = 0x030f00f0;
   words[2] = 1;
   EXPECT_EQ(layout_from_debug_offsets(words).error().cause, Cause::Unsupported);
 }

@@ -37,7 +37,8 @@ Object lock_behind(const Objects& objects, const Types& types, Object object) {
 bool is_taken(const Objects& objects, const LockObject& lock) {
   const Remote& remote = objects.remote();
   if (lock.type == "threading.RLock") return lock.owner != 0;
-  if (lock.type == "multiprocessing.SemLock") return remote.get<int>(lock.object + kSemCount) > 0;
+  if (lock.type == "multiprocessing.SemLock")
+    return remote.get<int>(objects.member(lock.object, kSemCount)) > 0;
   if (lock.type == "threading.Lock") return is_locked(objects, lock.object);
   return true;
 }
@@ -61,12 +62,13 @@ bool is_mutex(const Objects& objects, Object lock) {
   constexpr std::uint64_t kOldSize = 40;
   const int minor = objects.layout().minor;
   if (minor != 13) return minor > 13;
-  return objects.remote().word(objects.type_of(lock) + 32) < kOldSize;  // tp_basicsize
+  return objects.remote().word(objects.member(objects.type_of(lock), 32)) <
+         kOldSize + objects.layout().header_growth;  // tp_basicsize
 }
 
 bool is_locked(const Objects& objects, Object lock) {
   const std::uint64_t at = is_mutex(objects, lock) ? kLock : kLockLocked;
-  return (objects.remote().get<std::uint8_t>(lock + at) & 1) != 0;  // _Py_LOCKED
+  return (objects.remote().get<std::uint8_t>(objects.member(lock, at)) & 1) != 0;  // _Py_LOCKED
 }
 
 LockObject read_lock(const Objects& objects, const Types& types, Object object) {
@@ -75,25 +77,26 @@ LockObject read_lock(const Objects& objects, const Types& types, Object object) 
   const Remote& remote = objects.remote();
   const int minor = objects.layout().minor;
   LockObject lock{object, type.name, 0, 0};
+  const std::uint64_t inner = objects.member(object, kLock);
   if (type.name == "threading.Lock") {
-    lock.futex = is_mutex(objects, object) ? object + kLock : remote.word(object + kLock);
+    lock.futex = is_mutex(objects, object) ? inner : remote.word(inner);
   } else if (type.name == "threading.RLock") {
-    lock.futex = is_mutex(objects, object) ? object + kLock : remote.word(object + kLock);
+    lock.futex = is_mutex(objects, object) ? inner : remote.word(inner);
     // From 3.14 on _PyRecursiveMutex, whose level is 0 in the first turn and whose thread is then
     // set.
-    if (minor >= 14 || remote.word(object + kRlockCount) != 0)
-      lock.owner = remote.word(object + kRlockOwner);
+    if (minor >= 14 || remote.word(objects.member(object, kRlockCount)) != 0)
+      lock.owner = remote.word(objects.member(object, kRlockOwner));
   } else if (type.name == "multiprocessing.SemLock") {
-    lock.futex = remote.pointer(object + kLock);
+    lock.futex = remote.pointer(inner);
   } else if (type.name == "queue.SimpleQueue") {
-    lock.futex = minor <= 12 ? remote.word(object + kLock) : object + kLock;
+    lock.futex = minor <= 12 ? remote.word(inner) : inner;
   } else if (type.name == "import lock") {
     lock.futex = read_lock(objects, types, objects.attribute(object, "wakeup")).futex;
     lock.owner =
         static_cast<std::uint64_t>(objects.integer(objects.attribute(object, "owner")).value_or(0));
   } else if (type.name == "io.Buffered") {
-    lock.futex = remote.word(object + kBufferedLock);
-    lock.owner = remote.word(object + kBufferedOwner);
+    lock.futex = remote.word(objects.member(object, kBufferedLock));
+    lock.owner = remote.word(objects.member(object, kBufferedOwner));
   }
   return lock;
 }

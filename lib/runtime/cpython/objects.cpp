@@ -71,10 +71,11 @@ std::optional<std::string> Objects::string(Object object, std::size_t limit) con
   if (type == 0 || (remote_.word(type + layout_.type_flags) & kUnicodeSubclass) == 0)
     return std::nullopt;
   const std::uint64_t length = remote_.word(object + layout_.string_length);
-  const std::uint32_t state = remote_.get<std::uint32_t>(object + layout_.string_state);
-  const std::uint32_t width = (state >> 2) & 7;
-  const bool compact = (state & 32) != 0;
-  const bool ascii = (state & 64) != 0;
+  const std::uint32_t state =
+      remote_.get<std::uint32_t>(object + layout_.string_state) >> layout_.string_kind_bit;
+  const std::uint32_t width = state & 7;
+  const bool compact = (state & 8) != 0;
+  const bool ascii = (state & 16) != 0;
   if (!compact || (width != 1 && width != 2 && width != 4) || length > (1U << 30))
     return std::nullopt;
   const std::size_t n = std::min<std::size_t>(length, limit);
@@ -99,21 +100,22 @@ std::optional<std::int64_t> Objects::integer(Object object) const {
   std::uint64_t digits = 0;
   bool negative = false;
   if (layout_.minor >= 12) {
-    const std::uint64_t tag = remote_.word(object + 16);  // lv_tag: sign in 2 bits, 1 flag, digits
+    const std::uint64_t tag =
+        remote_.word(member(object, 16));  // lv_tag: sign in 2 bits, 1 flag, digits
     digits = tag >> 3;
     negative = (tag & 3) == 2;
   } else {
-    const auto size = remote_.get<std::int64_t>(object + 16);
+    const auto size = remote_.get<std::int64_t>(member(object, 16));
     negative = size < 0;
     digits = negative ? ~static_cast<std::uint64_t>(size) + 1 : static_cast<std::uint64_t>(size);
   }
   if (digits > 2) {
     // Thread identities and addresses need three digits of 30 bits.
-    if (digits != 3 || remote_.get<std::uint32_t>(object + 32) > 7) return std::nullopt;
+    if (digits != 3 || remote_.get<std::uint32_t>(member(object, 32)) > 7) return std::nullopt;
   }
   std::uint64_t value = 0;
   for (std::uint64_t i = 0; i < digits; ++i) {
-    value |= static_cast<std::uint64_t>(remote_.get<std::uint32_t>(object + 24 + 4 * i))
+    value |= static_cast<std::uint64_t>(remote_.get<std::uint32_t>(member(object, 24 + 4 * i)))
              << (30 * i);
   }
   const auto signed_value = static_cast<std::int64_t>(value);
@@ -125,9 +127,9 @@ std::optional<std::vector<std::uint8_t>> Objects::bytes(Object object, std::size
   const Object type = type_of(object);
   if (type == 0 || (remote_.word(type + layout_.type_flags) & kBytesSubclass) == 0)
     return std::nullopt;
-  const std::uint64_t length = remote_.word(object + 16);
+  const std::uint64_t length = remote_.word(member(object, 16));
   if (length > limit) return std::nullopt;
-  auto data = remote_.bytes(object + 32, length);
+  auto data = remote_.bytes(member(object, 32), length);
   if (data.size() != length) return std::nullopt;
   return data;
 }
@@ -179,8 +181,8 @@ void Objects::each_entry(Object dict, const std::function<bool(Object, Object)>&
                          std::size_t limit) const {
   const Object type = type_of(dict);
   if (type == 0 || (remote_.word(type + layout_.type_flags) & kDictSubclass) == 0) return;
-  const Keys keys = keys_of(remote_.pointer(dict + 32));
-  const std::uint64_t values = remote_.pointer(dict + 40);
+  const Keys keys = keys_of(remote_.pointer(member(dict, 32)));
+  const std::uint64_t values = remote_.pointer(member(dict, 40));
   if (values != 0) return each_split(keys, values + (layout_.minor >= 13 ? 8 : 0), visit, limit);
   const std::uint64_t stride = keys.general ? 24 : 16;
   for (std::size_t i = 0; i < std::min(keys.count, limit); ++i) {
@@ -195,7 +197,7 @@ std::optional<std::int64_t> Objects::dict_size(Object dict) const {
   const Object type = type_of(dict);
   if (type == 0 || (remote_.word(type + layout_.type_flags) & kDictSubclass) == 0)
     return std::nullopt;
-  return remote_.get<std::int64_t>(dict + 16);
+  return remote_.get<std::int64_t>(member(dict, 16));
 }
 
 Object Objects::entry(Object dict, std::string_view key) const {
@@ -227,13 +229,13 @@ void Objects::each_value(Object object, const std::function<bool(Object, Object)
     if (values != 0) return each_split(keys_of(cached), values, visit, limit);
     return each_entry(remote_.pointer(object - 24), visit, limit);
   }
-  const std::uint64_t word = remote_.word(object - 24);
+  const std::uint64_t word = remote_.word(object - layout_.managed_dict);
   if (layout_.minor == 12) {
     if ((word & 1) != 0) return each_split(keys_of(cached), word + 1, visit, limit);
     return each_entry(word, visit, limit);
   }
   if (word != 0) return each_entry(word, visit, limit);
-  const std::uint64_t size = remote_.word(type + 32);  // tp_basicsize
+  const std::uint64_t size = remote_.word(member(type, 32));  // tp_basicsize
   if ((flags & kInlineValues) == 0 || size > 4096) return;
   if (remote_.get<std::uint8_t>(object + size + 3) == 1)
     each_split(keys_of(cached), object + size + 8, visit, limit);
@@ -258,13 +260,13 @@ std::optional<std::int64_t> Objects::length(Object object) const {
   const std::uint64_t flags = remote_.word(type + layout_.type_flags);
   std::int64_t size = -1;
   if ((flags & kDictSubclass) != 0) {
-    size = remote_.get<std::int64_t>(object + 16);
+    size = remote_.get<std::int64_t>(member(object, 16));
   } else if ((flags & (kListSubclass | kTupleSubclass)) != 0) {
-    size = remote_.get<std::int64_t>(object + 16);
+    size = remote_.get<std::int64_t>(member(object, 16));
   } else if (is_a(object, "deque")) {
-    size = remote_.get<std::int64_t>(object + 16);
+    size = remote_.get<std::int64_t>(member(object, 16));
   } else if (is_a(object, "set") || is_a(object, "frozenset")) {
-    size = remote_.get<std::int64_t>(object + 24);
+    size = remote_.get<std::int64_t>(member(object, 24));
   }
   if (size < 0) return std::nullopt;
   return size;
@@ -276,7 +278,7 @@ std::vector<Object> Objects::items(Object object, std::size_t limit) const {
   const std::uint64_t flags = remote_.word(type + layout_.type_flags);
   std::uint64_t first = 0;
   if ((flags & kListSubclass) != 0) {
-    first = remote_.pointer(object + 24);
+    first = remote_.pointer(member(object, 24));
   } else if ((flags & kTupleSubclass) != 0) {
     first = object + layout_.tuple_items;
   } else if (is_a(object, "deque")) {
@@ -285,7 +287,7 @@ std::vector<Object> Objects::items(Object object, std::size_t limit) const {
     return set_items(object, limit);
   }
   if (first == 0) return {};
-  const std::size_t n = std::min<std::size_t>(remote_.word(object + 16), limit);
+  const std::size_t n = std::min<std::size_t>(remote_.word(member(object, 16)), limit);
   std::vector<Object> out;
   for (std::size_t i = 0; i < n; ++i) {
     if (const Object item = remote_.pointer(first + 8 * i); item != 0) out.push_back(item);
@@ -297,9 +299,9 @@ std::vector<Object> Objects::deque_items(Object object, std::size_t limit) const
   // Modules/_collectionsmodule.c: ob_size 16, leftblock 24, leftindex 40; a block is {left, 64
   // items, right}.
   constexpr std::uint64_t kBlock = 64;
-  const std::size_t n = std::min<std::size_t>(remote_.word(object + 16), limit);
-  std::uint64_t block = remote_.pointer(object + 24);
-  std::uint64_t index = remote_.word(object + 40);
+  const std::size_t n = std::min<std::size_t>(remote_.word(member(object, 16)), limit);
+  std::uint64_t block = remote_.pointer(member(object, 24));
+  std::uint64_t index = remote_.word(member(object, 40));
   std::vector<Object> out;
   while (block != 0 && index < kBlock && out.size() < n) {
     const Object item = remote_.pointer(block + 8 + 8 * index);
@@ -319,16 +321,16 @@ Objects::SimpleQueue Objects::simple_queue(Object queue) const {
   // items_cap 48, num_items 56}.
   SimpleQueue out;
   if (layout_.minor <= 12) {
-    const Object list = remote_.pointer(queue + 32);
-    out.slots = remote_.pointer(list + 24);
+    const Object list = remote_.pointer(member(queue, 32));
+    out.slots = remote_.pointer(member(list, 24));
     out.capacity = static_cast<std::uint64_t>(length(list).value_or(0));
-    out.first = remote_.word(queue + 40);
+    out.first = remote_.word(member(queue, 40));
     out.size = out.first <= out.capacity ? out.capacity - out.first : 0;
   } else {
-    out.slots = remote_.pointer(queue + 40);
-    out.capacity = remote_.word(queue + 48);
-    out.first = remote_.word(queue + 32);
-    out.size = remote_.word(queue + 56);
+    out.slots = remote_.pointer(member(queue, 40));
+    out.capacity = remote_.word(member(queue, 48));
+    out.first = remote_.word(member(queue, 32));
+    out.size = remote_.word(member(queue, 56));
   }
   const bool possible = out.slots != 0 && out.size <= out.capacity && out.capacity <= (1U << 24);
   return possible ? out : SimpleQueue{};
@@ -349,8 +351,8 @@ std::vector<Object> Objects::simple_queue_items(Object queue, std::size_t limit)
 }
 
 std::vector<Object> Objects::set_items(Object object, std::size_t limit) const {
-  const std::uint64_t mask = remote_.word(object + 32);
-  const std::uint64_t table = remote_.pointer(object + 40);
+  const std::uint64_t mask = remote_.word(member(object, 32));
+  const std::uint64_t table = remote_.pointer(member(object, 40));
   std::vector<Object> out;
   if (table == 0) return out;
   for (std::uint64_t i = 0; i <= mask && i < 16384 && out.size() < limit; ++i) {
@@ -362,30 +364,31 @@ std::vector<Object> Objects::set_items(Object object, std::size_t limit) const {
 
 Object Objects::bound_self(Object method) const {
   const std::string type = type_name(method);
-  if (type == "method" || type == "builtin_function_or_method") return remote_.pointer(method + 24);
+  if (type == "method" || type == "builtin_function_or_method")
+    return remote_.pointer(member(method, 24));
   return 0;
 }
 
 std::string Objects::function_name(Object callable) const {
   const std::string type = type_name(callable);
   if (type == "builtin_function_or_method") {
-    const std::uint64_t definition = remote_.pointer(callable + 16);
+    const std::uint64_t definition = remote_.pointer(member(callable, 16));
     const std::uint64_t name = definition == 0 ? 0 : remote_.word(definition);
     return name == 0 ? std::string() : remote_.text(name, 128);
   }
   if (type == "method_descriptor")  // PyDescrObject {d_type 16, d_name 24}
-    return string(remote_.pointer(callable + 24), 128).value_or(std::string());
+    return string(remote_.pointer(member(callable, 24)), 128).value_or(std::string());
   Object function = callable;
-  if (type == "method") function = remote_.pointer(callable + 16);
+  if (type == "method") function = remote_.pointer(member(callable, 16));
   if (type_name(function) != "function") return {};
   // func_name: PyFunctionObject {func_code 16, func_globals 24, func_defaults .., func_name} up
   // to 3.9; then globals first.
   const std::uint64_t at = layout_.minor <= 9 ? 64 : 32;
-  return string(remote_.pointer(function + at), 128).value_or(std::string());
+  return string(remote_.pointer(member(function, at)), 128).value_or(std::string());
 }
 
 Object Objects::through_cell(Object object) const {
-  return type_name(object) == "cell" ? remote_.pointer(object + 16) : object;
+  return type_name(object) == "cell" ? remote_.pointer(member(object, 16)) : object;
 }
 
 }  // namespace ipcdoctor::runtime::cpython

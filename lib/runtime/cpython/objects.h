@@ -26,7 +26,13 @@ class Objects {
   const Layout& layout() const { return layout_; }
   const Remote& remote() const { return remote_; }
 
-  Object type_of(Object object) const { return object == 0 ? 0 : remote_.pointer(object + 8); }
+  /// Where a member of an object is, by its offset in a build with a GIL.
+  std::uint64_t member(Object object, std::uint64_t offset) const {
+    return object + offset + layout_.header_growth;
+  }
+  Object type_of(Object object) const {
+    return object == 0 ? 0 : remote_.pointer(member(object, 8));
+  }
   /// "threading.Lock" types have "_thread.lock"; a class statement gives "Queue" without its
   /// module.
   std::string type_name(Object object) const;

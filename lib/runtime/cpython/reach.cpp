@@ -84,9 +84,9 @@ void Reach::follow(const Pending& from) {
         kMaxItems);
   }
   if (type.name == "io.TextIOWrapper")
-    return push(objects_->remote().pointer(from.object + 32), from.name, depth);
+    return push(objects_->remote().pointer(objects_->member(from.object, 32)), from.name, depth);
   if (type.name == "weakref")
-    return push(objects_->remote().pointer(from.object + 16), from.name, depth);
+    return push(objects_->remote().pointer(objects_->member(from.object, 16)), from.name, depth);
   objects_->each_value(
       from.object,
       [&](Object key, Object value) {

@@ -52,7 +52,7 @@ Object Interpreter::Impl::queue_of_feeder(Object thread) const {
 void Interpreter::Impl::complete_activity(const ThreadState& state, Doing& doing) const {
   const std::string_view call = doing.call;
   const auto referent = [&](Object weak) {
-    return types.is(weak, "weakref") ? remote.pointer(weak + 16) : weak;
+    return types.is(weak, "weakref") ? remote.pointer(objects.member(weak, 16)) : weak;
   };
   if (call == "Pool.get" && types.is(doing.object, "Pool.result")) {
     doing.object = objects.attribute(doing.object, "_pool");
@@ -91,7 +91,8 @@ bool Interpreter::Impl::runs_future(const Reached& executor, Object future) cons
   for (const ThreadState& state : states) {
     if (!is_of(local_of(state, "_worker", "work_item"))) continue;
     const Object weak = local_of(state, "_worker", "executor_reference");
-    if (types.is(weak, "weakref") && remote.pointer(weak + 16) == executor.object) return true;
+    if (types.is(weak, "weakref") && remote.pointer(objects.member(weak, 16)) == executor.object)
+      return true;
   }
   const Object queue = objects.attribute(executor.object, "_work_queue");
   if (!types.is(queue, "queue.SimpleQueue")) return false;
@@ -150,8 +151,8 @@ snapshot::Activity Interpreter::Impl::describe_activity(ThreadState& state) cons
     doing.call = std::string(lock.type) + (lock.type == "queue.SimpleQueue" ? ".get" : ".acquire");
     if (lock.type == "multiprocessing.SemLock") {
       // The class that wraps it, if that was reached, tells a Lock from a Semaphore.
-      const bool recursive = remote.get<int>(lock.object + 40) == 0;
-      const bool mutex = remote.get<int>(lock.object + 36) == 1;
+      const bool recursive = remote.get<int>(objects.member(lock.object, 40)) == 0;
+      const bool mutex = remote.get<int>(objects.member(lock.object, 36)) == 1;
       doing.call = std::string("multiprocessing.") +
                    (recursive ? "RLock"
                     : mutex   ? "Lock"

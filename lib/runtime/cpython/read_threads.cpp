@@ -103,7 +103,7 @@ void Interpreter::Impl::read_states(std::span<const NativeThread> native) {
 void Interpreter::Impl::reach_objects() {
   for (const ThreadState& state : states) reach.add_user_roots(state.frames);
   if (const Object main = objects.entry(modules, "__main__"); main != 0)
-    reach.add_module(remote.pointer(main + 16));
+    reach.add_module(remote.pointer(objects.member(main, 16)));
   reach.add_root(module_global(objects, modules, "sys", "stdout"), "sys.stdout");
   reach.add_root(module_global(objects, modules, "sys", "stderr"), "sys.stderr");
   reach.walk(kUserObjects);
@@ -125,7 +125,7 @@ void Interpreter::Impl::index_locks() {
 }
 
 Result<std::vector<PythonThread>> Interpreter::Impl::read_threads(
-    std::span<const NativeThread> native) {
+    std::span<const NativeThread> native, Extent extent) {
   const auto leader =
       std::ranges::find(native, space.pid.value, [](const NativeThread& t) { return t.tid.value; });
   ns_pid = leader == native.end() ? 0 : leader->ns_tid;
@@ -135,8 +135,10 @@ Result<std::vector<PythonThread>> Interpreter::Impl::read_threads(
   read_states(native);
   if (states.empty())
     return Error{Cause::Gone, 0, "read the threads of CPython in " + space.dir.path()};
-  reach_objects();
-  index_locks();
+  if (extent == Extent::All) {
+    reach_objects();
+    index_locks();
+  }
   const auto names = read_thread_names(objects, modules);
   std::vector<PythonThread> out;
   for (ThreadState& state : states) {
@@ -146,7 +148,7 @@ Result<std::vector<PythonThread>> Interpreter::Impl::read_threads(
     auto described = describe(state.frames);
     mark_inherited(state.frames, described);
     thread.frames = std::move(described);
-    thread.activity = describe_activity(state);
+    if (extent == Extent::All) thread.activity = describe_activity(state);
     for (const LockObject& lock : state.held) {
       const RemoteAddr object{lock.object};
       if (std::ranges::find(thread.held_locks, object) != thread.held_locks.end()) continue;

@@ -78,9 +78,10 @@ bool Interpreter::Impl::refine_gil(const snapshot::TaskRef& waiter, std::uint64_
   const std::uint64_t gil = l.gil_in_runtime != 0
                                 ? runtime.address + l.gil_in_runtime
                                 : remote.pointer(runtime.interpreter + l.gil_in_interp);
-  // The condition (32) and the mutex (80) of take_gil(); behind them is what a thread that gives it
-  // up waits on.
-  if (gil == 0 || futex < gil + 32 || futex >= gil + 120) return false;
+  // The condition and the mutex of take_gil() begin 16 bytes behind `locked`; behind them is what a
+  // thread that gives it up waits on.
+  const std::uint64_t condition = gil + l.gil_locked + 16;
+  if (gil == 0 || futex < condition || futex >= condition + 88) return false;
   lock.kind = LockKind::PyGil;
   lock.name = "the GIL";
   lock.address = RemoteAddr{gil};

@@ -109,7 +109,7 @@ std::string version_of(const Remote& remote, const Layout& layout, std::uint64_t
   const Object modules = remote.pointer(interpreter + layout.interp_modules);
   const Object sys = objects.entry(modules, "sys");
   if (sys == 0) return {};
-  const Object dict = remote.pointer(sys + 16);  // PyModuleObject.md_dict
+  const Object dict = remote.pointer(objects.member(sys, 16));  // PyModuleObject.md_dict
   const auto version = objects.string(objects.entry(dict, "version"), 64);
   if (!version) return {};
   const std::string number = version->substr(0, version->find_first_of(" +\n"));

@@ -42,7 +42,7 @@ Tid match_thread(const Remote& remote, const std::vector<linux::Mapping>& maps,
 Object module_global(const Objects& objects, Object modules, std::string_view module,
                      std::string_view name) {
   const Object found = objects.entry(modules, module);
-  return found == 0 ? 0 : objects.entry(objects.remote().pointer(found + 16), name);
+  return found == 0 ? 0 : objects.entry(objects.remote().pointer(objects.member(found, 16)), name);
 }
 
 std::unordered_map<std::uint64_t, std::string> read_thread_names(const Objects& objects,

@@ -94,7 +94,8 @@ Type Types::classify(Object type) const {
     if ((remote.word(type + l.type_flags) & kHeapType) == 0) continue;
     instance = true;
     if (std::ranges::find(kClasses, name, &Entry::name) == std::end(kClasses)) continue;
-    const Object module = objects_->entry(remote.pointer(type + kTypeDict), "__module__");
+    const Object module =
+        objects_->entry(remote.pointer(objects_->member(type, kTypeDict)), "__module__");
     const auto module_name = objects_->string(module, 128);
     for (const Entry& e : kClasses) {
       if (name == e.name && module_name == e.module) return {Role::Library, e.library_name};
