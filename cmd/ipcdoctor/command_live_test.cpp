@@ -291,6 +291,40 @@ TEST(Save, WhatWasSavedIsDiagnosedTheSame) {
   EXPECT_THAT(analyzed.output, HasSubstr("relock.c:7"));
 }
 
+TEST(Stacks, NamesTheLinesOfPythonAndWithVTheNativeFramesThatRunThem) {
+  Process program({"/usr/bin/python3", "-c",
+                   "import threading\nlock = threading.Lock()\nlock.acquire()\n"
+                   "def wait():\n  lock.acquire()\nprint('READY', flush=True)\nwait()"},
+                  false);
+  program.read_until("READY");
+  std::this_thread::sleep_for(300ms);
+  const std::string pid = std::to_string(program.pid());
+
+  const Result plain = ipcdoctor({"stacks", pid});
+  EXPECT_EQ(plain.exit_code, 0);
+  EXPECT_THAT(plain.output, HasSubstr("<string>:5 in wait\n      <string>:7 in <module>\n"));
+  EXPECT_EQ(plain.output.find("PyEval"), std::string::npos) << plain.output;
+
+  const std::string merged = ipcdoctor({"stacks", "-v", pid}).output;
+  const auto inner = merged.find("futex"), wait = merged.find("in wait"),
+             module = merged.find("in <module>"), run = merged.find("Py_BytesMain");
+  EXPECT_TRUE(inner < wait && wait < module && module < run && run != std::string::npos) << merged;
+
+  const json document = json::parse(ipcdoctor({"stacks", pid, "--format", "json"}).output);
+  EXPECT_EQ(document["schema"], "ipcdoctor/stacks/1");
+  const json& thread = document["processes"][0]["threads"][0];
+  EXPECT_EQ(thread["python"][0]["line"], 5);
+  EXPECT_EQ(thread["moved"], false);
+}
+
+TEST(Stacks, NamesNativeFramesWhereThereIsNoOtherLanguage) {
+  Process program({IPCDOCTOR_PROGRAMS "/self_deadlock/relock"}, false);
+  program.read_until("READY");
+  std::this_thread::sleep_for(300ms);
+  EXPECT_THAT(ipcdoctor({"stacks", std::to_string(program.pid())}).output,
+              HasSubstr("relock.c:7 in "));
+}
+
 /// Kills both, or only ipcdoctor, or first its helper.
 void kill_doctor(pid_t doctor, int way) {
   const std::string children =

@@ -20,6 +20,7 @@ using Command = std::function<int()>;
 void add_attach(CLI::App& app, Command& command);
 void add_watch(CLI::App& app, Command& command);
 void add_run(CLI::App& app, Command& command);
+void add_stacks(CLI::App& app, Command& command);
 void add_save(CLI::App& app, Command& command);
 void add_analyze(CLI::App& app, Command& command);
 void add_explain(CLI::App& app, Command& command);

@@ -43,8 +43,8 @@ int main(int argc, char** argv) {
   app.failure_message(one_line);
   app.require_subcommand(1);
   Command command;
-  for (const auto add : {add_attach, add_run, add_watch, add_save, add_analyze, add_explain,
-                         add_probes, add_demo, add_check, add_schema}) {
+  for (const auto add : {add_attach, add_run, add_watch, add_stacks, add_save, add_analyze,
+                         add_explain, add_probes, add_demo, add_check, add_schema}) {
     add(app, command);
   }
   try {

@@ -14,6 +14,9 @@ namespace ipcdoctor::collect {
 
 enum class StopPolicy { Never, Auto, Always };
 enum class Symbols { None, All };
+/// Stacks: only the threads of the tree and where they are; no descriptors, objects or waits, so
+/// nothing that could be diagnosed.
+enum class Depth { Diagnosis, Stacks };
 
 struct Options {
   StopPolicy stop = StopPolicy::Never;
@@ -21,6 +24,7 @@ struct Options {
   std::chrono::milliseconds patience{1500};   ///< for one read of one fact
   std::chrono::milliseconds observe{0};       ///< window in which polling loops are recognised
   Symbols symbols = Symbols::None;            ///< All: names and lines for all stacks (save)
+  Depth depth = Depth::Diagnosis;
 };
 
 /// Why the collection did not begin: no such process, a kernel thread, a zombie, ourselves or an

@@ -59,6 +59,7 @@ class Collector {
     }
     const auto rights = linux::read_own_rights();
     if (!rights || rights->hides_pids) system_.note_hidden_holder();
+    if (options_.depth == Depth::Stacks) return stacks_alone(started);
     const Status scanned = scan_tree();
     if (!scanned) return scanned.error();
     group_shared_tables(system_);
@@ -81,6 +82,24 @@ class Collector {
   }
 
  private:
+  Result<Snapshot> stacks_alone(Progress::Clock::time_point started) {
+    const auto added = system_.scan();
+    if (!added) return added.error();
+    mark_tree(system_, targets_);
+    for (const auto& process : system_.processes())
+      if (in_tree(*process)) examine(system_, *process);
+    read_only_stacks(system_, options_.symbols);
+    for (const auto& process : system_.processes())
+      if (process->examined) look_again(*process);
+    if (!has_target()) return Error{Cause::Gone, 0, "collect: the target has exited meanwhile"};
+    return build({}, {}, started);
+  }
+
+  bool has_target() const {
+    return std::ranges::any_of(system_.processes(),
+                               [](const auto& p) { return p->scope == Scope::Target; });
+  }
+
   /// Until a pass finds nothing new: what was born meanwhile may hold what the others wait for.
   Status scan_tree() {
     for (int pass = 0; pass < kMaxScans; ++pass) {
@@ -98,9 +117,7 @@ class Collector {
         system_.note_hidden_holder();
       }
     }
-    const bool any = std::ranges::any_of(system_.processes(),
-                                         [](const auto& p) { return p->scope == Scope::Target; });
-    if (!any) return Error{Cause::Gone, 0, "collect: the target has exited meanwhile"};
+    if (!has_target()) return Error{Cause::Gone, 0, "collect: the target has exited meanwhile"};
     return Done{};
   }
 

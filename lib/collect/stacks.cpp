@@ -9,6 +9,7 @@
 
 #include "collect/examine.h"
 #include "collect/python_locks.h"
+#include "collect/syscall_names.h"
 #include "linux/auxv.h"
 #include "linux/ptrace.h"
 #include "linux/robust_list.h"
@@ -20,6 +21,7 @@
 namespace ipcdoctor::collect {
 namespace {
 
+using runtime::cpython::Extent;
 using runtime::cpython::Interpreter;
 using runtime::cpython::NativeThread;
 using runtime::cpython::PythonThread;
@@ -46,6 +48,7 @@ class ProcessStacks {
 
   void read_native(std::size_t& budget) {
     for (ThreadEntry& thread : process_.threads) {
+      if (thread.out.native || thread.out.python) continue;
       const bool blocked = thread.call && thread.call->kind != linux::SyscallState::Kind::Running;
       if (!blocked || budget == 0 || system_.progress().is_late()) continue;
       --budget;
@@ -113,7 +116,17 @@ class ProcessStacks {
     }
   }
 
-  void read_python() {
+  /// Names and lines for the native frames of threads that have nothing else, or of all.
+  void name_native(Symbols symbols) {
+    for (ThreadEntry& thread : process_.threads) {
+      if (!thread.out.native || (thread.out.python && symbols != Symbols::All)) continue;
+      const Risk risk(system_.progress(), process_.pid, Fact::Stack, -thread.tid.value);
+      if (risk.allowed() && !system_.progress().is_late())
+        images_.describe(space_, *thread.out.native);
+    }
+  }
+
+  void read_python(Extent extent = Extent::All) {
     const Risk risk(system_.progress(), process_.pid, Fact::Runtime);
     if (!risk.allowed()) return;
     auto interpreter = Interpreter::find(space_, images_);
@@ -127,12 +140,13 @@ class ProcessStacks {
     std::vector<NativeThread> natives;
     for (const ThreadEntry& thread : process_.threads)
       natives.push_back({thread.tid, thread.ns_tid, stack_pointer(thread)});
-    auto threads = interpreter->read_threads(natives);
+    auto threads = interpreter->read_threads(natives, extent);
     if (!threads) {
       system_.note_unseen(process_.pid, Tid{}, threads.error());
       return;
     }
     for (PythonThread& python : *threads) add_python(python);
+    if (extent == Extent::Stacks) return;
     process_.out.python.objects = interpreter->read_objects();
     for (auto& object : process_.out.python.objects) resolve_fds(object);
     for (ThreadEntry& thread : process_.threads) {
@@ -240,15 +254,46 @@ void read_stacks(System& system, const Options& options) {
     stacks.read_python();
     stacks.read_shell();
     (*space)->memory.drop_cache();  // the next process gets its pages
-    if (options.symbols != Symbols::All) continue;
-    for (ThreadEntry& thread : process->threads) {
-      const Risk risk(system.progress(), process->pid, Fact::Stack, -thread.tid.value);
-      if (risk.allowed() && thread.out.native && !system.progress().is_late())
-        images.describe(**space, *thread.out.native);
-    }
+    if (options.symbols == Symbols::All) stacks.name_native(Symbols::All);
   }
   mark_forked_copies(system);
   complete_python_locks(system);
+}
+
+namespace {
+
+/// Where it is in the kernel; for whom it waits there is another question.
+snapshot::Wait call_of(const linux::SyscallState& state) {
+  snapshot::Wait wait;
+  wait.kind =
+      state.kind == linux::SyscallState::Kind::Running ? WaitKind::Running : WaitKind::Unknown;
+  if (state.kind == linux::SyscallState::Kind::InCall) wait.call = syscall_name(state.nr);
+  return wait;
+}
+
+}  // namespace
+
+void read_only_stacks(System& system, Symbols symbols) {
+  unwind::Images images;
+  std::size_t budget = kMaxStacks;
+  for (const auto& process : system.processes()) {
+    if (!process->examined || process->dead || system.progress().is_late()) continue;
+    for (ThreadEntry& thread : process->threads)
+      thread.out.wait =
+          thread.call ? Result<snapshot::Wait>(call_of(*thread.call)) : thread.call.error();
+    const auto space = system.space_of(*process);
+    if (!space) {
+      system.note_unseen(process->pid, Tid{}, space.error());
+      continue;
+    }
+    ProcessStacks stacks(system, *process, **space, images);
+    if (symbols == Symbols::All) stacks.read_native(budget);
+    stacks.read_python(Extent::Stacks);
+    stacks.read_native(budget);
+    stacks.read_shell();
+    stacks.name_native(symbols);
+    (*space)->memory.drop_cache();
+  }
 }
 
 namespace {

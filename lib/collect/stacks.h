@@ -15,6 +15,10 @@ namespace ipcdoctor::collect {
 /// their language's runtime says about them.
 void read_stacks(System& system, const Options& options);
 
+/// The stacks and nothing that is behind them. None: those of a language, and named native ones
+/// where there is none. All: native ones everywhere.
+void read_only_stacks(System& system, Symbols symbols);
+
 /// Unwinds once more with the registers of a stop, one thread at a time, where the stack was
 /// incomplete without; only after all other evidence is in. Auto: only threads whose call goes on
 /// as if nothing had happened. Always: also those that return EINTR. @return how many threads were

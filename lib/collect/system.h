@@ -62,6 +62,7 @@ class System {
   Result<std::size_t> scan();
 
   std::vector<std::unique_ptr<ProcessEntry>>& processes() { return processes_; }
+  const std::vector<std::unique_ptr<ProcessEntry>>& processes() const { return processes_; }
   ProcessEntry* find(Pid pid);
   Progress& progress() { return progress_; }
   const linux::ProcDir& proc() const { return *proc_; }

@@ -107,15 +107,18 @@ json frames_json(const Result<std::vector<snapshot::Frame>>& frames) {
   return out;
 }
 
+json stacks_of(const Thread& thread) {
+  return {{"tid", thread.tid.value},
+          {"comm", safe(thread.comm)},
+          {"name", or_null(thread.name)},
+          {"state", safe(std::string(1, thread.state))},
+          {"python", frames_json(thread.python)},
+          {"native", frames_json(thread.native)}};
+}
+
 json thread_json(const Thread& thread, TaskRef task, const graph::WaitGraph& graph) {
-  json out = {{"tid", thread.tid.value},
-              {"comm", safe(thread.comm)},
-              {"name", or_null(thread.name)},
-              {"state", safe(std::string(1, thread.state))},
-              {"liveness", word_for(graph.level(task))},
-              {"wait", nullptr},
-              {"python", frames_json(thread.python)},
-              {"native", frames_json(thread.native)}};
+  json out = stacks_of(thread);
+  out.update({{"liveness", word_for(graph.level(task))}, {"wait", nullptr}});
   if (thread.wait) {
     const snapshot::Wait& wait = *thread.wait;
     out["wait"] = {{"kind", word_for(wait.kind)},
@@ -127,11 +130,11 @@ json thread_json(const Thread& thread, TaskRef task, const graph::WaitGraph& gra
   return out;
 }
 
-json process_json(const Process& process, const graph::WaitGraph& graph) {
+/// @param describe  what is said of each of its threads
+template <class Describe>
+json process_json(const Process& process, Describe describe) {
   json threads = json::array();
-  for (const Thread& thread : process.threads) {
-    threads.push_back(thread_json(thread, {process.pid, thread.tid}, graph));
-  }
+  for (const Thread& thread : process.threads) threads.push_back(describe(thread));
   return {{"pid", process.pid.value},
           {"ppid", process.ppid.value},
           {"comm", safe(process.comm)},
@@ -181,14 +184,19 @@ json resources_json(const Snapshot& snapshot) {
   return out;
 }
 
-json unseen_json(const Report& report) {
+json unseen_json(const Snapshot& snapshot) {
   json out = json::array();
-  for (const snapshot::Unseen& unseen : report.snapshot.unseen) {
+  for (const snapshot::Unseen& unseen : snapshot.unseen) {
     json entry = task_json({unseen.pid, unseen.tid});
     entry.update(
         {{"what", safe(to_string(unseen.error))}, {"cause", word_for(unseen.error.cause)}});
     out.push_back(std::move(entry));
   }
+  return out;
+}
+
+json unseen_json(const Report& report) {
+  json out = unseen_json(report.snapshot);
   for (const Error& error : report.diagnosis.inconclusive) {
     json entry = task_json({});
     entry.update({{"what", safe(to_string(error))}, {"cause", word_for(error.cause)}});
@@ -197,7 +205,37 @@ json unseen_json(const Report& report) {
   return out;
 }
 
+json pids_of(const Snapshot& snapshot) {
+  json pids = json::array();
+  for (const Pid pid : snapshot.targets) pids.push_back(pid.value);
+  return pids;
+}
+
+void print(std::ostream& out, const json& document) {
+  out << document.dump(1, ' ', true, json::error_handler_t::replace) << '\n';
+}
+
 }  // namespace
+
+void write_stacks_json(std::ostream& out, const Snapshot& snapshot) {
+  json processes = json::array();
+  for (const Process* process : examined(snapshot)) {
+    processes.push_back(process_json(*process, [](const Thread& thread) {
+      json described = stacks_of(thread);
+      described["call"] = thread.wait ? json(state_words(thread)) : json();
+      described["moved"] = !thread.stable;
+      return described;
+    }));
+  }
+  print(out, {{"schema", "ipcdoctor/stacks/1"},
+              {"processes", std::move(processes)},
+              {"unseen", unseen_json(snapshot)},
+              {"tool",
+               {{"name", "ipcdoctor"},
+                {"version", IPCDOCTOR_VERSION},
+                {"elapsed_ms", snapshot.elapsed_ms}}},
+              {"target", {{"pids", pids_of(snapshot)}, {"time", snapshot.time}}}});
+}
 
 void write_json(std::ostream& out, const Report& report) {
   const Snapshot& snapshot = report.snapshot;
@@ -206,9 +244,9 @@ void write_json(std::ostream& out, const Report& report) {
     findings.push_back(finding_json(finding));
   json processes = json::array();
   for (const Process* process : examined(snapshot))
-    processes.push_back(process_json(*process, report.graph));
-  json pids = json::array();
-  for (const Pid pid : snapshot.targets) pids.push_back(pid.value);
+    processes.push_back(process_json(*process, [&](const Thread& thread) {
+      return thread_json(thread, {process->pid, thread.tid}, report.graph);
+    }));
   const json document = {
       {"schema", "ipcdoctor/report/1"},
       {"verdict", to_string(report.diagnosis.verdict)},
@@ -224,10 +262,10 @@ void write_json(std::ostream& out, const Report& report) {
         {"stopped_threads", snapshot.stopped_threads}}},
       {"host", {{"name", safe(snapshot.host)}, {"kernel", safe(snapshot.kernel)}}},
       {"target",
-       {{"pids", std::move(pids)},
+       {{"pids", pids_of(snapshot)},
         {"time", snapshot.time},
         {"all_holders_seen", snapshot.all_holders_seen}}}};
-  out << document.dump(1, ' ', true, json::error_handler_t::replace) << '\n';
+  print(out, document);
 }
 
 }  // namespace ipcdoctor::report

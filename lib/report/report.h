@@ -35,4 +35,9 @@ void write_github(std::ostream& out, const Report& report);
 void write_step_summary(std::ostream& out,
                         const Report& report);  ///< Markdown, as GitHub shows it below a job
 
+/// Threads and their stacks alone, nothing diagnosed.
+void write_stacks_text(std::ostream& out, const snapshot::Snapshot& snapshot);
+void write_stacks_json(std::ostream& out,
+                       const snapshot::Snapshot& snapshot);  ///< ipcdoctor/stacks/1
+
 }  // namespace ipcdoctor::report

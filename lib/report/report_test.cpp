@@ -10,6 +10,7 @@
 
 #include "report/layout.h"
 #include "report/markup.h"
+#include "report/stacks.h"
 #include "snapshot/testing.h"
 
 namespace ipcdoctor::report {
@@ -267,4 +268,47 @@ TEST(Layout, BreaksAtSpacesAndIndentsTheRest) {
 }
 
 }  // namespace
+namespace {
+
+snapshot::Frame native_frame(const std::string& function) {
+  snapshot::Frame frame;
+  frame.function = function;
+  return frame;
+}
+
+snapshot::Frame python_frame(const std::string& function, bool entry) {
+  snapshot::Frame frame = native_frame(function);
+  frame.kind = snapshot::FrameKind::Python;
+  frame.entry = entry;
+  return frame;
+}
+
+std::string functions_of(const snapshot::Thread& thread) {
+  std::string out;
+  for (const snapshot::Frame& frame : merged_stack(thread)) out += frame.function + " ";
+  return out;
+}
+
+}  // namespace
+
+TEST(Stacks, PythonFramesStandWhereTheirEvaluationLoopIs) {
+  snapshot::Thread thread;
+  thread.native = {{native_frame("read"), native_frame("_PyEval_EvalFrameDefault"),
+                    native_frame("slot_tp_call"), native_frame("_PyEval_EvalFrameDefault"),
+                    native_frame("main")}};
+  thread.python = {
+      {python_frame("get", false), python_frame("consume", true), python_frame("run", true)}};
+  EXPECT_EQ(functions_of(thread), "read get consume slot_tp_call run main ");
+}
+
+TEST(Stacks, NoFrameIsLostWhereTheNativeStackIsCutOrHasNoNames) {
+  snapshot::Thread thread;
+  thread.python = {{python_frame("get", true), python_frame("run", true)}};
+  EXPECT_EQ(functions_of(thread), "get run ");
+  thread.native = {{native_frame("read"), native_frame("_PyEval_EvalFrameDefault")}};
+  EXPECT_EQ(functions_of(thread), "read get run ");
+  thread.native = {{native_frame("read"), native_frame("")}};
+  EXPECT_EQ(functions_of(thread), "get run read  ");
+}
+
 }  // namespace ipcdoctor::report

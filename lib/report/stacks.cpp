@@ -1,8 +1,11 @@
 #include "report/stacks.h"
 
+#include <algorithm>
 #include <map>
+#include <ostream>
 
 #include "base/text.h"
+#include "report/report.h"
 #include "report/words.h"
 
 namespace ipcdoctor::report {
@@ -13,21 +16,21 @@ using snapshot::Thread;
 
 constexpr std::size_t kMaxListedThreads = 8;
 
-std::string frames_text(const Result<std::vector<Frame>>& frames, std::string_view kind) {
-  if (!frames) {
-    if (frames.error().cause == Cause::NotRead) return "";
-    return "      (" + std::string(kind) +
-           " stack: " + escape_untrusted(to_string(frames.error())) + ")\n";
-  }
-  std::string out;
-  for (const Frame& frame : *frames) {
-    out += "      " + frame_words(frame) + (frame.guessed ? "  (guessed)" : "") + "\n";
-  }
-  return out;
+std::string missing_text(const Result<std::vector<Frame>>& frames, std::string_view kind) {
+  if (frames || frames.error().cause == Cause::NotRead) return "";
+  return "      (" + std::string(kind) + " stack: " + escape_untrusted(to_string(frames.error())) +
+         ")\n";
+}
+
+bool is_evaluation(const Frame& frame) {
+  return frame.function == "_PyEval_EvalFrameDefault";  // CPython 3.6 and later
 }
 
 std::string stack_of(const Thread& thread) {
-  return frames_text(thread.python, "Python") + frames_text(thread.native, "native");
+  std::string out = missing_text(thread.python, "Python") + missing_text(thread.native, "native");
+  for (const Frame& frame : merged_stack(thread))
+    out += "      " + frame_words(frame) + (frame.guessed ? "  (guessed)" : "") + "\n";
+  return out;
 }
 
 std::string threads_text(const std::vector<const Thread*>& threads) {
@@ -42,6 +45,31 @@ std::string threads_text(const std::vector<const Thread*>& threads) {
 
 }  // namespace
 
+std::vector<Frame> merged_stack(const Thread& thread) {
+  static const std::vector<Frame> kNone;
+  const std::vector<Frame>& native = thread.native ? *thread.native : kNone;
+  const std::vector<Frame>& python = thread.python ? *thread.python : kNone;
+  if (std::ranges::none_of(native, is_evaluation)) {
+    std::vector<Frame> out = python;
+    out.insert(out.end(), native.begin(), native.end());
+    return out;
+  }
+  std::vector<Frame> out;
+  auto next = python.begin();
+  for (const Frame& frame : native) {
+    if (!is_evaluation(frame)) {
+      out.push_back(frame);
+      continue;
+    }
+    for (bool more = true; more && next != python.end(); ++next) {
+      out.push_back(*next);
+      more = !next->entry;
+    }
+  }
+  out.insert(out.end(), next, python.end());  // the native stack was cut
+  return out;
+}
+
 std::string stacks_text(const snapshot::Snapshot& snapshot) {
   std::string out;
   for (const snapshot::Process* process : examined(snapshot)) {
@@ -55,6 +83,15 @@ std::string stacks_text(const snapshot::Snapshot& snapshot) {
     for (const auto& [text, threads] : groups) out += "    " + threads_text(threads) + "  " + text;
   }
   return out;
+}
+
+void write_stacks_text(std::ostream& out, const snapshot::Snapshot& snapshot) {
+  out << stacks_text(snapshot);
+  constexpr std::size_t kShown = 5;
+  for (std::size_t i = 0; i < snapshot.unseen.size() && i < kShown; ++i)
+    out << "Not seen: " << escape_untrusted(to_string(snapshot.unseen[i].error)) << "\n";
+  if (snapshot.unseen.size() > kShown)
+    out << "Not seen: " << snapshot.unseen.size() - kShown << " more (--format json)\n";
 }
 
 }  // namespace ipcdoctor::report

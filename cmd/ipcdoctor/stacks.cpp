@@ -1,0 +1,57 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <sstream>
+
+#include "commands.h"
+#include "exit_code.h"
+#include "options.h"
+#include "output_file.h"
+#include "report/report.h"
+
+namespace ipcdoctor::cmd {
+namespace {
+
+struct StacksOptions {
+  std::vector<Pid> pids;
+  collect::Options collect;
+  std::string format = "text";
+  bool verbose = false;
+};
+
+int stacks(const StacksOptions& options) {
+  const Result<snapshot::Snapshot> snapshot = collect::collect(options.pids, options.collect);
+  if (!snapshot) return fail(kNoTarget, words_of(snapshot.error()));
+  std::ostringstream out;
+  if (options.format == "json") {
+    report::write_stacks_json(out, *snapshot);
+  } else {
+    report::write_stacks_text(out, *snapshot);
+  }
+  const Status written = write_descriptor(1, std::move(out).str());
+  if (!written) return fail(kUsage, words_of(written.error()));
+  return snapshot->unseen.empty() ? kNoFinding : kBlindSpots;
+}
+
+}  // namespace
+
+void add_stacks(CLI::App& app, Command& command) {
+  auto options = std::make_shared<StacksOptions>();
+  options->collect.depth = collect::Depth::Stacks;
+  CLI::App* stacks_command = app.add_subcommand(
+      "stacks", "where all threads of the processes rooted at PID are, without stopping them");
+  add_pids(*stacks_command, options->pids);
+  stacks_command->add_option("--format", options->format, "text or json")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->type_name("F");
+  stacks_command->add_flag("-v,--verbose", options->verbose,
+                           "the native frames of Python's threads too, in one stack");
+  add_duration(*stacks_command, "--timeout", options->collect.deadline,
+               "say what is known after so long (10s)");
+  stacks_command->footer("\nExample: ipcdoctor stacks -v \"$(pgrep -o myserver)\"");
+  stacks_command->callback([options, &command] {
+    if (options->verbose) options->collect.symbols = collect::Symbols::All;
+    command = [options] { return stacks(*options); };
+  });
+}
+
+}  // namespace ipcdoctor::cmd
