@@ -330,7 +330,7 @@ void Build::terminal_event(Node to, const ObjectId& id) {
   }
   holders_event(to, "terminal", master, Side::All);
   holders_event(to, "terminal", slave, Side::All);
-  gates_.network.connect(add_leaf(Life::NamedObject, "nobody else opens " + name(slave), {}, id),
+  gates_.network.connect(add_leaf(Life::PrivateName, "nobody else opens " + name(slave), {}, id),
                          to);
 }
 

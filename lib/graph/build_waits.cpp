@@ -1,3 +1,5 @@
+#include <sys/ipc.h>
+
 #include <algorithm>
 
 #include "graph/build.h"
@@ -458,11 +460,13 @@ void Build::sysv_event(const Waiter& waiter) {
   }
   // There is no table of users: whoever knows the number may use it. All of the tree is at hand.
   gates_.network.connect(tree(), gate);
-  const bool is_server = waiter.wait.kind == WaitKind::SysvReceive && it->key != 0 && !others;
-  gates_.network.connect(
-      is_server ? add_leaf(Life::Outside, "anybody may send to " + what, waiter.task)
-                : add_leaf(Life::SysvStranger, "no stranger uses " + what, waiter.task),
-      waiter.node);
+  const bool is_private = it->key == IPC_PRIVATE;  // nobody can ask for its number by a key
+  const bool is_server = waiter.wait.kind == WaitKind::SysvReceive && !is_private && !others;
+  gates_.network.connect(is_server
+                             ? add_leaf(Life::Outside, "anybody may send to " + what, waiter.task)
+                             : add_leaf(is_private ? Life::PrivateName : Life::SysvStranger,
+                                        "no stranger uses " + what, waiter.task),
+                         waiter.node);
 }
 
 void Build::stopped_event(const Waiter& waiter) {

@@ -44,7 +44,8 @@ enum class Life {
   NotSeen,        ///< facts are missing: denied, gone, timed out
   // switched off for Assuming: text states the assumption
   NamedObject,
-  PrivateName,  ///< drawn at random by Python's library for the children of the program only
+  PrivateName,  ///< a name or number that only the program was given: at random by Python's
+                ///< library, by IPC_PRIVATE, or of a terminal whose master it keeps
   FdsInFlight,
   Alarm,
   SysvStranger,
