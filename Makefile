@@ -81,6 +81,9 @@ test-libcs: build ## the C programs with glibc of other Debian suites, static, a
 run-table: build ## how soon `ipcdoctor run` ends each program that hangs
 	@testdata/run/table --ipcdoctor $(BUILD)/bin/ipcdoctor --programs $(BUILD)/programs
 
+run-corpus: build ## CORPUS=dir: the same for the programs of a corpus with their truth
+	@testdata/run/corpus --ipcdoctor $(BUILD)/bin/ipcdoctor --corpus $(CORPUS)
+
 stack-table: build ## the stacks that it reads beside those of eu-stack and gdb, which stop the target
 	@testdata/stacks/table --ipcdoctor $(BUILD)/bin/ipcdoctor
 
@@ -102,6 +105,9 @@ run-overhead: build ## RUN_COMMAND='make -j2': what `ipcdoctor run` costs a comm
 bench: build     ## BENCH=dir: time it beside other tools
 	@$(BENCH)/versus --ipcdoctor $(BUILD)/bin/ipcdoctor
 
+bench-stacks: build ## BENCH=dir: the time that the stacks alone take, beside austin's
+	@IPCDOCTOR=$(BUILD)/bin/ipcdoctor $(BENCH)/versus --ipcdoctor testdata/stacks/as-attach --load pyq:64,pyq:512 --only austin --no-stop --no-eintr
+
 install: build   ## to $(DESTDIR)$(PREFIX)
 	@DESTDIR="$(DESTDIR)" cmake --install $(BUILD) --prefix "$(PREFIX)"
 
@@ -112,4 +118,4 @@ uninstall:       ## what install put there
 clean:           ## remove what was built
 	@rm -rf $(BUILD) $(BUILD)-asan
 
-.PHONY: help setup build demo test test-live check lint format asan golden record new-probe man man-check test-pythons test-libcs run-table stack-table run-overhead benchmarks soundness score bench install uninstall clean
+.PHONY: help setup build demo test test-live check lint format asan golden record new-probe man man-check test-pythons test-libcs run-table run-corpus stack-table run-overhead benchmarks soundness score bench bench-stacks install uninstall clean

@@ -43,7 +43,7 @@ void SharedAreas::add_waits(ProcessEntry& process) {
     if (!area.mappers.empty()) continue;
     area.dev = futex.page.dev;
     area.ino = futex.page.ino;
-    const linux::Mapping* mapping = linux::find_mapping(process.space->maps, futex.address);
+    const linux::Mapping* mapping = linux::find_mapping(process.space->maps(), futex.address);
     if (mapping != nullptr) {
       const auto other = has_name(mapping->path) || !process.dir
                              ? std::nullopt

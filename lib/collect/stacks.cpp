@@ -39,12 +39,21 @@ bool is_incomplete(const ThreadEntry& thread) {
   return !native || native->size() < 3 || std::ranges::any_of(*native, &snapshot::Frame::guessed);
 }
 
+/// What was found out in one process and is of use in the next.
+struct Found {
+  unwind::Images images;
+  runtime::cpython::KnownRuntimes pythons;
+};
+
 /// The stacks of one process and what they tell.
 class ProcessStacks {
  public:
-  ProcessStacks(System& system, ProcessEntry& process, linux::AddressSpace& space,
-                unwind::Images& images)
-      : system_(system), process_(process), space_(space), images_(images) {}
+  ProcessStacks(System& system, ProcessEntry& process, linux::AddressSpace& space, Found& found)
+      : system_(system),
+        process_(process),
+        space_(space),
+        images_(found.images),
+        pythons_(found.pythons) {}
 
   void read_native(std::size_t& budget) {
     for (ThreadEntry& thread : process_.threads) {
@@ -129,7 +138,7 @@ class ProcessStacks {
   void read_python(Extent extent = Extent::All) {
     const Risk risk(system_.progress(), process_.pid, Fact::Runtime);
     if (!risk.allowed()) return;
-    auto interpreter = Interpreter::find(space_, images_);
+    auto interpreter = Interpreter::find(space_, pythons_);
     if (!interpreter) {
       // Unsupported is the normal answer of a program that is no Python
       if (interpreter.error().cause != Cause::Unsupported)
@@ -207,6 +216,7 @@ class ProcessStacks {
   ProcessEntry& process_;
   linux::AddressSpace& space_;
   unwind::Images& images_;
+  runtime::cpython::KnownRuntimes& pythons_;
 };
 
 /// fork without exec since: the same image as the parent's.
@@ -238,7 +248,7 @@ void mark_forked_copies(System& system) {
 }  // namespace
 
 void read_stacks(System& system, const Options& options) {
-  unwind::Images images;
+  Found found;
   std::size_t budget = kMaxStacks;
   for (const auto& process : system.processes()) {
     if (!process->examined || process->dead || system.progress().is_late()) continue;
@@ -247,7 +257,7 @@ void read_stacks(System& system, const Options& options) {
       system.note_unseen(process->pid, Tid{}, space.error());
       continue;
     }
-    ProcessStacks stacks(system, *process, **space, images);
+    ProcessStacks stacks(system, *process, **space, found);
     stacks.read_native(budget);
     stacks.identify_locks();
     stacks.read_robust_locks();
@@ -274,7 +284,8 @@ snapshot::Wait call_of(const linux::SyscallState& state) {
 }  // namespace
 
 void read_only_stacks(System& system, Symbols symbols) {
-  unwind::Images images;
+  system.read_maps_late();
+  Found found;
   std::size_t budget = kMaxStacks;
   for (const auto& process : system.processes()) {
     if (!process->examined || process->dead || system.progress().is_late()) continue;
@@ -286,7 +297,7 @@ void read_only_stacks(System& system, Symbols symbols) {
       system.note_unseen(process->pid, Tid{}, space.error());
       continue;
     }
-    ProcessStacks stacks(system, *process, **space, images);
+    ProcessStacks stacks(system, *process, **space, found);
     if (symbols == Symbols::All) stacks.read_native(budget);
     stacks.read_python(Extent::Stacks);
     stacks.read_native(budget);

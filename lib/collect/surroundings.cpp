@@ -93,7 +93,7 @@ class LiveSurroundings final : public Surroundings {
   bool locate(snapshot::FutexWait& futex) override {
     const auto space = system_.space_of(process_);
     if (!space) return false;
-    const linux::Mapping* mapping = linux::find_mapping((*space)->maps, futex.address);
+    const linux::Mapping* mapping = linux::find_mapping((*space)->maps(), futex.address);
     if (mapping == nullptr) return false;
     futex.shared_memory = mapping->shared;
     if (mapping->shared) {
@@ -188,7 +188,7 @@ snapshot::Wait decode_wait(System& system, ProcessEntry& process, const ThreadEn
 bool is_32bit(System& system, ProcessEntry& process) {
   const auto space = system.space_of(process);
   if (!space) return false;
-  for (const linux::Mapping& mapping : (*space)->maps) {
+  for (const linux::Mapping& mapping : (*space)->maps()) {
     if (mapping.path == "[stack]") return mapping.end <= 0xffffffffU;
   }
   return false;

@@ -71,6 +71,7 @@ Result<linux::AddressSpace*> System::space_of(ProcessEntry& process) {
     process.space_error = space.error();
     return *process.space_error;
   }
+  if (read_maps_ahead_) (void)space->maps();
   process.space = std::make_unique<linux::AddressSpace>(std::move(*space));
   return process.space.get();
 }

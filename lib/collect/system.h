@@ -71,6 +71,8 @@ class System {
 
   /// Its mappings and memory, opened once. @return Denied, Gone, TimedOut.
   Result<linux::AddressSpace*> space_of(ProcessEntry& process);
+  /// From now on they are read by the first that needs them, under its own mark.
+  void read_maps_late() { read_maps_ahead_ = false; }
   Result<linux::UniqueFd*> pidfd_of(ProcessEntry& process);
   /// What the kernel itself says of a thread; all of it is read when first asked for. @return
   /// Denied, Unsupported, TimedOut, Gone.
@@ -95,6 +97,7 @@ class System {
   std::optional<Result<std::vector<linux::KernelTask>>> kernel_tasks_;  // ascending by tid
   std::vector<snapshot::Unseen> unseen_;
   bool all_holders_seen_ = true;
+  bool read_maps_ahead_ = true;
 };
 
 /// Sets the scope of the targets, their descendants, and of reparented processes of their sessions

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "linux/proc_dir.h"
@@ -8,22 +10,36 @@
 
 namespace ipcdoctor::linux {
 
-/// What code that reads a target's memory gets: the process's directory, its mappings, its memory.
-struct AddressSpace {
-  Pid pid;
-  ProcDir dir;
-  std::vector<Mapping> maps;
-  ProcessMemory memory;
-
+/// What code that reads a target's memory gets: the process's directory, its memory, its mappings.
+class AddressSpace {
+ public:
+  /// Needs PTRACE_MODE_ATTACH. @return Denied, Gone.
   static Result<AddressSpace> open(Pid pid) {
     auto dir = ProcDir::open(pid);
     if (!dir) return dir.error();
-    auto maps = read_maps(*dir);
-    if (!maps) return maps.error();
     auto memory = ProcessMemory::open(*dir);
     if (!memory) return memory.error();
-    return AddressSpace{pid, std::move(*dir), std::move(*maps), std::move(*memory)};
+    return AddressSpace(pid, std::move(*dir), std::move(*memory));
   }
+  AddressSpace(Pid process, ProcDir directory, ProcessMemory pages)
+      : pid(process), dir(std::move(directory)), memory(std::move(pages)) {}
+
+  Pid pid;
+  ProcDir dir;
+  ProcessMemory memory;
+
+  /// Read when first asked for, as the kernel takes longer to print them than for anything else;
+  /// none if they cannot be read.
+  const std::vector<Mapping>& maps() const {
+    if (!maps_) {
+      auto read = read_maps(dir);
+      maps_ = read ? std::move(*read) : std::vector<Mapping>();
+    }
+    return *maps_;
+  }
+
+ private:
+  mutable std::optional<std::vector<Mapping>> maps_;
 };
 
 }  // namespace ipcdoctor::linux

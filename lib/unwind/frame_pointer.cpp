@@ -19,7 +19,7 @@ class StackWords {
  public:
   StackWords(const linux::AddressSpace& space, std::uint64_t sp, std::uint64_t limit)
       : space_(space) {
-    const linux::Mapping* stack = linux::find_mapping(space.maps, RemoteAddr{sp});
+    const linux::Mapping* stack = linux::find_mapping(space.maps(), RemoteAddr{sp});
     if (stack == nullptr || !stack->writable || sp % 8 != 0) return;
     begin_ = sp;
     end_ = std::min(stack->end, sp + limit) & ~std::uint64_t{7};
@@ -48,7 +48,7 @@ class StackWords {
 };
 
 bool is_code(const linux::AddressSpace& space, std::uint64_t address) {
-  const linux::Mapping* mapping = linux::find_mapping(space.maps, RemoteAddr{address});
+  const linux::Mapping* mapping = linux::find_mapping(space.maps(), RemoteAddr{address});
   return mapping != nullptr && mapping->executable &&
          (mapping->ino != 0 || mapping->path == "[vdso]");
 }

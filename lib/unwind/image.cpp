@@ -141,7 +141,7 @@ Result<std::vector<std::byte>> Image::read_entry(std::uint64_t address) const {
 }
 
 Result<Place> ImageCache::find(const linux::AddressSpace& space, std::uint64_t address) {
-  const linux::Mapping* mapping = linux::find_mapping(space.maps, RemoteAddr{address});
+  const linux::Mapping* mapping = linux::find_mapping(space.maps(), RemoteAddr{address});
   if (mapping == nullptr)
     return Error{Cause::Unsupported, 0, "find an image: nothing is mapped there"};
   return find(space, *mapping);

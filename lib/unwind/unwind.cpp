@@ -87,10 +87,10 @@ snapshot::Frame frame_of(ImageCache& cache, const linux::AddressSpace& space, co
 /// The image whose data holds the address: its mapping, or the anonymous memory (.bss) right behind
 /// it.
 Result<Place> find_data(ImageCache& cache, const linux::AddressSpace& space, RemoteAddr address) {
-  const linux::Mapping* mapping = linux::find_mapping(space.maps, address);
+  const linux::Mapping* mapping = linux::find_mapping(space.maps(), address);
   if (mapping == nullptr)
     return Error{Cause::Unsupported, 0, "find a variable: nothing is mapped there"};
-  const linux::Mapping* first = space.maps.data();
+  const linux::Mapping* first = space.maps().data();
   while (mapping > first && mapping->ino == 0 && (mapping - 1)->end == mapping->start) --mapping;
   return cache.find(space, *mapping);
 }
@@ -139,7 +139,7 @@ Result<Images::Variable> Images::variable_at(const linux::AddressSpace& space, R
 
 Result<RemoteAddr> Images::address_of(const linux::AddressSpace& space,
                                       std::string_view module_prefix, std::string_view symbol) {
-  for (const linux::Mapping& mapping : space.maps) {
+  for (const linux::Mapping& mapping : space.maps()) {
     const std::string_view file =
         std::string_view(mapping.path).substr(mapping.path.rfind('/') + 1);
     if (mapping.ino == 0 || !file.starts_with(module_prefix)) continue;

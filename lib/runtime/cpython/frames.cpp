@@ -46,14 +46,12 @@ Object Frames::slot(std::uint64_t address) const {
   return object % 8 == 0 && object >= 4096 && object < (std::uint64_t{1} << 47) ? object : 0;
 }
 
-void Frames::read_slot_names(Object code, Code& out) const {
+void Frames::read_slots(Object code, Code& out) const {
   const Layout& l = objects_->layout();
   for (const std::uint64_t member : {l.code_local_names, l.code_cell_names, l.code_free_names}) {
     if (member == 0) continue;
-    for (const Object name :
-         objects_->items(objects_->remote().pointer(code + member), kMaxSlots)) {
-      out.locals.push_back(objects_->string(name, kMaxName).value_or(std::string()));
-    }
+    const auto names = objects_->items(objects_->remote().pointer(code + member), kMaxSlots);
+    out.locals.insert(out.locals.end(), names.begin(), names.end());
   }
 }
 
@@ -81,7 +79,7 @@ std::shared_ptr<const Code> Frames::code_at(Object code) const {
                                  .value_or(std::vector<std::uint8_t>());
     }
     out->stack_size = std::min(remote.get<std::uint32_t>(code + l.code_stack_size), kMaxSlots);
-    read_slot_names(code, *out);
+    read_slots(code, *out);
   }
   codes_.emplace(code, out);
   return out;
@@ -204,7 +202,7 @@ Object Frames::top_of_stack(const PyFrame& frame) const {
 Object Frames::local(const PyFrame& frame, std::string_view name) const {
   const auto& names = frame.code->locals;
   for (std::size_t i = 0; i < names.size(); ++i) {
-    if (names[i] != name) continue;
+    if (objects_->key_name(names[i]) != name) continue;
     if (const Object object = objects_->through_cell(slot(frame.locals + 8 * i)); object != 0)
       return object;
   }
@@ -216,7 +214,7 @@ std::vector<std::pair<std::string, Object>> Frames::locals(const PyFrame& frame)
   const auto& names = frame.code->locals;
   for (std::size_t i = 0; i < names.size(); ++i) {
     const Object object = objects_->through_cell(slot(frame.locals + 8 * i));
-    if (object != 0) out.emplace_back(names[i], object);
+    if (object != 0) out.emplace_back(objects_->key_name(names[i]), object);
   }
   return out;
 }

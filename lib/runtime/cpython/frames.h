@@ -22,7 +22,7 @@ struct Code {
   int first_line = 0;
   std::vector<std::uint8_t> line_table;
   std::vector<std::uint8_t> exception_table;
-  std::vector<std::string> locals;  ///< names of the slots of localsplus, in order
+  std::vector<Object> locals;  ///< str objects: the names of the slots of localsplus, in order
   std::uint32_t stack_size = 0;
 };
 
@@ -62,7 +62,7 @@ class Frames {
 
  private:
   std::shared_ptr<const Code> code_at(Object code) const;
-  void read_slot_names(Object code, Code& out) const;
+  void read_slots(Object code, Code& out) const;
   bool fill(std::uint64_t frame, PyFrame& out) const;
   std::uint64_t first_instruction(std::uint64_t frame, Object code) const;
   void fill_live_stack(std::uint64_t frame, std::uint64_t offset, PyFrame& out) const;

@@ -8,9 +8,10 @@ Interpreter::Interpreter(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Interpreter::Interpreter(Interpreter&&) noexcept = default;
 Interpreter::~Interpreter() = default;
 
-Result<Interpreter> Interpreter::find(const linux::AddressSpace& space, unwind::Images&) {
-  auto runtime = find_runtime(space);
+Result<Interpreter> Interpreter::find(const linux::AddressSpace& space, KnownRuntimes& known) {
+  auto runtime = find_runtime(space, known);
   if (!runtime) return runtime.error();
+  known.insert(runtime->address);
   return Interpreter(std::make_unique<Impl>(space, std::move(*runtime)));
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -31,12 +32,16 @@ struct NativeThread {
 /// Stacks: frames and names, not what the threads do or which objects there are.
 enum class Extent { All, Stacks };
 
+/// Addresses of _PyRuntime in other processes: a forked one has it at the same place.
+using KnownRuntimes = std::set<std::uint64_t>;
+
 /// A CPython interpreter in a target, read from outside without stopping it.
 class Interpreter {
  public:
   /// Finds the runtime of CPython 3.8 to 3.15 in a process and validates its layout.
   /// @return Unsupported: no CPython, or a version whose layout is unknown (the text says which).
-  static Result<Interpreter> find(const linux::AddressSpace& space, unwind::Images& images);
+  /// @param known  tried first, each checked like any other; the one found is added
+  static Result<Interpreter> find(const linux::AddressSpace& space, KnownRuntimes& known);
   Interpreter(Interpreter&&) noexcept;
   ~Interpreter();
 

@@ -343,14 +343,14 @@ struct Reading {
       : program(python, source),
         said(program.read_until_ready()),
         space(linux::AddressSpace::open(program.pid())),
-        interpreter(space ? Interpreter::find(*space, images) : space.error()),
+        interpreter(space ? Interpreter::find(*space, known) : space.error()),
         threads(interpreter ? interpreter->read_threads(native_threads(*space))
                             : interpreter.error()) {}
 
   Program program;
   std::vector<std::string> said;
   Result<linux::AddressSpace> space;
-  unwind::Images images;
+  KnownRuntimes known;
   Result<Interpreter> interpreter;
   Result<std::vector<PythonThread>> threads;
 };
@@ -361,7 +361,7 @@ class EachPython : public testing::TestWithParam<std::string> {};
 
 TEST_P(EachPython, GivesTheStackThatTheProgramSeesItself) {
   Reading reading(GetParam(), kDeep);
-  auto& [program, said, space, images, interpreter, threads] = reading;
+  auto& [program, said, space, known, interpreter, threads] = reading;
   ASSERT_GT(said.size(), 945U);  // near the interpreter's own limit of 1000
   ASSERT_TRUE(space);
   ASSERT_TRUE(interpreter) << to_string(interpreter.error());
@@ -381,7 +381,7 @@ TEST_P(EachPython, GivesTheStackThatTheProgramSeesItself) {
 
 TEST_P(EachPython, NamesLocksTheirOwnersAndQueues) {
   Reading reading(GetParam(), kLocks);
-  auto& [program, said, space, images, interpreter, threads] = reading;
+  auto& [program, said, space, known, interpreter, threads] = reading;
   ASSERT_TRUE(space);
   ASSERT_TRUE(interpreter) << to_string(interpreter.error());
   ASSERT_TRUE(threads);
@@ -422,7 +422,7 @@ TEST_P(EachPython, NamesLocksTheirOwnersAndQueues) {
 
 TEST_P(EachPython, SaysWhichCallOfTheLibraryAThreadIsIn) {
   Reading reading(GetParam(), kCalls);
-  auto& [program, said, space, images, interpreter, threads] = reading;
+  auto& [program, said, space, known, interpreter, threads] = reading;
   ASSERT_TRUE(space);
   ASSERT_TRUE(interpreter) << to_string(interpreter.error());
   ASSERT_TRUE(threads);
@@ -472,7 +472,7 @@ TEST_P(EachPython, SaysWhichCallOfTheLibraryAThreadIsIn) {
 
 TEST_P(EachPython, FollowsWhatAnEventLoopAwaits) {
   Reading reading(GetParam(), kAwaits);
-  auto& [program, said, space, images, interpreter, threads] = reading;
+  auto& [program, said, space, known, interpreter, threads] = reading;
   ASSERT_TRUE(space);
   ASSERT_TRUE(interpreter) << to_string(interpreter.error());
   ASSERT_TRUE(threads);
@@ -494,7 +494,7 @@ TEST_P(EachPython, FollowsWhatAnEventLoopAwaits) {
 
 TEST_P(EachPython, SeesWhatRunsInASubInterpreter) {
   Reading reading(GetParam(), kSubInterpreter);
-  auto& [program, said, space, images, interpreter, threads] = reading;
+  auto& [program, said, space, known, interpreter, threads] = reading;
   ASSERT_TRUE(space);
   ASSERT_TRUE(interpreter) << to_string(interpreter.error());
   ASSERT_TRUE(threads);
@@ -517,8 +517,8 @@ void survive(const std::string& python, const char* source, std::size_t count) {
   ASSERT_TRUE(space);
   const auto native = native_threads(*space);
   const auto read_all = [&](const linux::AddressSpace& from) {
-    unwind::Images images;
-    auto interpreter = Interpreter::find(from, images);
+    KnownRuntimes known;
+    auto interpreter = Interpreter::find(from, known);
     if (!interpreter) return std::size_t{0};
     const auto threads = interpreter->read_threads(native);
     (void)interpreter->read_objects();
@@ -546,8 +546,8 @@ void survive(const std::string& python, const char* source, std::size_t count) {
     }
     auto dir = linux::ProcDir::open(program.pid());
     ASSERT_TRUE(dir);
-    const linux::AddressSpace torn{program.pid(), std::move(*dir), space->maps,
-                                   linux::ProcessMemory::from_pages(changed)};
+    const linux::AddressSpace torn(program.pid(), std::move(*dir),
+                                   linux::ProcessMemory::from_pages(changed));
     if (read_all(torn) > 0) ++understood;
   }
   EXPECT_GE(understood, 7U);  // at least the rounds in which nothing was changed

@@ -15,6 +15,7 @@ constexpr std::uint64_t kBytesSubclass = 1 << 27;
 constexpr std::uint64_t kUnicodeSubclass = 1 << 28;
 constexpr std::uint64_t kDictSubclass = 1 << 29;
 constexpr std::size_t kMaxEntries = 1 << 16;  // of one dict
+constexpr std::size_t kMaxSearched = 4096;    // of those, by name
 constexpr std::size_t kMaxKeyNames = 1 << 16;
 
 void append_utf8(std::string& text, std::uint32_t c) {
@@ -166,31 +167,62 @@ Objects::Keys Objects::keys_of(std::uint64_t keys) const {
   return out;
 }
 
-void Objects::each_split(const Keys& keys, std::uint64_t values,
-                         const std::function<bool(Object, Object)>& visit,
-                         std::size_t limit) const {
-  const std::uint64_t stride = keys.general ? 24 : 16;
+Objects::Keys Objects::split_keys_of(std::uint64_t keys, std::uint64_t values) const {
+  Keys out = keys_of(keys);
+  out.values = values;
+  return out;
+}
+
+Objects::Keys Objects::entries_of(Object dict) const {
+  const Object type = type_of(dict);
+  if (type == 0 || (remote_.word(type + layout_.type_flags) & kDictSubclass) == 0) return {};
+  const std::uint64_t keys = remote_.pointer(member(dict, 32));
+  const std::uint64_t values = remote_.pointer(member(dict, 40));
+  if (values == 0) return keys_of(keys);
+  return split_keys_of(keys, values + (layout_.minor >= 13 ? 8 : 0));
+}
+
+Object Objects::key_at(const Keys& keys, std::size_t i) const {
+  return remote_.pointer(keys.entries + i * (keys.general ? 24 : 16) + (keys.general ? 8 : 0));
+}
+
+Object Objects::value_at(const Keys& keys, std::size_t i) const {
+  if (keys.values != 0) return remote_.pointer(keys.values + 8 * i);
+  return remote_.pointer(keys.entries + i * (keys.general ? 24 : 16) + (keys.general ? 16 : 8));
+}
+
+void Objects::each(const Keys& keys, const std::function<bool(Object, Object)>& visit,
+                   std::size_t limit) const {
   for (std::size_t i = 0; i < std::min(keys.count, limit); ++i) {
-    const Object key = remote_.pointer(keys.entries + i * stride + (keys.general ? 8 : 0));
-    const Object value = remote_.pointer(values + 8 * i);
+    const Object key = key_at(keys, i);
+    const Object value = value_at(keys, i);
     if (key != 0 && value != 0 && !visit(key, value)) return;
   }
 }
 
+// Where a name was last time, in another process or object of the same kind, it is looked for
+// first: else each key before it costs a page. A key is in a dict but once, so what is found so is
+// right.
+Object Objects::find(const Keys& keys, std::string_view name) const {
+  thread_local std::unordered_map<std::string, std::size_t> places;
+  const auto [place, is_new] = places.try_emplace(std::string(name), 0);
+  const auto is_at = [&](std::size_t i) {
+    const Object key = key_at(keys, i);
+    return key != 0 && key_name(key) == name;
+  };
+  if (!is_new && place->second < keys.count && is_at(place->second))
+    return value_at(keys, place->second);
+  for (std::size_t i = 0; i < std::min<std::size_t>(keys.count, kMaxSearched); ++i) {
+    if (!is_at(i)) continue;
+    place->second = i;
+    return value_at(keys, i);
+  }
+  return 0;
+}
+
 void Objects::each_entry(Object dict, const std::function<bool(Object, Object)>& visit,
                          std::size_t limit) const {
-  const Object type = type_of(dict);
-  if (type == 0 || (remote_.word(type + layout_.type_flags) & kDictSubclass) == 0) return;
-  const Keys keys = keys_of(remote_.pointer(member(dict, 32)));
-  const std::uint64_t values = remote_.pointer(member(dict, 40));
-  if (values != 0) return each_split(keys, values + (layout_.minor >= 13 ? 8 : 0), visit, limit);
-  const std::uint64_t stride = keys.general ? 24 : 16;
-  for (std::size_t i = 0; i < std::min(keys.count, limit); ++i) {
-    const std::uint64_t at = keys.entries + i * stride + (keys.general ? 8 : 0);
-    const Object key = remote_.pointer(at);
-    const Object value = remote_.pointer(at + 8);
-    if (key != 0 && value != 0 && !visit(key, value)) return;
-  }
+  each(entries_of(dict), visit, limit);
 }
 
 std::optional<std::int64_t> Objects::dict_size(Object dict) const {
@@ -201,57 +233,41 @@ std::optional<std::int64_t> Objects::dict_size(Object dict) const {
 }
 
 Object Objects::entry(Object dict, std::string_view key) const {
-  Object found = 0;
-  each_entry(dict, [&](Object k, Object value) {
-    if (key_name(k) != key) return true;
-    found = value;
-    return false;
-  });
-  return found;
+  return find(entries_of(dict), key);
 }
 
-void Objects::each_value(Object object, const std::function<bool(Object, Object)>& visit,
-                         std::size_t limit) const {
+Objects::Keys Objects::attributes_of(Object object) const {
   const Object type = type_of(object);
-  if (type == 0) return;
+  if (type == 0) return {};
   const std::uint64_t flags = remote_.word(type + layout_.type_flags);
   const auto offset = remote_.get<std::int64_t>(type + layout_.type_dict_offset);
   if (layout_.minor <= 10 || (flags & kManagedDict) == 0) {
-    std::int64_t at = offset;
-    if (at < 0 && layout_.minor <= 11) return;  // variable-size types: none of ours
-    if (at > 0 && at < 4096)
-      each_entry(remote_.pointer(object + static_cast<std::uint64_t>(at)), visit, limit);
-    return;
+    if (offset < 0 && layout_.minor <= 11) return {};  // variable-size types: none of ours
+    if (offset <= 0 || offset >= 4096) return {};
+    return entries_of(remote_.pointer(object + static_cast<std::uint64_t>(offset)));
   }
   const std::uint64_t cached = remote_.pointer(type + layout_.cached_keys);
   if (layout_.minor == 11) {
     const std::uint64_t values = remote_.pointer(object - 32);
-    if (values != 0) return each_split(keys_of(cached), values, visit, limit);
-    return each_entry(remote_.pointer(object - 24), visit, limit);
+    return values != 0 ? split_keys_of(cached, values) : entries_of(remote_.pointer(object - 24));
   }
   const std::uint64_t word = remote_.word(object - layout_.managed_dict);
-  if (layout_.minor == 12) {
-    if ((word & 1) != 0) return each_split(keys_of(cached), word + 1, visit, limit);
-    return each_entry(word, visit, limit);
-  }
-  if (word != 0) return each_entry(word, visit, limit);
+  if (layout_.minor == 12)
+    return (word & 1) != 0 ? split_keys_of(cached, word + 1) : entries_of(word);
+  if (word != 0) return entries_of(word);
   const std::uint64_t size = remote_.word(member(type, 32));  // tp_basicsize
-  if ((flags & kInlineValues) == 0 || size > 4096) return;
-  if (remote_.get<std::uint8_t>(object + size + 3) == 1)
-    each_split(keys_of(cached), object + size + 8, visit, limit);
+  if ((flags & kInlineValues) == 0 || size > 4096) return {};
+  if (remote_.get<std::uint8_t>(object + size + 3) != 1) return {};
+  return split_keys_of(cached, object + size + 8);
+}
+
+void Objects::each_value(Object object, const std::function<bool(Object, Object)>& visit,
+                         std::size_t limit) const {
+  each(attributes_of(object), visit, limit);
 }
 
 Object Objects::attribute(Object object, std::string_view name) const {
-  Object found = 0;
-  each_value(
-      object,
-      [&](Object key, Object value) {
-        if (key_name(key) != name) return true;
-        found = value;
-        return false;
-      },
-      1024);
-  return found;
+  return find(attributes_of(object), name);
 }
 
 std::optional<std::int64_t> Objects::length(Object object) const {

@@ -83,7 +83,8 @@ class Objects {
   struct Keys {
     std::uint64_t entries = 0;
     std::size_t count = 0;
-    bool general = false;  ///< entries of {hash, key, value}, else {key, value}
+    bool general = false;      ///< entries of {hash, key, value}, else {key, value}
+    std::uint64_t values = 0;  ///< of a split dict or an instance: in an array of their own
   };
   struct SimpleQueue {
     std::uint64_t slots = 0, capacity = 0, first = 0,
@@ -91,8 +92,14 @@ class Objects {
   };
   SimpleQueue simple_queue(Object queue) const;
   Keys keys_of(std::uint64_t keys) const;
-  void each_split(const Keys& keys, std::uint64_t values,
-                  const std::function<bool(Object, Object)>& visit, std::size_t limit) const;
+  Keys split_keys_of(std::uint64_t keys, std::uint64_t values) const;
+  Keys entries_of(Object dict) const;
+  Keys attributes_of(Object object) const;
+  Object key_at(const Keys& keys, std::size_t i) const;
+  Object value_at(const Keys& keys, std::size_t i) const;
+  void each(const Keys& keys, const std::function<bool(Object, Object)>& visit,
+            std::size_t limit) const;
+  Object find(const Keys& keys, std::string_view name) const;
   std::vector<Object> deque_items(Object object, std::size_t limit) const;
   std::vector<Object> set_items(Object object, std::size_t limit) const;
 

@@ -65,7 +65,7 @@ ThreadState Interpreter::Impl::read_state(std::uint64_t address,
   state.ident = remote.word(address + l.thread_ident);
   const std::uint64_t native_id =
       l.thread_native_id == 0 ? 0 : remote.word(address + l.thread_native_id);
-  state.tid = match_thread(remote, space.maps, native, state.ident, native_id);
+  state.tid = match_thread(remote, space, native, state.ident, native_id);
   state.frames = frames.read(address, std::min(budget, kMaxFrames));
   budget -= state.frames.size();
   auto awaited = read_awaited(state.frames, frames, objects);
@@ -180,7 +180,7 @@ std::vector<snapshot::RuntimeObject> Interpreter::Impl::read_objects() {
     auto object = describer.describe(r);
     if (r.type == "multiprocessing.SemLock") {
       if (object.numbers["count"] <= 0) continue;
-      add_page(space.maps, object);
+      add_page(space.maps(), object);
     }
     out.push_back(std::move(object));
   }

@@ -35,13 +35,13 @@ const ThreadState* Interpreter::Impl::state_of(Tid tid) const {
 std::uint64_t Interpreter::Impl::parked_address(const ThreadState& state,
                                                 std::uint64_t futex) const {
   if (runtime.layout.minor < 13) return 0;
-  const linux::Mapping* stack = linux::find_mapping(space.maps, RemoteAddr{futex});
+  const linux::Mapping* stack = linux::find_mapping(space.maps(), RemoteAddr{futex});
   if (stack == nullptr || (stack->path != "[stack]" &&
-                           stack != linux::find_mapping(space.maps, RemoteAddr{state.ident})))
+                           stack != linux::find_mapping(space.maps(), RemoteAddr{state.ident})))
     return 0;
   const std::uint64_t address = remote.word(futex - 8);
   const bool is_mapped =
-      address >= 4096 && linux::find_mapping(space.maps, RemoteAddr{address}) != nullptr;
+      address >= 4096 && linux::find_mapping(space.maps(), RemoteAddr{address}) != nullptr;
   return is_mapped ? address : 0;
 }
 

@@ -89,7 +89,7 @@ std::vector<std::uint64_t> candidate_images(const std::vector<linux::Mapping>& m
 std::uint64_t find_cookie(const linux::AddressSpace& space) {
   std::size_t budget = 8U << 20;
   std::vector<std::uint8_t> bytes;
-  for (const linux::Mapping& m : space.maps) {
+  for (const linux::Mapping& m : space.maps()) {
     if (!m.writable || !m.readable || m.ino == 0 || m.shared) continue;
     const std::string_view name = base_name(m.path);
     if (name.find("python") == name.npos) continue;
@@ -196,11 +196,16 @@ std::vector<std::uint64_t> read_thread_states(const Remote& remote, const Layout
   return out;
 }
 
-Result<Runtime> find_runtime(const linux::AddressSpace& space) {
+Result<Runtime> find_runtime(const linux::AddressSpace& space,
+                             const std::set<std::uint64_t>& known) {
   const Remote remote(space.memory);
   bool found = false;
   Runtime runtime;
-  for (const std::uint64_t image : candidate_images(space.maps)) {
+  for (const std::uint64_t address : known) {
+    runtime.address = address;
+    if (try_layouts(remote, runtime)) return runtime;
+  }
+  for (const std::uint64_t image : candidate_images(space.maps())) {
     runtime.address = find_dynamic_symbol(remote, image, "_PyRuntime");
     if (runtime.address == 0) continue;
     found = true;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <set>
 #include <string>
 
 #include "linux/address_space.h"
@@ -25,8 +26,10 @@ std::uint64_t find_dynamic_symbol(const Remote& remote, std::uint64_t start, std
 /// Finds _PyRuntime by its symbol in libpython or the executable (both export it), else by the
 /// cookie that debug offsets begin with (3.13 and later); then tries layouts and takes the one
 /// whose pointers lead back and whose sys.version says the same version.
+/// @param known  addresses that are tried before all that
 /// @return Unsupported: not a CPython process, or of no known layout.
-Result<Runtime> find_runtime(const linux::AddressSpace& space);
+Result<Runtime> find_runtime(const linux::AddressSpace& space,
+                             const std::set<std::uint64_t>& known = {});
 
 /// Thread states of an interpreter, each checked by its pointer back; at most 4096.
 std::vector<std::uint64_t> read_thread_states(const Remote& remote, const Layout& layout,

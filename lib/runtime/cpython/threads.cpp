@@ -17,7 +17,7 @@ constexpr std::uint64_t kGlibcTid =
 
 }  // namespace
 
-Tid match_thread(const Remote& remote, const std::vector<linux::Mapping>& maps,
+Tid match_thread(const Remote& remote, const linux::AddressSpace& space,
                  std::span<const NativeThread> threads, std::uint64_t ident,
                  std::uint64_t native_id) {
   const bool descriptor = remote.word(ident) == ident && remote.word(ident + 16) == ident;
@@ -28,7 +28,7 @@ Tid match_thread(const Remote& remote, const std::vector<linux::Mapping>& maps,
   if (native_id != 0) {
     if (const auto* t = with_ns_tid(threads, native_id)) return t->tid;
   }
-  const linux::Mapping* stack = linux::find_mapping(maps, RemoteAddr{ident});
+  const linux::Mapping* stack = linux::find_mapping(space.maps(), RemoteAddr{ident});
   const NativeThread* nearest = nullptr;
   if (stack != nullptr) {
     for (const NativeThread& t : threads) {

@@ -16,7 +16,7 @@ namespace ipcdoctor::runtime::cpython {
 /// that, and where a fork left a stale id: by the id that glibc keeps in the thread's descriptor
 /// (struct pthread begins with its own address, twice, and has the tid at 720 bytes on x86-64),
 /// else by the stack pointer: a thread's descriptor is at the top of its stack's mapping.
-Tid match_thread(const Remote& remote, const std::vector<linux::Mapping>& maps,
+Tid match_thread(const Remote& remote, const linux::AddressSpace& space,
                  std::span<const NativeThread> threads, std::uint64_t ident,
                  std::uint64_t native_id);
 

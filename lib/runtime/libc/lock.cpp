@@ -86,7 +86,7 @@ class Look {
   /// No other library has this symbol (musl 1.2, src/thread/__timedwait.c).
   bool is_static_musl() {
     const bool has_libc = std::ranges::any_of(
-        space_.maps, [](const linux::Mapping& m) { return m.path.find("/libc") != m.path.npos; });
+        space_.maps(), [](const linux::Mapping& m) { return m.path.find("/libc") != m.path.npos; });
     return !has_libc && images_.address_of(space_, "", "__timedwait_cp");
   }
 
@@ -198,7 +198,7 @@ class Look {
   bool parked_on_stack() {
     if (command_ == FUTEX_LOCK_PI || command_ == FUTEX_LOCK_PI2 || call_.frames.empty())
       return false;
-    const linux::Mapping* stack = linux::find_mapping(space_.maps, call_.address);
+    const linux::Mapping* stack = linux::find_mapping(space_.maps(), call_.address);
     if (stack == nullptr || !stack->writable || stack->shared) return false;
     std::vector<std::uint64_t> candidates = call_.registers;
     // compilers keep the address of __kind (struct __pthread_mutex_s, glibc 2.36), at 16
@@ -402,7 +402,7 @@ class Look {
   }
 
   std::string place() const {
-    const linux::Mapping* mapping = linux::find_mapping(space_.maps, lock_.address);
+    const linux::Mapping* mapping = linux::find_mapping(space_.maps(), lock_.address);
     if (mapping == nullptr) return "in unmapped memory";
     if (mapping->path == "[heap]") return "on the heap";
     if (mapping->path == "[stack]") return "on the stack";

@@ -53,7 +53,7 @@ Lock look(int pid, int tid, const linux::SyscallState& call, const std::vector<i
   const auto space = linux::AddressSpace::open(Pid{pid});
   if (!space) return {};
   const auto frames = images.unwind(*space, unwind::test::registers_of(call));
-  const auto* mapping = linux::find_mapping(space->maps, RemoteAddr{call.args[0]});
+  const auto* mapping = linux::find_mapping(space->maps(), RemoteAddr{call.args[0]});
   const auto all = frames.value_or(std::vector<snapshot::Frame>());
   FutexCall futex{.task = {Pid{pid}, Tid{tid}},
                   .address = RemoteAddr{call.args[0]},
