@@ -11,6 +11,7 @@
 
 #include "commands.h"
 #include "examine.h"
+#include "probes/all_probes.h"
 #include "reports.h"
 
 namespace ipcdoctor::cmd {
@@ -94,15 +95,18 @@ void add_run(CLI::App& app, Command& command) {
   options->run.hang.enough = watch::Grade::Tree;
   static const std::map<std::string, watch::Grade> kGrades = {{"proved", watch::Grade::Proved},
                                                               {"tree", watch::Grade::Tree},
-                                                              {"assuming", watch::Grade::Assuming}};
+                                                              {"assuming", watch::Grade::Assuming},
+                                                              {"stuck", watch::Grade::Stuck}};
+  options->run.hang.probes = probes::all_probes();
   run_command
       ->add_option_function<std::string>(
           "--grade",
           [options](const std::string& grade) { options->run.hang.enough = kGrades.at(grade); },
           "the weakest claim that ends it: proved; tree (default), which trusts that no process "
           "that cannot be looked "
-          "into holds what the command made itself; or assuming, anything")
-      ->check(CLI::IsMember({"proved", "tree", "assuming"}))
+          "into holds what the command made itself; assuming, anything; or stuck, also what only "
+          "somebody outside could help")
+      ->check(CLI::IsMember({"proved", "tree", "assuming", "stuck"}))
       ->type_name("GRADE");
   run_command->add_flag("--keep", options->run.keep, "report, but do not end it");
   run_command->add_flag("--fail-fast", options->run.fail_fast,

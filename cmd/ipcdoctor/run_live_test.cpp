@@ -106,6 +106,18 @@ TEST(Run, EndsTheCommandForAPartWithFailFast) {
   EXPECT_EQ(result.exit_code, 124);
 }
 
+TEST(Run, EndsWhatOnlyAnOutsiderCouldHelpIfItIsTold) {
+  const std::string script = "f=$(mktemp -u) && mkfifo $f && trap 'rm $f' EXIT && : >$f";
+  const Result result = ipcdoctor({"run", "--grade", "stuck", "--", "bash", "-c", script});
+  EXPECT_EQ(result.exit_code, 124);
+  EXPECT_THAT(result.output, HasSubstr("peerless-open"));
+
+  const auto begin = Clock::now();
+  const Result patient = ipcdoctor({"run", "--timeout", "6s", "--", "bash", "-c", script});
+  EXPECT_EQ(patient.exit_code, 124);
+  EXPECT_GE(Clock::now() - begin, 6s);
+}
+
 TEST(Run, LeavesAHungCommandAliveWithKeep) {
   Process doctor({IPCDOCTOR_BINARY, "run", "--keep", "--", kHungPair}, false);
   const std::string said = doctor.read_until("left as it is");

@@ -91,13 +91,26 @@ bool HangWatch::is_time_for_a_deep_look(Clock::time_point now, bool all_still) c
 bool HangWatch::counts(const graph::StuckSet& set, bool sends_descriptors) const {
   if (set.level == graph::Level::Proved) return true;
   if (set.level != graph::Level::Assuming || options_.enough == Grade::Proved) return false;
-  return options_.enough == Grade::Assuming ||
+  return options_.enough >= Grade::Assuming ||
          std::ranges::all_of(set.assumed, [&](const graph::Leaf& leaf) {
            if (leaf.life == graph::Life::PrivateName) return true;
            const bool elsewhere = leaf.life == graph::Life::UnseenHolder ||
                                   (leaf.life == graph::Life::FdsInFlight && !sends_descriptors);
            return elsewhere && !inherited_.contains(leaf.object.ino);
          });
+}
+
+/// Those that findings of verdict stuck name. A set of that level which no finding claims is a
+/// program that merely waits.
+std::vector<snapshot::TaskRef> HangWatch::stuck_tasks(const snapshot::Snapshot& snapshot,
+                                                      const graph::WaitGraph& graph) const {
+  std::vector<snapshot::TaskRef> tasks;
+  if (options_.enough != Grade::Stuck) return tasks;
+  for (const auto& finding : diagnosis::diagnose({snapshot, graph}, options_.probes).findings) {
+    if (finding.verdict != diagnosis::Verdict::Stuck) continue;
+    for (const diagnosis::StuckTask& stuck : finding.stuck) tasks.push_back(stuck.task);
+  }
+  return tasks;
 }
 
 Result<std::optional<Hang>> HangWatch::look(Clock::time_point now) {
@@ -126,18 +139,24 @@ Result<std::optional<Hang>> HangWatch::deep_look(Clock::time_point now) {
   });
   Proof proof;
   Hang hang;
+  const auto add = [&](const snapshot::TaskRef& task) {
+    const snapshot::Thread* thread = snapshot::find_thread(*snapshot, task);
+    if (thread != nullptr) proof.emplace(ThreadKey{task.pid, task.tid}, thread->switches);
+  };
+  const auto has_main_of_a_root = [&](const std::vector<snapshot::TaskRef>& tasks) {
+    return std::ranges::any_of(roots_, [&](Pid root) {
+      return std::ranges::find(tasks, snapshot::TaskRef{root, Tid{root.value}}) != tasks.end();
+    });
+  };
   for (const graph::StuckSet& set : graph.stuck_sets()) {
     if (!counts(set, sends_descriptors)) continue;
-    for (const snapshot::TaskRef& task : set.core) {
-      const snapshot::Thread* thread = snapshot::find_thread(*snapshot, task);
-      if (thread != nullptr) proof.emplace(ThreadKey{task.pid, task.tid}, thread->switches);
-    }
-    for (const Pid root : roots_) {
-      const snapshot::TaskRef main{root, Tid{root.value}};
-      hang.of_a_root = hang.of_a_root || std::ranges::find(set.core, main) != set.core.end() ||
-                       std::ranges::find(set.behind, main) != set.behind.end();
-    }
+    std::ranges::for_each(set.core, add);
+    hang.of_a_root =
+        hang.of_a_root || has_main_of_a_root(set.core) || has_main_of_a_root(set.behind);
   }
+  const auto stuck = stuck_tasks(*snapshot, graph);
+  std::ranges::for_each(stuck, add);
+  hang.of_a_root = hang.of_a_root || has_main_of_a_root(stuck);
   // What was proved before must be in it still, unmoved; more may have hung since.
   const bool again = !proof_.empty() && std::ranges::includes(proof, proof_);
   const bool proved = !proof.empty() && again;

@@ -4,9 +4,11 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <vector>
 
 #include "collect/collect.h"
+#include "diagnosis/probe.h"
 #include "graph/wait_graph.h"
 #include "watch/tree.h"
 
@@ -24,11 +26,16 @@ enum class Grade {
   /// standard input, came from outside: there it is not enough.
   Tree,
   Assuming,
+  /// Also what only somebody outside of the tree could help: who opens the FIFO, continues what is
+  /// stopped, sends the signal, ends the daemon.
+  Stuck,
 };
 
 struct HangOptions {
   std::chrono::milliseconds stall{2000};  ///< between the two looks that a proof needs
   Grade enough = Grade::Proved;
+  std::span<const diagnosis::Probe* const>
+      probes{};  ///< which tell what is stuck; for Grade::Stuck
   collect::Options collect;
 };
 
@@ -68,6 +75,8 @@ class HangWatch {
   bool update(const std::vector<TreeThread>& threads, Clock::time_point now);
   bool is_time_for_a_deep_look(Clock::time_point now, bool all_still) const;
   bool counts(const graph::StuckSet& set, bool sends_descriptors) const;
+  std::vector<snapshot::TaskRef> stuck_tasks(const snapshot::Snapshot& snapshot,
+                                             const graph::WaitGraph& graph) const;
   Result<std::optional<Hang>> deep_look(Clock::time_point now);
 
   std::vector<Pid> roots_;
