@@ -366,7 +366,7 @@ class Decoder {
     }
     wait_.kind = WaitKind::FileLock;
     const ObjectId file = from_.object_of(fd(0));
-    wait_.file_lock = {file, type, lock->l_type == F_WRLCK};
+    wait_.file_lock = {fd(0), file, type, lock->l_type == F_WRLCK};
     wait_.detail = "fd " + std::to_string(fd(0));
     // a range relative to the position or the end is not worked out: it counts as able to go on
     wait_.untimed = lock->l_whence == SEEK_SET && lock->l_start >= 0;
@@ -409,7 +409,7 @@ class Decoder {
       case SYS_flock:
         wait_.kind = WaitKind::FileLock;
         wait_.untimed = true;
-        wait_.file_lock = {from_.object_of(fd(0)), "flock", (args_[1] & 2) != 0};  // LOCK_EX
+        wait_.file_lock = {fd(0), from_.object_of(fd(0)), "flock", (args_[1] & 2) != 0};  // LOCK_EX
         wait_.detail = "fd " + std::to_string(fd(0));
         return true;
       case SYS_fcntl:

@@ -381,16 +381,10 @@ void Build::memory_event(Node to, const Waiter& waiter) {
 /// Every lock in the way must go; each by whoever holds it.
 void Build::file_lock_event(const Waiter& waiter) {
   const snapshot::FileLockWait& wait = waiter.wait.file_lock;
-  const auto in_the_way = [&](const FileLock& lock) {
-    if (lock.file != wait.file || (lock.type == "flock") != (wait.type == "flock")) return false;
-    if (!lock.exclusive && !wait.exclusive) return false;
-    if (lock.start > wait.end || wait.start > lock.end) return false;
-    return !(lock.type == "posix" && wait.type == "posix" && lock.taker == waiter.process.pid);
-  };
   const Node all = add_gate("file-lock", wait.file, Network::kAll);
   bool found = false;
   for (const FileLock& lock : snapshot_.file_locks) {
-    if (!in_the_way(lock)) continue;
+    if (!snapshot::is_in_the_way(snapshot_, lock, wait, waiter.process.pid)) continue;
     found = true;
     const Node gate = add_gate("", wait.file);
     gates_.network.connect(gate, all);

@@ -509,6 +509,43 @@ TEST(FileLock, EveryLockInTheWayMustGo) {
   EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
 }
 
+TEST(FileLock, OneThatItHasItselfIsConverted) {
+  Builder b;
+  b.process(40).fd(3, file(1)).thread().file_lock(file(1), "ofd").wait().file_lock.fd = 3;
+  b.process(41).fd(3, file(1)).thread().sleeps();
+  const auto shared = [](int pid) {
+    snapshot::FileLock lock;
+    lock.file = file(1);
+    lock.type = "ofd";
+    lock.holders = {{Pid{pid}, 3}};
+    return lock;
+  };
+  b.lock(shared(40)).lock(shared(41));
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
+
+  Builder both;
+  both.process(40).fd(3, file(1)).thread().file_lock(file(1), "ofd").wait().file_lock.fd = 3;
+  both.process(41).fd(3, file(1)).thread().file_lock(file(1), "ofd").wait().file_lock.fd = 3;
+  both.lock(shared(40)).lock(shared(41));
+  EXPECT_EQ(graph_of(both).level(task(40)), Level::Proved);
+}
+
+TEST(FileLock, OfPosixBelongsToTheDescriptorTable) {
+  Builder b;
+  b.process(40).fd(3, file(1)).thread().file_lock(file(1), "posix");
+  b.process(41).fd(3, file(1)).thread().waits_for_child(40);
+  snapshot::FileLock lock;
+  lock.file = file(1);
+  lock.type = "posix";
+  lock.exclusive = true;
+  lock.taker = Pid{41};
+  lock.holders = {{Pid{41}, -1}};
+  b.lock(lock);
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Proved);
+  b.process(41).process().fd_group = Pid{40};
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live) << "it would only be converted";
+}
+
 TEST(Stuck, WhatAStoppedProcessKeepsWaiting) {
   Builder b;
   b.process(40).thread().waits_for_child(41);

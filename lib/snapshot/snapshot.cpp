@@ -79,4 +79,19 @@ std::string name_of(ObjectKind kind) {
   return kNames[static_cast<std::size_t>(kind)];
 }
 
+bool is_in_the_way(const Snapshot& snapshot, const FileLock& lock, const FileLockWait& wait,
+                   Pid waiter) {
+  if (lock.file != wait.file || (lock.type == "flock") != (wait.type == "flock")) return false;
+  if (!lock.exclusive && !wait.exclusive) return false;
+  if (lock.start > wait.end || wait.start > lock.end) return false;
+  if (lock.type != wait.type) return true;
+  if (lock.type != "posix")
+    return std::ranges::find(lock.holders, std::pair{waiter, wait.fd}) == lock.holders.end();
+  if (lock.taker == waiter) return false;
+  const Process* own = find_process(snapshot, waiter);
+  const Process* taker = find_process(snapshot, lock.taker);
+  return own == nullptr || taker == nullptr || own->fd_group.value == 0 ||
+         own->fd_group != taker->fd_group;
+}
+
 }  // namespace ipcdoctor::snapshot

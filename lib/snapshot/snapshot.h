@@ -238,6 +238,7 @@ struct FutexWait {
 };
 
 struct FileLockWait {
+  int fd = -1;
   ObjectId file;
   std::string type;  ///< "flock", "posix", "ofd"
   bool exclusive = false;
@@ -436,6 +437,12 @@ const Process* find_process(const Snapshot& snapshot, Pid pid);
 const Thread* find_thread(const Snapshot& snapshot, TaskRef task);
 Thread* find_thread(Snapshot& snapshot, TaskRef task);
 const Object* find_object(const Snapshot& snapshot, const ObjectId& id);
+/// Whether the lock must go before the wait of a thread of `waiter` can end. One of the same owner
+/// would only be converted: POSIX locks belong to the descriptor table, OFD locks and those of
+/// flock(2) to the open file (fs/locks.c, posix_locks_conflict(), flock_locks_conflict();
+/// Linux 6.1).
+bool is_in_the_way(const Snapshot& snapshot, const FileLock& lock, const FileLockWait& wait,
+                   Pid waiter);
 const SharedArea* find_area(const Snapshot& snapshot, const PageId& page);
 
 /// "python3[42]"; "python3[42/43]" for a thread that is not the leader.

@@ -159,16 +159,6 @@ void add_futex_holders(const Context& context, const Member& waiter,
   if (holders.empty()) add_likely_holders(context, waiter, holders);
 }
 
-bool conflicts(const FileLock& lock, const FileLockWait& wait, const Member& waiter) {
-  if (lock.file != wait.file) return false;
-  const bool both_flock = lock.type == "flock" && wait.type == "flock";
-  const bool both_fcntl = lock.type != "flock" && wait.type != "flock";
-  if (!both_flock && !both_fcntl) return false;
-  if (lock.type == "posix" && wait.type == "posix" && lock.taker == waiter.task.pid) return false;
-  if (!lock.exclusive && !wait.exclusive) return false;
-  return both_flock || (lock.start <= wait.end && wait.start <= lock.end);
-}
-
 /// An ancestor has the lock too: the process got its copy over fork.
 bool inherited(const Context& context, const FileLock& lock, Pid holder) {
   return std::ranges::any_of(lock.holders, [&](const auto& other) {
@@ -179,7 +169,9 @@ bool inherited(const Context& context, const FileLock& lock, Pid holder) {
 void add_file_holders(const Context& context, const Member& waiter,
                       std::vector<LockHolder>& holders) {
   for (const FileLock& lock : context.snapshot.file_locks) {
-    if (!conflicts(lock, wait_of(waiter)->file_lock, waiter)) continue;
+    if (!snapshot::is_in_the_way(context.snapshot, lock, wait_of(waiter)->file_lock,
+                                 waiter.task.pid))
+      continue;
     // The taker answers for a lock that others merely inherited over fork.
     const bool taker_holds =
         std::ranges::any_of(lock.holders, [&](const auto& h) { return h.first == lock.taker; });

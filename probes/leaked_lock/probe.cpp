@@ -20,13 +20,6 @@ using diagnosis::Finding;
 using snapshot::FileLock;
 using snapshot::WaitKind;
 
-bool conflicts(const FileLock& held, const snapshot::FileLockWait& wanted) {
-  // fcntl's two kinds of lock exclude each other, flock is on its own (fcntl(2)).
-  const bool same_kind = (held.type == "flock") == (wanted.type == "flock");
-  const bool overlap = held.start <= wanted.end && wanted.start <= held.end;
-  return held.file == wanted.file && same_kind && overlap && (held.exclusive || wanted.exclusive);
-}
-
 /// All who have the lock now inherited it and do not know: the taker is gone and they are orphans,
 /// or the taker closed its own copy and waits for its own lock.
 bool is_leaked(const Snapshot& snapshot, const FileLock& lock, Pid waiter) {
@@ -52,7 +45,7 @@ std::vector<Leak> leaks_of(const Context& context) {
       if (!thread.wait || thread.wait->kind != WaitKind::FileLock || !thread.wait->untimed)
         continue;
       for (const FileLock& lock : context.snapshot.file_locks)
-        if (conflicts(lock, thread.wait->file_lock) &&
+        if (snapshot::is_in_the_way(context.snapshot, lock, thread.wait->file_lock, process.pid) &&
             is_leaked(context.snapshot, lock, process.pid))
           leaks.push_back({{process.pid, thread.tid}, &lock});
     }

@@ -23,7 +23,19 @@ bool is_file_lock_ring(const Members& members, const Ring& ring) {
       ring, [&](const Step& s) { return waits_in(members[s.from], WaitKind::FileLock); });
 }
 
+/// Each has the file shared and wants it for itself alone.
+bool is_upgrade(const Members& members, const Ring& ring) {
+  const auto file = [&](const Step& s) { return wait_of(members[s.from])->file_lock.file; };
+  return is_file_lock_ring(members, ring) &&
+         std::ranges::all_of(ring, [&](const Step& s) { return file(s) == file(ring.front()); });
+}
+
 std::string fix_for(const Context& context, const Members& members, const Ring& ring) {
+  if (is_upgrade(members, ring))
+    return "All of them have a lock on the file and ask for more of it. Take it exclusively from "
+           "the "
+           "beginning where it will be written, or release the shared one before asking: then look "
+           "again at what was read under it.";
   std::string order;
   for (std::size_t i = 0; i < ring.size() && i < 4; ++i)
     order += (i == 0 ? "" : ", then ") + lock_name(context, members[ring[i].from]);

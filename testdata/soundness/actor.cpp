@@ -252,7 +252,16 @@ void wait_for_any(Task& task, Random& random) {
 void block_on_file(Task& task, Random& random) {
   const int fd =
       open(files[static_cast<std::size_t>(below(random, 2))].c_str(), O_RDWR | O_CLOEXEC);
-  const int kind = below(random, 3);
+  const int kind = below(random, 4);
+  if (kind == 3) {  // what it has already is not in its way
+    struct flock own {};
+    own.l_type = F_RDLCK;
+    fcntl(fd, F_OFD_SETLK, &own);
+    describe(task, "upgrade to F_WRLCK", fd);
+    own.l_type = F_WRLCK;
+    fcntl(fd, F_OFD_SETLKW, &own);
+    return;
+  }
   if (kind == 0) {
     describe(task, "flock", fd);
     flock(fd, LOCK_EX);
