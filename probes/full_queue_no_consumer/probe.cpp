@@ -41,7 +41,8 @@ bool is_message_socket(const Snapshot& snapshot, const ObjectId& id) {
 
 /// A datagram socket, the backlog of a listener, a POSIX message queue.
 std::optional<FullQueue> full_kernel_queue(const Context& context, const Ends& ends,
-                                           const std::vector<TaskRef>& tasks, TaskRef task) {
+                                           const graph::StuckSet& set, TaskRef task) {
+  const std::vector<TaskRef> tasks = members(set);
   const Snapshot& snapshot = context.snapshot;
   const Wait* wait = wait_of(snapshot, task);
   if (wait == nullptr || wait->objects.empty()) return std::nullopt;
@@ -63,7 +64,11 @@ std::optional<FullQueue> full_kernel_queue(const Context& context, const Ends& e
   if (full.stuck_consumers.empty() && wait->kind == WaitKind::Connect &&
       std::ranges::find(takers, task.pid) != takers.end())
     full.stuck_consumers.push_back(task.pid);
-  if (full.stuck_consumers.empty()) return std::nullopt;
+  if (full.stuck_consumers.empty() && wait->kind == WaitKind::MqSend) {
+    full.consumer_is_gone = true;
+    full.dead_consumers = dead_children(context, members_of(context, set));
+  }
+  if (full.stuck_consumers.empty() && !full.consumer_is_gone) return std::nullopt;
   return full;
 }
 
@@ -135,7 +140,10 @@ std::string fix(const Snapshot& snapshot, const FullQueue& full) {
            " and look for its consumer.";
   if (full.consumer_is_gone)
     return "Start a consumer before the queue is full, let it catch what goes wrong with one item "
-           "and go on, and use put(item, timeout=...)" +
+           "and go on, and use " +
+           std::string(language_of(snapshot, full.producer.pid) == Language::Python
+                           ? "put(item, timeout=...)"
+                           : "mq_timedsend()") +
            at + " where it may end early.";
   if (language_of(snapshot, full.producer.pid) == Language::Python)
     return full.dead_consumers.empty() ? "Let the consumer read before it waits for anything else, "
@@ -204,7 +212,7 @@ diagnosis::Answer run(const Context& context) {
       [&](const Ends& ends, int set, const graph::StuckSet& deadlock) -> std::optional<Finding> {
         const std::vector<TaskRef> tasks = members(deadlock);
         for (const TaskRef& task : tasks) {
-          auto full = full_kernel_queue(context, ends, tasks, task);
+          auto full = full_kernel_queue(context, ends, deadlock, task);
           if (!full) full = full_python_queue(context, deadlock, tasks, task);
           if (!full) full = queue_without_taker(context, tasks, task);
           if (full) return describe(context, set, tasks, *full);

@@ -145,6 +145,17 @@ TEST(FullQueueNoConsumer, FindsAConnectionToTheOwnBacklog) {
   EXPECT_THAT(culprits(ask(kFullQueueNoConsumer, b)), ElementsAre(40));
 }
 
+TEST(FullQueueNoConsumer, FindsAMessageQueueThatNobodyElseHas) {
+  Builder b;
+  b.process(40).fd(3, queue(5)).thread().waits(WaitKind::MqSend, "mq_timedsend");
+  b.process(40).on(3, false, true);
+
+  const auto answer = ask(kFullQueueNoConsumer, b);
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_THAT(answer.findings[0].title, HasSubstr("from which nobody takes"));
+}
+
 TEST(FullQueueNoConsumer, IgnoresAStreamSocket) {
   Builder b = log_daemon_waits();
   b.object(unix_socket(1)).socket->type = "stream";

@@ -9,6 +9,16 @@ using snapshot::WaitKind;
 
 constexpr std::size_t kMaxWakers = 256;
 
+/// A write to a terminal goes on when its master is read.
+std::vector<ObjectId> masters_of(const Wait& wait) {
+  std::vector<ObjectId> masters;
+  if (wait.kind != WaitKind::Terminal || !wait.call.starts_with("write")) return masters;
+  for (const snapshot::Awaited& awaited : wait.objects)
+    if (awaited.object.kind == snapshot::ObjectKind::Terminal)
+      masters.push_back({snapshot::ObjectKind::TerminalMaster, awaited.object.dev, 0});
+  return masters;
+}
+
 void sort_once(std::vector<Pid>& pids) {
   std::ranges::sort(pids);
   const auto repeated = std::ranges::unique(pids);
@@ -29,6 +39,12 @@ Flow flow_of(const Context& context, const Ends& ends, TaskRef task) {
     for (const Holder& holder :
          flow.way == Way::Send ? ends.receivers(object) : ends.senders(object))
       flow.partners.push_back(holder.pid);
+  if (flow.way == Way::None) {
+    flow.objects = masters_of(*wait);
+    if (!flow.objects.empty()) flow.way = Way::Send;
+    for (const ObjectId& master : flow.objects)
+      for (const Holder& holder : ends.holders(master)) flow.partners.push_back(holder.pid);
+  }
   // System V queues have no descriptors.
   if (wait->kind == WaitKind::SysvSend || wait->kind == WaitKind::SysvReceive)
     for (const graph::Waker& waker : context.graph.wakers(task, kMaxWakers))

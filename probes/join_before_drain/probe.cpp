@@ -160,7 +160,7 @@ Finding describe(const Context& context, Finding finding, const Pair& pair) {
   finding.title =
       joiner + " waits for an exit before taking what " + writer + " must still deliver";
   const Wait* wait = wait_of(snapshot, pair.writer);
-  const bool full = wait != nullptr && sends(*wait);
+  const bool full = wait != nullptr && (sends(*wait) || wait->kind == snapshot::WaitKind::Terminal);
   finding.explanation = full ? writer + " cannot end before it has written all, and " +
                                    filled(snapshot, pair.object) + " is full"
                              : writer + " is connected and waits to be accepted and answered";

@@ -36,6 +36,20 @@ TEST(JoinBeforeDrain, FindsAParentThatJoinsTheChildWhosePipeItShouldRead) {
   EXPECT_THAT(answer.findings[0].fix, HasSubstr("app.py:23"));
 }
 
+TEST(JoinBeforeDrain, FindsAParentThatDoesNotReadTheTerminalOfItsChild) {
+  const ObjectId slave = object(snapshot::ObjectKind::Terminal, 0, 5),
+                 master = object(snapshot::ObjectKind::TerminalMaster, 0, 5);
+  Builder b;
+  b.process(40).fd(3, master).thread().waits_for_child(41);
+  b.process(41).child_of(40).fd(1, slave).thread().waits(snapshot::WaitKind::Terminal, "write");
+  b.process(41).on(1, false, true);
+
+  const auto answer = ask(kJoinBeforeDrain, b);
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_THAT(culprits(answer), ElementsAre(40));
+}
+
 TEST(JoinBeforeDrain, BlamesTheCoroutineNotTheThreadThatWaitsOnItsBehalf) {
   Builder b = join_then_recv();
   b.process(40)

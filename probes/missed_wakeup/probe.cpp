@@ -1,3 +1,5 @@
+#include <sys/epoll.h>
+
 #include <algorithm>
 
 #include "probes/all_probes.h"
@@ -24,6 +26,7 @@ struct Signal {
   int weight = 0;
   const char* what = "";  ///< "an event"
   const char* fix = "";
+  const char* own_fault = "";  ///< what the waiter itself did or left out
 };
 
 constexpr const char* kEventFix =
@@ -45,6 +48,14 @@ constexpr const char* kAsyncFix =
     "awaited, "
     "or waits itself. asyncio.run(main(), debug=True) tells of lost exceptions.\n"
     "Await with a limit: asyncio.timeout() or asyncio.wait_for().";
+constexpr const char* kOneShotFix =
+    "Arm the descriptor again after each event, when its data was handled: "
+    "epoll_ctl(EPOLL_CTL_MOD) "
+    "with the events and EPOLLONESHOT.";
+constexpr const char* kEdgeFix =
+    "With EPOLLET read until EAGAIN after each event, as the next comes only with new data; or "
+    "leave "
+    "EPOLLET out.";
 constexpr const char* kSemaphoreFix =
     "Let one side post before it waits, or start one of the semaphores with 1.";
 
@@ -115,12 +126,37 @@ Signal of_event_loop(const std::string& call) {
     return {30, "a release that no task is left to make", kAsyncFix};
   if (call == "asyncio.Queue.get") return {30, "an item that no task is left to put", kAsyncFix};
   if (call == "asyncio.Queue.put") return {30, "room that no task is left to make", kAsyncFix};
-  if (call == "asyncio.Queue.join")
-    return {30, "a task_done() that no task is left to call", kAsyncFix};
   return {28, "a future that no task is left to set", kAsyncFix};
 }
 
+/// Data is there, but the event that told of it is over: an edge that passed before all was read,
+/// or a single shot that nobody armed again (epoll(7), EPOLLET and EPOLLONESHOT).
+Signal of_epoll(const Context& context, const Member& member) {
+  if (!waits_in(member, WaitKind::Epoll) || wait_of(member)->objects.empty()) return {};
+  const snapshot::Object* set =
+      snapshot::find_object(context.snapshot, wait_of(member)->objects.front().object);
+  if (set == nullptr) return {};
+  for (const snapshot::Watched& watched : set->watched) {
+    const snapshot::Object* object = snapshot::find_object(context.snapshot, watched.object);
+    if (object == nullptr) continue;
+    const bool has_data =
+        object->socket ? object->socket->receive_queue > 0 && object->socket->state != "listen"
+                       : object->queued && *object->queued > 0;
+    if (!has_data) continue;
+    const bool disarmed =
+        (watched.events & EPOLLONESHOT) != 0 && (watched.events & (EPOLLIN | EPOLLRDNORM)) == 0;
+    if (disarmed)
+      return {74, "an event of a descriptor that has data, but was switched off by EPOLLONESHOT",
+              kOneShotFix, "has not armed the descriptor again"};
+    if ((watched.events & EPOLLET) != 0 && (watched.events & EPOLLIN) != 0)
+      return {72, "an edge of a descriptor that has data still, and whose edge has passed",
+              kEdgeFix, "has not read all that was there when the edge came"};
+  }
+  return {};
+}
+
 Signal signal_of(const Context& context, const Member& member) {
+  if (const Signal found = of_epoll(context, member); found.weight > 0) return found;
   if (member.thread->activity.call.starts_with("asyncio.") &&
       (waits_in(member, WaitKind::Epoll) || waits_in(member, WaitKind::Poll)))
     return of_event_loop(member.thread->activity.call);
@@ -204,13 +240,15 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
         return signal_of(context, m).weight > 0;
       });
   if (all_await_signals) silent = others;
+  const bool by_itself = *best.own_fault != '\0';
   Finding finding = diagnosis::start_finding(context, kMissedWakeup, set);
   const std::string who = snapshot::label(context.snapshot, waiter->task);
   finding.weight = best.weight;
   finding.title = who + " waits for " + best.what;
   finding.explanation = who + place_in_brackets(*waiter->thread) + " waits for " + best.what + ". ";
   finding.explanation +=
-      silent.empty()
+      by_itself ? "It " + std::string(best.own_fault) + "."
+      : silent.empty()
           ? "It is alone: " +
                 std::string(dead.empty()
                                 ? "whoever should do it has ended, or did it before the wait began."
@@ -219,6 +257,10 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
                 place_in_brackets(*silent.front().thread) +
                 " waits itself. The signal was sent before the wait began, or is never sent.";
   finding.fix = best.fix;
+  if (by_itself) {
+    blame(context, {*waiter}, best.own_fault, finding);
+    return finding;
+  }
   blame(context, silent,
         "does not signal: it waits for " +
             std::string(silent.empty()

@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <sys/epoll.h>
 
 #include "probes/internal/answers_for_tests.h"
 
@@ -39,6 +40,38 @@ TEST(MissedWakeup, FindsAnEventLoopThatOnlyWatchesItself) {
   EXPECT_EQ(
       answer.findings[0].title.find("an item that no task is left to put") != std::string::npos,
       true);
+}
+
+/// An epoll set that watches a socket with data in it; the peer waits for the answer.
+Builder unread_data(std::uint32_t events) {
+  const snapshot::ObjectId set = object(snapshot::ObjectKind::Epoll, 9);
+  Builder b;
+  b.connect(unix_socket(1), unix_socket(2));
+  b.process(40)
+      .fd(3, unix_socket(1))
+      .fd(5, set)
+      .thread()
+      .waits(snapshot::WaitKind::Epoll, "epoll_wait");
+  b.process(40).on(5, true, false);
+  b.process(41).child_of(40).fd(4, unix_socket(2)).thread().reads(4);
+  b.object(set).watched = {{3, unix_socket(1), events}};
+  b.object(unix_socket(1)).socket->receive_queue = 3;
+  return b;
+}
+
+TEST(MissedWakeup, FindsDataWhoseOneShotEventWasNotArmedAgain) {
+  const auto answer = ask(kMissedWakeup, unread_data(EPOLLONESHOT).build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_NE(answer.findings[0].title.find("EPOLLONESHOT"), std::string::npos);
+  EXPECT_NE(answer.findings[0].fix.find("EPOLL_CTL_MOD"), std::string::npos);
+}
+
+TEST(MissedWakeup, FindsDataWhoseEdgeHasPassed) {
+  const auto answer = ask(kMissedWakeup, unread_data(EPOLLIN | EPOLLET).build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_NE(answer.findings[0].fix.find("EAGAIN"), std::string::npos);
 }
 
 TEST(MissedWakeup, AnIdleWorkerOfAPoolDoesNotLead) {

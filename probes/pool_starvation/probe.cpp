@@ -22,6 +22,8 @@ namespace {
 /// What more work of the same pool could end: a result, an event, an item. A lock is another story.
 bool waits_for_more_work(const Thread& thread) {
   const std::string& call = thread.activity.call;
+  // the initializer of a worker runs before it takes any work
+  if (number(thread.activity.object, "initializes", 0) != 0) return false;
   return call == "Pool.get" || call == "Executor.result" || call == "Executor.wait" ||
          call.ends_with("Event.wait") || call.ends_with("Condition.wait") ||
          call.ends_with("Barrier.wait") || call.ends_with("Semaphore.acquire") ||

@@ -42,6 +42,13 @@ TEST(PoolStarvation, FindsAWorkerThatWaitsForATaskOfItsOwnPool) {
   EXPECT_EQ(answer.findings[0].culprits[0].task.tid.value, 41);
 }
 
+TEST(PoolStarvation, IgnoresAWorkerThatIsInItsInitializerStill) {
+  Builder b;
+  build_executor(b).last().activity.object.numbers["initializes"] = 1;
+
+  EXPECT_EQ(ask(kPoolStarvation, b.build()).outcome, Outcome::NotFound);
+}
+
 TEST(PoolStarvation, FindsALauncherOfWhichAllSlotsWait) {
   Builder b;
   auto launcher = b.process(40).comm("xargs").thread().waits_for_children({41, 42});

@@ -54,6 +54,10 @@ std::optional<DeafPipe> judge(const Context& context, const Ends& ends,
   const Flow flow = flow_of(context, ends, writer);
   if (flow.way != Way::Send || flow.objects.size() != 1) return std::nullopt;
   const ObjectId object = flow.objects.front();
+  // Only a pipe or a socket fails when its last reader is gone.
+  if (object.kind == snapshot::ObjectKind::MessageQueue ||
+      object.kind == snapshot::ObjectKind::TerminalMaster)
+    return std::nullopt;
   DeafPipe deaf{writer, object, {}, dead_child_of(snapshot, writer.pid)};
   for (const Holder& holder : ends.receivers(object)) {
     const bool known =

@@ -20,7 +20,8 @@ namespace {
 
 bool joins_a_queue(const Member& member) {
   const std::string& call = member.thread->activity.call;
-  return call == "multiprocessing.JoinableQueue.join" || call == "queue.Queue.join";
+  return call == "multiprocessing.JoinableQueue.join" || call == "queue.Queue.join" ||
+         call == "asyncio.Queue.join";
 }
 
 /// Those that take from the same queue: by its pipe, or by its address in the same or a forked

@@ -41,6 +41,18 @@ TEST(UnfinishedTasks, BlamesTheConsumersThatDidNotCallTaskDone) {
   EXPECT_EQ(blamed(answer), "42");
 }
 
+TEST(UnfinishedTasks, FindsACoroutineInJoin) {
+  Builder b;
+  b.connect(unix_socket(1), unix_socket(2));
+  auto loop = b.process(40).python().fd(3, unix_socket(1)).fd(4, unix_socket(2)).thread();
+  loop.polls_in({3}).activity("asyncio.Queue.join", made("asyncio.Queue", "jobs"));
+
+  const auto answer = ask(kUnfinishedTasks, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_NE(answer.findings[0].title.find("task_done()"), std::string::npos);
+}
+
 TEST(UnfinishedTasks, BlamesADeadConsumerInstead) {
   Builder b;
   build_join(b);

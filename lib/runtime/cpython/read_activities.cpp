@@ -115,6 +115,13 @@ void Interpreter::Impl::add_details(const ThreadState& state, const Doing& doing
         object.numbers["executor"] = static_cast<std::int64_t>(r.object);
     }
   }
+  for (const auto& [worker, task] :
+       {std::pair{"worker", "job"}, {"_process_worker", "call_item"}, {"_worker", "work_item"}}) {
+    const bool initializes =
+        local_of(state, worker, "initializer") != 0 && local_of(state, worker, task) == 0;
+    if (initializes && !objects.is_none(local_of(state, worker, "initializer")))
+      object.numbers["initializes"] = 1;
+  }
   if (doing.call.starts_with("socketserver.")) {
     for (const ThreadState& other : states) {
       if (other.tid.value != 0 && local_of(other, "serve_forever", "self") == doing.object &&
