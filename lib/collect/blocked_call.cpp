@@ -345,17 +345,28 @@ class Decoder {
     return true;
   }
 
+  /// One of several. Private ones can only be woken out of the same memory, whichever it is.
   bool futex_waitv() {
     struct Waiter {
       std::uint64_t value, address;
       std::uint32_t flags, reserved;
     };
-    const auto waiter = read_one<Waiter>(from_, args_[0]);
-    if (args_[1] != 1 || !waiter) {
+    constexpr std::uint64_t kMaxWaiters = 128;  // FUTEX_WAITV_MAX
+    bool all_private = args_[1] <= kMaxWaiters;
+    for (std::uint64_t i = 0; i < args_[1] && all_private; ++i) {
+      const auto waiter = read_one<Waiter>(from_, args_[0] + i * sizeof(Waiter));
+      if (waiter && args_[1] == 1)
+        return futex_at(waiter->address, static_cast<std::uint32_t>(waiter->value), is_null(3));
+      all_private = waiter && (waiter->flags & FUTEX_PRIVATE_FLAG) != 0;
+    }
+    if (!all_private) {
       unknown("one of " + std::to_string(args_[1]) + " futexes");
       return true;
     }
-    return futex_at(waiter->address, static_cast<std::uint32_t>(waiter->value), is_null(3));
+    wait_.kind = WaitKind::Futex;
+    wait_.untimed = is_null(3);
+    wait_.detail = "one of " + std::to_string(args_[1]) + " futexes";
+    return true;
   }
 
   bool posix_lock(const char* type) {

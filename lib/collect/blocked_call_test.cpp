@@ -197,6 +197,26 @@ TEST(BlockedCall, FutexWaitReadsTheWord) {
   EXPECT_EQ(*wait.futex.word, 2U);
 }
 
+TEST(BlockedCall, SeveralFutexesAreUnderstoodIfAllArePrivate) {
+  struct Waiter {
+    std::uint64_t value, address;
+    std::uint32_t flags, reserved;
+  };
+  constexpr long kFutexWaitv = 449;
+  MadeSurroundings around;
+  around.put(0x2000, Waiter{0, 0x1000, FUTEX_PRIVATE_FLAG | 2, 0});
+  around.put(0x2000 + sizeof(Waiter), Waiter{0, 0x1004, FUTEX_PRIVATE_FLAG | 2, 0});
+
+  const Wait wait = decode_call(in_call(kFutexWaitv, {0x2000, 2, 0, 0}), around);
+
+  EXPECT_EQ(wait.kind, WaitKind::Futex);
+  EXPECT_TRUE(wait.untimed);
+  EXPECT_EQ(wait.futex.address.value, 0U);
+  EXPECT_FALSE(wait.futex.shared_memory);
+  around.put(0x2000 + sizeof(Waiter), Waiter{0, 0x1004, 2, 0});
+  EXPECT_EQ(decode_call(in_call(kFutexWaitv, {0x2000, 2, 0, 0}), around).kind, WaitKind::Unknown);
+}
+
 TEST(BlockedCall, AFutexOutsideAllKnownMappingsIsUnknown) {
   MadeSurroundings around;
   around.located = false;

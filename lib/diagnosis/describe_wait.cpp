@@ -174,6 +174,7 @@ std::string futex_of(const Wait& wait) {
   if (!lock.name.empty()) return lock.name;
   const std::string kind = kind_of(lock.kind);
   if (!kind.empty()) return kind;
+  if (wait.futex.address.value == 0) return "a wake-up of " + wait.detail;  // futex_waitv
   return (wait.futex.shared_memory ? "a word of shared memory at " : "a word of its memory at ") +
          hex(wait.futex.address.value);
 }
