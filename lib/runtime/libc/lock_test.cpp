@@ -202,6 +202,8 @@ TEST(LockFunctions, AllSpellings) {
     EXPECT_EQ(lock_kind_of_function(name), LockKind::Mutex) << name;
   }
   EXPECT_EQ(lock_kind_of_function("__new_sem_wait"), LockKind::Semaphore);
+  EXPECT_EQ(lock_kind_of_function("std::barrier<std::__empty_completion>::arrive_and_wait()"),
+            LockKind::Latch);
   EXPECT_EQ(lock_kind_of_function("__cxa_guard_acquire"), LockKind::Once);
   EXPECT_EQ(lock_kind_of_function("_IO_puts"), LockKind::FileStream);
   EXPECT_EQ(lock_kind_of_function("__libc_malloc"), LockKind::Unknown);
