@@ -212,6 +212,12 @@ class Matcher {
     return n;
   }
 
+  // In `with` of a condition: for the lock of a queue.Queue, not for an item or for room in it.
+  bool waits_for_mutex() const {
+    return !frames_.empty() && frames_[0].code->name == "__enter__" &&
+           file_matches(frames_[0], kThreading);
+  }
+
   bool is_proxy_method(std::size_t i) const { return is_made_by_library(frames_, i); }
 
   // The innermost frame's local of that name among frames i and further in: rules name the locals
@@ -229,6 +235,7 @@ class Matcher {
 
   bool matches(const Rule& rule, std::size_t i, Doing& doing) const {
     if (!file_matches(frames_[i], rule.file)) return false;
+    if (rule.file == "/queue.py" && waits_for_mutex()) return false;
     if (rule.innermost && i != 0) return false;
     if (!rule.inner.empty()) {
       const auto inner = [&](const PyFrame& f) { return f.code->name == rule.inner; };

@@ -230,6 +230,8 @@ def main():
     tasks.put('task')
     room.put(1)
     work.put(1)
+    taken = queue.Queue()
+    taken.mutex.acquire()
     mutex.acquire()
     sleeper = subprocess.Popen(['sleep', '1000'])
     child = mp.get_context('fork').Process(target=time.sleep, args=(1000,), daemon=True)
@@ -258,6 +260,7 @@ def main():
         'threading.Semaphore.acquire slots': lambda: slots.acquire(),
         'threading.Thread.join idle': lambda: idle.join(),
         'queue.Queue.put room': lambda: room.put(2),
+        'threading.Condition.acquire taken.not_full': lambda: taken.put(1),
         'queue.Queue.join work': lambda: work.join(),
         'Executor.result future': lambda: future.result(),
         'Executor.result running': lambda: running.result(),
@@ -439,7 +442,7 @@ TEST_P(EachPython, SaysWhichCallOfTheLibraryAThreadIsIn) {
     EXPECT_EQ(thread.activity.object.name, thread.name.substr(space_at + 1)) << thread.name;
     numbers[thread.activity.object.name] = thread.activity.object.numbers;
   }
-  ASSERT_EQ(numbers.size(), 19U);
+  ASSERT_EQ(numbers.size(), 20U);
   EXPECT_EQ(numbers["running"].count("executor"), 1U);
   const auto objects = interpreter->read_objects();
   const auto busy = std::ranges::find_if(objects, [](const auto& o) { return o.name == "busy"; });
