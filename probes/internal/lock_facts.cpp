@@ -141,6 +141,25 @@ void add_likely_holders(const Context& context, const Member& waiter,
   }
 }
 
+/// Nothing stores who runs a one-time initialisation. The only other thread that waits for anything
+/// else is likely to.
+void add_likely_initialiser(const Context& context, const Member& waiter,
+                            std::vector<LockHolder>& holders) {
+  const Lock& wanted = wait_of(waiter)->futex.lock;
+  if (wanted.kind != LockKind::Once || wanted.numbers.contains("reentered")) return;
+  std::vector<TaskRef> others;
+  for (const Process& process : context.snapshot.processes) {
+    if (process.mm_group != waiter.process->mm_group || process.mm_group.value == 0) continue;
+    for (const Thread& thread : process.threads) {
+      const Member other{{process.pid, thread.tid}, &process, &thread, true};
+      const Lock* its = lock_of(other);
+      if (its == nullptr || its->address != wanted.address) others.push_back(other.task);
+    }
+  }
+  if (others.size() == 1)
+    add(holders, {others.front(), false, "it is the only thread that does not wait for it"});
+}
+
 void add_futex_holders(const Context& context, const Member& waiter,
                        std::vector<LockHolder>& holders) {
   const snapshot::FutexWait& futex = wait_of(waiter)->futex;
@@ -157,6 +176,7 @@ void add_futex_holders(const Context& context, const Member& waiter,
   if (futex.lock.kind == LockKind::PySemLock && holders.empty())
     add_by_count(context, waiter, holders);
   if (holders.empty()) add_likely_holders(context, waiter, holders);
+  if (holders.empty()) add_likely_initialiser(context, waiter, holders);
 }
 
 /// An ancestor has the lock too: the process got its copy over fork.

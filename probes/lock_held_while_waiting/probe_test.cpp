@@ -28,6 +28,17 @@ TEST(LockHeldWhileWaiting, FindsAJoinUnderTheMutexThatTheThreadNeeds) {
   EXPECT_EQ(answer.findings[0].culprits[0].task.tid.value, 40);
 }
 
+TEST(LockHeldWhileWaiting, TakesTheOnlyOtherThreadForWhoRunsAnInitialisation) {
+  Builder b;
+  auto p = b.process(40).thread().futex(0x3000, LockKind::ThreadJoin).owned_by({task(40, 41)});
+  p.thread(41).futex(0x2000, LockKind::Once);
+
+  const auto answer = ask(kLockHeldWhileWaiting, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(answer.findings[0].culprits[0].task.tid.value, 40);
+}
+
 TEST(LockHeldWhileWaiting, FindsAWaitForAChildThatNeedsTheFileLock) {
   Builder b;
   b.object(file(9));
