@@ -8,7 +8,6 @@ namespace ipcdoctor::probes {
 namespace {
 
 using snapshot::FileLock;
-using snapshot::FileLockWait;
 using snapshot::Lock;
 using snapshot::LockKind;
 using snapshot::Ownership;
