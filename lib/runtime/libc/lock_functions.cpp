@@ -108,8 +108,8 @@ LockKind lock_kind_of_function(std::string_view function) {
   if (has(kStdio, name)) return LockKind::FileStream;
   if (has(kMalloc, name)) return LockKind::Arena;
   if (has(kInternal, name)) return LockKind::LibcInternal;
-  // std::latch, std::barrier, semaphores, std::atomic<>::wait and std::future of libstdc++: which of
-  // the functions is left depends on what was inlined
+  // std::latch, std::barrier, semaphores, std::atomic<>::wait and std::future of libstdc++: which
+  // of the functions is left depends on what was inlined
   for (const std::string_view part :
        {"std::latch::", "std::__tree_barrier<", "std::barrier<", "std::counting_semaphore<",
         "std::__atomic_semaphore::", "std::__atomic_wait_address", "std::__detail::__waiter",
