@@ -20,6 +20,13 @@ using diagnosis::Finding;
 using snapshot::FileLock;
 using snapshot::WaitKind;
 
+/// It may have been given the descriptor on purpose (SCM_RIGHTS).
+bool has_unix_socket(const Process& process) {
+  return process.fds && std::ranges::any_of(*process.fds, [](const snapshot::Fd& fd) {
+           return fd.object.kind == snapshot::ObjectKind::UnixSocket;
+         });
+}
+
 /// All who have the lock now inherited it and do not know: the taker is gone and they are orphans,
 /// or the taker closed its own copy and waits for its own lock.
 bool is_leaked(const Snapshot& snapshot, const FileLock& lock, Pid waiter) {
@@ -28,7 +35,8 @@ bool is_leaked(const Snapshot& snapshot, const FileLock& lock, Pid waiter) {
     const Process* process = snapshot::find_process(snapshot, holder.first);
     if (process == nullptr || holder.first == lock.taker) return false;
     return left_the_tree(snapshot, *process) ||
-           (waiter == lock.taker && is_ancestor(snapshot, waiter, holder.first));
+           (waiter == lock.taker && is_ancestor(snapshot, waiter, holder.first) &&
+            !has_unix_socket(*process));
   });
 }
 

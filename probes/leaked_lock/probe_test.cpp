@@ -65,6 +65,15 @@ TEST(LeakedLock, FindsALockThatTheWaiterItselfLeftToItsChild) {
   EXPECT_THAT(answer.findings[0].explanation, HasSubstr("took it itself"));
 }
 
+TEST(LeakedLock, IgnoresALockThatMayHaveBeenHandedOver) {
+  Builder b;
+  b.process(40).thread().file_lock(file(5), "flock");
+  b.process(41).child_of(40).fd(3, file(5)).fd(4, unix_socket(7)).thread().sleeps();
+  b.lock({file(5), "flock", true, 0, ~std::uint64_t{0}, Pid{40}, {{Pid{41}, 3}}});
+
+  EXPECT_EQ(ask(kLeakedLock, b).outcome, Outcome::NotFound);
+}
+
 TEST(LeakedLock, IsInconclusiveWhenTheWaitIsDenied) {
   EXPECT_EQ(ask(kLeakedLock, blind()).outcome, Outcome::Inconclusive);
 }
