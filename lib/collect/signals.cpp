@@ -44,29 +44,57 @@ bool waits_for_signal(const ProcessEntry& process) {
   });
 }
 
-/// Whether its alarm counts down; unknown: it may.
-bool is_alarm_armed(System& system, const ProcessEntry& process) {
-  const auto task = system.kernel_task(Tid{process.pid.value});
-  return !task || (*task)->alarm_armed;
+/// Whether an alarm of any process counts down. The list alone proves nothing: the kernel lets go
+/// of it after each timer, and leaves one out when another expires meanwhile (print_active_timers()
+/// of kernel/time/timer_list.c, Linux 6.1).
+class Alarms {
+ public:
+  explicit Alarms(System& system) : system_(system) {}
+
+  /// nullopt: not known, or too little.
+  std::optional<bool> is_armed(const ProcessEntry& process) {
+    const auto task = system_.kernel_task(Tid{process.pid.value});
+    if (!task) return std::nullopt;
+    return (*task)->alarm_armed;
+  }
+  /// One was seen, of whatever process.
+  bool is_any_seen() {
+    constexpr int kReads = 3;
+    for (; reads_ < kReads && !seen_; ++reads_) {
+      const auto armed = linux::read_real_timer_armed(system_.proc());
+      if (!armed) reads_ = kReads;  // nor would it be the next time
+      seen_ = armed && *armed;
+    }
+    return seen_;
+  }
+
+ private:
+  System& system_;
+  int reads_ = 0;
+  bool seen_ = false;
+};
+
+void read_alarm(Alarms& alarms, ProcessEntry& process) {
+  if ((process.status->ignored & bit(SIGALRM)) != 0) return;
+  const bool caught = (process.status->caught & bit(SIGALRM)) != 0;
+  if (caught) {
+    const auto armed = alarms.is_armed(process);
+    process.out.timer_possible = armed ? *armed : alarms.is_any_seen();
+    process.out.alarm_possible = armed.value_or(true);
+  } else if (waits_for_signal(process) && alarms.is_any_seen()) {
+    // one that kills matters to those who wait for a signal
+    process.out.alarm_possible = alarms.is_armed(process).value_or(true);
+  }
 }
 
 }  // namespace
 
 void read_signal_sources(System& system) {
-  std::optional<Result<bool>> any_armed;  // by any process of the system
+  Alarms alarms(system);
   for (const auto& process : system.processes()) {
     if (!process->examined || process->dead || !process->status) continue;
+    read_alarm(alarms, *process);
     const std::uint64_t caught = process->status->caught;
-    if ((process->status->ignored & bit(SIGALRM)) == 0) {
-      if (!any_armed) any_armed = linux::read_real_timer_armed(system.proc());
-      const bool caught_here = (caught & bit(SIGALRM)) != 0;
-      const bool nobody = *any_armed && !**any_armed;
-      // one that kills matters to those who wait for a signal
-      const bool matters = caught_here || (*any_armed && waits_for_signal(*process));
-      const bool armed = !nobody && matters && is_alarm_armed(system, *process);
-      process->out.timer_possible = caught_here && *any_armed && armed;
-      process->out.alarm_possible = armed;
-    }
     if (has_timer(*process, caught)) process->out.timer_possible = true;
     if ((caught & bit(SIGIO)) != 0) process->out.async_io = has_async_file(*process);
   }
