@@ -55,9 +55,10 @@ class ProcessStacks {
         images_(found.images),
         pythons_(found.pythons) {}
 
-  void read_native(std::size_t& budget) {
+  /// @param which  None: only of threads that have no frames of a language
+  void read_native(std::size_t& budget, Symbols which = Symbols::All) {
     for (ThreadEntry& thread : process_.threads) {
-      if (thread.out.native || thread.out.python) continue;
+      if (thread.out.python && which == Symbols::None) continue;
       const bool blocked = thread.call && thread.call->kind != linux::SyscallState::Kind::Running;
       if (!blocked || budget == 0 || system_.progress().is_late()) continue;
       --budget;
@@ -247,9 +248,12 @@ void mark_forked_copies(System& system) {
 
 }  // namespace
 
-void read_stacks(System& system, const Options& options) {
+namespace {
+
+/// Calls read(stacks) for every process that is looked into.
+template <class Read>
+void for_each_space(System& system, Read read) {
   Found found;
-  std::size_t budget = kMaxStacks;
   for (const auto& process : system.processes()) {
     if (!process->examined || process->dead || system.progress().is_late()) continue;
     const auto space = system.space_of(*process);
@@ -257,20 +261,10 @@ void read_stacks(System& system, const Options& options) {
       system.note_unseen(process->pid, Tid{}, space.error());
       continue;
     }
-    ProcessStacks stacks(system, *process, **space, found);
-    stacks.read_native(budget);
-    stacks.identify_locks();
-    stacks.read_robust_locks();
-    stacks.read_python();
-    stacks.read_shell();
+    read(ProcessStacks(system, *process, **space, found));
     (*space)->memory.drop_cache();  // the next process gets its pages
-    if (options.symbols == Symbols::All) stacks.name_native(Symbols::All);
   }
-  mark_forked_copies(system);
-  complete_python_locks(system);
 }
-
-namespace {
 
 /// Where it is in the kernel; for whom it waits there is another question.
 snapshot::Wait call_of(const linux::SyscallState& state) {
@@ -283,28 +277,33 @@ snapshot::Wait call_of(const linux::SyscallState& state) {
 
 }  // namespace
 
+void read_stacks(System& system, const Options& options) {
+  std::size_t budget = kMaxStacks;
+  for_each_space(system, [&](ProcessStacks stacks) {
+    stacks.read_native(budget);
+    stacks.identify_locks();
+    stacks.read_robust_locks();
+    stacks.read_python();
+    stacks.read_shell();
+    if (options.symbols == Symbols::All) stacks.name_native(Symbols::All);
+  });
+  mark_forked_copies(system);
+  complete_python_locks(system);
+}
+
 void read_only_stacks(System& system, Symbols symbols) {
   system.read_maps_late();
-  Found found;
-  std::size_t budget = kMaxStacks;
-  for (const auto& process : system.processes()) {
-    if (!process->examined || process->dead || system.progress().is_late()) continue;
+  for (const auto& process : system.processes())
     for (ThreadEntry& thread : process->threads)
       thread.out.wait =
           thread.call ? Result<snapshot::Wait>(call_of(*thread.call)) : thread.call.error();
-    const auto space = system.space_of(*process);
-    if (!space) {
-      system.note_unseen(process->pid, Tid{}, space.error());
-      continue;
-    }
-    ProcessStacks stacks(system, *process, **space, found);
-    if (symbols == Symbols::All) stacks.read_native(budget);
+  std::size_t budget = kMaxStacks;
+  for_each_space(system, [&](ProcessStacks stacks) {
     stacks.read_python(Extent::Stacks);
-    stacks.read_native(budget);
+    stacks.read_native(budget, symbols);
     stacks.read_shell();
     stacks.name_native(symbols);
-    (*space)->memory.drop_cache();
-  }
+  });
 }
 
 namespace {

@@ -67,11 +67,12 @@ Result<linux::AddressSpace*> System::space_of(ProcessEntry& process) {
     return *process.space_error;
   }
   auto space = linux::AddressSpace::open(live_task(process));
-  if (!space) {
-    process.space_error = space.error();
+  Status usable = space ? Status(Done{}) : Status(space.error());
+  if (usable && read_maps_ahead_) usable = space->load_maps();
+  if (!usable) {
+    process.space_error = usable.error();
     return *process.space_error;
   }
-  if (read_maps_ahead_) (void)space->maps();
   process.space = std::make_unique<linux::AddressSpace>(std::move(*space));
   return process.space.get();
 }

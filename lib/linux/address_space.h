@@ -29,17 +29,20 @@ class AddressSpace {
   ProcessMemory memory;
 
   /// Read when first asked for, as the kernel takes longer to print them than for anything else;
-  /// none if they cannot be read.
+  /// none if they cannot be read: load_maps() says why.
   const std::vector<Mapping>& maps() const {
-    if (!maps_) {
-      auto read = read_maps(dir);
-      maps_ = read ? std::move(*read) : std::vector<Mapping>();
-    }
-    return *maps_;
+    static const std::vector<Mapping> kNone;
+    return load_maps() ? **maps_ : kNone;
+  }
+  /// @return Denied, Gone.
+  Status load_maps() const {
+    if (!maps_) maps_ = read_maps(dir);
+    if (!*maps_) return maps_->error();
+    return Done{};
   }
 
  private:
-  mutable std::optional<std::vector<Mapping>> maps_;
+  mutable std::optional<Result<std::vector<Mapping>>> maps_;
 };
 
 }  // namespace ipcdoctor::linux

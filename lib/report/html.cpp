@@ -118,7 +118,8 @@ class HtmlWriter {
   }
 
   void write_unseen() {
-    const std::vector<std::string> facts = unseen_lines(report_, false);
+    const std::vector<std::string> facts =
+        unseen_lines(report_.snapshot, report_.diagnosis.inconclusive, false);
     if (facts.empty()) return;
     out_ << "<h2>Not seen</h2>\n<ul>";
     for (const std::string& fact : facts) out_ << "<li>" << escape_markup(fact) << "</li>\n";

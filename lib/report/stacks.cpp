@@ -87,11 +87,8 @@ std::string stacks_text(const snapshot::Snapshot& snapshot) {
 
 void write_stacks_text(std::ostream& out, const snapshot::Snapshot& snapshot) {
   out << stacks_text(snapshot);
-  constexpr std::size_t kShown = 5;
-  for (std::size_t i = 0; i < snapshot.unseen.size() && i < kShown; ++i)
-    out << "Not seen: " << escape_untrusted(to_string(snapshot.unseen[i].error)) << "\n";
-  if (snapshot.unseen.size() > kShown)
-    out << "Not seen: " << snapshot.unseen.size() - kShown << " more (--format json)\n";
+  for (const std::string& line : unseen_lines(snapshot, {}, false))
+    out << "not seen: " << escape_untrusted(line) << "\n";
 }
 
 }  // namespace ipcdoctor::report

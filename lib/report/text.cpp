@@ -237,7 +237,8 @@ class TextWriter {
   }
 
   void write_unseen() {
-    const std::vector<std::string> lines = unseen_lines(report_, options_.stacks);
+    const std::vector<std::string> lines =
+        unseen_lines(report_.snapshot, report_.diagnosis.inconclusive, options_.stacks);
     const std::size_t shown = options_.stacks ? lines.size() : std::min(lines.size(), kShownUnseen);
     for (const std::string& line : lines | std::views::take(shown))
       item("not seen: " + escape_untrusted(line), "", "  ");

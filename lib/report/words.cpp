@@ -89,13 +89,14 @@ bool is_outside(const snapshot::Snapshot& snapshot, const snapshot::Unseen& unse
   return process == nullptr || process->scope == Scope::Outsider;
 }
 
-std::vector<std::string> unseen_lines(const Report& report, bool each) {
+std::vector<std::string> unseen_lines(const snapshot::Snapshot& snapshot,
+                                      const std::vector<Error>& inconclusive, bool each) {
   constexpr std::size_t kNamed = 3;
   std::vector<std::string> lines;
   std::map<std::string, std::size_t> facts;
   std::set<Pid> outsiders;
-  for (const snapshot::Unseen& unseen : report.snapshot.unseen) {
-    if (each || !is_outside(report.snapshot, unseen)) {
+  for (const snapshot::Unseen& unseen : snapshot.unseen) {
+    if (each || !is_outside(snapshot, unseen)) {
       ++facts[to_string(unseen.error)];
     } else {
       outsiders.insert(unseen.pid);
@@ -109,7 +110,7 @@ std::vector<std::string> unseen_lines(const Report& report, bool each) {
                     " outside the tree (PID " + named + (outsiders.size() > kNamed ? ", ..." : "") +
                     ")");
   }
-  for (const Error& error : report.diagnosis.inconclusive) ++facts[to_string(error)];
+  for (const Error& error : inconclusive) ++facts[to_string(error)];
   for (const auto& [text, count] : facts)
     lines.push_back(text + (count > 1 ? " (" + std::to_string(count) + " times)" : ""));
   return lines;

@@ -29,7 +29,8 @@ bool is_outside(const snapshot::Snapshot& snapshot, const snapshot::Unseen& unse
 
 /// What was not seen and what stayed inconclusive, one line a fact, not escaped. The denied facts
 /// of outsiders are one line with the first PIDs, unless `each` is wanted.
-std::vector<std::string> unseen_lines(const Report& report, bool each);
+std::vector<std::string> unseen_lines(const snapshot::Snapshot& snapshot,
+                                      const std::vector<Error>& inconclusive, bool each);
 
 /// "app.py:9 in consumer", "libfoo.so+0x1234 in f", "?" of one frame.
 std::string frame_words(const snapshot::Frame& frame);

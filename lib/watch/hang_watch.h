@@ -22,8 +22,9 @@ enum class Grade {
   /// Proved but for processes that could not be looked into: none of them holds what the tree made
   /// itself. Descriptors are inherited downwards, and only a program that passes them on
   /// (SCM_RIGHTS, pidfd_getfd) could make that wrong. Nor does anybody else know the names that
-  /// Python's library draws at random. What we have open ourselves, such as our
-  /// standard input, came from outside: there it is not enough.
+  /// Python's library draws at random, use the number of an IPC_PRIVATE object, or open a terminal
+  /// whose master the tree keeps. What we have open ourselves, such as our standard input, came
+  /// from outside: there it is not enough.
   Tree,
   Assuming,
   /// Also what only somebody outside of the tree could help: who opens the FIFO, continues what is

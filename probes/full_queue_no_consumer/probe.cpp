@@ -41,8 +41,8 @@ bool is_message_socket(const Snapshot& snapshot, const ObjectId& id) {
 
 /// A datagram socket, the backlog of a listener, a POSIX message queue.
 std::optional<FullQueue> full_kernel_queue(const Context& context, const Ends& ends,
-                                           const graph::StuckSet& set, TaskRef task) {
-  const std::vector<TaskRef> tasks = members(set);
+                                           const graph::StuckSet& set,
+                                           const std::vector<TaskRef>& tasks, TaskRef task) {
   const Snapshot& snapshot = context.snapshot;
   const Wait* wait = wait_of(snapshot, task);
   if (wait == nullptr || wait->objects.empty()) return std::nullopt;
@@ -212,7 +212,7 @@ diagnosis::Answer run(const Context& context) {
       [&](const Ends& ends, int set, const graph::StuckSet& deadlock) -> std::optional<Finding> {
         const std::vector<TaskRef> tasks = members(deadlock);
         for (const TaskRef& task : tasks) {
-          auto full = full_kernel_queue(context, ends, deadlock, task);
+          auto full = full_kernel_queue(context, ends, deadlock, tasks, task);
           if (!full) full = full_python_queue(context, deadlock, tasks, task);
           if (!full) full = queue_without_taker(context, tasks, task);
           if (full) return describe(context, set, tasks, *full);

@@ -33,9 +33,8 @@ bool is_upgrade(const Members& members, const Ring& ring) {
 std::string fix_for(const Context& context, const Members& members, const Ring& ring) {
   if (is_upgrade(members, ring))
     return "All of them have a lock on the file and ask for more of it. Take it exclusively from "
-           "the "
-           "beginning where it will be written, or release the shared one before asking: then look "
-           "again at what was read under it.";
+           "the beginning where it will be written, or release the shared one before asking: then "
+           "look again at what was read under it.";
   std::string order;
   for (std::size_t i = 0; i < ring.size() && i < 4; ++i)
     order += (i == 0 ? "" : ", then ") + lock_name(context, members[ring[i].from]);

@@ -117,9 +117,8 @@ void Interpreter::Impl::add_details(const ThreadState& state, const Doing& doing
   }
   for (const auto& [worker, task] :
        {std::pair{"worker", "job"}, {"_process_worker", "call_item"}, {"_worker", "work_item"}}) {
-    const bool initializes =
-        local_of(state, worker, "initializer") != 0 && local_of(state, worker, task) == 0;
-    if (initializes && !objects.is_none(local_of(state, worker, "initializer")))
+    const Object initializer = local_of(state, worker, "initializer");
+    if (initializer != 0 && !objects.is_none(initializer) && local_of(state, worker, task) == 0)
       object.numbers["initializes"] = 1;
   }
   if (doing.call.starts_with("socketserver.")) {
