@@ -50,12 +50,10 @@ constexpr const char* kAsyncFix =
     "Await with a limit: asyncio.timeout() or asyncio.wait_for().";
 constexpr const char* kOneShotFix =
     "Arm the descriptor again after each event, when its data was handled: "
-    "epoll_ctl(EPOLL_CTL_MOD) "
-    "with the events and EPOLLONESHOT.";
+    "epoll_ctl(EPOLL_CTL_MOD) with the events and EPOLLONESHOT.";
 constexpr const char* kEdgeFix =
     "With EPOLLET read until EAGAIN after each event, as the next comes only with new data; or "
-    "leave "
-    "EPOLLET out.";
+    "leave EPOLLET out.";
 constexpr const char* kSemaphoreFix =
     "Let one side post before it waits, or start one of the semaphores with 1.";
 
@@ -129,6 +127,22 @@ Signal of_event_loop(const std::string& call) {
   return {28, "a future that no task is left to set", kAsyncFix};
 }
 
+/// Bytes that somebody sent. The count of an eventfd is left unread on purpose where it only wakes.
+bool has_data(const snapshot::Object& object) {
+  using snapshot::ObjectKind;
+  if (object.socket) return object.socket->receive_queue > 0 && object.socket->state != "listen";
+  const bool pipe = object.id.kind == ObjectKind::Pipe || object.id.kind == ObjectKind::Fifo;
+  return pipe && object.queued && *object.queued > 0;
+}
+
+/// Edges of reading alone. The loops of Go, mio and asio watch for more with one call, and read
+/// when somebody of the program asks for it: there unread data is no mistake.
+bool waits_for_an_edge(std::uint32_t events) {
+  constexpr std::uint32_t kReading =
+      EPOLLET | EPOLLIN | EPOLLRDNORM | EPOLLRDHUP | EPOLLERR | EPOLLHUP;
+  return (events & EPOLLET) != 0 && (events & EPOLLIN) != 0 && (events & ~kReading) == 0;
+}
+
 /// Data is there, but the event that told of it is over: an edge that passed before all was read,
 /// or a single shot that nobody armed again (epoll(7), EPOLLET and EPOLLONESHOT).
 Signal of_epoll(const Context& context, const Member& member) {
@@ -138,17 +152,13 @@ Signal of_epoll(const Context& context, const Member& member) {
   if (set == nullptr) return {};
   for (const snapshot::Watched& watched : set->watched) {
     const snapshot::Object* object = snapshot::find_object(context.snapshot, watched.object);
-    if (object == nullptr) continue;
-    const bool has_data =
-        object->socket ? object->socket->receive_queue > 0 && object->socket->state != "listen"
-                       : object->queued && *object->queued > 0;
-    if (!has_data) continue;
+    if (object == nullptr || !has_data(*object)) continue;
     const bool disarmed =
         (watched.events & EPOLLONESHOT) != 0 && (watched.events & (EPOLLIN | EPOLLRDNORM)) == 0;
     if (disarmed)
       return {74, "an event of a descriptor that has data, but was switched off by EPOLLONESHOT",
               kOneShotFix, "has not armed the descriptor again"};
-    if ((watched.events & EPOLLET) != 0 && (watched.events & EPOLLIN) != 0)
+    if (waits_for_an_edge(watched.events))
       return {72, "an edge of a descriptor that has data still, and whose edge has passed",
               kEdgeFix, "has not read all that was there when the edge came"};
   }

@@ -74,6 +74,19 @@ TEST(MissedWakeup, FindsDataWhoseEdgeHasPassed) {
   EXPECT_NE(answer.findings[0].fix.find("EAGAIN"), std::string::npos);
 }
 
+TEST(MissedWakeup, LeavesTheEdgesOfEventLoopsAlone) {
+  const auto go =
+      ask(kMissedWakeup, unread_data(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET).build());
+  EXPECT_NE(go.outcome, Outcome::Found);
+
+  Builder woken = unread_data(EPOLLIN | EPOLLET);
+  woken.object(unix_socket(1)).socket->receive_queue = 0;
+  woken.object(eventfd(8)).queued = 1;
+  woken.object(object(snapshot::ObjectKind::Epoll, 9))
+      .watched.push_back({6, eventfd(8), EPOLLIN | EPOLLET});
+  EXPECT_NE(ask(kMissedWakeup, woken.build()).outcome, Outcome::Found);
+}
+
 TEST(MissedWakeup, AnIdleWorkerOfAPoolDoesNotLead) {
   Builder b;
   auto p = b.process(40).fd(3, pipe(7)).thread().reads(3);
