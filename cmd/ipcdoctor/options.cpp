@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <utility>
 
 #include "reports.h"
@@ -39,6 +40,19 @@ void add_duration(CLI::App& command, const std::string& name, std::chrono::milli
           },
           description)
       ->type_name("TIME");
+}
+
+void add_grade(CLI::App& command, watch::Grade& grade, const std::string& description) {
+  static const std::map<std::string, watch::Grade> kGrades = {
+      {"proved", watch::Grade::Proved},       {"tree", watch::Grade::Tree},
+      {"assuming", watch::Grade::Assuming},   {"stuck", watch::Grade::Stuck},
+      {"suspected", watch::Grade::Suspected},
+  };
+  command
+      .add_option_function<std::string>(
+          "--grade", [&grade](const std::string& name) { grade = kGrades.at(name); }, description)
+      ->check(CLI::IsMember(kGrades))
+      ->type_name("GRADE");
 }
 
 static Output parse_output(const std::string& text) {

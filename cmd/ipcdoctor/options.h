@@ -8,6 +8,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "collect/collect.h"
+#include "watch/hang_watch.h"
 
 namespace CLI {
 class App;
@@ -39,6 +40,9 @@ void add_collect_options(CLI::App& command, collect::Options& options);
 
 /// The positional PIDs: at least one.
 void add_pids(CLI::App& command, std::vector<Pid>& pids);
+
+/// --grade
+void add_grade(CLI::App& command, watch::Grade& grade, const std::string& description);
 
 /// An option of this name that takes a time with a unit.
 void add_duration(CLI::App& command, const std::string& name, std::chrono::milliseconds& value,

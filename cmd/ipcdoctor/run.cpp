@@ -46,6 +46,9 @@ int pass_on(int wait_status) {
 
 /// One line below the report.
 std::string what_follows(watch::Why why, const watch::RunOptions& run) {
+  if (why == watch::Why::NeedsHelp)
+    return "only somebody outside of the command could help it: it is not ended (--grade stuck "
+           "ends it)";
   if (why == watch::Why::PartHangs)
     return "a part of the command hangs; the command itself goes on and is not ended (--fail-fast "
            "ends it)";
@@ -62,8 +65,11 @@ int run(const RunCommand& options) {
   const auto on_hang = [&](watch::Why why, snapshot::Snapshot snapshot) {
     Examination examination(std::move(snapshot));
     examination.symbolise(options.report);
+    ReportOptions report = options.report;
+    // a file is a verdict on the command, which may still end well
+    if (why == watch::Why::NeedsHelp) report.outputs.clear();
     written = write_outputs({examination.snapshot(), examination.graph(), examination.diagnosis()},
-                            options.report);
+                            report);
     const std::string next = what_follows(why, options.run);
     if (!next.empty()) fmt::print(stderr, "ipcdoctor: {}\n", next);
   };
@@ -93,21 +99,12 @@ void add_run(CLI::App& app, Command& command) {
   add_duration(*run_command, "--kill-after", options->run.kill_after,
                "KILL so long after TERM (5s)");
   options->run.hang.enough = watch::Grade::Tree;
-  static const std::map<std::string, watch::Grade> kGrades = {{"proved", watch::Grade::Proved},
-                                                              {"tree", watch::Grade::Tree},
-                                                              {"assuming", watch::Grade::Assuming},
-                                                              {"stuck", watch::Grade::Stuck}};
   options->run.hang.probes = probes::all_probes();
-  run_command
-      ->add_option_function<std::string>(
-          "--grade",
-          [options](const std::string& grade) { options->run.hang.enough = kGrades.at(grade); },
-          "the weakest claim that ends it: proved; tree (default), which trusts that no process "
-          "that cannot be looked "
-          "into holds what the command made itself; assuming, anything; or stuck, also what only "
-          "somebody outside could help")
-      ->check(CLI::IsMember({"proved", "tree", "assuming", "stuck"}))
-      ->type_name("GRADE");
+  add_grade(
+      *run_command, options->run.hang.enough,
+      "the weakest claim that ends it: proved; tree (default), which trusts that no process "
+      "that cannot be looked into holds what the command made itself; assuming, anything; "
+      "stuck, also what only somebody outside could help; or suspected, also what only polls");
   run_command->add_flag("--keep", options->run.keep, "report, but do not end it");
   run_command->add_flag("--fail-fast", options->run.fail_fast,
                         "end it when any part of it hangs, not only when it cannot end");

@@ -118,6 +118,62 @@ TEST(Run, EndsWhatOnlyAnOutsiderCouldHelpIfItIsTold) {
   EXPECT_GE(Clock::now() - begin, 6s);
 }
 
+// Standard error hears of it, but no file: the command may still end well.
+TEST(Run, TellsWhatOnlyAnOutsiderCouldHelpAndLetsItGoOn) {
+  const fs::path folder =
+      fs::temp_directory_path() / ("ipcdoctor-help-" + std::to_string(::getpid()));
+  fs::create_directory(folder);
+  const std::string fifo = folder / "fifo", report = folder / "hang.json";
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  Process doctor({IPCDOCTOR_BINARY, "run", "--format", "json=" + report, "--", "sh", "-c",
+                  ": >" + fifo + "; exit 5"},
+                 false);
+
+  const std::string said = doctor.read_until("--grade stuck ends it");
+  EXPECT_THAT(said, HasSubstr("peerless-open"));
+  ::close(::open(fifo.c_str(), O_RDONLY | O_CLOEXEC));  // as an outsider would
+  EXPECT_EQ(WEXITSTATUS(doctor.wait()), 5);
+  EXPECT_FALSE(fs::exists(report));
+  fs::remove_all(folder);
+}
+
+// A loop that asks again and again: a suspicion is less than the default asks for.
+const std::string kPollingLoop = R"(
+import os, select
+r, w = os.pipe()
+while not select.select([r], [], [], 0.2)[0]: pass
+)";
+
+TEST(Run, EndsWhatOnlyPollsIfItIsTold) {
+  const auto begin = Clock::now();
+  const Result result = ipcdoctor(
+      {"run", "--timeout", "60s", "--grade", "suspected", "--", "python3", "-c", kPollingLoop});
+  EXPECT_EQ(result.exit_code, 124);
+  EXPECT_LT(Clock::now() - begin, 30s);
+  EXPECT_THAT(result.output, HasSubstr("(suspected)"));
+  EXPECT_THAT(result.output, HasSubstr("the command hangs: ending it"));
+}
+
+TEST(Run, SaysWhatPolledWhenTimeIsOver) {
+  const Result result = ipcdoctor({"run", "--timeout", "5s", "--", "python3", "-c", kPollingLoop});
+  EXPECT_EQ(result.exit_code, 124);
+  EXPECT_THAT(result.output, HasSubstr("(suspected)"));
+  EXPECT_THAT(result.output, HasSubstr("the time of the command is over"));
+}
+
+TEST(Run, DoesNotTakeAWorkerThatSleepsForALoopThatPolls) {
+  const Result result =
+      ipcdoctor({"run", "--grade", "suspected", "--", "python3", "-c",
+                 "import queue, threading, time\nq = queue.Queue()\n"
+                 "def work():\n    for i in range(30): time.sleep(0.3)\n    q.put(1)\n"
+                 "threading.Thread(target=work).start()\n"
+                 "while True:\n"
+                 "    try: q.get(timeout=0.2); break\n"
+                 "    except queue.Empty: pass\n"});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_EQ(result.output, "");
+}
+
 TEST(Run, LeavesAHungCommandAliveWithKeep) {
   Process doctor({IPCDOCTOR_BINARY, "run", "--keep", "--", kHungPair}, false);
   const std::string said = doctor.read_until("left as it is");
@@ -441,6 +497,17 @@ TEST(Watch, ReportsATreeThatHangs) {
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.output, HasSubstr("unclosed-write-end"));
   EXPECT_EQ(::kill(program.pid(), 0), 0);
+}
+
+TEST(Watch, ReportsWhatOnlyAnOutsiderCouldHelp) {
+  Process program({"bash", "-c", "f=$(mktemp -u); mkfifo $f; trap 'rm $f' EXIT; : >$f"}, true);
+
+  const std::string pid = std::to_string(program.pid());
+  EXPECT_EQ(ipcdoctor({"watch", "--timeout", "5s", "--grade", "assuming", pid}).exit_code, 1);
+  const Result result = ipcdoctor({"watch", pid});
+
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.output, HasSubstr("peerless-open"));
 }
 
 TEST(Watch, ReportsWhateverIsThereWhenTimeIsOver) {

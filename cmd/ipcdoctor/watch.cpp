@@ -5,6 +5,7 @@
 #include "commands.h"
 #include "examine.h"
 #include "exit_code.h"
+#include "probes/all_probes.h"
 #include "reports.h"
 #include "watch/hang_watch.h"
 
@@ -33,7 +34,7 @@ int watch_for_hang(const WatchCommand& options) {
     }
     std::this_thread::sleep_for(hang_watch.pause());
   }
-  Result<snapshot::Snapshot> snapshot = collect::collect(options.pids, options.hang.collect);
+  Result<snapshot::Snapshot> snapshot = hang_watch.last_look();
   if (!snapshot) return fail(kNoTarget, words_of(snapshot.error()));
   Examination examination(*std::move(snapshot));
   examination.symbolise(options.report);
@@ -44,15 +45,19 @@ int watch_for_hang(const WatchCommand& options) {
 
 void add_watch(CLI::App& app, Command& command) {
   auto options = std::make_shared<WatchCommand>();
-  options->hang.enough =
-      watch::Grade::Assuming;  // nothing is ended, so less than a proof is worth a report
+  // nothing is ended, so less than a proof is worth a report
+  options->hang.enough = watch::Grade::Stuck;
+  options->hang.probes = probes::all_probes();
   CLI::App* watch_command = app.add_subcommand(
       "watch", "wait until the processes rooted at PID hang, then diagnose them");
   add_pids(*watch_command, options->pids);
   add_report_options(*watch_command, options->report);
   add_collect_options(*watch_command, options->hang.collect);
   add_duration(*watch_command, "--stall", options->hang.stall,
-               "how far apart a deadlock is seen twice (2s)");
+               "how far apart a hang is seen twice (2s)");
+  add_grade(*watch_command, options->hang.enough,
+            "the weakest claim that is reported: proved, tree, assuming, stuck (default) or "
+            "suspected, as for run");
   add_duration(*watch_command, "--timeout", options->timeout,
                "report after so long, hung or not (never)");
   watch_command->footer("\nExample: ipcdoctor watch --timeout 1h --format html=hang.html 4242");

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,7 +24,9 @@ struct Options {
   std::chrono::milliseconds deadline{10000};  ///< for everything
   std::chrono::milliseconds patience{1500};   ///< for one read of one fact
   std::chrono::milliseconds observe{0};       ///< window in which polling loops are recognised
-  Symbols symbols = Symbols::None;            ///< All: names and lines for all stacks (save)
+  std::set<snapshot::TaskRef>
+      seen_waking;  ///< by the caller, in the seconds before: need not in the window
+  Symbols symbols = Symbols::None;  ///< All: names and lines for all stacks (save)
   Depth depth = Depth::Diagnosis;
 };
 

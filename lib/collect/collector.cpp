@@ -74,7 +74,8 @@ class Collector {
       if (process->examined) look_again(*process);
     }
     read_cpu_timers(system_);
-    if (options_.observe.count() > 0) observed_ms_ = observe(system_, options_.observe).count();
+    if (options_.observe.count() > 0)
+      observed_ms_ = observe(system_, options_.observe, options_.seen_waking).count();
     if (options_.stop != StopPolicy::Never)
       stopped_threads_ = reread_stacks_stopped(system_, options_.stop);
     read_command_lines(system_);

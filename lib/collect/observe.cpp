@@ -54,17 +54,17 @@ void look(Sample& sample) {
     sample.moved = true;
 }
 
-bool is_polling(const Sample& sample, milliseconds window) {
+bool returns_to_its_call(const Sample& sample, milliseconds window) {
   const auto ticks_per_second = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
   const std::uint64_t used_ms = (sample.last_ticks - sample.first_ticks) * 1000 / ticks_per_second;
   const bool idle = used_ms * 5 <= static_cast<std::uint64_t>(window.count());
-  const bool woke = sample.last_switches > sample.first_switches;
-  return woke && idle && !sample.moved && sample.in_call * 2 >= sample.looks && sample.in_call > 1;
+  return idle && !sample.moved && sample.in_call * 2 >= sample.looks && sample.in_call > 1;
 }
 
 }  // namespace
 
-std::chrono::duration<double, std::milli> observe(System& system, milliseconds window) {
+std::chrono::duration<double, std::milli> observe(System& system, milliseconds window,
+                                                  const std::set<snapshot::TaskRef>& seen_waking) {
   std::vector<Sample> samples;
   for (const auto& process : system.processes()) {
     for (ThreadEntry& thread : process->threads) {
@@ -86,7 +86,9 @@ std::chrono::duration<double, std::milli> observe(System& system, milliseconds w
   const auto length = std::chrono::duration_cast<milliseconds>(Clock::now() - begin);
   for (Sample& sample : samples) {
     if (!read_counts(sample, sample.last_switches, sample.last_ticks)) continue;
-    sample.thread->out.polls = is_polling(sample, length);
+    const bool woke = sample.last_switches > sample.first_switches ||
+                      seen_waking.contains({sample.process->pid, sample.thread->tid});
+    sample.thread->out.polls = woke && returns_to_its_call(sample, length);
   }
   return Clock::now() - begin;
 }

@@ -17,6 +17,10 @@ constexpr auto kPartIsStill =
     5s;  // a part that stands still so long deserves a look while the rest goes on
 constexpr auto kFirstPause = 2s;
 constexpr Clock::duration kLongestPause = 60s;
+constexpr auto kPollsWithin =
+    5s;  // a loop that polls more seldom is taken for a program that sleeps
+constexpr std::chrono::milliseconds kPollingWindow = 300ms, kLastWindow = 1s;
+constexpr int kCalmShare = 5;  // of a processor, at most: it waits more than it works
 constexpr int kShare =
     300;  // deep looks take at most so small a part of the time, as long as something moves
 
@@ -43,12 +47,16 @@ HangWatch::HangWatch(std::vector<Pid> roots, HangOptions options)
 /// Takes over a cheap look. @return whether every thread stands still since the look before
 bool HangWatch::update(const std::vector<TreeThread>& threads, Clock::time_point now) {
   std::map<ThreadKey, Still> next;
-  bool all_still = !threads.empty();
+  bool all_still = !threads.empty(), calm = all_still;
   for (const TreeThread& thread : threads) {
     const ThreadKey key{thread.pid, thread.tid};
     const auto before = still_.find(key);
     const bool same = before != still_.end() && before->second.last == thread && !thread.runs;
     all_still = all_still && same;
+    calm = calm && before != still_.end() && !thread.runs &&
+           thread.start_ticks == before->second.last.start_ticks &&
+           std::chrono::nanoseconds(thread.ran - before->second.last.ran) * kCalmShare <=
+               now - last_look_;
     next.emplace(key, Still{thread, same ? before->second.since : now});
   }
   if (!all_still || next.size() != still_.size()) moved_since_deep_look_ = true;
@@ -57,6 +65,8 @@ bool HangWatch::update(const std::vector<TreeThread>& threads, Clock::time_point
     moved_at_ = now;
   }
   last_look_ = now;
+  if (!calm) calm_since_.reset();
+  if (calm && !calm_since_) calm_since_ = now;
   const bool asleep = !all_still && std::ranges::none_of(threads, &TreeThread::runs);
   all_asleep_ =
       asleep &&
@@ -67,6 +77,11 @@ bool HangWatch::update(const std::vector<TreeThread>& threads, Clock::time_point
 
 Clock::duration HangWatch::pause() const {
   return all_asleep_ ? Clock::duration(kSecondLook) : kInterval;
+}
+
+/// Whether the thread has woken up lately, more than once since all is calm.
+bool HangWatch::is_still_polling(Clock::time_point now, const Still& still) const {
+  return calm_since_ && still.since > *calm_since_ && now - still.since <= kPollsWithin;
 }
 
 bool HangWatch::is_time_for_a_deep_look(Clock::time_point now, bool all_still) const {
@@ -81,9 +96,28 @@ bool HangWatch::is_time_for_a_deep_look(Clock::time_point now, bool all_still) c
     return entry.second.since > deep_look_at_ && entry.second.since < now;
   });
   if (came_to_a_stand && since_last >= kShare * cost_) return true;
+  if (options_.enough == Grade::Suspected && std::ranges::any_of(still_, [&](const auto& entry) {
+        return is_still_polling(now, entry.second);
+      }))
+    return since_last >= (*calm_since_ > deep_look_at_ ? kShare * cost_ : pause_);
   const bool part_still = std::ranges::any_of(
       still_, [&](const auto& entry) { return now - entry.second.since >= kPartIsStill; });
   return part_still && since_last >= pause_;
+}
+
+collect::Options HangWatch::collect_options(Clock::time_point now) const {
+  collect::Options options = options_.collect;
+  if (options_.enough != Grade::Suspected || !calm_since_) return options;
+  for (const auto& [key, still] : still_)
+    if (is_still_polling(now, still)) options.seen_waking.insert({key.first, key.second});
+  if (!options.seen_waking.empty()) options.observe = std::max(options.observe, kPollingWindow);
+  return options;
+}
+
+Result<snapshot::Snapshot> HangWatch::last_look() const {
+  collect::Options options = options_.collect;
+  options.observe = std::max(options.observe, kLastWindow);
+  return collect::collect(roots_, options);
 }
 
 /// Whether a set is enough to be called a hang.
@@ -100,14 +134,16 @@ bool HangWatch::counts(const graph::StuckSet& set, bool sends_descriptors) const
          });
 }
 
-/// Those that findings of verdict stuck name. A set of that level which no finding claims is a
-/// program that merely waits.
-std::vector<snapshot::TaskRef> HangWatch::stuck_tasks(const snapshot::Snapshot& snapshot,
-                                                      const graph::WaitGraph& graph) const {
+/// Those that findings of verdict stuck name, for Grade::Suspected those of every claim. A set of
+/// that level which no finding claims is a program that merely waits.
+std::vector<snapshot::TaskRef> HangWatch::tasks_of_findings(const snapshot::Snapshot& snapshot,
+                                                            const graph::WaitGraph& graph) const {
   std::vector<snapshot::TaskRef> tasks;
-  if (options_.enough != Grade::Stuck) return tasks;
   for (const auto& finding : diagnosis::diagnose({snapshot, graph}, options_.probes).findings) {
-    if (finding.verdict != diagnosis::Verdict::Stuck) continue;
+    const bool claim =
+        finding.verdict == diagnosis::Verdict::Stuck ||
+        (finding.verdict == diagnosis::Verdict::Deadlock && options_.enough == Grade::Suspected);
+    if (!claim) continue;
     for (const diagnosis::StuckTask& stuck : finding.stuck) tasks.push_back(stuck.task);
   }
   return tasks;
@@ -130,10 +166,10 @@ Result<std::optional<Hang>> HangWatch::deep_look(Clock::time_point now) {
   pause_ = std::clamp<Clock::duration>(pause_ * 2, kFirstPause, kLongestPause);
   deep_look_at_ = now;
   const auto begin = Clock::now();
-  Result<snapshot::Snapshot> snapshot = collect::collect(roots_, options_.collect);
+  Result<snapshot::Snapshot> snapshot = collect::collect(roots_, collect_options(now));
   if (!snapshot) return snapshot.error();
   const graph::WaitGraph graph(*snapshot);
-  cost_ = Clock::now() - begin;
+  cost_ = Clock::now() - begin - std::chrono::milliseconds(static_cast<int>(snapshot->observed_ms));
   const bool sends_descriptors = std::ranges::any_of(snapshot->objects, [](const auto& object) {
     return object.socket && object.socket->fds_in_flight > 0;
   });
@@ -141,7 +177,8 @@ Result<std::optional<Hang>> HangWatch::deep_look(Clock::time_point now) {
   Hang hang;
   const auto add = [&](const snapshot::TaskRef& task) {
     const snapshot::Thread* thread = snapshot::find_thread(*snapshot, task);
-    if (thread != nullptr) proof.emplace(ThreadKey{task.pid, task.tid}, thread->switches);
+    if (thread == nullptr) return;
+    proof.emplace(ThreadKey{task.pid, task.tid}, thread->polls ? 0 : thread->switches);
   };
   const auto has_main_of_a_root = [&](const std::vector<snapshot::TaskRef>& tasks) {
     return std::ranges::any_of(roots_, [&](Pid root) {
@@ -154,9 +191,12 @@ Result<std::optional<Hang>> HangWatch::deep_look(Clock::time_point now) {
     hang.of_a_root =
         hang.of_a_root || has_main_of_a_root(set.core) || has_main_of_a_root(set.behind);
   }
-  const auto stuck = stuck_tasks(*snapshot, graph);
-  std::ranges::for_each(stuck, add);
-  hang.of_a_root = hang.of_a_root || has_main_of_a_root(stuck);
+  hang.enough = !proof.empty() || options_.enough >= Grade::Stuck;
+  if (proof.empty() || options_.enough >= Grade::Stuck) {
+    const auto named = tasks_of_findings(*snapshot, graph);
+    std::ranges::for_each(named, add);
+    hang.of_a_root = hang.of_a_root || has_main_of_a_root(named);
+  }
   // What was proved before must be in it still, unmoved; more may have hung since.
   const bool again = !proof_.empty() && std::ranges::includes(proof, proof_);
   const bool proved = !proof.empty() && again;

@@ -30,18 +30,22 @@ enum class Grade {
   /// Also what only somebody outside of the tree could help: who opens the FIFO, continues what is
   /// stopped, sends the signal, ends the daemon.
   Stuck,
+  /// Also what only wakes up to look again, for as long as we have watched it.
+  Suspected,
 };
 
 struct HangOptions {
   std::chrono::milliseconds stall{2000};  ///< between the two looks that a proof needs
   Grade enough = Grade::Proved;
   std::span<const diagnosis::Probe* const>
-      probes{};  ///< which tell what is stuck; for Grade::Stuck
+      probes{};  ///< which tell what is no proof: Grade::Stuck and Suspected, and what falls short
+                 ///< of `enough`
   collect::Options collect;
 };
 
 struct Hang {
   snapshot::Snapshot snapshot;
+  bool enough = true;  ///< for HangOptions::enough; else only an outsider could help (Grade::Stuck)
   bool of_a_root =
       false;  ///< the main thread of a root is part of it: the root cannot end any more
 };
@@ -59,9 +63,13 @@ class HangWatch {
   Clock::duration pause() const;
 
   /// One look.
-  /// @return the deadlock that was seen twice, `stall` apart; nothing while there is none. Gone
-  /// when no root lives, else the Error of the collection.
+  /// @return the hang that was seen twice, `stall` apart; nothing while there is none. Gone when no
+  /// root lives, else the Error of the collection.
   Result<std::optional<Hang>> look(Clock::time_point now);
+
+  /// When the time of the tree is over: whatever is there, with a second more to tell which threads
+  /// only poll.
+  Result<snapshot::Snapshot> last_look() const;
 
  private:
   using ThreadKey = std::pair<Pid, Tid>;
@@ -75,9 +83,11 @@ class HangWatch {
 
   bool update(const std::vector<TreeThread>& threads, Clock::time_point now);
   bool is_time_for_a_deep_look(Clock::time_point now, bool all_still) const;
+  bool is_still_polling(Clock::time_point now, const Still& still) const;
+  collect::Options collect_options(Clock::time_point now) const;
   bool counts(const graph::StuckSet& set, bool sends_descriptors) const;
-  std::vector<snapshot::TaskRef> stuck_tasks(const snapshot::Snapshot& snapshot,
-                                             const graph::WaitGraph& graph) const;
+  std::vector<snapshot::TaskRef> tasks_of_findings(const snapshot::Snapshot& snapshot,
+                                                   const graph::WaitGraph& graph) const;
   Result<std::optional<Hang>> deep_look(Clock::time_point now);
 
   std::vector<Pid> roots_;
@@ -93,6 +103,8 @@ class HangWatch {
   Clock::duration cost_{0};           ///< of the last deep look
   bool all_asleep_ = false;           ///< at the last look, for the first time
   Clock::duration pause_{0};          ///< between deep looks while nothing comes to a stand
+  std::optional<Clock::time_point>
+      calm_since_;  ///< nothing runs and what woke up used next to no processor time
   Proof proof_;
   bool proof_is_new_ = false;  ///< seen once so far
   Clock::time_point proved_at_{};

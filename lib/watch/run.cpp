@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <csignal>
 #include <ctime>
+#include <utility>
 
 #include "watch/child.h"
 
@@ -100,10 +101,16 @@ class Runner {
     }
   }
 
-  /// A part that hangs is told once, and again when it has grown to the whole.
+  /// A part that hangs is told once, and again when it has grown to the whole; before that, once,
+  /// what only an outsider could help.
   void look(Clock::time_point now) {
     Result<std::optional<Hang>> hang = watch_.look(now);
     if (!hang || !*hang) return;  // Gone: SIGCHLD is on its way; else the next look may succeed
+    if (!(*hang)->enough) {
+      if (!std::exchange(need_is_told_, true) && !part_is_told_)
+        on_hang_(Why::NeedsHelp, std::move((*hang)->snapshot));
+      return;
+    }
     const bool whole = (*hang)->of_a_root || options_.fail_fast;
     if (!whole && part_is_told_) return;
     part_is_told_ = true;
@@ -114,7 +121,7 @@ class Runner {
 
   void report_timeout() {
     over_ = true;
-    Result<snapshot::Snapshot> snapshot = collect::collect({child_}, options_.hang.collect);
+    Result<snapshot::Snapshot> snapshot = watch_.last_look();
     if (snapshot) on_hang_(Why::TimeIsOver, *std::move(snapshot));
   }
 
@@ -149,6 +156,7 @@ class Runner {
   HangWatch watch_;
   bool exited_ = false;
   bool part_is_told_ = false;
+  bool need_is_told_ = false;
   bool over_ = false;  ///< it hangs or its time is over: nothing more to look for
   RunOutcome outcome_;
 };

@@ -25,6 +25,7 @@ struct RunOutcome {
 enum class Why {
   Hangs,      ///< the command itself cannot end any more
   PartHangs,  ///< a part of its tree; the command goes on, and may still end
+  NeedsHelp,  ///< only somebody outside could help, which is less than RunOptions::hang asks for
   TimeIsOver,
 };
 
