@@ -51,7 +51,7 @@ void add_grade(CLI::App& command, watch::Grade& grade, const std::string& descri
   command
       .add_option_function<std::string>(
           "--grade", [&grade](const std::string& name) { grade = kGrades.at(name); }, description)
-      ->check(CLI::IsMember(kGrades))
+      ->check(CLI::IsMember(kGrades).description(""))
       ->type_name("GRADE");
 }
 

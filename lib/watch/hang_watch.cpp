@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include <algorithm>
 #include <memory>
@@ -21,8 +22,11 @@ constexpr auto kPollsWithin =
     5s;  // a loop that polls more seldom is taken for a program that sleeps
 constexpr std::chrono::milliseconds kPollingWindow = 300ms, kLastWindow = 1s;
 constexpr int kCalmShare = 5;  // of a processor, at most: it waits more than it works
-constexpr int kShare =
-    300;  // deep looks take at most so small a part of the time, as long as something moves
+// What the looks may cost, as parts of the time, while something moves: together less than half a
+// percent of a processor.
+constexpr int kLookShare = 400, kSecondLookShare = 1000, kDeepShare = 700;
+constexpr auto kDeepCostOfAThread = 1ms;  // until the first is measured
+constexpr Clock::duration kLongestInterval = 5s;
 
 /// Of the pipes and sockets that we, and so the command, got from outside.
 std::set<std::uint64_t> own_channels() {
@@ -39,10 +43,20 @@ std::set<std::uint64_t> own_channels() {
   return inodes;
 }
 
+/// The processor time of this thread.
+std::chrono::nanoseconds time_used() {
+  timespec time{};
+  (void)::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
 }  // namespace
 
 HangWatch::HangWatch(std::vector<Pid> roots, HangOptions options)
-    : roots_(std::move(roots)), options_(options), inherited_(own_channels()) {}
+    : roots_(std::move(roots)),
+      options_(options),
+      inherited_(own_channels()),
+      deep_look_at_(Clock::now()) {}
 
 /// Takes over a cheap look. @return whether every thread stands still since the look before
 bool HangWatch::update(const std::vector<TreeThread>& threads, Clock::time_point now) {
@@ -68,15 +82,22 @@ bool HangWatch::update(const std::vector<TreeThread>& threads, Clock::time_point
   if (!calm) calm_since_.reset();
   if (calm && !calm_since_) calm_since_ = now;
   const bool asleep = !all_still && std::ranges::none_of(threads, &TreeThread::runs);
-  all_asleep_ =
-      asleep &&
-      !all_asleep_;  // not twice in a row: a program that wakes often is looked at once a second
+  // seldom for a program that wakes often: it is looked at once a second
+  second_look_ = asleep && !second_look_ && now - second_look_at_ >= kSecondLookShare * look_cost_;
+  if (second_look_) second_look_at_ = now;
   still_ = std::move(next);
   return all_still;
 }
 
 Clock::duration HangWatch::pause() const {
-  return all_asleep_ ? Clock::duration(kSecondLook) : kInterval;
+  if (second_look_) return kSecondLook;
+  return std::clamp<Clock::duration>(kLookShare * look_cost_, kInterval, kLongestInterval);
+}
+
+/// Whether one more deep look now keeps them a small part of the time.
+bool HangWatch::can_afford_a_deep_look(Clock::time_point now) const {
+  const Clock::duration cost = cost_.value_or(static_cast<int>(still_.size()) * kDeepCostOfAThread);
+  return now - deep_look_at_ >= kDeepShare * cost;
 }
 
 /// Whether the thread has woken up lately, more than once since all is calm.
@@ -85,24 +106,25 @@ bool HangWatch::is_still_polling(Clock::time_point now, const Still& still) cons
 }
 
 bool HangWatch::is_time_for_a_deep_look(Clock::time_point now, bool all_still) const {
-  const auto since_last = now - deep_look_at_;
-  if (!proof_.empty())
-    return now - proved_at_ >= options_.stall && (proof_is_new_ || since_last >= kShare * cost_);
+  const bool affordable = can_afford_a_deep_look(now);
+  if (!proof_.empty()) return now - proved_at_ >= options_.stall && (proof_is_new_ || affordable);
   // a program that wakes up every few seconds stands still in between, and goes on as before
   const bool longer_than_ever = now - moved_at_ > longest_stand_;
-  if (all_still && moved_since_deep_look_ && (longer_than_ever || since_last >= kShare * cost_))
+  if (all_still && moved_since_deep_look_ && longer_than_ever) return true;
+  const auto is_polling = [&](const auto& entry) { return is_still_polling(now, entry.second); };
+  if (options_.enough == Grade::Suspected && std::ranges::any_of(still_, is_polling) &&
+      *calm_since_ > deep_look_at_)
     return true;
+  if (!affordable) return false;
+  if (all_still && moved_since_deep_look_) return true;
   const bool came_to_a_stand = std::ranges::any_of(still_, [&](const auto& entry) {
     return entry.second.since > deep_look_at_ && entry.second.since < now;
   });
-  if (came_to_a_stand && since_last >= kShare * cost_) return true;
-  if (options_.enough == Grade::Suspected && std::ranges::any_of(still_, [&](const auto& entry) {
-        return is_still_polling(now, entry.second);
-      }))
-    return since_last >= (*calm_since_ > deep_look_at_ ? kShare * cost_ : pause_);
-  const bool part_still = std::ranges::any_of(
-      still_, [&](const auto& entry) { return now - entry.second.since >= kPartIsStill; });
-  return part_still && since_last >= pause_;
+  if (came_to_a_stand) return true;
+  const bool waits_long = std::ranges::any_of(still_, [&](const auto& entry) {
+    return now - entry.second.since >= kPartIsStill || is_polling(entry);
+  });
+  return waits_long && now - deep_look_at_ >= pause_;
 }
 
 collect::Options HangWatch::collect_options(Clock::time_point now) const {
@@ -152,11 +174,13 @@ std::vector<snapshot::TaskRef> HangWatch::tasks_of_findings(const snapshot::Snap
 Result<std::optional<Hang>> HangWatch::look(Clock::time_point now) {
   if (!files_) files_ = linux::RecordFiles::open_system();
   if (!files_) return files_.error();
+  const auto before = time_used();
   const Result<std::vector<TreeThread>> threads = read_tree(roots_, *files_);
   if (!threads) return threads.error();
   if (threads->empty())
     return Error{Cause::Gone, 0, "watch " + std::to_string(roots_.front().value)};
   const bool all_still = update(*threads, now);
+  look_cost_ = (3 * look_cost_ + (time_used() - before)) / 4;
   if (!is_time_for_a_deep_look(now, all_still)) return std::optional<Hang>();
   return deep_look(now);
 }

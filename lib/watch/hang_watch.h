@@ -58,8 +58,8 @@ class HangWatch {
  public:
   HangWatch(std::vector<Pid> roots, HangOptions options);
 
-  /// When the next look is due: after a second, or soon where everybody has just gone to sleep and
-  /// one more look tells whether that lasts.
+  /// When the next look is due: after a second, in a large tree later, or soon where everybody has
+  /// just gone to sleep and one more look tells whether that lasts.
   Clock::duration pause() const;
 
   /// One look.
@@ -82,6 +82,7 @@ class HangWatch {
   using Proof = std::map<ThreadKey, std::uint64_t>;
 
   bool update(const std::vector<TreeThread>& threads, Clock::time_point now);
+  bool can_afford_a_deep_look(Clock::time_point now) const;
   bool is_time_for_a_deep_look(Clock::time_point now, bool all_still) const;
   bool is_still_polling(Clock::time_point now, const Still& still) const;
   collect::Options collect_options(Clock::time_point now) const;
@@ -99,10 +100,12 @@ class HangWatch {
   bool moved_since_deep_look_ = true;
   Clock::time_point deep_look_at_{};
   Clock::time_point last_look_{}, moved_at_{};
-  Clock::duration longest_stand_{0};  ///< after which something moved again
-  Clock::duration cost_{0};           ///< of the last deep look
-  bool all_asleep_ = false;           ///< at the last look, for the first time
-  Clock::duration pause_{0};          ///< between deep looks while nothing comes to a stand
+  Clock::duration longest_stand_{0};     ///< after which something moved again
+  std::optional<Clock::duration> cost_;  ///< of the last deep look
+  Clock::duration look_cost_{0};         ///< processor time of the cheap looks, on average
+  bool second_look_ = false;             ///< everybody has just gone to sleep: look again soon
+  Clock::time_point second_look_at_{};
+  Clock::duration pause_{0};  ///< between deep looks while nothing comes to a stand
   std::optional<Clock::time_point>
       calm_since_;  ///< nothing runs and what woke up used next to no processor time
   Proof proof_;
