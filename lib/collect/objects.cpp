@@ -417,12 +417,13 @@ void Objects::read_facts_of(Object& object, const Place& place) {
     if (::statx(place.process->dir->fd(), path.c_str(), flags, STATX_NLINK, &file) == 0)
       object.has_name = file.stx_nlink > 0;
   }
-  if (kind == ObjectKind::EventFd || kind == ObjectKind::TimerFd) {
+  if (kind == ObjectKind::EventFd || kind == ObjectKind::TimerFd || kind == ObjectKind::SignalFd) {
     const auto info = fdinfo_of(system_, *place.process, place.tid, place.fd);
     if (info && info->has_eventfd) object.queued = info->eventfd_count;
     if (info && info->has_eventfd) object.capacity = ~std::uint64_t{0} - 1;
     if (info && info->has_timerfd) object.armed = info->timerfd.armed();
     if (!info && kind == ObjectKind::TimerFd) object.armed = true;
+    if (info && info->has_signalfd) object.signals = info->signal_mask;
   }
   if (place.tid.value != 0) return;
   if (kind != ObjectKind::Pipe && kind != ObjectKind::Fifo && kind != ObjectKind::MessageQueue)

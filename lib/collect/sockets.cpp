@@ -32,8 +32,13 @@ std::string type_name(int type) {
 }
 
 std::string address_of(const linux::UnixSocketInfo& socket) {
-  if (!socket.name.empty() && socket.name[0] == '\0')
-    return "@" + escape_untrusted(socket.name.substr(1));
+  if (!socket.name.empty() && socket.name[0] == '\0') {
+    // who binds sizeof(struct sockaddr_un) bytes gets a name that ends in a hundred zero bytes
+    const std::string name = socket.name.substr(1, socket.name.find_last_not_of('\0'));
+    const std::size_t zeros = socket.name.size() - 1 - name.size();
+    const std::string tail = zeros == 0 ? "" : "\\x00*" + std::to_string(zeros);
+    return "@" + escape_untrusted(name) + tail;
+  }
   return escape_untrusted(socket.name);
 }
 

@@ -157,6 +157,7 @@ class ProcessStacks {
     }
     for (PythonThread& python : *threads) add_python(python);
     if (extent == Extent::Stacks) return;
+    process_.out.python.ended_threads = interpreter->ended_threads();
     process_.out.python.objects = interpreter->read_objects();
     for (auto& object : process_.out.python.objects) resolve_fds(object);
     for (ThreadEntry& thread : process_.threads) {

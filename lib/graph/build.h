@@ -111,6 +111,7 @@ class Build {
   void terminal_event(Node to, const ObjectId& id);
   Node epoll(const ObjectId& id, const Waiter& waiter);
   void pidfd_event(Node to, const ObjectId& id);
+  void signalfd_event(Node to, const ObjectId& id, const Waiter& waiter);
   void connect_event(Node to, const Waiter& waiter);
 
   // build_waits.cpp: what a blocked task waits for, and what wakes it besides

@@ -149,6 +149,8 @@ void Build::object_event(Node to, const Awaited& awaited, const Waiter& waiter) 
       return holders_event(to, "timerfd", id, Side::All);
     case ObjectKind::PidFd:
       return pidfd_event(to, id);
+    case ObjectKind::SignalFd:
+      return signalfd_event(to, id, waiter);
     case ObjectKind::MessageQueue:
       return queue_event(to, awaited, waiter);
     case ObjectKind::Terminal:
@@ -171,6 +173,18 @@ void Build::object_event(Node to, const Awaited& awaited, const Waiter& waiter) 
     default:
       gates_.network.connect(add_leaf(Life::Outside, "waits for " + name(id), waiter.task, id), to);
   }
+}
+
+/// Anybody may send a signal that is blocked, so that it becomes pending. Of others only what
+/// blocks them later.
+void Build::signalfd_event(Node to, const ObjectId& id, const Waiter& waiter) {
+  const Object* object = snapshot::find_object(snapshot_, id);
+  const bool never_pending = object != nullptr && object->signals != 0 &&
+                             snapshot::blocks_none_of(waiter.process, object->signals);
+  gates_.network.connect(add_leaf(never_pending ? Life::Signal : Life::Outside,
+                                  "waits for " + name(id), waiter.task, id),
+                         to);
+  if (never_pending) gates_.network.connect(tree(), to);
 }
 
 void Build::pipe_event(Node to, const Awaited& awaited, const Waiter& waiter) {

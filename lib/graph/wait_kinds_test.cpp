@@ -32,6 +32,16 @@ TEST(WaitKinds, AnEventFdIsWrittenByItsHoldersOrTheKernel) {
   EXPECT_EQ(level_of(b, task(40)), Level::Live);
 }
 
+TEST(WaitKinds, ASignalFdNeedsABlockedSignal) {
+  Builder b;
+  auto reader = b.process(40).fd(3, object(ObjectKind::SignalFd, 1)).thread().reads(3);
+  EXPECT_EQ(level_of(b, task(40)), Level::Live) << "its mask is not known";
+  b.object(object(ObjectKind::SignalFd, 1)).signals = 1U << 9U;
+  EXPECT_EQ(level_of(b, task(40)), Level::Stuck);
+  reader.last().signals->blocked = 1U << 9U;
+  EXPECT_EQ(level_of(b, task(40)), Level::Live) << "anybody may send it";
+}
+
 TEST(WaitKinds, APidFdWaitsForThatProcess) {
   Builder b;
   b.process(40).fd(3, object(ObjectKind::PidFd, 41)).thread().polls_in({3});

@@ -79,6 +79,12 @@ std::string name_of(ObjectKind kind) {
   return kNames[static_cast<std::size_t>(kind)];
 }
 
+bool blocks_none_of(const Process& process, std::uint64_t signals) {
+  return std::ranges::all_of(process.threads, [&](const Thread& thread) {
+    return thread.signals && (thread.signals->blocked & signals) == 0;
+  });
+}
+
 bool is_in_the_way(const Snapshot& snapshot, const FileLock& lock, const FileLockWait& wait,
                    Pid waiter) {
   if (lock.file != wait.file || (lock.type == "flock") != (wait.type == "flock")) return false;

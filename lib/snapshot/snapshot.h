@@ -108,6 +108,7 @@ struct Object {
   Result<std::uint64_t> capacity = Error{};  ///< of the same unit; pipes: F_GETPIPE_SZ
   std::vector<Watched> watched;              ///< Epoll only
   bool armed = false;                        ///< TimerFd only: it will fire
+  std::uint64_t signals = 0;                 ///< SignalFd only: bit N-1 = signal N; 0 if unknown
   bool has_name =
       false;  ///< a path or name lets strangers open it (linked FIFO, mq, /dev/shm file)
   bool kernel_user =
@@ -344,6 +345,8 @@ struct PythonInfo {
   std::string version;  ///< "3.11.7"; "" = not a Python process
   std::vector<RuntimeObject>
       objects;  ///< reached from frames: queues, pools, executors, SemLocks with count > 0
+  std::uint32_t ended_threads =
+      0;  ///< of its own; those that a fork did not copy count too. 0: none, or unknown
 };
 
 struct Process {
@@ -431,6 +434,10 @@ struct Snapshot {
   double elapsed_ms = 0;
   double observed_ms = 0;  ///< length of the window for Thread::polls; 0 = there was none
 };
+
+/// Whether no thread of the process blocks any of these signals: then none of them stays pending,
+/// as signalfd(2) and sigwait(3) need it. Masks as in SignalSets.
+bool blocks_none_of(const Process& process, std::uint64_t signals);
 
 /// The process of that pid, or nullptr.
 const Process* find_process(const Snapshot& snapshot, Pid pid);

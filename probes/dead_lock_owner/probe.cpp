@@ -157,6 +157,42 @@ Orphan by_manager(const Context& context, const Member& waiter, bool somebody_di
           "/proc/" + std::to_string(waiter.task.pid.value) + "/mem"};
 }
 
+/// A threading.Lock has no owner word: nobody alive is inside it, and threads of the process have
+/// ended.
+Orphan by_ended_thread(const Context& context, const Member& waiter) {
+  const snapshot::FutexWait& futex = wait_of(waiter)->futex;
+  const std::uint32_t ended = waiter.process->python.ended_threads;
+  if (futex.lock.kind != LockKind::PyLock || futex.lock.ownership != Ownership::NotStored ||
+      ended == 0 || waiter.process->forked_copy || !waits_for_own_lock(waiter) ||
+      !holders_of(context, waiter).empty())
+    return {};
+  return {
+      50,
+      {},
+      "it is locked, no living thread is seen inside it, and " + std::to_string(ended) +
+          (ended == 1 ? " thread of its process has ended" : " threads of its process have ended"),
+      mem_of(waiter)};
+}
+
+/// A rwlock counts its readers and does not know them: where all that have it wait for it, and none
+/// of them can be the reader alone, one that read has died.
+Orphan by_lost_reader(const Context& context, const Members& members, const Member& waiter,
+                      bool somebody_died) {
+  const snapshot::FutexWait& futex = wait_of(waiter)->futex;
+  if (futex.lock.kind != LockKind::RwlockWrite || !futex.shared_memory ||
+      number(futex.lock, "readers", 0) <= 0 || !holders_of(context, waiter).empty())
+    return {};
+  const auto waits_elsewhere = [&](const Member& m) {
+    return m.task != waiter.task && !waits_for_end(m) &&
+           !(waits_in(m, WaitKind::Futex) && wait_of(m)->futex.page == futex.page);
+  };
+  if (std::ranges::any_of(members, waits_elsewhere)) return {};
+  return {somebody_died ? 85 : 60,
+          {},
+          "it is held for reading, and everybody who has it waits for it",
+          mem_of(waiter)};
+}
+
 Orphan orphan_of(const Context& context, const Members& members, const Member& waiter,
                  bool somebody_died) {
   const Wait* wait = wait_of(waiter);
@@ -166,6 +202,8 @@ Orphan orphan_of(const Context& context, const Members& members, const Member& w
   std::vector<Orphan> found = {by_owner_word(waiter),
                                by_counts(context, members, waiter, somebody_died),
                                by_stale_semaphore(context, members, waiter, somebody_died),
+                               by_ended_thread(context, waiter),
+                               by_lost_reader(context, members, waiter, somebody_died),
                                by_manager(context, waiter, somebody_died)};
   return *std::ranges::max_element(found, {}, &Orphan::weight);
 }

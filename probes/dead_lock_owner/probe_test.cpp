@@ -104,6 +104,41 @@ TEST(DeadLockOwner, IgnoresAHandshakeOfTwoSemaphores) {
   EXPECT_EQ(ask(kDeadLockOwner, b.build()).outcome, Outcome::NotFound);
 }
 
+TEST(DeadLockOwner, SuspectsAThreadThatEndedWithALock) {
+  Builder b;
+  auto waiter = b.process(42).python().thread().futex(0x1000, LockKind::PyLock);
+  waiter.lock().ownership = Ownership::NotStored;
+  waiter.at("/app/app.py", 6, "main");
+  EXPECT_EQ(ask(kDeadLockOwner, b.build()).outcome, Outcome::NotFound);
+
+  waiter.process().python.ended_threads = 2;
+  const auto answer = ask(kDeadLockOwner, b.build());
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_NE(answer.findings[0].explanation.find("2 threads of its process have ended"),
+            std::string::npos);
+}
+
+TEST(DeadLockOwner, FindsARwlockWhoseReaderIsGone) {
+  Builder b;
+  b.area(7, {40});
+  auto writer = b.process(40).thread().shared_futex(7, LockKind::RwlockWrite);
+  writer.lock().numbers["readers"] = 1;
+  EXPECT_EQ(ask(kDeadLockOwner, b.build()).outcome, Outcome::Found);
+
+  writer.lock().numbers["readers"] = 0;
+  EXPECT_EQ(ask(kDeadLockOwner, b.build()).outcome, Outcome::NotFound);
+}
+
+TEST(DeadLockOwner, IgnoresARwlockOfWhichOneWhoWaitsForSomethingElseMayBeTheReader) {
+  Builder b;
+  b.area(7, {40, 41});
+  auto writer = b.process(40).thread().shared_futex(7, LockKind::RwlockWrite);
+  writer.lock().numbers["readers"] = 1;
+  b.process(41).child_of(40).fd(3, pipe(7), snapshot::Access::Both).thread().reads(3);
+
+  EXPECT_EQ(ask(kDeadLockOwner, b.build()).outcome, Outcome::NotFound);
+}
+
 TEST(DeadLockOwner, IsInconclusiveWhenTheOwnerCannotBeRead) {
   Builder b;
   b.process(42).thread().futex(0x1000, LockKind::Mutex).lock().ownership = Ownership::Unreadable;

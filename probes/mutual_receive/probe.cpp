@@ -144,6 +144,34 @@ Finding describe(const Context& context, int set, const std::vector<Flow>& flows
   return finding;
 }
 
+/// It waits for an answer on a connection that it would have to accept itself.
+bool asks_itself(const Snapshot& snapshot, const Ends& ends, const Flow& flow) {
+  return std::ranges::any_of(flow.objects, [&](const ObjectId& id) {
+    const snapshot::Object* object = snapshot::find_object(snapshot, id);
+    if (object == nullptr || !object->socket || !object->socket->peer_in_backlog) return false;
+    const std::vector<Pid> servers = pids_of(ends.senders(id));
+    return servers.size() == 1 && servers.front() == flow.task.pid;
+  });
+}
+
+Finding describe_own_request(const Context& context, int set, const Flow& flow) {
+  const Snapshot& snapshot = context.snapshot;
+  Finding finding = diagnosis::start_finding(context, kMutualReceive, set);
+  const std::string who = snapshot::label(snapshot, flow.task);
+  const std::string what = diagnosis::describe_wait(snapshot, flow.task);
+  finding.title = who + " waits for an answer from its own server";
+  finding.explanation =
+      who + place(snapshot, flow.task) + " waits for " + what +
+      ". That connection has not been accepted, and the listening socket is its own.";
+  finding.culprits.push_back(
+      diagnosis::culprit(snapshot, flow.task, -1, "should accept, but waits for " + what));
+  finding.fix =
+      "Serve each connection in a thread or process of its own (Python: ThreadingHTTPServer, "
+      "gunicorn --threads), or call the function directly instead of sending oneself a request.";
+  finding.weight = 70;
+  return finding;
+}
+
 diagnosis::Answer run(const Context& context) {
   return ask_about_deadlocks(
       context,
@@ -153,7 +181,12 @@ diagnosis::Answer run(const Context& context) {
         if (std::ranges::any_of(core, [](const Flow& f) { return f.way == Way::Send; }))
           return std::nullopt;
         const std::vector<Flow> mutual = receiving_from_each_other(core);
-        if (pids_in(mutual).size() < 2) return std::nullopt;
+        if (pids_in(mutual).size() < 2) {
+          const auto own = std::ranges::find_if(
+              core, [&](const Flow& f) { return asks_itself(context.snapshot, ends, f); });
+          if (own == core.end()) return std::nullopt;
+          return describe_own_request(context, set, *own);
+        }
         return describe(context, set, mutual);
       });
 }

@@ -65,6 +65,30 @@ TEST(MutualReceive, IgnoresAPeerThatSleeps) {
   EXPECT_EQ(ask(kMutualReceive, b).outcome, Outcome::NotFound);
 }
 
+Builder asks_its_own_server() {
+  Builder b;
+  b.process(40).fd(3, unix_socket(9)).fd(4, unix_socket(1)).thread().reads(4);
+  b.object(unix_socket(9)).socket->state = "listen";
+  b.object(unix_socket(1)).socket->peer_in_backlog = true;
+  b.object(unix_socket(1)).socket->listener = unix_socket(9);
+  return b;
+}
+
+TEST(MutualReceive, FindsOneThatWaitsForAnAnswerOfItsOwnServer) {
+  const auto answer = ask(kMutualReceive, asks_its_own_server());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_THAT(culprits(answer), ElementsAre(40));
+}
+
+TEST(MutualReceive, IgnoresAServerOfWhichAnotherProcessAccepts) {
+  Builder b = asks_its_own_server();
+  b.process(41).child_of(40).fd(3, unix_socket(9)).thread().waits_for_child(42);
+  b.process(42).child_of(41).thread().futex(0x1000);
+
+  EXPECT_EQ(ask(kMutualReceive, b).outcome, Outcome::NotFound);
+}
+
 TEST(MutualReceive, IsInconclusiveWhenTheWaitIsDenied) {
   EXPECT_EQ(ask(kMutualReceive, blind()).outcome, Outcome::Inconclusive);
 }

@@ -41,10 +41,17 @@ Members workers_of(const Pool& pool, const Members& members) {
   return workers;
 }
 
+/// Whether something is queued that a free worker would take. An executor that is being shut down
+/// has queued one item of its own to tell so (concurrent/futures/thread.py).
+bool has_queued_work(const Pool& pool) {
+  const std::int64_t own = number(*pool.object, "shutdown", 0) != 0 ? 1 : 0;
+  return number(*pool.object, "queued", own + 1) > own;
+}
+
 std::optional<Finding> by_pool(const Context& context, int set, const Members& members) {
   for (const Member& waiter : members) {
     const std::optional<Pool> pool = awaited_pool(context, waiter);
-    if (!pool || !all_busy_and_stuck(*pool, members)) continue;
+    if (!pool || !has_queued_work(*pool) || !all_busy_and_stuck(*pool, members)) continue;
     const Members workers = workers_of(*pool, members);
     if (workers.empty() || !std::ranges::all_of(workers, [](const Member& m) {
           return waits_for_more_work(*m.thread);

@@ -49,6 +49,18 @@ TEST(PoolStarvation, IgnoresAWorkerThatIsInItsInitializerStill) {
   EXPECT_EQ(ask(kPoolStarvation, b.build()).outcome, Outcome::NotFound);
 }
 
+TEST(PoolStarvation, IgnoresAnExecutorWithNothingQueued) {
+  Builder b;
+  auto p = build_executor(b);
+  auto& executor = p.process().threads.front().activity.object;
+  executor.numbers["queued"] = 1;
+  executor.numbers["shutdown"] = 1;
+  EXPECT_EQ(ask(kPoolStarvation, b.build()).outcome, Outcome::NotFound);
+
+  executor.numbers["queued"] = 2;
+  EXPECT_EQ(ask(kPoolStarvation, b.build()).outcome, Outcome::Found);
+}
+
 TEST(PoolStarvation, FindsALauncherOfWhichAllSlotsWait) {
   Builder b;
   auto launcher = b.process(40).comm("xargs").thread().waits_for_children({41, 42});

@@ -80,6 +80,17 @@ TEST(SelfDeadlock, FindsTwoReadersThatBothWaitToWrite) {
   EXPECT_NE(answer.findings[0].title.find("of which it is itself the reader"), std::string::npos);
 }
 
+TEST(SelfDeadlock, IsLessSureOfALockThatAnEndedThreadMayHaveTaken) {
+  Builder b;
+  auto waiter = b.process(42).python().thread().futex(0x1000, LockKind::PyLock);
+  waiter.lock().ownership = snapshot::Ownership::NotStored;
+  waiter.at("/app/app.py", 6, "main");
+  const int alone = ask(kSelfDeadlock, b.build()).findings.at(0).weight;
+
+  waiter.process().python.ended_threads = 1;
+  EXPECT_LT(ask(kSelfDeadlock, b.build()).findings.at(0).weight, alone);
+}
+
 TEST(SelfDeadlock, IsInconclusiveWhenTheFutexIsUnknown) {
   Builder b;
   b.process(42).thread().futex(0x1000);

@@ -104,12 +104,33 @@ std::optional<Missed> both_wait(const Snapshot& snapshot, const Process& process
   return std::nullopt;
 }
 
+/// A signalfd gives what is pending; what no thread blocks is delivered or dropped, and never
+/// pending.
+std::optional<Missed> reads_what_it_does_not_block(const Snapshot& snapshot, const Process& process,
+                                                   const Thread& thread) {
+  const Wait& wait = *thread.wait;
+  if (wait.objects.size() != 1 ||
+      wait.objects.front().object.kind != snapshot::ObjectKind::SignalFd)
+    return std::nullopt;
+  const snapshot::Object* fd = snapshot::find_object(snapshot, wait.objects.front().object);
+  if (fd == nullptr || fd->signals == 0 || !snapshot::blocks_none_of(process, fd->signals))
+    return std::nullopt;
+  return Missed{
+      {{process.pid, thread.tid}},
+      " reads from a signalfd whose signals it does not block",
+      "A signalfd returns pending signals. No thread blocks those of this one, so each is handled, "
+      "or dropped, when it comes, and is never pending.",
+      "Block the signals before making the signalfd: sigprocmask(SIG_BLOCK, &mask, NULL), in all "
+      "threads."};
+}
+
 std::optional<Missed> judge(const Snapshot& snapshot, TaskRef task) {
   const Process* process = snapshot::find_process(snapshot, task.pid);
   const Thread* thread = snapshot::find_thread(snapshot, task);
-  if (process == nullptr || thread == nullptr || !is_of_tree(*process) ||
-      !waits_for_signal(*thread))
-    return std::nullopt;
+  if (process == nullptr || thread == nullptr || !is_of_tree(*process)) return std::nullopt;
+  if (thread->wait && thread->wait->untimed)
+    if (auto missed = reads_what_it_does_not_block(snapshot, *process, *thread)) return missed;
+  if (!waits_for_signal(*thread)) return std::nullopt;
   if (auto missed = came_too_early(snapshot, *process, *thread)) return missed;
   if (auto missed = is_blocked(*process, *thread)) return missed;
   return both_wait(snapshot, *process, *thread);

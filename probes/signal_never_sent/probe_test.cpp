@@ -48,6 +48,16 @@ TEST(SignalNeverSent, IgnoresAMasterAtRestWithLivingWorkers) {
   EXPECT_EQ(ask(kSignalNeverSent, b).outcome, Outcome::NotFound);
 }
 
+TEST(SignalNeverSent, FindsASignalfdWhoseSignalsNobodyBlocks) {
+  Builder b;
+  auto reader = b.process(40).fd(3, object(ObjectKind::SignalFd, 1)).thread().reads(3);
+  b.object(object(ObjectKind::SignalFd, 1)).signals = kChld;
+  EXPECT_THAT(culprits(ask(kSignalNeverSent, b)), ElementsAre(40));
+
+  reader.last().signals->blocked = kChld;
+  EXPECT_EQ(ask(kSignalNeverSent, b).outcome, Outcome::NotFound);
+}
+
 TEST(SignalNeverSent, IsInconclusiveWhenTheWaitIsDenied) {
   EXPECT_EQ(ask(kSignalNeverSent, blind()).outcome, Outcome::Inconclusive);
 }

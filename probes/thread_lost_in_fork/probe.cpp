@@ -70,6 +70,30 @@ Lost by_call(const Member& child) {
   return {};
 }
 
+/// A thread of the parent that serves others: it waits for work in the parent's memory.
+bool serves_others(const Thread& thread) {
+  const std::string& call = thread.activity.call;
+  return call == "queue.Queue.get" || call == "queue.SimpleQueue.get" ||
+         call == "threading.Event.wait" || call == "threading.Condition.wait" ||
+         call == "threading.Semaphore.acquire";
+}
+
+/// What only a thread of its own could bring, while its parent has one that waits for such work.
+Lost by_worker(const Context& context, const Member& child) {
+  const std::string& call = child.thread->activity.call;
+  const bool brought = serves_others(*child.thread) || call == "queue.Queue.put" ||
+                       call == "queue.Queue.join" || call == "threading.Barrier.wait";
+  const Process* parent = snapshot::find_process(context.snapshot, child.process->ppid);
+  if (!brought || child.process->threads.size() != 1 || parent == nullptr) return {};
+  const auto worker = std::ranges::find_if(parent->threads, [&](const Thread& t) {
+    return t.tid.value != parent->pid.value && serves_others(t) && !snapshot::where(t).empty();
+  });
+  if (worker == parent->threads.end()) return {};
+  return {70, "a worker thread, which exists only in its parent (" + snapshot::where(*worker) + ")",
+          "Start the worker thread in the child, after the fork, or start the children before the "
+          "threads, or with \"spawn\"."};
+}
+
 /// C: a private condition or join whose other side was a thread of the parent.
 Lost by_futex(const Context& context, const Member& child) {
   const Wait* wait = wait_of(child);
@@ -91,7 +115,8 @@ Lost by_futex(const Context& context, const Member& child) {
 
 Lost lost_thread(const Context& context, const Member& member) {
   if (!member.process->forked_copy || is_idle_helper(*member.thread)) return {};
-  std::vector<Lost> found = {by_pool(context, member), by_call(member), by_futex(context, member)};
+  std::vector<Lost> found = {by_pool(context, member), by_call(member), by_worker(context, member),
+                             by_futex(context, member)};
   return *std::ranges::max_element(found, {}, &Lost::weight);
 }
 

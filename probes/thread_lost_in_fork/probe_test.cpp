@@ -62,6 +62,32 @@ TEST(ThreadLostInFork, IgnoresAPoolThatTheProcessMadeItself) {
   EXPECT_EQ(ask(kThreadLostInFork, b.build()).outcome, Outcome::NotFound);
 }
 
+Builder child_of_a_program_with_a_worker(const char* what_the_worker_does) {
+  Builder b;
+  auto parent = b.process(40).python().thread().waits_for_child(42);
+  parent.thread(41).futex(0x3000, LockKind::Condition).activity(what_the_worker_does);
+  parent.at("/app/app.py", 4, "worker");
+  auto child = b.process(42).child_of(40).python().thread().futex(0x2000, LockKind::Condition);
+  child.activity("queue.Queue.get").at("/app/app.py", 9, "main");
+  child.process().forked_copy = true;
+  return b;
+}
+
+TEST(ThreadLostInFork, FindsAWaitForAWorkerThatOnlyTheParentHas) {
+  const auto answer =
+      ask(kThreadLostInFork, child_of_a_program_with_a_worker("queue.Queue.get").build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(blamed(answer), "42 40");
+}
+
+TEST(ThreadLostInFork, IgnoresAThreadOfTheParentThatServesNobody) {
+  EXPECT_EQ(ask(kThreadLostInFork,
+                child_of_a_program_with_a_worker("multiprocessing.Queue.feeder_idle").build())
+                .outcome,
+            Outcome::NotFound);
+}
+
 TEST(ThreadLostInFork, IsInconclusiveWhenTheStackOfTheForkCannotBeRead) {
   Builder b;
   auto child = b.process(42).python().thread().futex(0x2000, LockKind::PyLock);

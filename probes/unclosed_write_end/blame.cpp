@@ -48,8 +48,16 @@ std::optional<int> fd_of(const Wait& wait, const ObjectId& object) {
 
 /// A poller's own pipe is how its other threads or its signal handlers wake it, not a channel that
 /// must end.
-bool own_end_counts(const Wait& wait) {
-  return wait.kind == WaitKind::Read || (wait.kind == WaitKind::Poll && wait.objects.size() == 1);
+bool own_end_counts(const Snapshot& snapshot, const Process& process, const Wait& wait) {
+  if (wait.kind == WaitKind::Read || (wait.kind == WaitKind::Poll && wait.objects.size() == 1))
+    return true;
+  // Nor is an event loop's, but a forked copy that watches one pipe alone has no loop of its own.
+  if (wait.kind != WaitKind::Epoll || !process.forked_copy || process.threads.size() != 1)
+    return false;
+  const Object* epoll =
+      wait.objects.empty() ? nullptr : snapshot::find_object(snapshot, wait.objects.front().object);
+  return epoll != nullptr && epoll->watched.size() == 1 &&
+         epoll->watched.front().object.kind == ObjectKind::Pipe && process.python.version.empty();
 }
 
 struct Judge {
@@ -97,7 +105,8 @@ struct Judge {
     if (level == graph::Level::Stuck || !contains(tasks, holder.pid)) return std::nullopt;
     if (left_the_tree(snapshot, *process)) return Omission::LeftTree;
     if (holder.pid == reader.pid)
-      return own_end_counts(wait) ? std::optional(Omission::Itself) : std::nullopt;
+      return own_end_counts(snapshot, *process, wait) ? std::optional(Omission::Itself)
+                                                      : std::nullopt;
     if (waits_for_exit(snapshot, holder.pid, reader.pid)) return Omission::WaitsForReader;
     if (waits_for_eof(holder.pid, reader.pid)) return Omission::WaitsForReader;
     if (level == graph::Level::Suspected && only_polls(snapshot, holder.pid))

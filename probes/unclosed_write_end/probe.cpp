@@ -3,6 +3,7 @@
 
 #include "probes/all_probes.h"
 #include "probes/internal/advice.h"
+#include "probes/internal/lock_facts.h"
 #include "probes/unclosed_write_end/blame.h"
 
 namespace ipcdoctor::probes {
@@ -181,8 +182,20 @@ bool is_conversation(const Snapshot& snapshot, const Ends& ends, const EofWait& 
          });
 }
 
-int weight(const Snapshot& snapshot, const Ends& ends, const EofWait& eof,
+/// Another thread of the reader would use the write end, if it got a lock that the reader holds.
+bool keeps_its_writer_waiting(const Context& context, const EofWait& eof,
+                              const graph::StuckSet& set) {
+  const Members members = members_of(context, set);
+  return std::ranges::any_of(members, [&](const Member& member) {
+    if (member.task.pid != eof.reader.pid || !waits_for_lock(member)) return false;
+    const auto holders = holders_of(context, member);
+    return std::ranges::find(holders, eof.reader, &LockHolder::task) != holders.end();
+  });
+}
+
+int weight(const Context& context, const Ends& ends, const EofWait& eof,
            const graph::StuckSet& set) {
+  const Snapshot& snapshot = context.snapshot;
   const bool in_core = std::ranges::find(set.core, eof.reader) != set.core.end();
   switch (eof.blamed.front().omission) {
     case Omission::InFlight:
@@ -194,6 +207,7 @@ int weight(const Snapshot& snapshot, const Ends& ends, const EofWait& eof,
     case Omission::WaitsForReader:
     case Omission::Itself:
       if (is_conversation(snapshot, ends, eof, set)) return 37;
+      if (keeps_its_writer_waiting(context, eof, set)) return 45;
       return !in_core ? 35 : takes_items(snapshot, eof.reader) ? 38 : 74;
     case Omission::LeakedToFilter:
       return 72;
@@ -226,7 +240,7 @@ void fill(Finding& finding, const Snapshot& snapshot, const std::vector<EofWait>
 Finding about_set(const Context& context, const Ends& ends, int index, std::vector<EofWait> waits) {
   const graph::StuckSet& set = context.graph.stuck_sets()[static_cast<std::size_t>(index)];
   Finding finding = diagnosis::start_finding(context, kUnclosedWriteEnd, index);
-  const auto weigh = [&](const EofWait& eof) { return weight(context.snapshot, ends, eof, set); };
+  const auto weigh = [&](const EofWait& eof) { return weight(context, ends, eof, set); };
   std::ranges::stable_sort(waits, std::greater{}, weigh);
   fill(finding, context.snapshot, waits, members(set));
   finding.weight = weigh(waits.front());

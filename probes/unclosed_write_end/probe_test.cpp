@@ -213,6 +213,45 @@ TEST(UnclosedWriteEnd, IgnoresTwoThatWaitForEachOthersMessage) {
   EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::NotFound);
 }
 
+Builder forked_loop_over_its_own_pipe() {
+  Builder b;
+  b.process(40).thread().waits_for_child(41);
+  auto child = b.process(41)
+                   .child_of(40)
+                   .fd(3, pipe(7), Access::Read)
+                   .fd(4, pipe(7), Access::Write)
+                   .fd(5, object(ObjectKind::Epoll, 1))
+                   .thread();
+  child.waits(WaitKind::Epoll, "epoll_wait").on(5, true, false);
+  child.process().forked_copy = true;
+  b.object(object(ObjectKind::Epoll, 1)).watched = {{3, pipe(7), 1}};
+  return b;
+}
+
+TEST(UnclosedWriteEnd, FindsAForkedCopyThatWatchesOnePipeOfWhichItHasBothEnds) {
+  const auto answer = ask(kUnclosedWriteEnd, forked_loop_over_its_own_pipe());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_THAT(culprits(answer), ElementsAre(41));
+}
+
+TEST(UnclosedWriteEnd, IgnoresThePipeByWhichAnEventLoopWakesItself) {
+  Builder b = forked_loop_over_its_own_pipe();
+  b.process(41).process().forked_copy = false;
+
+  EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::NotFound);
+}
+
+TEST(UnclosedWriteEnd, GivesWayToALockThatKeepsTheWriterWaiting) {
+  Builder b;
+  auto reader =
+      b.process(40).fd(3, pipe(7), Access::Read).fd(4, pipe(7), Access::Write).thread().reads(3);
+  const int alone = ask(kUnclosedWriteEnd, b).findings.at(0).weight;
+  reader.thread(41).futex(0x1000, snapshot::LockKind::FileStream).owned_by({task(40)});
+
+  EXPECT_LT(ask(kUnclosedWriteEnd, b).findings.at(0).weight, alone);
+}
+
 TEST(UnclosedWriteEnd, IsInconclusiveWhenTheWaitIsDenied) {
   EXPECT_EQ(ask(kUnclosedWriteEnd, blind()).outcome, Outcome::Inconclusive);
 }

@@ -24,6 +24,10 @@ Result<std::vector<PythonThread>> Interpreter::read_threads(std::span<const Nati
   return impl_->read_threads(threads, extent);
 }
 
+std::uint32_t Interpreter::ended_threads() const {
+  return impl_->ended_threads();
+}
+
 std::vector<snapshot::RuntimeObject> Interpreter::read_objects() {
   return impl_->read_objects();
 }

@@ -35,6 +35,7 @@ struct Interpreter::Impl {
 
   Result<std::vector<PythonThread>> read_threads(std::span<const NativeThread> native,
                                                  Extent extent);
+  std::uint32_t ended_threads() const;
   std::vector<snapshot::RuntimeObject> read_objects();
   bool refine_lock(const snapshot::TaskRef& waiter, RemoteAddr futex, snapshot::Lock& lock);
 

@@ -160,6 +160,17 @@ Result<std::vector<PythonThread>> Interpreter::Impl::read_threads(
   return out;
 }
 
+// Python/pystate.c, 3.11 to 3.15: threads.next_unique_id counts every thread state that was made,
+// and stands right before threads.head.
+std::uint32_t Interpreter::Impl::ended_threads() const {
+  constexpr std::uint64_t kMost = 1'000'000'000;
+  const Layout& l = runtime.layout;
+  if (l.minor < 11) return 0;
+  const std::uint64_t made = remote.word(runtime.interpreter + l.interp_threads - 8);
+  const std::uint64_t alive = read_thread_states(remote, l, runtime.interpreter).size();
+  return made <= alive || made > kMost ? 0 : static_cast<std::uint32_t>(made - alive);
+}
+
 // A Process object lives on in forked children of its maker, where it tells nothing: a pool of n
 // workers has n * n / 2 of them.
 bool Interpreter::Impl::is_copy(const Reached& r) const {
