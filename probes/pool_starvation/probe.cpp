@@ -125,7 +125,11 @@ std::optional<Finding> by_slots(const Context& context, int set, const Members& 
     if (jobs.size() < slots) continue;
     Finding finding = diagnosis::start_finding(context, kPoolStarvation, set);
     const std::string who = snapshot::label(context.snapshot, launcher.task);
-    finding.weight = 74;
+    // jobs in a deadlock of their own would not go on if there were more slots
+    const bool own_deadlock =
+        !launcher.core &&
+        context.graph.stuck_sets()[static_cast<std::size_t>(set)].level > graph::Level::Stuck;
+    finding.weight = own_deadlock ? 40 : 74;
     finding.title = "all " + std::to_string(slots) + " slots of " + who +
                     " are taken by jobs that wait for one that is not started";
     finding.explanation =

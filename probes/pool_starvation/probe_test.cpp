@@ -61,6 +61,19 @@ TEST(PoolStarvation, IgnoresAnExecutorWithNothingQueued) {
   EXPECT_EQ(ask(kPoolStarvation, b.build()).outcome, Outcome::Found);
 }
 
+TEST(PoolStarvation, GivesWayToADeadlockAmongTheJobs) {
+  Builder b;
+  auto launcher = b.process(40).comm("xargs").thread().waits_for_children({41, 42});
+  launcher.process().args = {"xargs", "-P", "2", "-n", "1", "job"};
+  b.process(41).child_of(40).thread().waits(snapshot::WaitKind::OpenFifo, "openat");
+  b.process(42).child_of(40).thread().waits(snapshot::WaitKind::OpenFifo, "openat");
+  const int starved = ask(kPoolStarvation, b.build()).findings.at(0).weight;
+
+  b.process(41).waits_for_child(42);
+  b.process(42).waits_for_child(41);
+  EXPECT_LT(ask(kPoolStarvation, b.build()).findings.at(0).weight, starved);
+}
+
 TEST(PoolStarvation, FindsALauncherOfWhichAllSlotsWait) {
   Builder b;
   auto launcher = b.process(40).comm("xargs").thread().waits_for_children({41, 42});

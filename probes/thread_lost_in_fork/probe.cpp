@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <span>
 
 #include "probes/all_probes.h"
 #include "probes/internal/lock_facts.h"
@@ -113,10 +114,32 @@ Lost by_futex(const Context& context, const Member& child) {
           "again in the child, or fork before the threads."};
 }
 
+/// OpenMP keeps its team of threads for the next parallel region, and does not start it anew after
+/// a fork.
+bool waits_in_openmp(const Thread& thread) {
+  constexpr std::size_t kInnermost = 4;
+  if (!thread.native) return false;
+  const auto frames = std::span(*thread.native).first(std::min(kInnermost, thread.native->size()));
+  return std::ranges::any_of(frames, [](const snapshot::Frame& f) {
+    return f.module.starts_with("libgomp.so") || f.module.starts_with("libomp.so") ||
+           f.module.starts_with("libiomp5.so");
+  });
+}
+
+Lost by_openmp(const Member& child) {
+  if (!waits_in(child, WaitKind::Futex) || child.process->threads.size() != 1 ||
+      !waits_in_openmp(*child.thread))
+    return {};
+  return {88, "the threads of OpenMP's team",
+          "Fork before the first parallel region, or exec() in the child (Python: "
+          "multiprocessing.set_start_method(\"spawn\")), or set OMP_NUM_THREADS=1 where children "
+          "compute too."};
+}
+
 Lost lost_thread(const Context& context, const Member& member) {
   if (!member.process->forked_copy || is_idle_helper(*member.thread)) return {};
   std::vector<Lost> found = {by_pool(context, member), by_call(member), by_worker(context, member),
-                             by_futex(context, member)};
+                             by_openmp(member), by_futex(context, member)};
   return *std::ranges::max_element(found, {}, &Lost::weight);
 }
 

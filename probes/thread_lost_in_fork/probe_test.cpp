@@ -88,6 +88,18 @@ TEST(ThreadLostInFork, IgnoresAThreadOfTheParentThatServesNobody) {
             Outcome::NotFound);
 }
 
+TEST(ThreadLostInFork, FindsAWaitForOpenMPsTeam) {
+  Builder b;
+  b.process(40).thread().waits_for_child(42);
+  auto child = b.process(42).child_of(40).thread().futex(0x2000);
+  child.last().native = std::vector<snapshot::Frame>(2);
+  child.last().native->front().module = "libgomp.so.1.0.0";
+  EXPECT_EQ(ask(kThreadLostInFork, b.build()).outcome, Outcome::NotFound) << "no fork";
+
+  child.process().forked_copy = true;
+  EXPECT_EQ(ask(kThreadLostInFork, b.build()).outcome, Outcome::Found);
+}
+
 TEST(ThreadLostInFork, IsInconclusiveWhenTheStackOfTheForkCannotBeRead) {
   Builder b;
   auto child = b.process(42).python().thread().futex(0x2000, LockKind::PyLock);

@@ -1,7 +1,9 @@
 #include "probes/unclosed_write_end/blame.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
+#include <string_view>
 
 namespace ipcdoctor::probes {
 namespace {
@@ -28,6 +30,15 @@ bool only_polls(const Snapshot& snapshot, Pid pid) {
          std::ranges::all_of(process->threads, [](const Thread& t) {
            return t.polls || (t.wait && t.wait->kind == WaitKind::Sleep);
          });
+}
+
+/// Filters of the coreutils and their kin that write nothing before they have read everything.
+bool answers_at_the_end(const Snapshot& snapshot, Pid pid) {
+  constexpr std::array<std::string_view, 12> kFilters = {
+      "sort",    "wc",        "tac",       "shuf",  "cksum", "md5sum",
+      "sha1sum", "sha256sum", "sha512sum", "b2sum", "tsort", "column"};
+  const Process* process = snapshot::find_process(snapshot, pid);
+  return process != nullptr && std::ranges::find(kFilters, process->comm) != kFilters.end();
 }
 
 bool leader_exited(const Snapshot& snapshot, Pid pid) {
@@ -109,6 +120,8 @@ struct Judge {
                                                       : std::nullopt;
     if (waits_for_exit(snapshot, holder.pid, reader.pid)) return Omission::WaitsForReader;
     if (waits_for_eof(holder.pid, reader.pid)) return Omission::WaitsForReader;
+    if (answers_at_the_end(snapshot, reader.pid) && receives_from(holder.pid, reader.pid))
+      return Omission::WaitsForReader;
     if (level == graph::Level::Suspected && only_polls(snapshot, holder.pid))
       return Omission::WaitsForReader;
     if (!exit_is_awaited(reader.pid, holder.pid)) return std::nullopt;

@@ -252,6 +252,23 @@ TEST(UnclosedWriteEnd, GivesWayToALockThatKeepsTheWriterWaiting) {
   EXPECT_LT(ask(kUnclosedWriteEnd, b).findings.at(0).weight, alone);
 }
 
+TEST(UnclosedWriteEnd, FindsAFilterThatAnswersAtTheEndOfItsInput) {
+  const auto filter = [](const char* name) {
+    Builder b;
+    b.process(40).fd(3, pipe(7), Access::Read).fd(4, pipe(8), Access::Write).thread().reads(3);
+    b.process(41)
+        .comm(name)
+        .child_of(40)
+        .fd(0, pipe(8), Access::Read)
+        .fd(1, pipe(7), Access::Write)
+        .thread()
+        .reads(0);
+    return ask(kUnclosedWriteEnd, b);
+  };
+  EXPECT_THAT(culprits(filter("sort")), ElementsAre(40));
+  EXPECT_EQ(filter("bc").outcome, Outcome::NotFound);
+}
+
 TEST(UnclosedWriteEnd, IsInconclusiveWhenTheWaitIsDenied) {
   EXPECT_EQ(ask(kUnclosedWriteEnd, blind()).outcome, Outcome::Inconclusive);
 }
