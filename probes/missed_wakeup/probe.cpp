@@ -229,6 +229,14 @@ Members silent_ones(const Members& members, const Member& waiter) {
   return silent;
 }
 
+/// Of two processes that wait for the same, either could have signalled the other.
+Members one_or_both(const Members& members, const Member& waiter) {
+  Members waiters;
+  for (const Member& member : one_a_process(members))
+    if (same_wait(member, waiter)) waiters.push_back(member);
+  return waiters.size() == 2 ? waiters : Members{waiter};
+}
+
 std::optional<Finding> examine(const Context& context, int set, const Members& members) {
   const Member* waiter = nullptr;
   Signal best;
@@ -283,7 +291,8 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
     if (silent.empty() && one.pid.value != 0 && finding.culprits.size() < 4)
       finding.culprits.push_back(dead_culprit(one, "ended without the signal: " + describe(one)));
   if (finding.culprits.empty())
-    blame(context, {*waiter}, "waits for a signal that came too early or never comes", finding);
+    blame(context, one_or_both(members, *waiter),
+          "waits for a signal that came too early or never comes", finding);
   return finding;
 }
 

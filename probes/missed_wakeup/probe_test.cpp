@@ -169,6 +169,15 @@ TEST(MissedWakeup, IgnoresAMutexWithAnOwner) {
   EXPECT_EQ(ask(kMissedWakeup, b.build()).outcome, Outcome::NotFound);
 }
 
+TEST(MissedWakeup, BlamesBothOfTwoProcessesThatWaitForTheSame) {
+  Builder b;
+  b.area(7, {40, 41});
+  b.process(40).thread().shared_futex(7, LockKind::Condition);
+  b.process(41).child_of(40).thread().shared_futex(7, LockKind::Condition);
+
+  EXPECT_EQ(blamed(ask(kMissedWakeup, b.build())), "40 41");
+}
+
 TEST(MissedWakeup, IsInconclusiveWhenTheOwnerCannotBeRead) {
   Builder b;
   b.process(40).thread().futex(0x1000, LockKind::Mutex).lock().ownership =

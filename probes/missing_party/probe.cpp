@@ -56,6 +56,16 @@ Members strayed(const Members& members, const Members& waiters) {
   return others;
 }
 
+/// Who started all that wait, where it is none of them and waits for their end.
+Members starter(const Members& members, const Members& waiters) {
+  for (const Member& member : members)
+    if (waits_for_end(member) && std::ranges::all_of(waiters, [&](const Member& w) {
+          return w.process->ppid == member.task.pid;
+        }))
+      return {member};
+  return {};
+}
+
 std::string arithmetic(const Member& waiter, std::size_t waiters) {
   const std::int64_t parties = count(waiter, "parties");
   if (parties <= 0) return std::to_string(waiters) + " wait, more are needed";
@@ -96,8 +106,11 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
     if (one.pid.value != 0 && finding.culprits.size() < 8)
       finding.culprits.push_back(
           dead_culprit(one, "ended and did not come to the barrier: " + describe(one)));
-  if (finding.culprits.empty())
+  if (finding.culprits.empty()) {
     blame(context, {first}, "waits for more parties than there are", finding);
+    blame(context, starter(members, waiters), "started fewer parties than the barrier waits for",
+          finding);
+  }
   return finding;
 }
 

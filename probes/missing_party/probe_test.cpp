@@ -84,6 +84,15 @@ TEST(MissingParty, IgnoresABarrierWhoseThirdPartyStillComputes) {
   EXPECT_EQ(ask(kMissingParty, b.build()).outcome, Outcome::NotFound);
 }
 
+TEST(MissingParty, BlamesWhoStartedFewerThanTheBarrierWaitsFor) {
+  Builder b;
+  build_barrier(b);
+  b.process(44).child_of(40).thread().waits_for_child(42);  // came, and left
+  b.process(40).wait().children = {Pid{42}, Pid{43}};
+
+  EXPECT_EQ(blamed(ask(kMissingParty, b.build())), "42 40");
+}
+
 TEST(MissingParty, IsInconclusiveWhenTheFutexIsUnknown) {
   Builder b;
   b.process(40).thread().futex(0x1000);
