@@ -105,7 +105,8 @@ void add_run(CLI::App& app, Command& command) {
       "the weakest claim that ends it: proved; tree (default), which trusts that no process "
       "that cannot be looked into holds what the command made itself; assuming, anything; "
       "stuck, also what only somebody outside could help; or suspected, also what only polls");
-  run_command->add_flag("--keep", options->run.keep, "report, but do not end it");
+  run_command->add_flag("--keep", options->run.keep,
+                        "report, but do not end it; nor does it end if ipcdoctor is killed");
   run_command->add_flag("--fail-fast", options->run.fail_fast,
                         "end it when any part of it hangs, not only when it cannot end");
   run_command->footer(

@@ -212,8 +212,20 @@ TEST(Run, PassesTheExitCodeOnAtOnceThoughADaemonStays) {
   for (const pid_t pid : left) ::kill(pid, SIGKILL);
 }
 
-TEST(Run, LeavesTheCommandAloneWhenItIsKilledItself) {
-  Process doctor({IPCDOCTOR_BINARY, "run", "--", "sh", "-c", "echo $$; exec sleep 300"}, false);
+TEST(Run, EndsTheCommandWhenItIsKilledItself) {
+  Process doctor({IPCDOCTOR_BINARY, "run", "--", "sh", "-c",
+                  "trap 'echo told; exit' TERM; echo ready; while :; do sleep 0.1; done"},
+                 false);
+  doctor.read_until("ready\n");
+  ::kill(doctor.pid(), SIGKILL);
+
+  EXPECT_THAT(doctor.read_until("told\n"), HasSubstr("told"));
+  doctor.wait();
+}
+
+TEST(Run, LeavesTheCommandAloneWhenItIsKilledItselfWithKeep) {
+  Process doctor({IPCDOCTOR_BINARY, "run", "--keep", "--", "sh", "-c", "echo $$; exec sleep 300"},
+                 false);
   const pid_t command = std::stoi(doctor.read_until("\n"));
   ::kill(doctor.pid(), SIGKILL);
   doctor.wait();

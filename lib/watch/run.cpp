@@ -167,7 +167,8 @@ Result<RunOutcome> run(const std::vector<std::string>& argv, const RunOptions& o
                        const OnHang& on_hang) {
   (void)::prctl(PR_SET_CHILD_SUBREAPER, 1);  // without it only orphans escape: the rest still works
   const BlockedSignals signals;
-  const Result<Pid> child = start_child(argv, {.mask = &signals.before()});
+  const Result<Pid> child =
+      start_child(argv, {.mask = &signals.before(), .death_signal = options.keep ? 0 : SIGTERM});
   if (!child) return child.error();
   return Runner(*child, options, on_hang, signals).run();
 }

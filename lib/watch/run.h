@@ -11,7 +11,7 @@ namespace ipcdoctor::watch {
 struct RunOptions {
   std::chrono::milliseconds timeout{0};  ///< for the whole command; 0 = none
   std::chrono::milliseconds kill_after{5000};
-  bool keep = false;       ///< report a hang, but do not end the command
+  bool keep = false;       ///< report a hang, but do not end the command, even if we are killed
   bool fail_fast = false;  ///< end it for the first hang of any part
   HangOptions hang;
 };
@@ -35,7 +35,7 @@ using OnHang = std::function<void(Why why, snapshot::Snapshot)>;
 /// Runs a command with our standard streams, terminal and signals, and watches its tree. Signals
 /// that are sent to us are passed on to it; those of the terminal reach it anyway. We become the
 /// reaper of its orphans, so that the tree stays whole; what it leaves behind when it ends of its
-/// own accord is left alone.
+/// own accord is left alone. Should we be killed, it gets TERM, unless RunOptions::keep.
 /// @return the errno of execvp(3): Gone = no such command; Denied or other: it cannot be executed
 Result<RunOutcome> run(const std::vector<std::string>& argv, const RunOptions& options,
                        const OnHang& on_hang);
