@@ -63,6 +63,13 @@ std::size_t forked_children(const Context& context, const Members& members, cons
   return count;
 }
 
+/// The handler of SIGCHLD is to signal it: the children were never meant to.
+bool is_told_by_a_handler(const Member& waiter) {
+  constexpr std::uint64_t kSigChld = std::uint64_t{1} << 16U;
+  return waiter.thread->activity.call.empty() && waiter.thread->signals &&
+         (waiter.thread->signals->caught & kSigChld) != 0;
+}
+
 std::string word_for(const Member& waiter) {
   const snapshot::RuntimeObject& object = waiter.thread->activity.object;
   if (!object.type.empty())
@@ -164,7 +171,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
           "has another of that name: what it does to that one does not reach the child"));
       return finding;
     }
-    if (forked_children(context, members, waiter) == 0) continue;
+    if (forked_children(context, members, waiter) == 0 || is_told_by_a_handler(waiter)) continue;
     return describe_copy(context, set, waiter, takes_from_threads(*waiter.thread) ? 68 : 56,
                          "Each child that it forked has a copy of its own.");
   }

@@ -90,6 +90,16 @@ TEST(UnsharedPrimitive, IgnoresAProgramWithoutChildren) {
   EXPECT_EQ(ask(kUnsharedPrimitive, b.build()).outcome, Outcome::NotFound);
 }
 
+TEST(UnsharedPrimitive, IgnoresASemaphoreThatTheHandlerOfSigchldPosts) {
+  Builder b;
+  auto p = b.process(40).thread().futex(0x1000, LockKind::Semaphore);
+  b.process(42).child_of(40).zombie();
+  EXPECT_EQ(ask(kUnsharedPrimitive, b.build()).outcome, Outcome::Found);
+
+  p.last().signals->caught = std::uint64_t{1} << 16U;
+  EXPECT_EQ(ask(kUnsharedPrimitive, b.build()).outcome, Outcome::NotFound);
+}
+
 TEST(UnsharedPrimitive, IsInconclusiveWhenTheFutexIsUnknown) {
   Builder b;
   b.process(40).thread().futex(0x1000);
