@@ -379,8 +379,9 @@ class Decoder {
     const ObjectId file = from_.object_of(fd(0));
     wait_.file_lock = {fd(0), file, type, lock->l_type == F_WRLCK};
     wait_.detail = "fd " + std::to_string(fd(0));
-    // a range relative to the position or the end is not worked out: it counts as able to go on
-    wait_.untimed = lock->l_whence == SEEK_SET && lock->l_start >= 0;
+    // until /proc/locks tells the range (read_file_locks), it counts as able to go on
+    wait_.file_lock.relative = lock->l_whence != SEEK_SET;
+    wait_.untimed = !wait_.file_lock.relative && lock->l_start >= 0;
     if (!wait_.untimed) return true;
     const auto start = static_cast<std::uint64_t>(lock->l_start);
     if (lock->l_len < 0) {

@@ -257,13 +257,16 @@ TEST(BlockedCall, RecordLockBackwardsFromItsStart) {
   EXPECT_EQ(wait.file_lock.end, 99U);
 }
 
-TEST(BlockedCall, ALockRelativeToThePositionCountsAsTimed) {
+TEST(BlockedCall, ALockRelativeToThePositionCountsAsTimedUntilItsRangeIsKnown) {
   MadeSurroundings around;
   struct flock lock {};
   lock.l_whence = SEEK_CUR;
   around.put(0x1000, lock);
 
-  EXPECT_FALSE(decode_call(in_call(SYS_fcntl, {3, F_SETLKW, 0x1000}), around).untimed);
+  const Wait wait = decode_call(in_call(SYS_fcntl, {3, F_SETLKW, 0x1000}), around);
+
+  EXPECT_FALSE(wait.untimed);
+  EXPECT_TRUE(wait.file_lock.relative);
 }
 
 TEST(BlockedCall, SendfileFromAFileWaitsForRoomOnly) {

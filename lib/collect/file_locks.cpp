@@ -76,13 +76,34 @@ void add(std::vector<Found>& found, const ObjectId& file, const FileLockEntry& e
   found.push_back(std::move(fresh));
 }
 
+using Files = std::map<std::pair<std::uint64_t, std::uint64_t>, ObjectId>;
+
+/// The kernel lists who waits, with the range that it worked out when the call began. Of several
+/// waiters of one process nothing tells which is which.
+void complete_ranges(System& system, const Files& files, const std::vector<FileLockEntry>& locks) {
+  for (const auto& process : system.processes()) {
+    for (ThreadEntry& thread : process->threads) {
+      if (!thread.out.wait || !thread.out.wait->file_lock.relative) continue;
+      snapshot::FileLockWait& wait = thread.out.wait->file_lock;
+      const auto is_its = [&](const FileLockEntry& entry) {
+        const auto file = files.find({entry.dev, entry.ino});
+        return entry.waiting && entry.type == FileLockType::Posix && wait.type == "posix" &&
+               entry.pid == process->pid.value && file != files.end() && file->second == wait.file;
+      };
+      if (std::ranges::count_if(locks, is_its) != 1) continue;
+      const auto entry = std::ranges::find_if(locks, is_its);
+      wait.start = entry->start;
+      wait.end = entry->end;
+      wait.relative = false;
+      thread.out.wait->untimed = true;
+    }
+  }
+}
+
 /// What the kernel knows and no descriptor that we could read shows.
-void add_unclaimed(System& system, std::vector<Found>& found) {
-  const auto locks = linux::read_locks(system.proc());
-  if (!locks) return;
-  std::map<std::pair<std::uint64_t, std::uint64_t>, ObjectId> files;
-  for (const Found& known : found) files[{known.entry.dev, known.entry.ino}] = known.lock.file;
-  for (const FileLockEntry& entry : *locks) {
+void add_unclaimed(const Files& files, const std::vector<FileLockEntry>& locks,
+                   std::vector<Found>& found) {
+  for (const FileLockEntry& entry : locks) {
     const auto it = files.find({entry.dev, entry.ino});
     if (entry.waiting || it == files.end()) continue;
     const bool claimed = std::ranges::any_of(
@@ -130,7 +151,12 @@ std::vector<FileLock> read_file_locks(System& system) {
         add(found, fd.object, entry, process.pid, task, fd.fd);
     }
   });
-  add_unclaimed(system, found);
+  if (const auto entries = linux::read_locks(system.proc())) {
+    Files by_inode;
+    for (const Found& known : found) by_inode[{known.entry.dev, known.entry.ino}] = known.lock.file;
+    complete_ranges(system, by_inode, *entries);
+    add_unclaimed(by_inode, *entries, found);
+  }
   std::vector<FileLock> locks;
   for (Found& known : found) locks.push_back(std::move(known.lock));
   return locks;

@@ -245,6 +245,8 @@ struct FileLockWait {
   bool exclusive = false;
   std::uint64_t start = 0;
   std::uint64_t end = ~std::uint64_t{0};
+  bool relative =
+      false;  ///< to the position or the end of the file, as lockf(3); start and end are not known
 };
 
 struct SysvWait {

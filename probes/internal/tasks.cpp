@@ -100,7 +100,13 @@ diagnosis::Answer conclude(const Context& context, std::vector<diagnosis::Findin
   return answer;
 }
 
+bool copies(const Wait& wait) {
+  return wait.kind == WaitKind::Poll && wait.objects.size() == 2 &&
+         (wait.call == "splice" || wait.call == "tee" || wait.call == "sendfile");
+}
+
 bool receives(const Wait& wait) {
+  if (copies(wait)) return true;
   switch (wait.kind) {
     case WaitKind::Read:
     case WaitKind::Accept:
@@ -132,12 +138,19 @@ bool sends(const Wait& wait) {
   }
 }
 
+static bool has_data(const Snapshot& snapshot, const ObjectId& id) {
+  const snapshot::Object* object = snapshot::find_object(snapshot, id);
+  return object != nullptr && object->queued && *object->queued > 0;
+}
+
 std::vector<ObjectId> received_objects(const Snapshot& snapshot, TaskRef task) {
   std::vector<ObjectId> ids;
   const Wait* wait = wait_of(snapshot, task);
   if (wait == nullptr || !receives(*wait)) return ids;
-  for (const Awaited& awaited : objects_of(snapshot, *wait))
+  for (const Awaited& awaited : objects_of(snapshot, *wait)) {
+    if (copies(*wait) && has_data(snapshot, awaited.object)) continue;
     if (awaited.in || !waits_in_poll(wait->kind)) ids.push_back(awaited.object);
+  }
   return ids;
 }
 

@@ -35,6 +35,9 @@ diagnosis::Answer conclude(const Context& context, std::vector<diagnosis::Findin
 /// What the objects of a wait are waited on for.
 bool receives(const Wait& wait);  ///< data, EOF, a connection or a message, and nothing else
 bool sends(const Wait& wait);     ///< room, and nothing else
+/// splice(2) and its kin between two channels: they count as receiving, from a source that is
+/// empty.
+bool copies(const Wait& wait);
 
 /// The objects that a receiving task waits on; those of an epoll set are resolved.
 std::vector<ObjectId> received_objects(const Snapshot& snapshot, TaskRef task);

@@ -60,7 +60,8 @@ std::optional<int> fd_of(const Wait& wait, const ObjectId& object) {
 /// A poller's own pipe is how its other threads or its signal handlers wake it, not a channel that
 /// must end.
 bool own_end_counts(const Snapshot& snapshot, const Process& process, const Wait& wait) {
-  if (wait.kind == WaitKind::Read || (wait.kind == WaitKind::Poll && wait.objects.size() == 1))
+  if (wait.kind == WaitKind::Read || (wait.kind == WaitKind::Poll && wait.objects.size() == 1) ||
+      copies(wait))
     return true;
   // Nor is an event loop's, but a forked copy that watches one pipe alone has no loop of its own.
   if (wait.kind != WaitKind::Epoll || !process.forked_copy || process.threads.size() != 1)

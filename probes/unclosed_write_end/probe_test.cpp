@@ -269,6 +269,23 @@ TEST(UnclosedWriteEnd, FindsAFilterThatAnswersAtTheEndOfItsInput) {
   EXPECT_EQ(filter("bc").outcome, Outcome::NotFound);
 }
 
+TEST(UnclosedWriteEnd, FindsTheEmptySourceOfASplice) {
+  Builder b;
+  b.process(40).fd(4, pipe(7), Access::Write).thread().waits_for_child(41);
+  auto pump = b.process(41)
+                  .child_of(40)
+                  .fd(3, pipe(7), Access::Read)
+                  .fd(4, pipe(8), Access::Both)
+                  .thread()
+                  .waits(WaitKind::Poll, "splice");
+  pump.on(3, true, false).on(4, false, true);
+  b.object(pipe(7)).queued = 0;
+  EXPECT_THAT(culprits(ask(kUnclosedWriteEnd, b)), ElementsAre(40));
+
+  b.object(pipe(7)).queued = 10;
+  EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::NotFound) << "it waits for room";
+}
+
 TEST(UnclosedWriteEnd, IsInconclusiveWhenTheWaitIsDenied) {
   EXPECT_EQ(ask(kUnclosedWriteEnd, blind()).outcome, Outcome::Inconclusive);
 }
