@@ -99,6 +99,19 @@ TEST(Run, TellsOfAPartThatHangsAndLetsTheCommandGoOn) {
   EXPECT_THAT(result.output, Not(HasSubstr("ending it")));
 }
 
+TEST(Run, LooksTwiceAtWhatHangsLaterThanAPart) {
+  const auto begin = Clock::now();
+  const Result result =
+      ipcdoctor({"run", "--timeout", "60s", "--", "sh", "-c",
+                 kHungPair + " & sleep 6; exec " + IPCDOCTOR_PROGRAMS "/self_deadlock/relock"});
+
+  EXPECT_EQ(result.exit_code, 124);
+  EXPECT_THAT(result.output, HasSubstr("a part of the command hangs"));
+  EXPECT_THAT(result.output, HasSubstr("the command hangs: ending it"));
+  EXPECT_GE(Clock::now() - begin, 8s);  // the two seconds of --stall after the six
+  EXPECT_LT(Clock::now() - begin, 40s);
+}
+
 TEST(Run, EndsTheCommandForAPartWithFailFast) {
   const Result result =
       ipcdoctor({"run", "--fail-fast", "--", "sh", "-c", kHungPair + " & sleep 50; exit 3"});

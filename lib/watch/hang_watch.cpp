@@ -107,7 +107,7 @@ bool HangWatch::is_still_polling(Clock::time_point now, const Still& still) cons
 
 bool HangWatch::is_time_for_a_deep_look(Clock::time_point now, bool all_still) const {
   const bool affordable = can_afford_a_deep_look(now);
-  if (!proof_.empty()) return now - proved_at_ >= options_.stall && (proof_is_new_ || affordable);
+  if (pending_) return now - *pending_ >= options_.stall;
   // a program that wakes up every few seconds stands still in between, and goes on as before
   const bool longer_than_ever = now - moved_at_ > longest_stand_;
   if (all_still && moved_since_deep_look_ && longer_than_ever) return true;
@@ -156,19 +156,20 @@ bool HangWatch::counts(const graph::StuckSet& set, bool sends_descriptors) const
          });
 }
 
-/// Those that findings of verdict stuck name, for Grade::Suspected those of every claim. A set of
-/// that level which no finding claims is a program that merely waits.
-std::vector<snapshot::TaskRef> HangWatch::tasks_of_findings(const snapshot::Snapshot& snapshot,
-                                                            const graph::WaitGraph& graph) const {
-  std::vector<snapshot::TaskRef> tasks;
+/// Those that each finding of verdict stuck names, for Grade::Suspected those of every claim. A set
+/// of that level which no finding claims is a program that merely waits.
+std::vector<std::vector<snapshot::TaskRef>> HangWatch::tasks_of_findings(
+    const snapshot::Snapshot& snapshot, const graph::WaitGraph& graph) const {
+  std::vector<std::vector<snapshot::TaskRef>> found;
   for (const auto& finding : diagnosis::diagnose({snapshot, graph}, options_.probes).findings) {
     const bool claim =
         finding.verdict == diagnosis::Verdict::Stuck ||
         (finding.verdict == diagnosis::Verdict::Deadlock && options_.enough == Grade::Suspected);
     if (!claim) continue;
+    auto& tasks = found.emplace_back();
     for (const diagnosis::StuckTask& stuck : finding.stuck) tasks.push_back(stuck.task);
   }
-  return tasks;
+  return found;
 }
 
 Result<std::optional<Hang>> HangWatch::look(Clock::time_point now) {
@@ -197,37 +198,51 @@ Result<std::optional<Hang>> HangWatch::deep_look(Clock::time_point now) {
   const bool sends_descriptors = std::ranges::any_of(snapshot->objects, [](const auto& object) {
     return object.socket && object.socket->fds_in_flight > 0;
   });
-  Proof proof;
-  Hang hang;
-  const auto add = [&](const snapshot::TaskRef& task) {
-    const snapshot::Thread* thread = snapshot::find_thread(*snapshot, task);
-    if (thread == nullptr) return;
-    proof.emplace(ThreadKey{task.pid, task.tid}, thread->polls ? 0 : thread->switches);
+  std::map<ThreadKey, Dead> dead;
+  pending_.reset();
+  // Whether all of them were seen like that before, and have not moved since; more may have hung
+  // meanwhile.
+  const auto seen_twice = [&](const std::vector<snapshot::TaskRef>& tasks) {
+    bool twice = !tasks.empty();
+    for (const snapshot::TaskRef& task : tasks) {
+      const snapshot::Thread* thread = snapshot::find_thread(*snapshot, task);
+      if (thread == nullptr) continue;
+      const ThreadKey key{task.pid, task.tid};
+      Dead is{thread->polls ? 0 : thread->switches, now};
+      const auto was = dead_.find(key);
+      if (was != dead_.end() && was->second.switches == is.switches) is.since = was->second.since;
+      dead.insert_or_assign(key, is);
+      if (now - is.since >= options_.stall) continue;
+      twice = false;
+      pending_ = std::min(pending_.value_or(now), is.since);
+    }
+    return twice;
   };
   const auto has_main_of_a_root = [&](const std::vector<snapshot::TaskRef>& tasks) {
     return std::ranges::any_of(roots_, [&](Pid root) {
       return std::ranges::find(tasks, snapshot::TaskRef{root, Tid{root.value}}) != tasks.end();
     });
   };
+  Hang hang;
+  bool is_hang = false, counted = false;
   for (const graph::StuckSet& set : graph.stuck_sets()) {
     if (!counts(set, sends_descriptors)) continue;
-    std::ranges::for_each(set.core, add);
+    counted = true;
+    if (!seen_twice(set.core)) continue;
+    is_hang = true;
     hang.of_a_root =
         hang.of_a_root || has_main_of_a_root(set.core) || has_main_of_a_root(set.behind);
   }
-  hang.enough = !proof.empty() || options_.enough >= Grade::Stuck;
-  if (proof.empty() || options_.enough >= Grade::Stuck) {
-    const auto named = tasks_of_findings(*snapshot, graph);
-    std::ranges::for_each(named, add);
-    hang.of_a_root = hang.of_a_root || has_main_of_a_root(named);
+  hang.enough = counted || options_.enough >= Grade::Stuck;
+  if (!counted || options_.enough >= Grade::Stuck) {
+    for (const auto& named : tasks_of_findings(*snapshot, graph)) {
+      if (!seen_twice(named)) continue;
+      is_hang = true;
+      hang.of_a_root = hang.of_a_root || has_main_of_a_root(named);
+    }
   }
-  // What was proved before must be in it still, unmoved; more may have hung since.
-  const bool again = !proof_.empty() && std::ranges::includes(proof, proof_);
-  const bool proved = !proof.empty() && again;
-  proof_is_new_ = !again;
-  proof_ = std::move(proof);
-  if (!again) proved_at_ = now;
-  if (!proved) return std::optional<Hang>();
+  dead_ = std::move(dead);
+  if (!is_hang) return std::optional<Hang>();
   hang.snapshot = *std::move(snapshot);
   return std::optional<Hang>(std::move(hang));
 }

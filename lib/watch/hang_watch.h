@@ -77,9 +77,11 @@ class HangWatch {
     TreeThread last;
     Clock::time_point since;
   };
-  /// A proof: the tasks of all dead cores with their switch counts, so that a new hang of the same
-  /// tasks is another.
-  using Proof = std::map<ThreadKey, std::uint64_t>;
+  /// A task of a dead core, since when it was seen so, unmoved; one that only polls counts as that.
+  struct Dead {
+    std::uint64_t switches = 0;
+    Clock::time_point since;
+  };
 
   bool update(const std::vector<TreeThread>& threads, Clock::time_point now);
   bool can_afford_a_deep_look(Clock::time_point now) const;
@@ -87,8 +89,8 @@ class HangWatch {
   bool is_still_polling(Clock::time_point now, const Still& still) const;
   collect::Options collect_options(Clock::time_point now) const;
   bool counts(const graph::StuckSet& set, bool sends_descriptors) const;
-  std::vector<snapshot::TaskRef> tasks_of_findings(const snapshot::Snapshot& snapshot,
-                                                   const graph::WaitGraph& graph) const;
+  std::vector<std::vector<snapshot::TaskRef>> tasks_of_findings(
+      const snapshot::Snapshot& snapshot, const graph::WaitGraph& graph) const;
   Result<std::optional<Hang>> deep_look(Clock::time_point now);
 
   std::vector<Pid> roots_;
@@ -108,9 +110,9 @@ class HangWatch {
   Clock::duration pause_{0};  ///< between deep looks while nothing comes to a stand
   std::optional<Clock::time_point>
       calm_since_;  ///< nothing runs and what woke up used next to no processor time
-  Proof proof_;
-  bool proof_is_new_ = false;  ///< seen once so far
-  Clock::time_point proved_at_{};
+  std::map<ThreadKey, Dead> dead_;  ///< at the last deep look
+  std::optional<Clock::time_point>
+      pending_;  ///< when one of them was seen first, and only once so far
 };
 
 }  // namespace ipcdoctor::watch
