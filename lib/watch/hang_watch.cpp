@@ -24,7 +24,7 @@ constexpr std::chrono::milliseconds kPollingWindow = 300ms, kLastWindow = 1s;
 constexpr int kCalmShare = 5;  // of a processor, at most: it waits more than it works
 // What the looks may cost, as parts of the time, while something moves: together less than half a
 // percent of a processor.
-constexpr int kLookShare = 400, kSecondLookShare = 1000, kDeepShare = 700;
+constexpr int kLookShare = 500, kSecondLookShare = 2000, kDeepShare = 700;
 constexpr auto kDeepCostOfAThread = 1ms;  // until the first is measured
 constexpr Clock::duration kLongestInterval = 5s;
 
