@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 namespace ipcdoctor::watch {
 namespace {
@@ -54,7 +55,7 @@ std::chrono::nanoseconds time_used() {
 
 HangWatch::HangWatch(std::vector<Pid> roots, HangOptions options)
     : roots_(std::move(roots)),
-      options_(options),
+      options_(std::move(options)),
       inherited_(own_channels()),
       deep_look_at_(Clock::now()) {}
 
