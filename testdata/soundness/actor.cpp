@@ -270,6 +270,9 @@ void block_on_file(Task& task, Random& random) {
   describe(task, kind == 1 ? "F_SETLKW" : "F_OFD_SETLKW", fd);
   struct flock lock {};
   lock.l_type = F_WRLCK;
+  lock.l_whence = below(random, 2) == 0 ? SEEK_SET : SEEK_CUR;  // as lockf(3)
+  lock.l_start = 100 * below(random, 2);
+  lock.l_len = 100 * below(random, 2);
   fcntl(fd, kind == 1 ? F_SETLKW : F_OFD_SETLKW, &lock);
 }
 
