@@ -107,7 +107,6 @@ bool HangWatch::is_still_polling(Clock::time_point now, const Still& still) cons
 }
 
 bool HangWatch::is_time_for_a_deep_look(Clock::time_point now, bool all_still) const {
-  const bool affordable = can_afford_a_deep_look(now);
   if (pending_) return now - *pending_ >= options_.stall;
   // a program that wakes up every few seconds stands still in between, and goes on as before
   const bool longer_than_ever = now - moved_at_ > longest_stand_;
@@ -116,7 +115,7 @@ bool HangWatch::is_time_for_a_deep_look(Clock::time_point now, bool all_still) c
   if (options_.enough == Grade::Suspected && std::ranges::any_of(still_, is_polling) &&
       *calm_since_ > deep_look_at_)
     return true;
-  if (!affordable) return false;
+  if (!can_afford_a_deep_look(now)) return false;
   if (all_still && moved_since_deep_look_) return true;
   const bool came_to_a_stand = std::ranges::any_of(still_, [&](const auto& entry) {
     return entry.second.since > deep_look_at_ && entry.second.since < now;
@@ -195,7 +194,6 @@ Result<std::optional<Hang>> HangWatch::deep_look(Clock::time_point now) {
   Result<snapshot::Snapshot> snapshot = collect::collect(roots_, collect_options(now));
   if (!snapshot) return snapshot.error();
   const graph::WaitGraph graph(*snapshot);
-  cost_ = Clock::now() - begin - std::chrono::milliseconds(static_cast<int>(snapshot->observed_ms));
   const bool sends_descriptors = std::ranges::any_of(snapshot->objects, [](const auto& object) {
     return object.socket && object.socket->fds_in_flight > 0;
   });
@@ -243,6 +241,7 @@ Result<std::optional<Hang>> HangWatch::deep_look(Clock::time_point now) {
     }
   }
   dead_ = std::move(dead);
+  cost_ = Clock::now() - begin - std::chrono::milliseconds(static_cast<int>(snapshot->observed_ms));
   if (!is_hang) return std::optional<Hang>();
   hang.snapshot = *std::move(snapshot);
   return std::optional<Hang>(std::move(hang));

@@ -138,9 +138,10 @@ bool sends(const Wait& wait) {
   }
 }
 
-static bool has_data(const Snapshot& snapshot, const ObjectId& id) {
-  const snapshot::Object* object = snapshot::find_object(snapshot, id);
-  return object != nullptr && object->queued && *object->queued > 0;
+bool has_data(const snapshot::Object& object) {
+  if (object.socket) return object.socket->receive_queue > 0 && object.socket->state != "listen";
+  const bool pipe = object.id.kind == ObjectKind::Pipe || object.id.kind == ObjectKind::Fifo;
+  return pipe && object.queued && *object.queued > 0;
 }
 
 std::vector<ObjectId> received_objects(const Snapshot& snapshot, TaskRef task) {
@@ -148,7 +149,8 @@ std::vector<ObjectId> received_objects(const Snapshot& snapshot, TaskRef task) {
   const Wait* wait = wait_of(snapshot, task);
   if (wait == nullptr || !receives(*wait)) return ids;
   for (const Awaited& awaited : objects_of(snapshot, *wait)) {
-    if (copies(*wait) && has_data(snapshot, awaited.object)) continue;
+    const snapshot::Object* object = snapshot::find_object(snapshot, awaited.object);
+    if (copies(*wait) && object != nullptr && has_data(*object)) continue;
     if (awaited.in || !waits_in_poll(wait->kind)) ids.push_back(awaited.object);
   }
   return ids;

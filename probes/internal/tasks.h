@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,9 @@ using snapshot::Snapshot;
 using snapshot::TaskRef;
 using snapshot::Thread;
 using snapshot::Wait;
+
+/// SIGCHLD is 17: bit 16 of snapshot::SignalSets.
+inline constexpr std::uint64_t kSigChld = std::uint64_t{1} << 16U;
 
 /// The wait of that task, or nullptr if it is not known.
 const Wait* wait_of(const Snapshot& snapshot, TaskRef task);
@@ -38,6 +42,9 @@ bool sends(const Wait& wait);     ///< room, and nothing else
 /// splice(2) and its kin between two channels: they count as receiving, from a source that is
 /// empty.
 bool copies(const Wait& wait);
+/// Bytes that somebody sent, to be read from a pipe or socket. The count of an eventfd is left
+/// unread on purpose where it only wakes.
+bool has_data(const snapshot::Object& object);
 
 /// The objects that a receiving task waits on; those of an epoll set are resolved.
 std::vector<ObjectId> received_objects(const Snapshot& snapshot, TaskRef task);

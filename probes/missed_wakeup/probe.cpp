@@ -127,14 +127,6 @@ Signal of_event_loop(const std::string& call) {
   return {28, "a future that no task is left to set", kAsyncFix};
 }
 
-/// Bytes that somebody sent. The count of an eventfd is left unread on purpose where it only wakes.
-bool has_data(const snapshot::Object& object) {
-  using snapshot::ObjectKind;
-  if (object.socket) return object.socket->receive_queue > 0 && object.socket->state != "listen";
-  const bool pipe = object.id.kind == ObjectKind::Pipe || object.id.kind == ObjectKind::Fifo;
-  return pipe && object.queued && *object.queued > 0;
-}
-
 /// Edges of reading alone. The loops of Go, mio and asio watch for more with one call, and read
 /// when somebody of the program asks for it: there unread data is no mistake.
 bool waits_for_an_edge(std::uint32_t events) {

@@ -21,9 +21,6 @@ using diagnosis::Finding;
 
 using snapshot::WaitKind;
 
-constexpr std::uint64_t kSigChld =
-    std::uint64_t{1} << 16U;  // SIGCHLD is 17: bit 16 of the masks in /proc/PID/status
-
 bool waits_for_signal(const Thread& thread) {
   if (!thread.wait || !thread.wait->untimed) return false;
   return thread.wait->kind == WaitKind::Signal ||

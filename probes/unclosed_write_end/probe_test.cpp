@@ -286,6 +286,23 @@ TEST(UnclosedWriteEnd, FindsTheEmptySourceOfASplice) {
   EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::NotFound) << "it waits for room";
 }
 
+TEST(UnclosedWriteEnd, IgnoresASpliceFromASocketWithData) {
+  Builder b;
+  b.connect(unix_socket(1), unix_socket(2));
+  b.process(40).fd(4, unix_socket(2)).thread().waits_for_child(41);
+  auto pump = b.process(41)
+                  .child_of(40)
+                  .fd(3, unix_socket(1))
+                  .fd(4, pipe(8), Access::Both)
+                  .thread()
+                  .waits(WaitKind::Poll, "splice");
+  pump.on(3, true, false).on(4, false, true);
+  EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::Found);
+
+  b.object(unix_socket(1)).socket->receive_queue = 10;
+  EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::NotFound) << "it waits for room";
+}
+
 TEST(UnclosedWriteEnd, IsInconclusiveWhenTheWaitIsDenied) {
   EXPECT_EQ(ask(kUnclosedWriteEnd, blind()).outcome, Outcome::Inconclusive);
 }

@@ -65,7 +65,6 @@ std::size_t forked_children(const Context& context, const Members& members, cons
 
 /// The handler of SIGCHLD is to signal it: the children were never meant to.
 bool is_told_by_a_handler(const Member& waiter) {
-  constexpr std::uint64_t kSigChld = std::uint64_t{1} << 16U;
   return waiter.thread->activity.call.empty() && waiter.thread->signals &&
          (waiter.thread->signals->caught & kSigChld) != 0;
 }

@@ -84,6 +84,7 @@ struct Interpreter::Impl {
   Reach reach;
   Object modules = 0;
   std::vector<ThreadState> states;
+  std::size_t main_states = 0;  ///< how many of them, the first, are the main interpreter's
   std::unordered_map<std::uint64_t, Tid> tids;          ///< by ident
   std::unordered_map<std::uint64_t, LockObject> locks;  ///< by futex word
 };

@@ -83,6 +83,7 @@ void Interpreter::Impl::read_states(std::span<const NativeThread> native) {
     states.push_back(read_state(address, native, budget));
     tids.emplace(states.back().ident, states.back().tid);
   }
+  main_states = states.size();
   for (auto at = runtime.sub_interpreters.rbegin(); at != runtime.sub_interpreters.rend(); ++at) {
     for (const std::uint64_t address : read_thread_states(remote, l, *at)) {
       ThreadState inner = read_state(address, native, budget);
@@ -167,8 +168,7 @@ std::uint32_t Interpreter::Impl::ended_threads() const {
   const Layout& l = runtime.layout;
   if (l.minor < 11) return 0;
   const std::uint64_t made = remote.word(runtime.interpreter + l.interp_threads - 8);
-  const std::uint64_t alive = read_thread_states(remote, l, runtime.interpreter).size();
-  return made <= alive || made > kMost ? 0 : static_cast<std::uint32_t>(made - alive);
+  return made <= main_states || made > kMost ? 0 : static_cast<std::uint32_t>(made - main_states);
 }
 
 // A Process object lives on in forked children of its maker, where it tells nothing: a pool of n
