@@ -2,7 +2,6 @@
 
 #include "probes/all_probes.h"
 #include "probes/internal/dead_ones.h"
-#include "probes/internal/function_name.h"
 #include "probes/internal/lock_facts.h"
 
 namespace ipcdoctor::probes {
@@ -135,20 +134,13 @@ Orphan by_last_operator(const Context& context, const Member& waiter) {
   return {};
 }
 
-bool has_library_frame(const Thread& thread, const char* function, const char* file) {
-  if (!thread.python) return false;
-  return std::ranges::any_of(*thread.python, [&](const snapshot::Frame& f) {
-    return is_function(f, function) && f.file.ends_with(file);
-  });
-}
-
 /// A manager's server thread takes the lock in the name of a client; when that client dies, nothing
 /// releases it.
 Orphan by_manager(const Context& context, const Member& waiter, bool somebody_died) {
   const bool takes_lock =
       waits_for_lock(waiter) || waiter.thread->activity.call.ends_with(".acquire");
   if (!takes_lock || !waits_in(waiter, WaitKind::Futex)) return {};
-  if (!has_library_frame(*waiter.thread, "serve_client", "managers.py")) return {};
+  if (!serves_a_client(*waiter.thread)) return {};
   if (!holders_of(context, waiter).empty()) return {};
   return {somebody_died ? 70 : 25,
           {},
@@ -215,6 +207,15 @@ std::string fix_for(const Member& waiter, const std::string& what) {
            ": the kernel then gives back what a dead process took.\n"
            "To free it now: semctl(id, n, SETVAL, 1), or ipcrm -s " +
            std::to_string(wait.sysv.id) + ".";
+  if (wait.futex.lock.kind == LockKind::PyLock && !serves_a_client(*waiter.thread))
+    return "Hold " + what +
+           " with `with`, so that a thread that ends releases it, whatever happens.";
+  if (wait.futex.lock.kind == LockKind::RwlockWrite || wait.futex.lock.kind == LockKind::RwlockRead)
+    return "A rwlock is not released when its holder dies, and has no robust kind: use a robust "
+           "mutex "
+           "(pthread_mutexattr_setrobust), or flock() on a file, which the kernel releases.\nOr "
+           "find out "
+           "why the holder ended without pthread_rwlock_unlock().";
   if (wait.futex.lock.kind == LockKind::PySemLock || waiter.thread->is_python)
     return "Do not kill or os._exit() a process that may hold " + what +
            "; hold it with `with`, so that an exception releases it.\n"
@@ -236,6 +237,8 @@ Finding describe_orphan(const Context& context, int set, const Members& members,
   Finding finding = diagnosis::start_finding(context, kDeadLockOwner, set);
   const std::string what = lock_name(context, waiter);
   const std::size_t waiters = waiters_of(members, waiter);
+  const bool is_private =
+      waits_in(waiter, WaitKind::Futex) && !wait_of(waiter)->futex.shared_memory;
   const std::string who =
       snapshot::label(context.snapshot, waiter.task) +
       (waiters > 1 ? " and " + std::to_string(waiters - 1) + " more wait" : " waits");
@@ -245,7 +248,8 @@ Finding describe_orphan(const Context& context, int set, const Members& members,
   finding.title = who + " for " + what + ": " + owner + " is dead and did not release it";
   finding.explanation =
       who + " for " + what + place_in_brackets(*waiter.thread) + ". " + orphan.because +
-      ". A lock in shared memory is not released by the kernel when its owner dies.";
+      (is_private ? ". A lock is not released when the thread that took it ends."
+                  : ". A lock in shared memory is not released by the kernel when its owner dies.");
   finding.fix = fix_for(waiter, what);
   finding.evidence.push_back({orphan.because, orphan.source});
   if (orphan.owner.tid.value != 0) {

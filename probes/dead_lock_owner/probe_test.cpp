@@ -116,6 +116,7 @@ TEST(DeadLockOwner, SuspectsAThreadThatEndedWithALock) {
   ASSERT_EQ(answer.outcome, Outcome::Found);
   EXPECT_NE(answer.findings[0].explanation.find("2 threads of its process have ended"),
             std::string::npos);
+  EXPECT_EQ(answer.findings[0].explanation.find("shared memory"), std::string::npos);
 }
 
 TEST(DeadLockOwner, FindsARwlockWhoseReaderIsGone) {

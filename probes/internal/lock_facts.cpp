@@ -4,6 +4,8 @@
 #include <array>
 #include <string_view>
 
+#include "probes/internal/function_name.h"
+
 namespace ipcdoctor::probes {
 namespace {
 
@@ -283,6 +285,12 @@ bool waits_for_end(const Member& member) {
 
 bool is_idle_helper(const Thread& thread) {
   return contains(kIdleCalls, thread.activity.call);
+}
+
+bool serves_a_client(const Thread& thread) {
+  return thread.python && std::ranges::any_of(*thread.python, [](const snapshot::Frame& f) {
+           return is_function(f, "serve_client") && f.file.ends_with("managers.py");
+         });
 }
 
 std::vector<LockHolder> holders_of(const Context& context, const Member& waiter) {

@@ -34,6 +34,9 @@ bool waits_for_end(const Member& member);
 /// feeder without items.
 bool is_idle_helper(const Thread& thread);
 
+/// A thread of a manager of multiprocessing that acts in the name of a client.
+bool serves_a_client(const Thread& thread);
+
 struct LockHolder {
   TaskRef task;       ///< tid 0: the process as a whole
   bool sure = false;  ///< by the owner word or the kernel, not by stacks or counts

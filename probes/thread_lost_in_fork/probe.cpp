@@ -90,7 +90,7 @@ Lost by_worker(const Context& context, const Member& child) {
     return t.tid.value != parent->pid.value && serves_others(t) && !snapshot::where(t).empty();
   });
   if (worker == parent->threads.end()) return {};
-  return {70, "a worker thread, which exists only in its parent (" + snapshot::where(*worker) + ")",
+  return {70, "the worker thread at " + snapshot::where(*worker),
           "Start the worker thread in the child, after the fork, or start the children before the "
           "threads, or with \"spawn\"."};
 }
@@ -175,7 +175,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   for (const auto& [other, what] : children)
     finding.culprits.push_back(
         diagnosis::culprit(context.snapshot, other->task, -1,
-                           "waits for " + what.what + ", which live in its parent"));
+                           "waits for " + what.what + ", left behind in its parent"));
   for (const auto& [other, what] : children) add_parent(context, *other, what.what, finding);
   finding.evidence.push_back({who + " is a fork of " + std::to_string(child->process->ppid.value) +
                                   " and has " + std::to_string(child->process->threads.size()) +

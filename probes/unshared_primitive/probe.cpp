@@ -2,7 +2,6 @@
 
 #include "probes/all_probes.h"
 #include "probes/internal/dead_ones.h"
-#include "probes/internal/function_name.h"
 #include "probes/internal/joiners.h"
 #include "probes/internal/lock_facts.h"
 #include "probes/internal/receivers.h"
@@ -43,12 +42,6 @@ bool nobody_else_inside(const Members& members, const Member& waiter) {
     return t.tid == waiter.task.tid ||
            (is_idle_helper(t) && is_member(members, {waiter.task.pid, t.tid}));
   });
-}
-
-bool serves_a_client(const Thread& thread) {
-  return thread.python && std::ranges::any_of(*thread.python, [](const snapshot::Frame& f) {
-           return is_function(f, "serve_client") && f.file.ends_with("managers.py");
-         });
 }
 
 /// Children that got a copy of its memory, alive or not. A child known only by its pid may have
