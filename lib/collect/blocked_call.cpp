@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include <algorithm>
 #include <array>
@@ -482,6 +483,22 @@ class Decoder {
     return true;
   }
 
+  bool sleep() {
+    const bool has_clock = nr_ == SYS_clock_nanosleep;
+    wait_.kind = WaitKind::Sleep;
+    wait_.sleep_from_now = has_clock && (args_[1] & TIMER_ABSTIME) != 0;
+    timespec now{};
+    if (wait_.sleep_from_now && ::clock_gettime(static_cast<clockid_t>(args_[0]), &now) != 0)
+      return true;
+    const auto until = read_one<timespec>(from_, args_[has_clock ? 2 : 0]);
+    if (!until) return wait_.sleep_ms = until.error(), true;
+    const auto ms = [](const timespec& time) {
+      return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) / 1e6;
+    };
+    wait_.sleep_ms = static_cast<std::uint64_t>(std::clamp(ms(*until) - ms(now), 0.0, 1e15));
+    return true;
+  }
+
   bool decode_processes() {
     switch (nr_) {
       case SYS_wait4:
@@ -498,8 +515,7 @@ class Decoder {
       }
       case SYS_nanosleep:
       case SYS_clock_nanosleep:
-        wait_.kind = WaitKind::Sleep;
-        return true;
+        return sleep();
       case SYS_pause:
       case SYS_rt_sigsuspend:
         wait_.kind = WaitKind::Signal;

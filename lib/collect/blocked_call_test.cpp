@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include <gtest/gtest.h>
 
@@ -291,6 +292,43 @@ TEST(BlockedCall, ARestartedCallIsFoundInTheCode) {
 
   EXPECT_EQ(wait.call, "nanosleep");
   EXPECT_EQ(wait.kind, WaitKind::Sleep);
+}
+
+TEST(BlockedCall, ASleepTellsHowLong) {
+  MadeSurroundings around;
+  around.put(0x1000, timespec{86400, 500'000'000});
+
+  const Wait wait = decode_call(in_call(SYS_clock_nanosleep, {CLOCK_REALTIME, 0, 0x1000}), around);
+
+  EXPECT_EQ(wait.kind, WaitKind::Sleep);
+  ASSERT_TRUE(wait.sleep_ms);
+  EXPECT_EQ(*wait.sleep_ms, 86400500U);
+  EXPECT_FALSE(wait.sleep_from_now);
+}
+
+TEST(BlockedCall, ASleepUntilADeadlineTellsWhatIsLeft) {
+  MadeSurroundings around;
+  timespec until{};
+  ASSERT_EQ(::clock_gettime(CLOCK_MONOTONIC, &until), 0);
+  until.tv_sec += 600;
+  around.put(0x1000, until);
+
+  const Wait wait =
+      decode_call(in_call(SYS_clock_nanosleep, {CLOCK_MONOTONIC, TIMER_ABSTIME, 0x1000}), around);
+
+  ASSERT_TRUE(wait.sleep_ms);
+  EXPECT_LE(*wait.sleep_ms, 600'000U);
+  EXPECT_GT(*wait.sleep_ms, 300'000U);
+  EXPECT_TRUE(wait.sleep_from_now);
+}
+
+TEST(BlockedCall, ASleepSurvivesNonsense) {
+  MadeSurroundings around;
+  around.put(0x1000, timespec{INT64_MIN, INT64_MAX});
+  EXPECT_EQ(*decode_call(in_call(SYS_nanosleep, {0x1000}), around).sleep_ms, 0U);
+  EXPECT_FALSE(decode_call(in_call(SYS_nanosleep, {0x9999}), around).sleep_ms);
+  EXPECT_FALSE(
+      decode_call(in_call(SYS_clock_nanosleep, {12345, TIMER_ABSTIME, 0x1000}), around).sleep_ms);
 }
 
 TEST(BlockedCall, APageFaultHandledInUserSpaceWaitsForTheServer) {

@@ -41,6 +41,13 @@ bool in_tree(const ProcessEntry& process) {
          process.scope == Scope::Related;
 }
 
+std::uint64_t uptime_ticks() {
+  timespec time{};
+  (void)::clock_gettime(CLOCK_BOOTTIME, &time);
+  const long hz = ::sysconf(_SC_CLK_TCK);
+  return static_cast<std::uint64_t>(time.tv_sec * hz + time.tv_nsec * hz / 1'000'000'000);
+}
+
 class Collector {
  public:
   Collector(const std::vector<Pid>& targets, const Options& options, Pid self, Progress& progress)
@@ -188,6 +195,7 @@ class Collector {
       out.kernel = name.release;
     }
     out.time = ::time(nullptr);
+    out.uptime_ticks = uptime_ticks();
     out.targets = targets_;
     std::ranges::sort(out.targets);
     for (const auto& process : system_.processes()) add_process(out, *process);

@@ -266,9 +266,11 @@ struct Wait {
   FutexWait futex;
   FileLockWait file_lock;
   SysvWait sysv;
-  std::uint64_t size = 0;  ///< byte count argument of a read or write
-  std::string detail;      ///< for a person: "fd 4", "path /tmp/f"
-  std::string wchan;       ///< the kernel's function, where read
+  Result<std::uint64_t> sleep_ms = Error{};  ///< Sleep: for how long at most, where it was read
+  bool sleep_from_now = false;  ///< sleep_ms counts from this look, not from the begin of the sleep
+  std::uint64_t size = 0;       ///< byte count argument of a read or write
+  std::string detail;           ///< for a person: "fd 4", "path /tmp/f"
+  std::string wchan;            ///< the kernel's function, where read
 };
 
 // ------------------------------------------------------------------ code
@@ -419,7 +421,8 @@ struct Unseen {
 struct Snapshot {
   std::string tool_version;
   std::string host, kernel;
-  std::int64_t time = 0;  ///< seconds since 1970, UTC
+  std::int64_t time = 0;           ///< seconds since 1970, UTC
+  std::uint64_t uptime_ticks = 0;  ///< since boot, at the same moment: as Process::start_ticks
   std::vector<Pid> targets;
   std::vector<Process> processes;
   std::vector<Object> objects;

@@ -115,7 +115,11 @@ class ProcessBuilder {
   }
   ProcessBuilder& timed() { return wait().untimed = false, *this; }
   ProcessBuilder& runs() { return last().state = 'R', waits(WaitKind::Running, ""), *this; }
-  ProcessBuilder& sleeps() { return waits(WaitKind::Sleep, "clock_nanosleep").timed(); }
+  ProcessBuilder& sleeps(std::chrono::milliseconds time = std::chrono::hours(1)) {
+    waits(WaitKind::Sleep, "clock_nanosleep").timed();
+    wait().sleep_ms = static_cast<std::uint64_t>(time.count());
+    return *this;
+  }
   ProcessBuilder& on(int fd, bool in, bool out) {
     return wait().objects.push_back({fd, object_of(fd), in, out}), *this;
   }

@@ -247,6 +247,48 @@ bool left_the_tree(const Snapshot& snapshot, const Process& process) {
   });
 }
 
+namespace {
+
+constexpr std::uint64_t kLongMs = 60'000;
+constexpr std::uint64_t kTickMs = 10;  // of Process::start_ticks: USER_HZ is 100 on x86-64
+constexpr std::uint64_t kStartMs = 2'000;
+
+/// It ends its sleep soon, and has perhaps not slept before.
+bool naps_once(const Snapshot& snapshot, const Process& process, const Wait& wait) {
+  if (!wait.sleep_ms) return true;
+  if (*wait.sleep_ms > kLongMs) return false;
+  const std::uint64_t up = std::max(snapshot.uptime_ticks, process.start_ticks);
+  const std::uint64_t age = (up - process.start_ticks) * kTickMs;
+  return age <= (wait.sleep_from_now ? kLongMs : *wait.sleep_ms + kStartMs);
+}
+
+bool is_at_rest(const Snapshot& snapshot, const Process& process, int generations) {
+  return std::ranges::all_of(process.threads, [&](const Thread& thread) {
+    if (!thread.stable || !thread.wait) return false;
+    switch (thread.wait->kind) {
+      case WaitKind::Running:
+      case WaitKind::Write:
+        return false;
+      case WaitKind::Sleep:
+        return !naps_once(snapshot, process, *thread.wait);
+      case WaitKind::Child:
+        return std::ranges::all_of(thread.wait->children, [&](const Pid pid) {
+          const Process* child = snapshot::find_process(snapshot, pid);
+          return child == nullptr ||
+                 (generations > 0 && is_at_rest(snapshot, *child, generations - 1));
+        });
+      default:
+        return true;
+    }
+  });
+}
+
+}  // namespace
+
+bool is_at_rest(const Snapshot& snapshot, const Process& process) {
+  return is_at_rest(snapshot, process, kMaxGenerations);
+}
+
 bool is_leaked_over_exec(const Process& process, int fd) {
   return fd > 2 && !process.forked_copy;
 }

@@ -40,6 +40,13 @@ bool is_leaked(const Snapshot& snapshot, const FileLock& lock, Pid waiter) {
   });
 }
 
+bool holders_are_at_rest(const Snapshot& snapshot, const FileLock& lock) {
+  return std::ranges::all_of(lock.holders, [&](const auto& holder) {
+    const Process* process = snapshot::find_process(snapshot, holder.first);
+    return process != nullptr && is_at_rest(snapshot, *process);
+  });
+}
+
 struct Leak {
   TaskRef waiter;
   const FileLock* lock = nullptr;
@@ -108,8 +115,11 @@ Finding describe(const Context& context, const Leak& leak, int set) {
 
 diagnosis::Answer run(const Context& context) {
   std::vector<Finding> findings;
-  for (const Leak& leak : leaks_of(context))
-    findings.push_back(describe(context, leak, set_of(context, leak.waiter)));
+  for (const Leak& leak : leaks_of(context)) {
+    const int set = set_of(context, leak.waiter);
+    if (set >= 0 || holders_are_at_rest(context.snapshot, *leak.lock))
+      findings.push_back(describe(context, leak, set));
+  }
   return conclude(context, std::move(findings));
 }
 

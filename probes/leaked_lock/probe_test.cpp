@@ -34,6 +34,17 @@ TEST(LeakedLock, FindsALockThatOnlyAnOrphanStillHolds) {
   EXPECT_EQ(answer.findings[0].culprits[0].fd, 9);
 }
 
+TEST(LeakedLock, IgnoresAnOrphanThatIsMerelySlow) {
+  Builder b = lock_of_a_daemon();
+  b.raw().uptime_ticks = 1000;
+  b.process(44).process().start_ticks = 400;  // six seconds old
+  b.process(44).sleeps(std::chrono::seconds(9));
+  EXPECT_EQ(ask(kLeakedLock, b).outcome, Outcome::NotFound);
+
+  b.process(44).sleeps(std::chrono::seconds(1));  // not for the first time
+  EXPECT_EQ(ask(kLeakedLock, b).outcome, Outcome::Found);
+}
+
 TEST(LeakedLock, IgnoresAHolderThatTookItItself) {
   Builder b = lock_of_a_daemon();
   b.raw().file_locks[0].taker = Pid{44};

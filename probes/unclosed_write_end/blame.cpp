@@ -147,23 +147,15 @@ std::vector<Blame> strongest(std::vector<Blame> blamed) {
   return blamed;
 }
 
-/// A healthy daemon that is about to write is no reason for an alarm.
-bool is_at_rest(const Process& process) {
-  return process.threads.empty() || std::ranges::all_of(process.threads, [](const Thread& t) {
-           return t.wait && t.wait->kind != WaitKind::Running && t.wait->kind != WaitKind::Write &&
-                  t.stable;
-         });
-}
-
 std::vector<Blame> strangers_that_hold(const Context& context, const Ends& ends,
                                        const TaskRef& reader, const ObjectId& object) {
   const std::vector<Holder> senders = ends.senders(object);
   std::vector<Blame> blamed;
   for (const Holder& holder : senders) {
     const Process* process = snapshot::find_process(context.snapshot, holder.pid);
-    const bool stranger = process != nullptr && holder.pid != reader.pid &&
-                          holder.hold == Hold::Descriptor &&
-                          left_the_tree(context.snapshot, *process) && is_at_rest(*process);
+    const bool stranger =
+        process != nullptr && holder.pid != reader.pid && holder.hold == Hold::Descriptor &&
+        left_the_tree(context.snapshot, *process) && is_at_rest(context.snapshot, *process);
     if (!stranger) return {};
     blamed.push_back({holder, Omission::LeftTree});
   }

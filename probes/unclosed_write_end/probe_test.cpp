@@ -121,6 +121,35 @@ TEST(UnclosedWriteEnd, SaysStuckWhereOnlyAnOrphanHoldsTheEnd) {
   EXPECT_THAT(culprits(answer), ElementsAre(44));
 }
 
+/// `x=$(helper &)`
+TEST(UnclosedWriteEnd, IgnoresAnOrphanThatIsMerelySlow) {
+  Builder b = daemon_keeps_stdout();
+  b.raw().uptime_ticks = 1000;
+  b.process(44).process().start_ticks = 400;  // six seconds old
+  b.process(44).sleeps(std::chrono::seconds(9));
+  EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::NotFound);
+
+  b.process(44).sleeps(std::chrono::seconds(3));
+  b.process(44).wait().sleep_from_now = true;  // how long it has slept is not known
+  EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::NotFound);
+
+  b.raw().uptime_ticks = 8000;  // as old as that, it sleeps again and again
+  EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::Found);
+}
+
+TEST(UnclosedWriteEnd, IgnoresAnOrphanWhoseChildIsMerelySlow) {
+  Builder b = daemon_keeps_stdout();
+  b.raw().uptime_ticks = 1000;
+  b.process(44).process().start_ticks = 400;
+  b.process(44).waits_for_child(45);
+  b.process(45).child_of(44).thread().sleeps(std::chrono::seconds(9));
+  b.process(45).process().start_ticks = 400;
+  EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::NotFound);
+
+  b.process(45).sleeps();
+  EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::Found);
+}
+
 TEST(UnclosedWriteEnd, SaysStuckWhereTheOrphanWaitsForASignal) {
   Builder b = daemon_keeps_stdout();
   b.process(44).waits(WaitKind::Signal, "pause");
