@@ -11,6 +11,7 @@
 
 #include "commands.h"
 #include "examine.h"
+#include "exit_code.h"
 #include "probes/all_probes.h"
 #include "reports.h"
 
@@ -52,6 +53,7 @@ std::string what_follows(watch::Why why, const watch::RunOptions& run) {
   if (why == watch::Why::PartHangs)
     return "a part of the command hangs; the command itself goes on and is not ended (--fail-fast "
            "ends it)";
+  if (why == watch::Why::ToldToEnd) return "told to end while the command hangs: passing it on";
   if (run.keep) return "the command is left as it is (--keep)";
   return why == watch::Why::TimeIsOver ? "the time of the command is over: ending it"
                                        : "the command hangs: ending it";
@@ -64,6 +66,7 @@ int run(const RunCommand& options) {
   Status written = Done{};
   const auto on_hang = [&](watch::Why why, snapshot::Snapshot snapshot) {
     Examination examination(std::move(snapshot));
+    if (why == watch::Why::ToldToEnd && examination.exit_code() != kFinding) return;
     examination.symbolise(options.report);
     ReportOptions report = options.report;
     // a file is a verdict on the command, which may still end well
@@ -98,13 +101,15 @@ void add_run(CLI::App& app, Command& command) {
                "how far apart a deadlock is proved twice (2s)");
   add_duration(*run_command, "--kill-after", options->run.kill_after,
                "KILL so long after TERM (5s)");
-  options->run.hang.enough = watch::Grade::Tree;
+  // a person at the terminal may be the outsider who helps
+  options->run.hang.enough =
+      ::isatty(STDERR_FILENO) != 0 ? watch::Grade::Tree : watch::Grade::Stuck;
   options->run.hang.probes = probes::all_probes();
   add_grade(
       *run_command, options->run.hang.enough,
-      "the weakest claim that ends it: proved; tree (default), which trusts that no process "
-      "that cannot be looked into holds what the command made itself; assuming, anything; "
-      "stuck, also what only somebody outside could help; or suspected, also what only polls");
+      "the weakest claim that ends it: proved; tree, also where processes cannot be looked into "
+      "(default at a terminal); stuck, also what only somebody outside could help (default "
+      "elsewhere); assuming; or suspected, also what only polls");
   run_command->add_flag("--keep", options->run.keep,
                         "report, but do not end it; nor does it end if ipcdoctor is killed");
   run_command->add_flag("--fail-fast", options->run.fail_fast,

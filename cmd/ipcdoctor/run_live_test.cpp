@@ -119,16 +119,80 @@ TEST(Run, EndsTheCommandForAPartWithFailFast) {
   EXPECT_EQ(result.exit_code, 124);
 }
 
-TEST(Run, EndsWhatOnlyAnOutsiderCouldHelpIfItIsTold) {
-  const std::string script = "f=$(mktemp -u) && mkfifo $f && trap 'rm $f' EXIT && : >$f";
-  const Result result = ipcdoctor({"run", "--grade", "stuck", "--", "bash", "-c", script});
+const std::string kLonelyFifo = "f=$(mktemp -u) && mkfifo $f && trap 'rm $f' EXIT && : >$f";
+
+TEST(Run, EndsWhatOnlyAnOutsiderCouldHelpUnlessItIsTold) {
+  const auto begin = Clock::now();
+  const Result result = ipcdoctor({"run", "--timeout", "60s", "--", "bash", "-c", kLonelyFifo});
   EXPECT_EQ(result.exit_code, 124);
   EXPECT_THAT(result.output, HasSubstr("peerless-open"));
+  EXPECT_THAT(result.output, HasSubstr("the command hangs: ending it"));
+  EXPECT_GE(Clock::now() - begin, 3s);  // half as long again as a proof
+  EXPECT_LT(Clock::now() - begin, 30s);
 
-  const auto begin = Clock::now();
-  const Result patient = ipcdoctor({"run", "--timeout", "6s", "--", "bash", "-c", script});
+  const auto again = Clock::now();
+  const Result patient =
+      ipcdoctor({"run", "--grade", "tree", "--timeout", "6s", "--", "bash", "-c", kLonelyFifo});
   EXPECT_EQ(patient.exit_code, 124);
-  EXPECT_GE(Clock::now() - begin, 6s);
+  EXPECT_GE(Clock::now() - again, 6s);
+}
+
+// What it leaves behind holds its output for as long as it takes.
+TEST(Run, WaitsForAHelperThatIsMerelySlow) {
+  const Result result =
+      ipcdoctor({"run", "--", "bash", "-c",
+                 "x=$(sleep 7 & echo hi); y=$( (sh -c 'sleep 7; :' & ) ); exit 6"});
+  EXPECT_EQ(result.exit_code, 6);
+  EXPECT_EQ(result.output, "");
+}
+
+TEST(Run, EndsACommandWhoseHelperNeverEnds) {
+  const std::string marker = std::to_string(300000 + ::getpid());
+  const Result result = ipcdoctor({"run", "--timeout", "60s", "--", "bash", "-c",
+                                   "x=$(setsid sleep " + marker + " & echo hi)"});
+  EXPECT_EQ(result.exit_code, 124);
+  EXPECT_THAT(result.output, HasSubstr("STUCK  unclosed-write-end"));
+  EXPECT_THAT(result.output, HasSubstr("the command hangs: ending it"));
+  EXPECT_TRUE(processes_with(marker).empty());
+}
+
+// The manager looks once a second whether it should end, and does nothing else.
+TEST(Run, EndsTheClientsOfAManagerThatHang) {
+  const auto begin = Clock::now();
+  const Result result = ipcdoctor({"run", "--timeout", "60s", "--", "python3", "-c",
+                                   "import multiprocessing as m\n"
+                                   "with m.Manager() as manager: manager.Queue().get()\n"});
+  EXPECT_EQ(result.exit_code, 124);
+  EXPECT_LT(Clock::now() - begin, 30s);
+  EXPECT_THAT(result.output, HasSubstr("missing-sentinel (suspected)"));
+}
+
+TEST(Run, SaysWhyItHangsWhenItIsToldToEnd) {
+  const fs::path folder =
+      fs::temp_directory_path() / ("ipcdoctor-told-" + std::to_string(::getpid()));
+  fs::create_directory(folder);
+  const std::string report = folder / "hang.xml";
+  Process doctor({IPCDOCTOR_BINARY, "run", "--grade", "proved", "--stall", "1m", "--format", "text",
+                  "--format", "junit=" + report, "--", "bash", "-c", "echo go; " + kLonelyFifo},
+                 false);
+  doctor.read_until("go\n");
+  std::this_thread::sleep_for(4s);
+  ::kill(doctor.pid(), SIGTERM);
+
+  EXPECT_THAT(doctor.read_until("passing it on"), HasSubstr("peerless-open"));
+  EXPECT_EQ(WTERMSIG(doctor.wait()), SIGTERM);
+  EXPECT_THAT(read_file(report), HasSubstr("peerless-open"));
+  fs::remove_all(folder);
+}
+
+TEST(Run, SaysNothingWhenAHealthyCommandIsToldToEnd) {
+  Process doctor({IPCDOCTOR_BINARY, "run", "--", "sh", "-c", "echo go; exec sleep 100"}, false);
+  doctor.read_until("go\n");
+  std::this_thread::sleep_for(4s);
+  ::kill(doctor.pid(), SIGTERM);
+
+  EXPECT_EQ(doctor.read_until(""), "go\n");
+  EXPECT_EQ(WTERMSIG(doctor.wait()), SIGTERM);
 }
 
 // Standard error hears of it, but no file: the command may still end well.
@@ -138,8 +202,8 @@ TEST(Run, TellsWhatOnlyAnOutsiderCouldHelpAndLetsItGoOn) {
   fs::create_directory(folder);
   const std::string fifo = folder / "fifo", report = folder / "hang.json";
   ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
-  Process doctor({IPCDOCTOR_BINARY, "run", "--format", "json=" + report, "--", "sh", "-c",
-                  ": >" + fifo + "; exit 5"},
+  Process doctor({IPCDOCTOR_BINARY, "run", "--grade", "tree", "--format", "json=" + report, "--",
+                  "sh", "-c", ": >" + fifo + "; exit 5"},
                  false);
 
   const std::string said = doctor.read_until("--grade stuck ends it");
@@ -324,6 +388,17 @@ TEST(Run, LeavesTheTerminalToTheCommand) {
   terminal.type("\n");
   EXPECT_THAT(terminal.read_until("24 123"), HasSubstr("24 123"));
   EXPECT_EQ(WEXITSTATUS(terminal.wait()), 6);
+}
+
+// Who sits there may be the outsider.
+TEST(Run, LeavesItToAPersonAtTheTerminalToHelp) {
+  Terminal terminal("f=$(mktemp -u) && mkfifo $f && echo fifo:$f: && : >$f; rm $f; exit 5");
+  const std::string said = terminal.read_until("--grade stuck ends it");
+  EXPECT_THAT(said, HasSubstr("peerless-open"));
+  const std::size_t name = said.find("fifo:") + 5;
+  const std::string fifo = said.substr(name, said.find(':', name) - name);
+  ::close(::open(fifo.c_str(), O_RDONLY | O_CLOEXEC));
+  EXPECT_EQ(WEXITSTATUS(terminal.wait()), 5);
 }
 
 TEST(Run, DiesOfControlCAsTheCommandDoes) {
@@ -528,7 +603,7 @@ TEST(Watch, ReportsWhatOnlyAnOutsiderCouldHelp) {
   Process program({"bash", "-c", "f=$(mktemp -u); mkfifo $f; trap 'rm $f' EXIT; : >$f"}, true);
 
   const std::string pid = std::to_string(program.pid());
-  EXPECT_EQ(ipcdoctor({"watch", "--timeout", "5s", "--grade", "assuming", pid}).exit_code, 1);
+  EXPECT_EQ(ipcdoctor({"watch", "--timeout", "5s", "--grade", "tree", pid}).exit_code, 1);
   const Result result = ipcdoctor({"watch", pid});
 
   EXPECT_EQ(result.exit_code, 1);

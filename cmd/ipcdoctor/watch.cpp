@@ -46,7 +46,7 @@ int watch_for_hang(const WatchCommand& options) {
 void add_watch(CLI::App& app, Command& command) {
   auto options = std::make_shared<WatchCommand>();
   // nothing is ended, so less than a proof is worth a report
-  options->hang.enough = watch::Grade::Stuck;
+  options->hang.enough = watch::Grade::Assuming;
   options->hang.probes = probes::all_probes();
   CLI::App* watch_command = app.add_subcommand(
       "watch", "wait until the processes rooted at PID hang, then diagnose them");
@@ -56,7 +56,7 @@ void add_watch(CLI::App& app, Command& command) {
   add_duration(*watch_command, "--stall", options->hang.stall,
                "how far apart a hang is seen twice (2s)");
   add_grade(*watch_command, options->hang.enough,
-            "the weakest claim that is reported: proved, tree, assuming, stuck (default) or "
+            "the weakest claim that is reported: proved, tree, stuck, assuming (default) or "
             "suspected, as for run");
   add_duration(*watch_command, "--timeout", options->timeout,
                "report after so long, hung or not (never)");

@@ -99,7 +99,7 @@ void Build::add_wait(const Process& process, const Thread& thread) {
   if (thread.polls && snapshot_.observed_ms > 0 && has_condition(wait)) {
     live(Life::Polling, snapshot::label(snapshot_, task) + " does nothing between two looks");
   } else if (only_serves(process, thread) && !wait.untimed) {
-    live(Life::Polling, snapshot::label(snapshot_, task) + " only looks whether it should end");
+    live(Life::ServerLoop, snapshot::label(snapshot_, task) + " only looks whether it should end");
     gates_.network.connect(tree(), node);
   } else if (!thread.stable && !for_gil) {
     live(Life::Running, "ran while it was looked at");

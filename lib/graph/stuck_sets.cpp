@@ -30,6 +30,7 @@ Level switched_off_at(Life life) {
     case Life::UnseenHolder:
       return Level::Assuming;
     case Life::Polling:
+    case Life::ServerLoop:
       return Level::Suspected;
     case Life::StoppedProcess:
     case Life::PeerlessOpen:

@@ -54,6 +54,7 @@ enum class Life {
   UnseenHolder,  ///< not every fd table or address space of the system could be read
   // switched off for Suspected
   Polling,
+  ServerLoop,  ///< a loop of a language's library that only looks whether it should end
   // switched off for Stuck
   StoppedProcess,
   PeerlessOpen,

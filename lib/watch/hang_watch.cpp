@@ -3,8 +3,10 @@
 #include <dirent.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <memory>
 #include <utility>
 
@@ -29,7 +31,7 @@ constexpr int kLookShare = 500, kSecondLookShare = 2000, kDeepShare = 700;
 constexpr auto kDeepCostOfAThread = 1ms;  // until the first is measured
 constexpr Clock::duration kLongestInterval = 5s;
 
-/// Of the pipes and sockets that we, and so the command, got from outside.
+/// Of the pipes, sockets and terminals that we, and so the command, got from outside.
 std::set<std::uint64_t> own_channels() {
   std::set<std::uint64_t> inodes;
   const auto close = [](DIR* dir) { (void)::closedir(dir); };
@@ -37,8 +39,9 @@ std::set<std::uint64_t> own_channels() {
   if (!dir) return inodes;
   while (const dirent* entry = ::readdir(dir.get())) {
     struct stat status {};
-    const bool known = ::fstatat(::dirfd(dir.get()), entry->d_name, &status, 0) == 0;
-    if (known && (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode)))
+    if (::fstatat(::dirfd(dir.get()), entry->d_name, &status, 0) != 0) continue;
+    if (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode) ||
+        (S_ISCHR(status.st_mode) && ::isatty(std::atoi(entry->d_name)) != 0))
       inodes.insert(status.st_ino);
   }
   return inodes;
@@ -79,8 +82,11 @@ bool HangWatch::update(const std::vector<TreeThread>& threads, Clock::time_point
     longest_stand_ = std::max(longest_stand_, last_look_ - moved_at_);
     moved_at_ = now;
   }
+  if (!calm && calm_since_) {
+    longest_calm_ = std::max(longest_calm_, last_look_ - *calm_since_);
+    calm_since_.reset();
+  }
   last_look_ = now;
-  if (!calm) calm_since_.reset();
   if (calm && !calm_since_) calm_since_ = now;
   const bool asleep = !all_still && std::ranges::none_of(threads, &TreeThread::runs);
   // seldom for a program that wakes often: it is looked at once a second
@@ -107,13 +113,13 @@ bool HangWatch::is_still_polling(Clock::time_point now, const Still& still) cons
 }
 
 bool HangWatch::is_time_for_a_deep_look(Clock::time_point now, bool all_still) const {
-  if (pending_) return now - *pending_ >= options_.stall;
+  if (second_due_) return now >= *second_due_;
   // a program that wakes up every few seconds stands still in between, and goes on as before
   const bool longer_than_ever = now - moved_at_ > longest_stand_;
   if (all_still && moved_since_deep_look_ && longer_than_ever) return true;
   const auto is_polling = [&](const auto& entry) { return is_still_polling(now, entry.second); };
-  if (options_.enough == Grade::Suspected && std::ranges::any_of(still_, is_polling) &&
-      *calm_since_ > deep_look_at_)
+  if (options_.enough >= Grade::Stuck && std::ranges::any_of(still_, is_polling) &&
+      *calm_since_ > deep_look_at_ && now - *calm_since_ > longest_calm_)
     return true;
   if (!can_afford_a_deep_look(now)) return false;
   if (all_still && moved_since_deep_look_) return true;
@@ -127,9 +133,9 @@ bool HangWatch::is_time_for_a_deep_look(Clock::time_point now, bool all_still) c
   return waits_long && now - deep_look_at_ >= pause_;
 }
 
-collect::Options HangWatch::collect_options(Clock::time_point now) const {
+/// Watches those that may poll for a moment.
+collect::Options HangWatch::with_pollers(Clock::time_point now) const {
   collect::Options options = options_.collect;
-  if (options_.enough != Grade::Suspected || !calm_since_) return options;
   for (const auto& [key, still] : still_)
     if (is_still_polling(now, still)) options.seen_waking.insert({key.first, key.second});
   if (!options.seen_waking.empty()) options.observe = std::max(options.observe, kPollingWindow);
@@ -142,17 +148,44 @@ Result<snapshot::Snapshot> HangWatch::last_look() const {
   return collect::collect(roots_, options);
 }
 
-/// Whether a set is enough to be called a hang.
+Result<snapshot::Snapshot> HangWatch::hasty_look(Clock::time_point now) const {
+  return collect::collect(roots_, with_pollers(now));
+}
+
 /// @param sends_descriptors  a socket near the tree has descriptors in its queue
+bool HangWatch::is_granted(const graph::Leaf& leaf, bool sends_descriptors) const {
+  if (leaf.life == graph::Life::PrivateName) return true;
+  if (inherited_.contains(leaf.object.ino)) return options_.enough >= Grade::Assuming;
+  switch (leaf.life) {
+    case graph::Life::UnseenHolder:
+      return true;
+    case graph::Life::FdsInFlight:
+      return !sends_descriptors || options_.enough >= Grade::Stuck;
+    case graph::Life::NamedObject:
+    case graph::Life::SysvStranger:
+    case graph::Life::ServerLoop:
+      return options_.enough >= Grade::Stuck;
+    case graph::Life::Polling:
+      return false;  // whether that is what a thread does, its finding tells
+    default:
+      return options_.enough >= Grade::Assuming;
+  }
+}
+
+/// Whether a set is enough to be called a hang.
 bool HangWatch::counts(const graph::StuckSet& set, bool sends_descriptors) const {
   if (set.level == graph::Level::Proved) return true;
-  if (set.level != graph::Level::Assuming || options_.enough == Grade::Proved) return false;
-  return options_.enough >= Grade::Assuming ||
-         std::ranges::all_of(set.assumed, [&](const graph::Leaf& leaf) {
-           if (leaf.life == graph::Life::PrivateName) return true;
-           const bool elsewhere = leaf.life == graph::Life::UnseenHolder ||
-                                  (leaf.life == graph::Life::FdsInFlight && !sends_descriptors);
-           return elsewhere && !inherited_.contains(leaf.object.ino);
+  if (set.level == graph::Level::Stuck || options_.enough == Grade::Proved) return false;
+  return std::ranges::all_of(
+      set.assumed, [&](const graph::Leaf& leaf) { return is_granted(leaf, sends_descriptors); });
+}
+
+bool HangWatch::waits_for_outside(const snapshot::Snapshot& snapshot,
+                                  snapshot::TaskRef task) const {
+  const snapshot::Thread* thread = snapshot::find_thread(snapshot, task);
+  return thread != nullptr && thread->wait &&
+         std::ranges::any_of(thread->wait->objects, [&](const snapshot::Awaited& awaited) {
+           return inherited_.contains(awaited.object.ino);
          });
 }
 
@@ -166,8 +199,11 @@ std::vector<std::vector<snapshot::TaskRef>> HangWatch::tasks_of_findings(
         finding.verdict == diagnosis::Verdict::Stuck ||
         (finding.verdict == diagnosis::Verdict::Deadlock && options_.enough == Grade::Suspected);
     if (!claim) continue;
-    auto& tasks = found.emplace_back();
+    std::vector<snapshot::TaskRef> tasks;
     for (const diagnosis::StuckTask& stuck : finding.stuck) tasks.push_back(stuck.task);
+    const bool outside = std::ranges::any_of(
+        tasks, [&](snapshot::TaskRef task) { return waits_for_outside(snapshot, task); });
+    if (!outside || options_.enough >= Grade::Assuming) found.push_back(std::move(tasks));
   }
   return found;
 }
@@ -191,29 +227,35 @@ Result<std::optional<Hang>> HangWatch::deep_look(Clock::time_point now) {
   pause_ = std::clamp<Clock::duration>(pause_ * 2, kFirstPause, kLongestPause);
   deep_look_at_ = now;
   const auto begin = Clock::now();
-  Result<snapshot::Snapshot> snapshot = collect::collect(roots_, collect_options(now));
+  Result<snapshot::Snapshot> snapshot = collect::collect(
+      roots_, options_.enough == Grade::Suspected ? with_pollers(now) : options_.collect);
   if (!snapshot) return snapshot.error();
   const graph::WaitGraph graph(*snapshot);
   const bool sends_descriptors = std::ranges::any_of(snapshot->objects, [](const auto& object) {
     return object.socket && object.socket->fds_in_flight > 0;
   });
   std::map<ThreadKey, Dead> dead;
-  pending_.reset();
+  second_due_.reset();
   // Whether all of them were seen like that before, and have not moved since; more may have hung
   // meanwhile.
-  const auto seen_twice = [&](const std::vector<snapshot::TaskRef>& tasks) {
+  const auto seen_twice = [&](const std::vector<snapshot::TaskRef>& tasks,
+                              const std::vector<graph::Leaf>& assumed, Clock::duration stall) {
     bool twice = !tasks.empty();
     for (const snapshot::TaskRef& task : tasks) {
       const snapshot::Thread* thread = snapshot::find_thread(*snapshot, task);
       if (thread == nullptr) continue;
       const ThreadKey key{task.pid, task.tid};
-      Dead is{thread->polls ? 0 : thread->switches, now};
+      const bool serves = std::ranges::any_of(assumed, [&](const graph::Leaf& leaf) {
+        return leaf.life == graph::Life::ServerLoop && leaf.task == task;
+      });
+      Dead is{thread->polls || serves ? 0 : thread->switches, now};
       const auto was = dead_.find(key);
       if (was != dead_.end() && was->second.switches == is.switches) is.since = was->second.since;
       dead.insert_or_assign(key, is);
-      if (now - is.since >= options_.stall) continue;
+      const auto due = is.since + stall;
+      if (now >= due) continue;
       twice = false;
-      pending_ = std::min(pending_.value_or(now), is.since);
+      second_due_ = std::min(second_due_.value_or(due), due);
     }
     return twice;
   };
@@ -227,7 +269,7 @@ Result<std::optional<Hang>> HangWatch::deep_look(Clock::time_point now) {
   for (const graph::StuckSet& set : graph.stuck_sets()) {
     if (!counts(set, sends_descriptors)) continue;
     counted = true;
-    if (!seen_twice(set.core)) continue;
+    if (!seen_twice(set.core, set.assumed, options_.stall)) continue;
     is_hang = true;
     hang.of_a_root =
         hang.of_a_root || has_main_of_a_root(set.core) || has_main_of_a_root(set.behind);
@@ -235,7 +277,7 @@ Result<std::optional<Hang>> HangWatch::deep_look(Clock::time_point now) {
   hang.enough = counted || options_.enough >= Grade::Stuck;
   if (!counted || options_.enough >= Grade::Stuck) {
     for (const auto& named : tasks_of_findings(*snapshot, graph)) {
-      if (!seen_twice(named)) continue;
+      if (!seen_twice(named, {}, options_.stall * 3 / 2)) continue;
       is_hang = true;
       hang.of_a_root = hang.of_a_root || has_main_of_a_root(named);
     }

@@ -26,10 +26,12 @@ enum class Grade {
   /// whose master the tree keeps. What we have open ourselves, such as our standard input, came
   /// from outside: there it is not enough.
   Tree,
-  Assuming,
-  /// Also what only somebody outside of the tree could help: who opens the FIFO, continues what is
-  /// stopped, sends the signal, ends the daemon.
+  /// Also what only somebody outside of the tree could help: who opens the FIFO or the name that
+  /// the tree uses, continues what is stopped, sends the signal, ends the daemon. He gets half as
+  /// much time again. Not where a thread waits for what came from outside itself.
   Stuck,
+  /// Also under any other assumption that a report may name.
+  Assuming,
   /// Also what only wakes up to look again, for as long as we have watched it.
   Suspected,
 };
@@ -71,6 +73,12 @@ class HangWatch {
   /// only poll.
   Result<snapshot::Snapshot> last_look() const;
 
+  /// The same in haste: the looks so far tell which threads may poll.
+  Result<snapshot::Snapshot> hasty_look(Clock::time_point now) const;
+
+  /// Whether the tree has only waited, or looked for what it waits for, of late.
+  bool is_calm() const { return calm_since_ && *calm_since_ < last_look_; }
+
  private:
   using ThreadKey = std::pair<Pid, Tid>;
   struct Still {
@@ -87,8 +95,10 @@ class HangWatch {
   bool can_afford_a_deep_look(Clock::time_point now) const;
   bool is_time_for_a_deep_look(Clock::time_point now, bool all_still) const;
   bool is_still_polling(Clock::time_point now, const Still& still) const;
-  collect::Options collect_options(Clock::time_point now) const;
+  collect::Options with_pollers(Clock::time_point now) const;
+  bool is_granted(const graph::Leaf& leaf, bool sends_descriptors) const;
   bool counts(const graph::StuckSet& set, bool sends_descriptors) const;
+  bool waits_for_outside(const snapshot::Snapshot& snapshot, snapshot::TaskRef task) const;
   std::vector<std::vector<snapshot::TaskRef>> tasks_of_findings(
       const snapshot::Snapshot& snapshot, const graph::WaitGraph& graph) const;
   Result<std::optional<Hang>> deep_look(Clock::time_point now);
@@ -98,7 +108,7 @@ class HangWatch {
   Result<linux::RecordFiles> files_ = Error{};
   std::map<ThreadKey, Still> still_;
   std::set<std::uint64_t>
-      inherited_;  ///< inodes of the pipes and sockets that we have open ourselves
+      inherited_;  ///< inodes of the pipes, sockets and terminals that we have open ourselves
   bool moved_since_deep_look_ = true;
   Clock::time_point deep_look_at_{};
   Clock::time_point last_look_{}, moved_at_{};
@@ -110,9 +120,9 @@ class HangWatch {
   Clock::duration pause_{0};  ///< between deep looks while nothing comes to a stand
   std::optional<Clock::time_point>
       calm_since_;  ///< nothing runs and what woke up used next to no processor time
-  std::map<ThreadKey, Dead> dead_;  ///< at the last deep look
-  std::optional<Clock::time_point>
-      pending_;  ///< when one of them was seen first, and only once so far
+  Clock::duration longest_calm_{0};              ///< after which it did more again
+  std::map<ThreadKey, Dead> dead_;               ///< at the last deep look
+  std::optional<Clock::time_point> second_due_;  ///< when one of them is to be seen again
 };
 
 }  // namespace ipcdoctor::watch

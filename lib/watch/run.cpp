@@ -69,7 +69,8 @@ class Runner {
       const auto now = Clock::now();
       if (now - until > kStopped) begin += now - until;  // Ctrl-Z stops the command's time too
       if (has_timeout() && now - begin >= options_.timeout) {
-        report_timeout();
+        over_ = true;
+        report(Why::TimeIsOver, watch_.last_look());
         if (!options_.keep) end();
       } else if (now >= next_look) {
         if (!over_) look(now);
@@ -87,8 +88,11 @@ class Runner {
     const int signal = signals_.wait(patience, info);
     if (signal == SIGCHLD) return reap();
     // SI_KERNEL: from the terminal, whose whole foreground group got it, the command included.
-    if (signal != 0 && info.si_code != SI_KERNEL)
-      (void)::kill(child_.value, signal);  // gone: SIGCHLD tells
+    if (signal == 0 || info.si_code == SI_KERNEL) return;
+    const bool ends = signal != SIGUSR1 && signal != SIGUSR2;
+    if (ends && !over_ && !std::exchange(told_to_end_, true) && watch_.is_calm())
+      report(Why::ToldToEnd, watch_.hasty_look(Clock::now()));
+    (void)::kill(child_.value, signal);  // gone: SIGCHLD tells
   }
 
   void reap() {
@@ -119,10 +123,8 @@ class Runner {
     if (whole && !options_.keep) end();
   }
 
-  void report_timeout() {
-    over_ = true;
-    Result<snapshot::Snapshot> snapshot = watch_.last_look();
-    if (snapshot) on_hang_(Why::TimeIsOver, *std::move(snapshot));
+  void report(Why why, Result<snapshot::Snapshot> snapshot) {
+    if (snapshot) on_hang_(why, *std::move(snapshot));
   }
 
   /// TERM, and KILL for what is still there when time is over. A stopped one must run to notice.
@@ -157,6 +159,7 @@ class Runner {
   bool exited_ = false;
   bool part_is_told_ = false;
   bool need_is_told_ = false;
+  bool told_to_end_ = false;
   bool over_ = false;  ///< it hangs or its time is over: nothing more to look for
   RunOutcome outcome_;
 };

@@ -27,6 +27,7 @@ enum class Why {
   PartHangs,  ///< a part of its tree; the command goes on, and may still end
   NeedsHelp,  ///< only somebody outside could help, which is less than RunOptions::hang asks for
   TimeIsOver,
+  ToldToEnd,  ///< a signal that ends programs was sent to us, while nothing in the tree worked
 };
 
 /// Called with what was seen then.
