@@ -470,6 +470,7 @@ void Build::stopped_event(const Waiter& waiter) {
       add_leaf(Life::StoppedProcess,
                text + (waiter.wait.detail.empty() ? "" : ": " + waiter.wait.detail), waiter.task),
       waiter.node);
+  gates_.network.connect(tree(), waiter.node);  // whoever lives may send SIGCONT
   if (waiter.process.tracer.value == 0) return;
   const Node gate = add_gate("tracer");
   gates_.network.connect(threads_of(waiter.process.tracer), gate);

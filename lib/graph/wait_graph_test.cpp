@@ -554,10 +554,18 @@ TEST(Stuck, WhatAStoppedProcessKeepsWaiting) {
   ASSERT_EQ(graph.stuck_sets().size(), 1U);
   const StuckSet& set = graph.stuck_sets()[0];
   EXPECT_EQ(set.level, Level::Stuck);
-  EXPECT_THAT(set.core, ElementsAre(task(41)));
-  EXPECT_THAT(set.behind, ElementsAre(task(40)));
+  EXPECT_THAT(set.core, ElementsAre(task(40), task(41)));  // it could continue its child
   ASSERT_EQ(set.causes.size(), 1U);
   EXPECT_EQ(set.causes[0].text, "stopped: SIGTTIN");
+}
+
+TEST(Stuck, AStoppedProcessThatSomebodyOfTheTreeMayContinue) {
+  Builder b;
+  b.process(40).thread().waits_for_child(41);
+  b.process(41).child_of(40).thread().waits(WaitKind::Stopped, "read");
+  b.process(42).child_of(40).thread().sleeps();
+  EXPECT_EQ(graph_of(b).level(task(41)), Level::Live);
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
 }
 
 TEST(Stuck, AFifoThatSomebodyOfTheTreeMayStillOpen) {

@@ -1,6 +1,7 @@
 #include "probes/internal/tasks.h"
 
 #include <algorithm>
+#include <set>
 #include <tuple>
 
 namespace ipcdoctor::probes {
@@ -15,6 +16,10 @@ constexpr std::uint32_t kEpollIn = 1;  // EPOLLIN, EPOLLOUT of epoll_ctl(2)
 constexpr std::uint32_t kEpollOut = 4;
 constexpr int kMaxGenerations =
     4096;  // a parent chain cannot be longer than pids are many; hostile data can be a ring
+
+bool is_inside(const Process& process) {
+  return process.scope == Scope::Target || process.scope == Scope::Descendant;
+}
 
 std::vector<Awaited> objects_of(const Snapshot& snapshot, const Wait& wait) {
   if (wait.kind != WaitKind::Epoll || wait.objects.empty()) return wait.objects;
@@ -238,8 +243,7 @@ bool is_of_tree(const Process& process) {
 }
 
 bool left_the_tree(const Snapshot& snapshot, const Process& process) {
-  const bool inside = process.scope == Scope::Target || process.scope == Scope::Descendant;
-  if (inside || process.exited) return false;
+  if (is_inside(process) || process.exited) return false;
   return std::ranges::any_of(snapshot.targets, [&](const Pid target) {
     const Process* root = snapshot::find_process(snapshot, target);
     return root != nullptr && !is_ancestor(snapshot, process.pid, target) &&
@@ -262,31 +266,47 @@ bool naps_once(const Snapshot& snapshot, const Process& process, const Wait& wai
   return age <= (wait.sleep_from_now ? kLongMs : *wait.sleep_ms + kStartMs);
 }
 
-bool is_at_rest(const Snapshot& snapshot, const Process& process, int generations) {
+bool hears_from_the_tree(const Context& context, TaskRef task) {
+  for (const ObjectId& object : received_objects(context.snapshot, task))
+    for (const diagnosis::Holder& sender : context.ends().senders(object))
+      if (const Process* process = snapshot::find_process(context.snapshot, sender.pid);
+          process != nullptr && is_inside(*process))
+        return true;
+  return false;
+}
+
+bool is_at_rest(const Context& context, const Process& process, std::set<Pid>& seen) {
+  constexpr std::size_t kMaxFamily = 64;
+  if (!seen.insert(process.pid).second) return true;
+  if (seen.size() > kMaxFamily) return false;
+  const auto child_is_at_rest = [&](const Pid pid) {
+    const Process* child = snapshot::find_process(context.snapshot, pid);
+    return child == nullptr || is_at_rest(context, *child, seen);
+  };
   return std::ranges::all_of(process.threads, [&](const Thread& thread) {
     if (!thread.stable || !thread.wait) return false;
     switch (thread.wait->kind) {
       case WaitKind::Running:
       case WaitKind::Write:
+      case WaitKind::FileLock:
         return false;
+      case WaitKind::Futex:
+        return !thread.wait->futex.shared_memory;
       case WaitKind::Sleep:
-        return !naps_once(snapshot, process, *thread.wait);
+        return !naps_once(context.snapshot, process, *thread.wait);
       case WaitKind::Child:
-        return std::ranges::all_of(thread.wait->children, [&](const Pid pid) {
-          const Process* child = snapshot::find_process(snapshot, pid);
-          return child == nullptr ||
-                 (generations > 0 && is_at_rest(snapshot, *child, generations - 1));
-        });
+        return std::ranges::all_of(thread.wait->children, child_is_at_rest);
       default:
-        return true;
+        return !hears_from_the_tree(context, {process.pid, thread.tid});
     }
   });
 }
 
 }  // namespace
 
-bool is_at_rest(const Snapshot& snapshot, const Process& process) {
-  return is_at_rest(snapshot, process, kMaxGenerations);
+bool is_at_rest(const Context& context, const Process& process) {
+  std::set<Pid> seen;
+  return is_at_rest(context, process, seen);
 }
 
 bool is_leaked_over_exec(const Process& process, int fd) {

@@ -70,10 +70,10 @@ bool is_of_tree(const Process& process);
 /// lead its own, and what leads its own must be younger than the target.
 bool left_the_tree(const Snapshot& snapshot, const Process& process);
 
-/// Nothing tells that it is about to do something: each thread waits without a timeout, for
-/// children at rest, or sleeps for long, or again and again. A short sleep that may be its first
-/// is how a helper ends that is merely slow. In doubt false.
-bool is_at_rest(const Snapshot& snapshot, const Process& process);
+/// An orphan of which nothing tells that it is about to do something: no thread waits for a lock,
+/// for what the tree may send it, or for a child that is not at rest itself, nor sleeps for a short
+/// time that may be the first: that is how a helper ends that is merely slow. In doubt false.
+bool is_at_rest(const Context& context, const Process& process);
 
 /// The descriptor was inherited over exec although no program expects it: above stderr, and the
 /// process runs another program than its parent.

@@ -40,10 +40,10 @@ bool is_leaked(const Snapshot& snapshot, const FileLock& lock, Pid waiter) {
   });
 }
 
-bool holders_are_at_rest(const Snapshot& snapshot, const FileLock& lock) {
+bool holders_are_at_rest(const Context& context, const FileLock& lock) {
   return std::ranges::all_of(lock.holders, [&](const auto& holder) {
-    const Process* process = snapshot::find_process(snapshot, holder.first);
-    return process != nullptr && is_at_rest(snapshot, *process);
+    const Process* process = snapshot::find_process(context.snapshot, holder.first);
+    return process != nullptr && is_at_rest(context, *process);
   });
 }
 
@@ -117,7 +117,7 @@ diagnosis::Answer run(const Context& context) {
   std::vector<Finding> findings;
   for (const Leak& leak : leaks_of(context)) {
     const int set = set_of(context, leak.waiter);
-    if (set >= 0 || holders_are_at_rest(context.snapshot, *leak.lock))
+    if (set >= 0 || holders_are_at_rest(context, *leak.lock))
       findings.push_back(describe(context, leak, set));
   }
   return conclude(context, std::move(findings));

@@ -155,7 +155,7 @@ std::vector<Blame> strangers_that_hold(const Context& context, const Ends& ends,
     const Process* process = snapshot::find_process(context.snapshot, holder.pid);
     const bool stranger =
         process != nullptr && holder.pid != reader.pid && holder.hold == Hold::Descriptor &&
-        left_the_tree(context.snapshot, *process) && is_at_rest(context.snapshot, *process);
+        left_the_tree(context.snapshot, *process) && is_at_rest(context, *process);
     if (!stranger) return {};
     blamed.push_back({holder, Omission::LeftTree});
   }

@@ -137,6 +137,19 @@ TEST(UnclosedWriteEnd, IgnoresAnOrphanThatIsMerelySlow) {
   EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::Found);
 }
 
+TEST(UnclosedWriteEnd, IgnoresAnOrphanThatWaitsForTheTree) {
+  Builder b = daemon_keeps_stdout();
+  b.process(40).fd(4, pipe(8), Access::Write);
+  b.process(44).fd(0, pipe(8), Access::Read).reads(0);
+  EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::Found);  // a deadlock: both wait
+
+  b.process(41).child_of(40).fd(1, pipe(8), Access::Write).thread().sleeps();
+  EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::NotFound);
+
+  b.process(44).file_lock(file(5), "flock");
+  EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::NotFound);
+}
+
 TEST(UnclosedWriteEnd, IgnoresAnOrphanWhoseChildIsMerelySlow) {
   Builder b = daemon_keeps_stdout();
   b.raw().uptime_ticks = 1000;
