@@ -463,6 +463,27 @@ class Recipes : public ::testing::Test {
   const std::string doctor_ = IPCDOCTOR_BINARY " run --timeout 60s -- ";
 };
 
+const std::string kValidate =
+    "/usr/bin/python3 -c 'import json, sys, jsonschema; "
+    "schema, *files = [json.load(open(name)) for name in sys.argv[1:]]; "
+    "[jsonschema.validate(file, schema) for file in files]' ";
+
+bool has_json_schema() {
+  return std::system("/usr/bin/python3 -c 'import jsonschema' 2>/dev/null") == 0;
+}
+
+TEST_F(Recipes, EveryDiagnosisFitsTheSchemas) {
+  if (!has_json_schema()) GTEST_SKIP() << "no jsonschema";
+  const Result result = in_folder(
+      "for s in " IPCDOCTOR_TESTDATA
+      "/snapshots/*/*.json; do n=$(basename $s .json); " IPCDOCTOR_BINARY
+      " analyze $s --format json=$n.json --format sarif=$n.sarif || [ $? = 1 ] || exit 9; done; " +
+      kValidate +
+      IPCDOCTOR_TESTDATA "/schema/sarif.json *.sarif && " IPCDOCTOR_BINARY " schema >schema && " +
+      kValidate + "schema *.json && echo all fit");
+  EXPECT_THAT(result.output, HasSubstr("all fit"));
+}
+
 TEST_F(Recipes, Make) {
   write("Makefile", "test:\n\t" + kHungPair + "\n");
 
@@ -577,6 +598,11 @@ TEST_F(Recipes, ReportFilesOfOneRun) {
               0);
   }
   EXPECT_THAT(read_file(dir_ / "a.sarif"), HasSubstr("\"2.1.0\""));
+  if (has_json_schema()) {
+    EXPECT_EQ(in_folder(kValidate + IPCDOCTOR_TESTDATA "/schema/sarif.json a.sarif").exit_code, 0);
+    EXPECT_EQ(in_folder(IPCDOCTOR_BINARY " schema | " + kValidate + "/dev/stdin a.json").exit_code,
+              0);
+  }
   EXPECT_THAT(read_file(dir_ / "a.txt"), HasSubstr("::error "));
   EXPECT_THAT(read_file(dir_ / "a.json"), HasSubstr("ipcdoctor/report/1"));
   EXPECT_THAT(read_file(dir_ / "a.html"), HasSubstr("</html>"));

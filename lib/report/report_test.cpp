@@ -243,6 +243,19 @@ TEST(Sarif, HasOneResultWithItsLine) {
   EXPECT_EQ(result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"], "app.py");
 }
 
+// The standard wants them unique; threads of one process may wait at one line.
+TEST(Sarif, NamesAPlaceOnce) {
+  Case c;
+  const auto places = [&] {
+    return json::parse(written(c, write_sarif))["runs"][0]["results"][0]["relatedLocations"].size();
+  };
+  const std::size_t before = places();
+  c.diagnosis.findings[0].stuck.push_back(c.diagnosis.findings[0].stuck[0]);
+
+  EXPECT_GT(before, 0U);
+  EXPECT_EQ(places(), before);
+}
+
 TEST(Junit, CountsADeadlockAsAFailure) {
   EXPECT_THAT(written(Case(), write_junit), HasSubstr("tests=\"1\" failures=\"1\""));
 }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <ostream>
@@ -37,10 +38,10 @@ json result_of(const Report& report, const diagnosis::Finding& finding) {
   json related = json::array();
   for (const diagnosis::StuckTask& stuck : finding.stuck) {
     const Place place = place_of(report, stuck.task, stuck.where);
-    if (place.line > 0) {
-      related.push_back(
-          location(place, std::to_string(stuck.task.pid.value) + " waits for " + stuck.waits_for));
-    }
+    if (place.line == 0) continue;
+    json one =
+        location(place, std::to_string(stuck.task.pid.value) + " waits for " + stuck.waits_for);
+    if (std::ranges::find(related, one) == related.end()) related.push_back(std::move(one));
   }
   json result = {
       {"ruleId", escape_untrusted(finding.code)},
