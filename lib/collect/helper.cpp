@@ -15,6 +15,7 @@
 #include <new>
 #include <optional>
 
+#include "linux/broker.h"
 #include "linux/proc_stat.h"
 #include "linux/unique_fd.h"
 
@@ -60,14 +61,17 @@ void write_all(int fd, const char* data, std::size_t size) {
   }
 }
 
-[[noreturn]] void run_child(pid_t parent, int out, SharedProgress& shared,
+[[noreturn]] void run_child(pid_t parent, int out, int ancestor, SharedProgress& shared,
                             const std::vector<Mark>& skip, Clock::time_point deadline,
                             const Work& work) {
   (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(0);  // it died before the line above
   // our copies of the user's pipes must not keep them open, nor be found among the holders
+  const int aside = ancestor < 0 ? -1 : ::fcntl(ancestor, F_DUPFD_CLOEXEC, 5);
   if (out != 3) (void)::dup2(out, 3);
-  (void)::close_range(4, ~0U, 0);
+  (void)::dup3(aside, 4, O_CLOEXEC);
+  (void)::close_range(aside < 0 ? 4 : 5, ~0U, 0);
+  if (aside >= 0) linux::Broker::use(4);
   (void)::close(0);
   (void)::close(1);
   (void)::fcntl(3, F_SETFD, FD_CLOEXEC);
@@ -187,12 +191,17 @@ Result<std::string> run_in_helper(const Limits& limits, const Work& work) {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) return Error{cause_of(errno), errno, "make a pipe"};
     linux::UniqueFd in(ends[0]), out(ends[1]);
+    std::optional<linux::Broker> broker;
+    if (limits.ask_ancestor)
+      if (auto made = linux::Broker::make()) broker = *std::move(made);
     const pid_t parent = ::getpid();
     const auto soft = Clock::now() + (deadline - Clock::now()) * 4 / 5;
     const pid_t pid = ::fork();
     if (pid < 0) return Error{cause_of(errno), errno, "start a helper process"};
-    if (pid == 0) run_child(parent, out.get(), *page, skip, soft, work);
+    if (pid == 0)
+      run_child(parent, out.get(), broker ? broker->helper_side() : -1, *page, skip, soft, work);
     out.reset();
+    if (broker) broker->serve();
     Watched watched(pid, std::move(in), *page);
     const auto end = watched.watch(limits, deadline, answer);
     if (end == Watched::End::Finished || end == Watched::End::Late) break;

@@ -9,6 +9,8 @@
 #include <csignal>
 #include <cstdlib>
 
+#include "linux/pidfd.h"
+#include "linux/process_memory.h"
 #include "linux/testing.h"
 
 namespace ipcdoctor::collect {
@@ -117,6 +119,37 @@ TEST(Helper, DiesWithItsParent) {
     const auto stat = dir ? linux::read_stat(*dir) : Result<linux::Stat>(dir.error());
     return !stat || stat->state == 'Z';
   }));
+}
+
+/// What Yama does to a helper that is no ancestor, another user does here: only we may look.
+TEST(Helper, AsksTheAncestorForWhatItIsDenied) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to become somebody else";
+  linux::testing::Child target([] { return ::pause(); });
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  linux::testing::Child holder([&] { return ::pause(); });
+  while (target.state() != 'S' || holder.state() != 'S') ::usleep(1000);
+  const auto look = [&](bool ask) {
+    Limits limits{milliseconds(5000), milliseconds(1000)};
+    limits.ask_ancestor = ask;
+    const auto answer = run_in_helper(limits, [&](Progress&, const Send& send) {
+      const auto process = linux::ProcDir::open(target.pid());
+      const auto pidfd = linux::open_pidfd(holder.pid());
+      if (!process || !pidfd || ::setresuid(65534, 65534, 65534) != 0) return send("cannot test");
+      const auto memory = linux::ProcessMemory::open(*process);
+      std::byte byte{};
+      const auto address = RemoteAddr{reinterpret_cast<std::uint64_t>(&kQuick)};
+      const bool reads = memory && memory->read(address, std::span(&byte, 1));
+      const auto call = process->read_record("syscall");
+      const auto fill = linux::read_pipe_fill(*pidfd, ends[0]);
+      send(std::string(reads ? "memory " : "- ") + (call ? call->substr(0, 2) : "-") +
+           (fill ? " pipe" : " -"));
+    });
+    return answer ? *answer : to_string(answer.error());
+  };
+
+  EXPECT_EQ(look(false), "- - -");
+  EXPECT_EQ(look(true), "memory 34 pipe");  // pause
 }
 
 }  // namespace

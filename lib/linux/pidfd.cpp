@@ -12,6 +12,8 @@
 #include <cerrno>
 #include <string>
 
+#include "linux/broker.h"
+
 namespace ipcdoctor::linux {
 namespace {
 
@@ -27,8 +29,11 @@ std::string what_of(int fd) {
 /// The copy is closed when it dies: keep it as short as possible, and never hold two.
 Result<UniqueFd> copy_of(const UniqueFd& pidfd, int fd) {
   UniqueFd copy(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd.get(), fd, 0)));
-  if (!copy.is_open()) return error_of(errno, what_of(fd));
-  return copy;
+  const int saved = errno;
+  if (copy.is_open()) return copy;
+  if (cause_of(saved) == Cause::Denied)
+    if (auto asked = ask_to_copy(pidfd.get(), fd)) return asked;
+  return error_of(saved, what_of(fd));
 }
 
 bool has_type(const UniqueFd& file, mode_t type) {

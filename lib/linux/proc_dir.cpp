@@ -11,6 +11,8 @@
 #include <climits>
 #include <cstddef>
 
+#include "linux/broker.h"
+
 namespace ipcdoctor::linux {
 namespace {
 
@@ -79,7 +81,7 @@ Result<std::string> ProcDir::read(const std::string& name, std::size_t limit) co
   return Error{Cause::Limit, 0, "read " + path_ + "/" + name};
 }
 
-Result<std::string> ProcDir::read_record(const std::string& name) const {
+Result<std::string> ProcDir::read_record_here(const std::string& name) const {
   UniqueFd file(::openat(dir_.get(), name.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.is_open()) return error_of(errno, "read", path_, name);
   char record[4096];
@@ -90,6 +92,13 @@ Result<std::string> ProcDir::read_record(const std::string& name) const {
   if (n < 0) return error_of(errno, "read", path_, name);
   if (static_cast<std::size_t>(n) == sizeof record) return read(name);  // it has no room here
   return std::string(record, static_cast<std::size_t>(n));
+}
+
+Result<std::string> ProcDir::read_record(const std::string& name) const {
+  Result<std::string> record = read_record_here(name);
+  if (record || record.error().cause != Cause::Denied || !name.ends_with("syscall")) return record;
+  Result<std::string> asked = ask_to_read(dir_.get(), name);
+  return asked ? asked : record;
 }
 
 Result<std::string> ProcDir::read_link(const std::string& name) const {

@@ -37,6 +37,7 @@ class ProcDir {
   Result<std::vector<int>> list_numbers(const std::string& name, std::size_t limit = 4 << 20) const;
 
  private:
+  Result<std::string> read_record_here(const std::string& name) const;
   ProcDir(UniqueFd dir, std::string path) : dir_(std::move(dir)), path_(std::move(path)) {}
   UniqueFd dir_;
   std::string path_;

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <vector>
 
+#include "linux/broker.h"
+
 namespace ipcdoctor::linux {
 namespace {
 constexpr std::size_t kMaxPages = (256U << 20) / 4096;
@@ -39,6 +41,12 @@ void ProcessMemory::drop_cache() const {
 Result<ProcessMemory> ProcessMemory::open(const ProcDir& process) {
   UniqueFd mem(::openat(process.fd(), "mem", O_RDONLY | O_CLOEXEC));
   const std::string path = process.path() + "/mem";
+  if (!mem.is_open() && cause_of(errno) == Cause::Denied) {
+    const int saved = errno;
+    if (auto asked = ask_to_open(process.fd(), "mem"))
+      return ProcessMemory(*std::move(asked), path);
+    errno = saved;
+  }
   if (!mem.is_open()) return Error{cause_of(errno), errno, "open " + path};
   return ProcessMemory(std::move(mem), path);
 }

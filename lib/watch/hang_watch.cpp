@@ -176,8 +176,9 @@ bool HangWatch::is_granted(const graph::Leaf& leaf, bool sends_descriptors) cons
 bool HangWatch::counts(const graph::StuckSet& set, bool sends_descriptors) const {
   if (set.level == graph::Level::Proved) return true;
   if (set.level == graph::Level::Stuck || options_.enough == Grade::Proved) return false;
-  return std::ranges::all_of(
-      set.assumed, [&](const graph::Leaf& leaf) { return is_granted(leaf, sends_descriptors); });
+  return !set.assumed.empty() && std::ranges::all_of(set.assumed, [&](const graph::Leaf& leaf) {
+    return is_granted(leaf, sends_descriptors);
+  });
 }
 
 bool HangWatch::waits_for_outside(const snapshot::Snapshot& snapshot,

@@ -9,7 +9,7 @@ namespace ipcdoctor::runtime::cpython {
 // The word that a thread sleeps on, by /proc/PID/task/TID/syscall: "202 0xADDR ...".
 std::optional<std::uint64_t> Interpreter::Impl::futex_of(Tid tid) const {
   if (tid.value == 0) return std::nullopt;
-  const auto line = space.dir.read("task/" + std::to_string(tid.value) + "/syscall", 512);
+  const auto line = space.dir.read_record("task/" + std::to_string(tid.value) + "/syscall");
   if (!line || !line->starts_with("202 0x")) return std::nullopt;
   return std::strtoull(line->c_str() + 4, nullptr, 16);
 }
