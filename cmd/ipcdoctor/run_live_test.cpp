@@ -89,6 +89,16 @@ TEST(Run, WorksForAnOrdinaryUserBesideProcessesOfRoot) {
 
   EXPECT_EQ(result.exit_code, 124);
   EXPECT_THAT(result.output, HasSubstr("the command hangs: ending it"));
+
+  // a zombie has no descriptors; /proc refuses to list them to anybody but root
+  const Result zombie =
+      run_command({"sh", "-c",
+                   "exec " + as_nobody +
+                       IPCDOCTOR_BINARY " run --timeout 50s -- sh -c ': & exec " IPCDOCTOR_PROGRAMS
+                                        "/self_deadlock/relock'"});
+  EXPECT_EQ(zombie.exit_code, 124);
+  EXPECT_THAT(zombie.output, HasSubstr("self-deadlock (proved)"));
+  EXPECT_THAT(zombie.output, Not(HasSubstr("Permission denied")));
 }
 
 TEST(Run, TellsOfAPartThatHangsAndLetsTheCommandGoOn) {

@@ -122,6 +122,10 @@ Result<std::vector<Fd>> read_table(System& system, ProcessEntry& process,
   return fds;
 }
 
+bool has_exited(const linux::Stat& stat) {
+  return stat.state == 'Z' || stat.state == 'X';
+}
+
 bool shares_table(const linux::ProcDir& dir, Pid leader, Tid tid) {
   const auto order = linux::compare_tasks(linux::Kcmp::Files, Tid{leader.value}, tid);
   if (order) return *order == std::strong_ordering::equal;
@@ -136,7 +140,7 @@ bool shares_table(const linux::ProcDir& dir, Pid leader, Tid tid) {
 void read_threads_tables(System& system, ProcessEntry& process) {
   const auto tids = process.dir->list_numbers("task");
   if (!tids) return;
-  const bool leader_dead = process.stat.state == 'Z' || process.stat.state == 'X';
+  const bool leader_dead = has_exited(process.stat);
   Tid first{process.pid.value};
   bool have_first = !leader_dead;
   for (const int tid_number : *tids) {
@@ -199,7 +203,9 @@ void read_tables(System& system) {
   for (const auto& process : system.processes()) {
     const bool tried = process->fds || process->fds.error().cause != Cause::NotRead;
     if (tried || process->scope == snapshot::Scope::Self) continue;
-    process->fds = read_table(system, *process, *process->dir);
+    // a leader that has exited has none; /proc gives it to root, so that others may not even look
+    process->fds = has_exited(process->stat) ? Result<std::vector<Fd>>(std::vector<Fd>())
+                                             : read_table(system, *process, *process->dir);
     const bool denied = !process->fds && process->fds.error().cause == Cause::Denied;
     if (process->stat.num_threads > 1 && !denied) read_threads_tables(system, *process);
     if (process->fds || process->fds.error().cause == Cause::Gone) continue;
