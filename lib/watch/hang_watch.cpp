@@ -29,6 +29,7 @@ constexpr int kCalmShare = 5;  // of a processor, at most: it waits more than it
 // percent of a processor.
 constexpr int kLookShare = 500, kSecondLookShare = 2000, kDeepShare = 700;
 constexpr auto kDeepCostOfAThread = 1ms;  // until the first is measured
+constexpr Clock::duration kCheap = 40ms;  // so much for once is not to be seen
 constexpr Clock::duration kLongestInterval = 5s;
 
 /// Of the pipes, sockets and terminals that we, and so the command, got from outside.
@@ -101,10 +102,14 @@ Clock::duration HangWatch::pause() const {
   return std::clamp<Clock::duration>(kLookShare * look_cost_, kInterval, kLongestInterval);
 }
 
+/// What a deep look costs, as far as is known.
+Clock::duration HangWatch::deep_cost() const {
+  return cost_.value_or(static_cast<int>(still_.size()) * kDeepCostOfAThread);
+}
+
 /// Whether one more deep look now keeps them a small part of the time.
 bool HangWatch::can_afford_a_deep_look(Clock::time_point now) const {
-  const Clock::duration cost = cost_.value_or(static_cast<int>(still_.size()) * kDeepCostOfAThread);
-  return now - deep_look_at_ >= kDeepShare * cost;
+  return now - deep_look_at_ >= kDeepShare * deep_cost();
 }
 
 /// Whether the thread has woken up lately, more than once since all is calm.
@@ -119,7 +124,7 @@ bool HangWatch::is_time_for_a_deep_look(Clock::time_point now, bool all_still) c
   if (all_still && moved_since_deep_look_ && longer_than_ever) return true;
   const auto is_polling = [&](const auto& entry) { return is_still_polling(now, entry.second); };
   if (options_.enough >= Grade::Stuck && std::ranges::any_of(still_, is_polling) &&
-      *calm_since_ > deep_look_at_ && now - *calm_since_ > longest_calm_)
+      *calm_since_ > deep_look_at_ && now - *calm_since_ > longest_calm_ && deep_cost() <= kCheap)
     return true;
   if (!can_afford_a_deep_look(now)) return false;
   if (all_still && moved_since_deep_look_) return true;

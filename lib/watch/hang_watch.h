@@ -92,6 +92,7 @@ class HangWatch {
   };
 
   bool update(const std::vector<TreeThread>& threads, Clock::time_point now);
+  Clock::duration deep_cost() const;
   bool can_afford_a_deep_look(Clock::time_point now) const;
   bool is_time_for_a_deep_look(Clock::time_point now, bool all_still) const;
   bool is_still_polling(Clock::time_point now, const Still& still) const;
