@@ -38,6 +38,7 @@ constexpr std::uint64_t kUringExtArg = 8;  // IORING_ENTER_EXT_ARG
 template <class T>
 Result<std::vector<T>> read_array(Surroundings& from, std::uint64_t address, std::uint64_t count) {
   std::vector<T> items(count);
+  if (items.empty()) return items;
   const Status status = from.read(RemoteAddr{address}, std::as_writable_bytes(std::span(items)));
   if (!status) return status.error();
   return items;
@@ -301,12 +302,21 @@ class Decoder {
   bool decode_multiplexed() {
     switch (nr_) {
       case SYS_poll:
-        return poll(fd(2) < 0);
+        poll(fd(2) < 0);
+        if (is_mere_sleep()) wait_.sleep_ms = static_cast<std::uint64_t>(fd(2));
+        return true;
       case SYS_ppoll:
-        return poll(is_null(2));
+        poll(is_null(2));
+        if (is_mere_sleep()) sleep_for<timespec>(args_[2]);
+        return true;
       case SYS_select:
+        select();
+        if (is_mere_sleep()) sleep_for<timeval>(args_[4]);
+        return true;
       case SYS_pselect6:
-        return select();
+        select();
+        if (is_mere_sleep()) sleep_for<timespec>(args_[4]);
+        return true;
       case SYS_epoll_wait:
       case SYS_epoll_pwait:
         return epoll(fd(3) < 0);
@@ -483,6 +493,28 @@ class Decoder {
     return true;
   }
 
+  static double ms_of(const timespec& time) {
+    return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) / 1e6;
+  }
+  static double ms_of(const timeval& time) {
+    return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_usec) / 1e3;
+  }
+
+  /// Time is a timespec or a timeval, at that address.
+  template <class Time>
+  void sleep_for(std::uint64_t address, double begun_ms = 0) {
+    const auto time = read_one<Time>(from_, address);
+    if (time)
+      wait_.sleep_ms = static_cast<std::uint64_t>(std::clamp(ms_of(*time) - begun_ms, 0.0, 1e15));
+    else
+      wait_.sleep_ms = time.error();
+  }
+
+  /// select(2) and poll(2) of nothing, to sleep.
+  bool is_mere_sleep() const {
+    return wait_.kind == WaitKind::Poll && !wait_.untimed && wait_.objects.empty();
+  }
+
   bool sleep() {
     const bool has_clock = nr_ == SYS_clock_nanosleep;
     wait_.kind = WaitKind::Sleep;
@@ -490,12 +522,7 @@ class Decoder {
     timespec now{};
     if (wait_.sleep_from_now && ::clock_gettime(static_cast<clockid_t>(args_[0]), &now) != 0)
       return true;
-    const auto until = read_one<timespec>(from_, args_[has_clock ? 2 : 0]);
-    if (!until) return wait_.sleep_ms = until.error(), true;
-    const auto ms = [](const timespec& time) {
-      return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) / 1e6;
-    };
-    wait_.sleep_ms = static_cast<std::uint64_t>(std::clamp(ms(*until) - ms(now), 0.0, 1e15));
+    sleep_for<timespec>(args_[has_clock ? 2 : 0], ms_of(now));
     return true;
   }
 

@@ -322,6 +322,18 @@ TEST(BlockedCall, ASleepUntilADeadlineTellsWhatIsLeft) {
   EXPECT_TRUE(wait.sleep_from_now);
 }
 
+TEST(BlockedCall, AnEmptySelectOrPollIsASleep) {
+  MadeSurroundings around;
+  around.put(0x1000, timeval{9, 500'000});
+  around.put(0x2000, timespec{8, 250'000'000});
+
+  EXPECT_EQ(*decode_call(in_call(SYS_select, {0, 0, 0, 0, 0x1000}), around).sleep_ms, 9500U);
+  EXPECT_EQ(*decode_call(in_call(SYS_pselect6, {0, 0, 0, 0, 0x2000}), around).sleep_ms, 8250U);
+  EXPECT_EQ(*decode_call(in_call(SYS_ppoll, {0, 0, 0x2000}), around).sleep_ms, 8250U);
+  EXPECT_EQ(*decode_call(in_call(SYS_poll, {0, 0, 700}), around).sleep_ms, 700U);
+  EXPECT_FALSE(decode_call(in_call(SYS_poll, {0, 0, ~0ULL}), around).sleep_ms);  // for ever
+}
+
 TEST(BlockedCall, ASleepSurvivesNonsense) {
   MadeSurroundings around;
   around.put(0x1000, timespec{INT64_MIN, INT64_MAX});

@@ -266,7 +266,8 @@ struct Wait {
   FutexWait futex;
   FileLockWait file_lock;
   SysvWait sysv;
-  Result<std::uint64_t> sleep_ms = Error{};  ///< Sleep: for how long at most, where it was read
+  Result<std::uint64_t> sleep_ms =
+      Error{};  ///< Sleep, and Poll of nothing: for how long at most, where it was read
   bool sleep_from_now = false;  ///< sleep_ms counts from this look, not from the begin of the sleep
   std::uint64_t size = 0;       ///< byte count argument of a read or write
   std::string detail;           ///< for a person: "fd 4", "path /tmp/f"

@@ -296,6 +296,10 @@ bool is_at_rest(const Context& context, const Process& process, std::set<Pid>& s
         return !naps_once(context.snapshot, process, *thread.wait);
       case WaitKind::Child:
         return std::ranges::all_of(thread.wait->children, child_is_at_rest);
+      case WaitKind::Poll:
+        if (!thread.wait->untimed && thread.wait->objects.empty())
+          return !naps_once(context.snapshot, process, *thread.wait);
+        [[fallthrough]];
       default:
         return !hears_from_the_tree(context, {process.pid, thread.tid});
     }

@@ -129,6 +129,9 @@ TEST(UnclosedWriteEnd, IgnoresAnOrphanThatIsMerelySlow) {
   b.process(44).sleeps(std::chrono::seconds(9));
   EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::NotFound);
 
+  b.process(44).wait().kind = WaitKind::Poll;  // of nothing, as select(2) sleeps
+  EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::NotFound);
+
   b.process(44).sleeps(std::chrono::seconds(3));
   b.process(44).wait().sleep_from_now = true;  // how long it has slept is not known
   EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::NotFound);
