@@ -189,7 +189,8 @@ class Finder {
     merge_hidden_holders(set.assumptions);
   }
 
-  /// Those next to the gates of the tasks of that level.
+  /// Those next to the gates of the tasks of that level. A gate that a guard shuts needs the guard
+  /// only if somebody behind it lives; else the leaves behind it are enough.
   std::set<Node> switched_off_leaves(const std::vector<Node>& tasks, Level level) const {
     std::set<Node> seen, leaves;
     std::vector<Node> todo;
@@ -199,13 +200,20 @@ class Finder {
     while (!todo.empty()) {
       const Node n = todo.back();
       todo.pop_back();
-      const bool closed = is_closed(gates_, levels_, n, level);
-      if (closed && !others_live(n, level)) continue;
+      const Node guard =
+          is_closed(gates_, levels_, n, level) ? gates_.gate(n)->guard : Gate::kNoGuard;
+      if (guard != Gate::kNoGuard) {
+        if (levels_[guard] > level) continue;
+        if (another_lives(n, guard, level)) {
+          leaves.insert(guard);
+          continue;
+        }
+      }
       for (const Network::Edge& edge : gates_.network.inputs(n)) {
-        if (levels_[edge.node] < level || gates_.is_task(edge.node)) continue;
+        if (edge.node == guard || levels_[edge.node] < level || gates_.is_task(edge.node)) continue;
         if (gates_.leaf(edge.node) != nullptr) {
           leaves.insert(edge.node);
-        } else if (!closed && seen.insert(edge.node).second) {
+        } else if (seen.insert(edge.node).second) {
           todo.push_back(edge.node);
         }
       }
@@ -213,11 +221,9 @@ class Finder {
     return leaves;
   }
 
-  /// Whether only its guard keeps a gate shut.
-  bool others_live(Node node, Level level) const {
-    const Node guard = gates_.gate(node)->guard;
-    return std::ranges::all_of(gates_.network.inputs(node), [&](const Network::Edge& edge) {
-      return edge.node == guard || levels_[edge.node] < level;
+  bool another_lives(Node gate, Node guard, Level level) const {
+    return std::ranges::any_of(gates_.network.inputs(gate), [&](const Network::Edge& edge) {
+      return edge.node != guard && levels_[edge.node] < level;
     });
   }
 

@@ -416,6 +416,26 @@ TEST(Futex, LikelyOwnersAreAnAssumptionThatIsNamed) {
   EXPECT_EQ(wakers[0].by, "lock-owner");
 }
 
+// That only its holder releases it is needed only where somebody else who could lives.
+TEST(Futex, OneOfTwoAssumptionsIsEnough) {
+  Builder b;
+  b.process(40).thread().shared_futex(5, LockKind::PySemLock).lock().likely_owners = {task(41)};
+  b.process(40).lock().name = "multiprocessing.Lock `a`";
+  b.process(41).thread().waits_for_child(40);
+  b.area(5, {40, 41}, "/dev/shm/sem.job", true);
+  const BuiltGraph graph = graph_of(b);
+  ASSERT_EQ(graph.stuck_sets().size(), 1U);
+  EXPECT_EQ(graph.stuck_sets()[0].level, Level::Assuming);
+  EXPECT_THAT(graph.stuck_sets()[0].assumptions, ElementsAre("nobody else opens /dev/shm/sem.job"));
+
+  b.process(42).thread().sleeps();
+  b.raw().shared_areas[0].mappers.push_back(Pid{42});
+  const BuiltGraph other = graph_of(b);
+  ASSERT_EQ(other.stuck_sets().size(), 1U);
+  EXPECT_THAT(other.stuck_sets()[0].assumptions,
+              ElementsAre("only its holder releases multiprocessing.Lock `a`"));
+}
+
 TEST(Futex, AReadersWriterLockNeedsAllItsReaders) {
   Builder b;
   b.process(40)

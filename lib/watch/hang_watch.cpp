@@ -121,7 +121,8 @@ bool HangWatch::is_time_for_a_deep_look(Clock::time_point now, bool all_still) c
   if (second_due_) return now >= *second_due_;
   // a program that wakes up every few seconds stands still in between, and goes on as before
   const bool longer_than_ever = now - moved_at_ > longest_stand_;
-  if (all_still && moved_since_deep_look_ && longer_than_ever) return true;
+  const bool long_enough = deep_cost() <= kCheap || now - moved_at_ >= kInterval;
+  if (all_still && moved_since_deep_look_ && longer_than_ever && long_enough) return true;
   const auto is_polling = [&](const auto& entry) { return is_still_polling(now, entry.second); };
   if (options_.enough >= Grade::Stuck && std::ranges::any_of(still_, is_polling) &&
       *calm_since_ > deep_look_at_ && now - *calm_since_ > longest_calm_ && deep_cost() <= kCheap)
