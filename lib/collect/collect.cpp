@@ -15,9 +15,14 @@ using snapshot::Snapshot;
 
 namespace {
 
+/// Read once: `run` and `watch` look often, and neither Yama's scope nor our rights change for
+/// that.
 bool only_ancestors_may_look() {
-  const auto rights = linux::read_own_rights();
-  return rights && rights->ptrace_scope == 1 && !rights->can_ptrace();
+  static const bool only = [] {
+    const auto rights = linux::read_own_rights();
+    return rights && rights->ptrace_scope == 1 && !rights->can_ptrace();
+  }();
+  return only;
 }
 
 }  // namespace

@@ -67,11 +67,11 @@ void write_all(int fd, const char* data, std::size_t size) {
   (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(0);  // it died before the line above
   // our copies of the user's pipes must not keep them open, nor be found among the holders
-  const int aside = ancestor < 0 ? -1 : ::fcntl(ancestor, F_DUPFD_CLOEXEC, 5);
+  if (ancestor >= 0) ancestor = ::fcntl(ancestor, F_DUPFD_CLOEXEC, 5);  // out of the way of out
   if (out != 3) (void)::dup2(out, 3);
-  (void)::dup3(aside, 4, O_CLOEXEC);
-  (void)::close_range(aside < 0 ? 4 : 5, ~0U, 0);
-  if (aside >= 0) linux::Broker::use(4);
+  const bool asks = ancestor >= 0 && ::dup3(ancestor, 4, O_CLOEXEC) == 4;
+  if (asks) linux::Broker::use(4);
+  (void)::close_range(asks ? 5 : 4, ~0U, 0);
   (void)::close(0);
   (void)::close(1);
   (void)::fcntl(3, F_SETFD, FD_CLOEXEC);

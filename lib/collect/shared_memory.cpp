@@ -128,7 +128,7 @@ void group_shared_tables(System& system) {
   std::map<std::uint64_t, std::vector<ProcessEntry*>> families;
   for (const auto& process : system.processes()) {
     process->out.mm_group = process->out.fd_group = process->pid;
-    const bool ended = process->stat.state == 'Z' || process->stat.state == 'X';
+    const bool ended = process->stat.has_exited();
     if (!ended && process->stat.start_stack != 0)
       families[process->stat.start_stack].push_back(process.get());
   }

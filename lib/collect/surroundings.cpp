@@ -127,8 +127,7 @@ class LiveSurroundings final : public Surroundings {
  private:
   static bool is_finished(const ProcessEntry& process) {
     if (process.examined) return process.dead;
-    return (process.stat.state == 'Z' || process.stat.state == 'X') &&
-           process.stat.num_threads <= 1;
+    return process.stat.has_exited() && process.stat.num_threads <= 1;
   }
 
   const Result<linux::TaskStatus>& status_of(ProcessEntry& process) {

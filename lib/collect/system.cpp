@@ -51,7 +51,7 @@ namespace {
 
 /// A leader that has exited has no memory any more; /proc/TID of a thread that lives on shows it.
 Pid live_task(const ProcessEntry& process) {
-  if (process.stat.state != 'Z' && process.stat.state != 'X') return process.pid;
+  if (!process.stat.has_exited()) return process.pid;
   return process.threads.empty() ? process.pid : Pid{process.threads.front().tid.value};
 }
 

@@ -122,10 +122,6 @@ Result<std::vector<Fd>> read_table(System& system, ProcessEntry& process,
   return fds;
 }
 
-bool has_exited(const linux::Stat& stat) {
-  return stat.state == 'Z' || stat.state == 'X';
-}
-
 bool shares_table(const linux::ProcDir& dir, Pid leader, Tid tid) {
   const auto order = linux::compare_tasks(linux::Kcmp::Files, Tid{leader.value}, tid);
   if (order) return *order == std::strong_ordering::equal;
@@ -140,7 +136,7 @@ bool shares_table(const linux::ProcDir& dir, Pid leader, Tid tid) {
 void read_threads_tables(System& system, ProcessEntry& process) {
   const auto tids = process.dir->list_numbers("task");
   if (!tids) return;
-  const bool leader_dead = has_exited(process.stat);
+  const bool leader_dead = process.stat.has_exited();
   Tid first{process.pid.value};
   bool have_first = !leader_dead;
   for (const int tid_number : *tids) {
@@ -159,8 +155,7 @@ void read_threads_tables(System& system, ProcessEntry& process) {
     }
     if (have_first) {
       process.thread_fds.emplace_back(tid, std::move(*fds));
-    } else if (const auto state = linux::read_stat(*task);
-               state && state->state != 'Z' && state->state != 'X') {
+    } else if (const auto state = linux::read_stat(*task); state && !state->has_exited()) {
       have_first = true;
       first = tid;
       process.fds = std::move(*fds);
@@ -204,8 +199,8 @@ void read_tables(System& system) {
     const bool tried = process->fds || process->fds.error().cause != Cause::NotRead;
     if (tried || process->scope == snapshot::Scope::Self) continue;
     // a leader that has exited has none; /proc gives it to root, so that others may not even look
-    process->fds = has_exited(process->stat) ? Result<std::vector<Fd>>(std::vector<Fd>())
-                                             : read_table(system, *process, *process->dir);
+    process->fds = process->stat.has_exited() ? Result<std::vector<Fd>>(std::vector<Fd>())
+                                              : read_table(system, *process, *process->dir);
     const bool denied = !process->fds && process->fds.error().cause == Cause::Denied;
     if (process->stat.num_threads > 1 && !denied) read_threads_tables(system, *process);
     if (process->fds || process->fds.error().cause == Cause::Gone) continue;

@@ -31,7 +31,7 @@ bool has_live_thread(const linux::ProcDir& dir) {
   for (const int tid : tids.value_or(std::vector<int>{})) {
     const auto text = dir.read_record("task/" + std::to_string(tid) + "/stat");
     const auto stat = text ? linux::parse_stat(*text) : Result<linux::Stat>(text.error());
-    if (stat && stat->state != 'Z' && stat->state != 'X') return true;
+    if (stat && !stat->has_exited()) return true;
   }
   return false;
 }
@@ -87,7 +87,7 @@ Status check_target(Pid pid) {
   if (stat->is_kernel_thread())
     return Error{Cause::Unsupported, 0,
                  name + " is a kernel thread: it has no user-space calls to look at"};
-  if ((stat->state == 'Z' || stat->state == 'X') && !has_live_thread(*dir)) {
+  if (stat->has_exited() && !has_live_thread(*dir)) {
     const std::string parent = std::to_string(stat->ppid.value);
     return Error{
         Cause::Gone, 0,

@@ -26,7 +26,7 @@ struct Request {
 
 struct Reply {
   int error = 0;
-  int size = 0;
+  std::size_t size = 0;
   char text[512] = {};
 };
 
@@ -93,7 +93,7 @@ void answer(int socket, const Request& request, const UniqueFd& of) {
   if (file.is_open() && request.wish == Wish::Read) {
     const ssize_t n = ::read(file.get(), reply.text, sizeof reply.text);
     if (n < 0) reply.error = errno;
-    reply.size = static_cast<int>(std::max<ssize_t>(n, 0));
+    reply.size = static_cast<std::size_t>(std::max<ssize_t>(n, 0));
     file.reset();
   }
   (void)send_message(socket, &reply, sizeof reply, file.is_open() ? file.get() : -1);
@@ -164,9 +164,7 @@ Result<std::string> ask_to_read(int dir, const std::string& name) {
   UniqueFd none;
   const Result<Reply> reply = ask(named(Wish::Read, name), dir, none, "read " + name);
   if (!reply) return reply.error();
-  const auto size =
-      std::clamp<std::size_t>(static_cast<std::size_t>(reply->size), 0, sizeof reply->text);
-  return std::string(reply->text, size);
+  return std::string(reply->text, std::min(reply->size, sizeof reply->text));
 }
 
 Result<UniqueFd> ask_to_copy(int pidfd, int fd) {

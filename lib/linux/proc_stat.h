@@ -26,6 +26,9 @@ struct Stat {
   std::uint64_t start_stack =
       0;  ///< field 28, the same over fork and new at exec; 0 without PTRACE_MODE_READ
 
+  /// A leader that has may have threads that live on.
+  bool has_exited() const { return state == 'Z' || state == 'X'; }
+
   bool is_kernel_thread() const { return (flags & 0x00200000) != 0; }  ///< PF_KTHREAD
   bool is_exiting() const { return (flags & 0x00000004) != 0; }        ///< PF_EXITING
 };

@@ -40,14 +40,11 @@ void ProcessMemory::drop_cache() const {
 
 Result<ProcessMemory> ProcessMemory::open(const ProcDir& process) {
   UniqueFd mem(::openat(process.fd(), "mem", O_RDONLY | O_CLOEXEC));
+  const int saved = errno;
   const std::string path = process.path() + "/mem";
-  if (!mem.is_open() && cause_of(errno) == Cause::Denied) {
-    const int saved = errno;
-    if (auto asked = ask_to_open(process.fd(), "mem"))
-      return ProcessMemory(*std::move(asked), path);
-    errno = saved;
-  }
-  if (!mem.is_open()) return Error{cause_of(errno), errno, "open " + path};
+  if (!mem.is_open() && cause_of(saved) == Cause::Denied)
+    if (auto asked = ask_to_open(process.fd(), "mem")) mem = *std::move(asked);
+  if (!mem.is_open()) return Error{cause_of(saved), saved, "open " + path};
   return ProcessMemory(std::move(mem), path);
 }
 

@@ -80,7 +80,7 @@ Result<std::vector<TreeThread>> read_tree(const std::vector<Pid>& roots,
     const std::string process = std::to_string(member.pid.value);
     const bool runs = member.stat.state == 'R';
     if (member.stat.num_threads == 1) {
-      if (member.stat.state == 'Z' || member.stat.state == 'X') continue;
+      if (member.stat.has_exited()) continue;
       if (const auto ran = time_run(files, process))
         threads.push_back({member.pid, Tid{member.pid.value}, member.stat.start_ticks, *ran, runs});
       continue;
