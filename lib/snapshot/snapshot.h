@@ -7,6 +7,7 @@
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "snapshot/effects.h"
 
 /// What was learned about a set of processes at one instant, and what was not. Plain data: no
 /// rules, no I/O. Everything after lib/collect works on this alone, also on a saved file elsewhere.
@@ -335,6 +336,12 @@ struct Thread {
   bool polls = false;      ///< it wakes up only to look again: see Snapshot::observed_ms
   std::vector<RemoteAddr>
       held_locks;  ///< addresses of locks that its frames or robust list say it holds
+  /// What it may do once its call returns, up to the end of its thread. Read only of threads that
+  /// can go on without the help of a waiting one.
+  Result<Effects> next = Error{};
+  /// What it is for its runtime, known by the runtime's image and the thread's entry function:
+  /// "worker of libuv"; "" for the program's own. It does nothing that its program did not ask for.
+  std::string housekeeping;
 };
 
 enum class Scope {
@@ -376,8 +383,10 @@ struct Process {
   bool inits_pid_ns = false;
   bool alarm_possible =
       false;  ///< setitimer or alarm: its handler, or death by it, cannot be excluded
-  bool timer_possible = false;            ///< a timer whose signal is caught
-  bool async_io = false;                  ///< O_ASYNC on a descriptor and SIGIO caught
+  bool timer_possible = false;  ///< a timer whose signal is caught
+  bool async_io = false;        ///< O_ASYNC on a descriptor and SIGIO caught
+  /// Of each signal that it catches; an Error where that could not be learned.
+  Result<std::vector<Handler>> handlers = Error{};
   Result<std::vector<Fd>> fds = Error{};  ///< of fd_group; Outsider: only relevant ones
   std::vector<Thread> threads;            ///< empty for an Outsider
   PythonInfo python;
