@@ -7,6 +7,7 @@
 
 #include "linux/fdinfo.h"
 #include "linux/proc_timers.h"
+#include "runtime/known_programs.h"
 
 namespace ipcdoctor::collect {
 namespace {
@@ -96,6 +97,8 @@ void read_signal_sources(System& system) {
     read_alarm(alarms, *process);
     const std::uint64_t caught = process->status->caught;
     if (has_timer(*process, caught)) process->out.timer_possible = true;
+    auto handlers = runtime::known_handlers(process->out.exe, caught);
+    if (!handlers.empty()) process->out.handlers = std::move(handlers);
     if ((caught & bit(SIGIO)) != 0) process->out.async_io = has_async_file(*process);
   }
 }

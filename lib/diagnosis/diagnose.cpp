@@ -138,8 +138,10 @@ Diagnosis diagnose(const Context& context, std::span<const Probe* const> probes)
   if (std::ranges::any_of(diagnosis.findings, is_alarm))
     std::erase_if(diagnosis.findings, [](const Finding& f) { return !is_alarm(f); });
   sort_for_report(diagnosis.findings);
+  const bool claims_nothing = std::ranges::all_of(
+      diagnosis.findings, [](const Finding& finding) { return !finding.unless.empty(); });
   diagnosis.verdict =
-      diagnosis.findings.empty() ? without_findings(context) : diagnosis.findings.front().verdict;
+      claims_nothing ? without_findings(context) : diagnosis.findings.front().verdict;
   return diagnosis;
 }
 

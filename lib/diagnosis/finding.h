@@ -53,6 +53,9 @@ struct Finding {
   Verdict verdict = Verdict::Deadlock;
   Grade grade = Grade::None;
   std::vector<std::string> assumptions;
+  /// Who could still help: not empty makes it a claim under that condition, of verdict waiting and
+  /// grade suspected, which is never an alarm.
+  std::vector<std::string> unless;
   std::string title;
   std::string explanation;
   std::string fix;  ///< lines, most useful first, in the words of the language at fault

@@ -74,6 +74,10 @@ void add_evidence(Finding& finding, const Context& context, std::span<const Task
   add_stability(finding, context.snapshot, tasks);
 }
 
+void add_once(std::vector<std::string>& texts, const std::string& text) {
+  if (std::ranges::find(texts, text) == texts.end()) texts.push_back(text);
+}
+
 ChainLink link_of(const graph::Edge& edge) {
   return {edge.from, edge.to.task, edge.to.by, edge.to.evidence};
 }
@@ -99,6 +103,11 @@ Finding start_finding(const Context& context, const Probe& probe, int set) {
     case graph::Level::Stuck:
     case graph::Level::Live:
       finding.verdict = Verdict::Stuck;
+      break;
+    case graph::Level::Conditional:
+      finding.verdict = Verdict::Waiting;
+      finding.grade = Grade::Suspected;
+      for (const graph::Leaf& leaf : stuck_set.unless) add_once(finding.unless, leaf.text);
       break;
   }
   finding.assumptions = stuck_set.assumptions;

@@ -16,6 +16,7 @@ Build::Build(const Snapshot& snapshot) : snapshot_(snapshot) {}
 
 Gates Build::run() && {
   unreadable_tables_ = add_gate("unread-table");
+  index_awaited();
   add_tasks();
   add_unseen_tasks();
   index_holders();
@@ -85,7 +86,7 @@ void Build::add_tasks() {
     const Pid memory = process.mm_group.value == 0 ? process.pid : process.mm_group;
     const Pid table = process.fd_group.value == 0 ? process.pid : process.fd_group;
     const Node groups[] = {group(thread_groups_, process.pid), group(memories_, memory),
-                           group(fd_groups_, table)};
+                           group(fd_groups_, table), group(exits_, process.pid)};
     if (process.dead || process.exited) continue;
     if (process.scope == Scope::Outsider || process.scope == Scope::Self ||
         process.threads.empty()) {
@@ -100,9 +101,11 @@ void Build::add_tasks() {
       const bool has_own_table = thread.own_fds || thread.own_fds.error().cause != Cause::NotRead;
       add_task(process, thread, has_own_table);
       const Node node = gates_.node_of_task.at({process.pid, thread.tid});
-      gates_.network.connect(node, groups[0]);
-      gates_.network.connect(node, groups[1]);
-      if (!has_own_table) gates_.network.connect(node, groups[2]);
+      if (!thread.housekeeping.empty()) continue;  // it acts only when its program asks for it
+      add_help(process, thread, node, groups[0], Reach::Anything);
+      add_help(process, thread, node, groups[1], Reach::Memory);
+      if (!has_own_table) add_help(process, thread, node, groups[2], Reach::Descriptors);
+      add_help(process, thread, node, groups[3], Reach::Exit);
     }
   }
 }
@@ -130,7 +133,7 @@ void Build::add_unseen_tasks() {
     const Pid memory = process->mm_group.value == 0 ? process->pid : process->mm_group;
     const Pid table = process->fd_group.value == 0 ? process->pid : process->fd_group;
     for (const Node to : {group(thread_groups_, process->pid), group(memories_, memory),
-                          group(fd_groups_, table)}) {
+                          group(fd_groups_, table), group(exits_, process->pid)}) {
       gates_.network.connect(leaf, to);
     }
   }
@@ -178,15 +181,23 @@ bool Build::tree_reaches(const ObjectId& id) const {
   });
 }
 
-Node Build::threads_of(Pid pid) {
-  if (snapshot::find_process(snapshot_, pid) == nullptr && !thread_groups_.contains(pid)) {
-    const Node node = group(thread_groups_, pid);
+Node Build::group_of(std::map<Pid, Node>& groups, Pid pid) {
+  if (snapshot::find_process(snapshot_, pid) == nullptr && !groups.contains(pid)) {
+    const Node node = group(groups, pid);
     gates_.network.connect(
         add_leaf(Life::NotSeen, "process " + std::to_string(pid.value) + " was not seen",
                  {pid, Tid{}}),
         node);
   }
-  return group(thread_groups_, pid);
+  return group(groups, pid);
+}
+
+Node Build::threads_of(Pid pid) {
+  return group_of(thread_groups_, pid);
+}
+
+Node Build::ends_of(Pid pid) {
+  return group_of(exits_, pid);
 }
 
 Node Build::users_of_memory(Pid pid) {
@@ -210,7 +221,7 @@ Node Build::children_of(Pid pid) {
     it->second = add_gate();
     for (const Process& process : snapshot_.processes) {
       if (process.ppid == pid && !process.dead && !process.exited) {
-        gates_.network.connect(threads_of(process.pid), it->second);
+        gates_.network.connect(ends_of(process.pid), it->second);
       }
     }
   }

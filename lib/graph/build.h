@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -50,6 +51,9 @@ struct Gates {
 
 Gates build_gates(const Snapshot& snapshot);
 
+/// What somebody who lives may act on.
+enum class Reach { Memory, Descriptors, Exit, Anything };
+
 /// Those who hold a side of an object.
 enum class Side { Readers, Writers, All };
 
@@ -87,14 +91,23 @@ class Build {
   void add_unseen_tasks();
   void index_holders();
   Node group(std::map<Pid, Node>& groups, Pid key);
-  Node threads_of(Pid pid);       ///< of a thread group
-  Node users_of_memory(Pid pid);  ///< all that share its address space
-  Node tree();                    ///< all of the programs looked at
+  Node group_of(std::map<Pid, Node>& groups, Pid pid);  ///< lives if there is no such process
+  Node threads_of(Pid pid);                             ///< of a thread group, whatever they do
+  Node ends_of(Pid pid);                                ///< the same, but only to end it
+  Node users_of_memory(Pid pid);                        ///< all that share its address space
+  Node tree();                                          ///< all of the programs looked at
   Node children_of(Pid pid);
   Node outsider(const Process& process);
   void add_task_event(Node to, const TaskRef& task);
   bool in_tree(const Process& process) const;
   bool tree_reaches(const ObjectId& id) const;
+
+  // build_helpers.cpp: what those who live can do for others
+  void index_awaited();
+  bool is_awaited(const Process& process, const std::vector<int>& fds) const;
+  void add_help(const Process& process, const Thread& thread, Node node, Node to, Reach reach);
+  std::string describe_helper(const Thread& thread, const TaskRef& task) const;
+  void add_handlers(const Process& process, const Thread& thread, Node node);
 
   // build_objects.cpp: descriptors
   Node holders(const ObjectId& id, Side side);
@@ -117,8 +130,6 @@ class Build {
   // build_waits.cpp: what a blocked task waits for, and what wakes it besides
   void add_wait(const Process& process, const Thread& thread);
   void add_condition(const Waiter& waiter);
-  bool is_pipe_to_itself(const ObjectId& id, Pid pid) const;
-  bool is_for_handlers(const Process& process, const snapshot::Wait& wait) const;
   void add_signals(const Process& process, const Thread& thread, Node node);
   void children_event(const Waiter& waiter);
   void futex_event(const Waiter& waiter);
@@ -133,8 +144,10 @@ class Build {
 
   const Snapshot& snapshot_;
   Gates gates_;
-  std::map<Pid, Node> thread_groups_, fd_groups_, memories_, children_, outsiders_, alarms_,
+  std::map<Pid, Node> thread_groups_, exits_, fd_groups_, memories_, children_, outsiders_, alarms_,
       timers_;
+  std::map<TaskRef, Node> helpers_, read_helpers_;  ///< their leaves
+  std::set<ObjectId> awaited_;                      ///< by any thread, through epoll too
   Node tree_ = Gate::kNoGuard;
   Node unreadable_tables_ = Gate::kNoGuard;  ///< tasks that may hold anything
   Node unseen_ = Gate::kNoGuard;

@@ -381,7 +381,7 @@ void Build::pidfd_event(Node to, const ObjectId& id) {
         to);
   }
   const Node exit = add_gate("child-exit", id);
-  gates_.network.connect(threads_of(pid), exit);
+  gates_.network.connect(ends_of(pid), exit);
   gates_.network.connect(exit, to);
 }
 

@@ -32,10 +32,6 @@ bool has_signal(std::uint64_t set, int signal) {
   return (set >> (signal - 1) & 1) != 0;
 }
 
-/// What an operator or a service manager sends: SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGTERM.
-constexpr std::uint64_t kOperators =
-    1ULL << 0 | 1ULL << 1 | 1ULL << 2 | 1ULL << 9 | 1ULL << 11 | 1ULL << 14;
-
 /// SIGINT, which Python always handles, and the two that glibc keeps for itself.
 constexpr std::uint64_t kHarmless = (1ULL << 1) | (1ULL << 31) | (1ULL << 32);
 constexpr int kSigAlrm = 14, kSigChld = 17, kSigVtalrm = 26, kSigProf = 27;
@@ -68,13 +64,6 @@ bool has_condition(const snapshot::Wait& wait) {
 /// by other threads.
 bool only_serves(const snapshot::Process& process, const snapshot::Thread& thread) {
   return thread.activity.call == "Manager.serve" && process.scope != snapshot::Scope::Target;
-}
-
-/// Signals from outside that the program handles itself. Python handles SIGINT always; node the
-/// rest too, to end, and its loop does not wait for them alone.
-bool handles_operators(const snapshot::Process& process, const snapshot::SignalSets& signals) {
-  const std::uint64_t own = process.python.version.empty() ? 0 : 1ULL << 1;
-  return process.comm != "node" && (signals.caught & ~signals.blocked & kOperators & ~own) != 0;
 }
 
 /// Locks that the kernel passes on when the owner's process ends.
@@ -198,11 +187,7 @@ void Build::add_signals(const Process& process, const Thread& thread, Node node)
           add_leaf(Life::Alarm, "no alarm is set in " + snapshot::label(snapshot_, whole), whole);
     gates_.network.connect(it->second, node);
   }
-  if (thread.wait && handles_operators(process, signals) &&
-      is_for_handlers(process, *thread.wait)) {
-    gates_.network.connect(
-        add_leaf(Life::Signal, "a handler of a signal from outside may wake it", task), node);
-  }
+  add_handlers(process, thread, node);
   // Who waits for a signal and handles none waits for his end, perhaps by an alarm. For anybody
   // else an alarm that kills is a timeout of its own, by which a deadlock ends but nothing goes on.
   const bool alarm_kills = has_signal(~signals.ignored & ~signals.blocked, kSigAlrm) &&
@@ -215,34 +200,6 @@ void Build::add_signals(const Process& process, const Thread& thread, Node node)
     if (is_new) it->second = add_leaf(Life::Timer, text, whole);
     gates_.network.connect(it->second, node);
   }
-}
-
-/// The other end of a pipe, socket pair or eventfd is held by the process alone: a pipe to itself.
-bool Build::is_pipe_to_itself(const ObjectId& id, Pid pid) const {
-  const snapshot::Object* object = snapshot::find_object(snapshot_, id);
-  const bool socket = object != nullptr && object->socket.has_value();
-  const ObjectId other = socket ? object->socket->peer : id;
-  const bool has_ends = other.kind == ObjectKind::Pipe || other.kind == ObjectKind::EventFd ||
-                        other.kind == ObjectKind::UnixSocket;
-  return has_ends && anyone_holds(other, Side::All) && !somebody_else_holds(other, Side::All, pid);
-}
-
-/// Whether a handler may be what should end this wait: for an event, a condition or a semaphore,
-/// which handlers set or post, or in a loop that looks at a pipe to itself, into which they write.
-bool Build::is_for_handlers(const Process& process, const snapshot::Wait& wait) const {
-  if (wait.kind == WaitKind::Futex) {
-    const LockKind kind = wait.futex.lock.kind;
-    return kind == LockKind::Condition || kind == LockKind::Semaphore || kind == LockKind::Unknown;
-  }
-  if (wait.kind != WaitKind::Poll && wait.kind != WaitKind::Epoll) return false;
-  return std::ranges::any_of(wait.objects, [&](const Awaited& awaited) {
-    const snapshot::Object* object = snapshot::find_object(snapshot_, awaited.object);
-    if (object == nullptr || awaited.object.kind != ObjectKind::Epoll)
-      return is_pipe_to_itself(awaited.object, process.pid);
-    return std::ranges::any_of(object->watched, [&](const snapshot::Watched& watched) {
-      return is_pipe_to_itself(watched.object, process.pid);
-    });
-  });
 }
 
 /// Any thread of a child may end it; a live thread of the waiter's own process may also fork
@@ -258,7 +215,7 @@ void Build::children_event(const Waiter& waiter) {
                    {child, Tid{}}),
           gate);
     } else {
-      gates_.network.connect(threads_of(child), gate);
+      gates_.network.connect(ends_of(child), gate);
     }
   }
   if (waiter.wait.children.empty()) {

@@ -6,39 +6,13 @@
 #include <string>
 #include <string_view>
 
+#include "graph/lives.h"
+
 namespace ipcdoctor::graph {
 namespace {
 
-constexpr Level kLevels[] = {Level::Proved, Level::Assuming, Level::Suspected, Level::Stuck};
-
-/// The strongest level at which a leaf no longer counts; Live = it always counts.
-Level switched_off_at(Life life) {
-  switch (life) {
-    case Life::Running:
-    case Life::Timer:
-    case Life::Outside:
-    case Life::NotUnderstood:
-    case Life::NotSeen:
-      return Level::Live;
-    case Life::NamedObject:
-    case Life::PrivateName:
-    case Life::FdsInFlight:
-    case Life::Alarm:
-    case Life::SysvStranger:
-    case Life::NonOwnerRelease:
-    case Life::KernelUser:
-    case Life::UnseenHolder:
-      return Level::Assuming;
-    case Life::Polling:
-    case Life::ServerLoop:
-      return Level::Suspected;
-    case Life::StoppedProcess:
-    case Life::PeerlessOpen:
-    case Life::Signal:
-      return Level::Stuck;
-  }
-  return Level::Live;
-}
+constexpr Level kLevels[] = {Level::Proved, Level::Assuming, Level::Suspected, Level::Stuck,
+                             Level::Conditional};
 
 constexpr std::size_t kNoSet = ~std::size_t{0};
 
@@ -109,7 +83,7 @@ class Finder {
       member[n] = levels_[n] >= level;
       closed[n] = is_settled(n, level) || is_closed(gates_, levels_, n, level);
       // What only an outside thing can end is no consequence of a deadlock elsewhere.
-      if (level == Level::Stuck && is_settled(n, level)) member[n] = 0;
+      if (level <= Level::Stuck && is_settled(n, level)) member[n] = 0;
     }
     if (!any) return;
     const std::size_t first = sets_.size();
@@ -181,7 +155,8 @@ class Finder {
     std::vector<Node> tasks;
     for (const TaskRef& task : set.core) tasks.push_back(gates_.node_of_task.at(task));
     for (const TaskRef& task : set.behind) tasks.push_back(gates_.node_of_task.at(task));
-    for (const Level level : {Level::Assuming, Level::Suspected, Level::Stuck}) {
+    for (const Level level :
+         {Level::Assuming, Level::Suspected, Level::Stuck, Level::Conditional}) {
       if (level > set.level) continue;
       for (const Node n : switched_off_leaves(tasks, level))
         add_leaf(set, *gates_.leaf(n), level < set.level);
@@ -230,6 +205,10 @@ class Finder {
   static void add_leaf(StuckSet& set, const Leaf& leaf, bool only_behind) {
     if (switched_off_at(leaf.life) == Level::Stuck) {
       set.causes.push_back(leaf);
+      return;
+    }
+    if (switched_off_at(leaf.life) == Level::Conditional) {
+      set.unless.push_back(leaf);
       return;
     }
     if (!only_behind) set.assumed.push_back(leaf);

@@ -1,5 +1,9 @@
 #include "graph/wait_graph.h"
 
+#include <algorithm>
+#include <set>
+
+#include "graph/debts.h"
 #include "graph/explain.h"
 #include "graph/stuck_sets.h"
 
@@ -10,11 +14,17 @@ struct WaitGraph::Impl {
       : gates(build_gates(snapshot)),
         levels(find_levels(gates)),
         sets(find_stuck_sets(gates, levels)),
-        explainer(snapshot, gates, levels) {}
+        explainer(snapshot, gates, levels) {
+    for (const StuckSet& set : take_out_rest(snapshot, gates, levels, sets)) {
+      resting.insert(set.core.begin(), set.core.end());
+      resting.insert(set.behind.begin(), set.behind.end());
+    }
+  }
 
   Gates gates;
   std::vector<Level> levels;
   std::vector<StuckSet> sets;
+  std::set<TaskRef> resting;
   Explainer explainer;
 };
 
@@ -25,6 +35,10 @@ WaitGraph::~WaitGraph() = default;
 
 const std::vector<StuckSet>& WaitGraph::stuck_sets() const {
   return impl_->sets;
+}
+
+bool WaitGraph::is_at_rest(TaskRef task) const {
+  return impl_->resting.contains(task);
 }
 
 Level WaitGraph::level(TaskRef task) const {

@@ -13,16 +13,19 @@
 /// is never marked is dead. Only a missing waker can make that claim wrong, so every doubt becomes
 /// a live Leaf.
 ///
-/// The reduction runs several times, each time with one more kind of Leaf switched off:
-///   Proved     no Leaf is switched off
-///   Assuming   those that stand for a named assumption are (closed world for a named object, an
-///   alarm
-///              that cannot be excluded, SysV strangers), and waits with likely owners wait for
-///              those only
-///   Suspected  polling loops are taken for untimed waits
-///   Stuck      those that name one outside thing are: a stopped process, a FIFO without a peer, a
-///   signal
-/// A task has the first level at which it is dead.
+/// The reduction runs several times, each time with one more kind of Leaf switched off (lives.h):
+///   Proved       no Leaf is switched off
+///   Assuming     those that stand for a named assumption are (closed world for a named object, an
+///                alarm that cannot be excluded, a helper or handler whose code was read), and
+///                waits with likely owners wait for those only
+///   Suspected    polling loops are taken for untimed waits
+///   Stuck        those that name one outside thing are: a stopped process, a FIFO without a peer
+///   Conditional  helpers that could do anything are taken for what they seem to be: bystanders
+/// A task has the first level at which it is dead. Conditional is no claim of a hang: it says what
+/// would be one, unless the named helpers act.
+///
+/// A dead set is a hang only if somebody is owed something by it (Debt), or if nothing else of the
+/// tree lives. A lone wait that nobody waits for, in a tree whose others live, is at rest.
 ///
 /// Signals that a person or a program sends on purpose, debuggers, kill and exit by others' hand,
 /// and reopening through /proc/PID/fd are outside help: they are defined out.
@@ -32,7 +35,7 @@ using snapshot::ObjectId;
 using snapshot::Snapshot;
 using snapshot::TaskRef;
 
-enum class Level { Live, Stuck, Suspected, Assuming, Proved };
+enum class Level { Live, Conditional, Stuck, Suspected, Assuming, Proved };
 
 /// Why something can go on without help from a waiting task.
 enum class Life {
@@ -52,6 +55,8 @@ enum class Life {
   NonOwnerRelease,
   KernelUser,
   UnseenHolder,  ///< not every fd table or address space of the system could be read
+  ReadHelper,    ///< a thread that lives by itself and whose code was read: it reaches nobody
+  ReadHandler,   ///< a handler whose code was read: it changes memory at most, and its call goes on
   // switched off for Suspected
   Polling,
   ServerLoop,  ///< a loop of a language's library that only looks whether it should end
@@ -59,6 +64,9 @@ enum class Life {
   StoppedProcess,
   PeerlessOpen,
   Signal,
+  // switched off for Conditional: text names who could help
+  Helper,   ///< a thread beside the main one that lives by itself: what it does next is not known
+  Handler,  ///< a handler of a signal from outside: what it does is not known, or it ends the call
 };
 
 /// A reason to live: a task's own (task.pid != 0) or an object's.
@@ -82,6 +90,22 @@ struct Waker {
   bool live = false;     ///< at Level::Proved: it can progress
 };
 
+/// Something that a dead task owes to somebody: what tells a hang from a program at rest.
+struct Debt {
+  enum class Kind {
+    Lock,     ///< a lock is held, and wanted by `task`
+    Data,     ///< bytes or messages lie unread that only dead tasks would take
+    Room,     ///< `task` is blocked on what is full
+    End,      ///< `task` waits for the end of a process or thread
+    Result,   ///< `task` waits for a result that it asked for
+    Parties,  ///< `task` waits at a barrier
+    Answer,   ///< processes wait for each other's data
+    Open,     ///< `task` waits for the other side of a FIFO or a connection
+  };
+  Kind kind = Kind::Lock;
+  TaskRef task;
+};
+
 struct StuckSet {
   Level level = Level::Proved;
   /// Texts of the Leafs without which it would live; Assuming and Suspected only. Those that only
@@ -90,12 +114,24 @@ struct StuckSet {
   std::vector<Leaf> assumed;  ///< the Leafs of those assumptions that the core itself, or one
                               ///< behind it, needs at `level`
   std::vector<Leaf> causes;   ///< Stuck only: the outside things that could end it
+  std::vector<Leaf> unless;   ///< Conditional only: who could still end it
+  std::vector<Debt> debts;    ///< one of each kind and task at most; none: all of the tree is dead
   std::vector<TaskRef> core;  ///< a bottom component: each waits for others of it only. A task that
                               ///< nothing can wake is a core of its own
   /// Dead only because they wait for the core, nearest first. One that needs an assumption of its
   /// own has a weaker level() than the set, but never Stuck.
   std::vector<TaskRef> behind;
 };
+
+/// A set whose members can only wake each other; of Level::Conditional, that would be one.
+inline bool is_deadlock(const StuckSet& set) {
+  return set.level > Level::Stuck || set.level == Level::Conditional;
+}
+
+/// Somebody who lives by more than an outside thing.
+inline bool lives(Level level) {
+  return level <= Level::Conditional;
+}
 
 /// One step of an explanation: `from` waits for `to`.
 struct Edge {
@@ -113,7 +149,11 @@ class WaitGraph {
   ~WaitGraph();
 
   /// Independent deadlocks and stuck sets, the worst level first, then by the lowest pid and tid.
+  /// Sets at rest are not among them.
   const std::vector<StuckSet>& stuck_sets() const;
+
+  /// Whether the task is dead without owing anything to anybody, while others of the tree live.
+  bool is_at_rest(TaskRef task) const;
 
   Level level(TaskRef task) const;
 

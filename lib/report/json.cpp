@@ -76,19 +76,21 @@ json finding_json(const diagnosis::Finding& finding) {
   for (const diagnosis::Evidence& e : finding.evidence) {
     evidence.push_back({{"fact", safe(e.fact)}, {"source", safe(e.source)}});
   }
-  return {{"code", safe(finding.code)},
-          {"class", safe(finding.slug)},
-          {"also", lines(finding.also)},
-          {"verdict", to_string(finding.verdict)},
-          {"grade", or_null(to_string(finding.grade))},
-          {"assumptions", lines(finding.assumptions)},
-          {"title", safe(finding.title)},
-          {"explanation", safe_lines(finding.explanation)},
-          {"fix", safe_lines(finding.fix)},
-          {"stuck", std::move(stuck)},
-          {"culprits", std::move(culprits)},
-          {"chain", std::move(chain)},
-          {"evidence", std::move(evidence)}};
+  json out = {{"code", safe(finding.code)},
+              {"class", safe(finding.slug)},
+              {"also", lines(finding.also)},
+              {"verdict", to_string(finding.verdict)},
+              {"grade", or_null(to_string(finding.grade))},
+              {"assumptions", lines(finding.assumptions)},
+              {"title", safe(finding.title)},
+              {"explanation", safe_lines(finding.explanation)},
+              {"fix", safe_lines(finding.fix)},
+              {"stuck", std::move(stuck)},
+              {"culprits", std::move(culprits)},
+              {"chain", std::move(chain)},
+              {"evidence", std::move(evidence)}};
+  if (!finding.unless.empty()) out["unless"] = lines(finding.unless);
+  return out;
 }
 
 json frames_json(const Result<std::vector<snapshot::Frame>>& frames) {

@@ -144,7 +144,8 @@ class TextWriter {
       if (c.fd >= 0) text += "  fd " + std::to_string(c.fd);
       entries.push_back({text + at(c.where, c.function) + "  " + escape_untrusted(c.why), c.task});
     }
-    write_groups(entries, finding.verdict == Verdict::Waiting ? "  For:   " : "  Blame: ");
+    const bool outside = finding.verdict == Verdict::Waiting && finding.unless.empty();
+    write_groups(entries, outside ? "  For:   " : "  Blame: ");
   }
 
   void write_lines(std::string_view text, std::string_view first, std::string_view rest) {
@@ -192,6 +193,8 @@ class TextWriter {
     write_culprits(finding);
     write_lines(finding.fix, "  Fix: ", "       ");
     write_chain(finding);
+    for (const std::string& helper : finding.unless)
+      item("unless: " + escape_untrusted(helper) + " helps", "  ", "    ");
     for (const std::string& assumption : finding.assumptions) {
       item("assuming: " + escape_untrusted(assumption), "  ", "    ");
     }

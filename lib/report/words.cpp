@@ -54,8 +54,8 @@ std::string_view word_for(FrameKind kind) {
 }
 
 std::string_view word_for(graph::Level level) {
-  static constexpr std::array<std::string_view, 5> kWords = {"live", "stuck", "suspected",
-                                                             "assuming", "proved"};
+  static constexpr std::array<std::string_view, 6> kWords = {"live",      "conditional", "stuck",
+                                                             "suspected", "assuming",    "proved"};
   return pick(kWords, level);
 }
 

@@ -31,6 +31,9 @@ constexpr Ownership last_of(Ownership) {
 constexpr FrameKind last_of(FrameKind) {
   return FrameKind::Python;
 }
+constexpr Operation last_of(Operation) {
+  return Operation::AwaitParties;
+}
 constexpr Scope last_of(Scope) {
   return Scope::Self;
 }

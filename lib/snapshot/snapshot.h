@@ -303,11 +303,28 @@ struct RuntimeObject {
   std::map<std::string, ObjectId> objects;  ///< "reader", "writer" of a Queue
 };
 
+/// What a call of a language's library is for, in one word for all languages.
+enum class Operation {
+  None,          ///< not recognised
+  Take,          ///< an item from a queue in memory or between processes
+  Put,           ///< an item into it
+  Acquire,       ///< a lock that its owner releases
+  Receive,       ///< data of a connection
+  Send,          ///< data into it
+  Accept,        ///< a connection
+  Serve,         ///< a helper of the library, or a worker without work: it waits for a request
+  AwaitSignal,   ///< an event, a notify, a post: anybody may give it
+  AwaitResult,   ///< of something that was asked for
+  AwaitEnd,      ///< of a thread, a process, a pool, of all items of a queue
+  AwaitParties,  ///< at a barrier
+};
+
 /// What a thread is doing in the words of its language's library, from the frames between the
 /// user's code and the kernel.
 struct Activity {
-  std::string call;      ///< "multiprocessing.Queue.get", "threading.Event.wait", "Pool.map"; "" if
-                         ///< none was recognised
+  std::string call;  ///< "multiprocessing.Queue.get", "threading.Event.wait", "Pool.map"; "" if
+                     ///< none was recognised
+  Operation operation = Operation::None;
   RuntimeObject object;  ///< what it is called on
 };
 

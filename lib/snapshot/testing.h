@@ -102,7 +102,7 @@ class ProcessBuilder {
     return *this;
   }
   ProcessBuilder& activity(std::string call, RuntimeObject object = {}) {
-    return last().activity = {std::move(call), std::move(object)}, *this;
+    return last().activity = {std::move(call), Operation::None, std::move(object)}, *this;
   }
 
   ProcessBuilder& waits(WaitKind kind, std::string call) {

@@ -173,6 +173,9 @@ bool HangWatch::is_granted(const graph::Leaf& leaf, bool sends_descriptors) cons
       return options_.enough >= Grade::Stuck;
     case graph::Life::Polling:
       return false;  // whether that is what a thread does, its finding tells
+    case graph::Life::ReadHelper:
+    case graph::Life::ReadHandler:
+      return true;  // by its own code it helps nobody
     default:
       return options_.enough >= Grade::Assuming;
   }
@@ -181,7 +184,7 @@ bool HangWatch::is_granted(const graph::Leaf& leaf, bool sends_descriptors) cons
 /// Whether a set is enough to be called a hang.
 bool HangWatch::counts(const graph::StuckSet& set, bool sends_descriptors) const {
   if (set.level == graph::Level::Proved) return true;
-  if (set.level == graph::Level::Stuck || options_.enough == Grade::Proved) return false;
+  if (set.level <= graph::Level::Stuck || options_.enough == Grade::Proved) return false;
   return !set.assumed.empty() && std::ranges::all_of(set.assumed, [&](const graph::Leaf& leaf) {
     return is_granted(leaf, sends_descriptors);
   });

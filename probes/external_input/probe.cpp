@@ -114,7 +114,7 @@ std::vector<TaskRef> readers_from_outside(const Context& context, const Ends& en
     if (!is_of_tree(process)) continue;
     for (const Thread& thread : process.threads) {
       const TaskRef task{process.pid, thread.tid};
-      if (is_blocked(thread) && context.graph.level(task) == graph::Level::Live &&
+      if (is_blocked(thread) && graph::lives(context.graph.level(task)) &&
           reads_from_outside(context, ends, task, thread))
         readers.push_back(task);
     }

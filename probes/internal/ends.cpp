@@ -9,7 +9,7 @@ diagnosis::Answer ask_about_deadlocks(const diagnosis::Context& context,
   std::vector<diagnosis::Finding> findings;
   const auto& sets = context.graph.stuck_sets();
   for (std::size_t i = 0; i < sets.size(); ++i) {
-    if (sets[i].level <= graph::Level::Stuck) continue;
+    if (!graph::is_deadlock(sets[i])) continue;
     if (auto finding = ask(context.ends(), static_cast<int>(i), sets[i]))
       findings.push_back(std::move(*finding));
   }

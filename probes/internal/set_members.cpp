@@ -98,7 +98,7 @@ Answer examine_sets(const Context& context, graph::Level lowest, const Examine& 
   answer.outcome = diagnosis::Outcome::NotFound;
   const auto& sets = context.graph.stuck_sets();
   for (std::size_t i = 0; i < sets.size(); ++i) {
-    if (sets[i].level < lowest) continue;
+    if (sets[i].level < lowest && !graph::is_deadlock(sets[i])) continue;
     const Members members = members_of(context, sets[i]);
     if (auto finding = examine(context, static_cast<int>(i), members)) {
       answer.findings.push_back(std::move(*finding));

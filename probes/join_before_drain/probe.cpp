@@ -114,7 +114,7 @@ std::optional<Pair> behind_fork_server(const Context& context, const Ends& ends,
   const bool polls = thread.wait && thread.wait->untimed && thread.stable &&
                      (thread.wait->kind == snapshot::WaitKind::Poll ||
                       thread.wait->kind == snapshot::WaitKind::Read);
-  if (!polls || context.graph.level(joiner) != graph::Level::Live) return std::nullopt;
+  if (!polls || !graph::lives(context.graph.level(joiner))) return std::nullopt;
   for (const Pid pid : awaited_exits(snapshot, joiner)) {
     const Process* child = snapshot::find_process(snapshot, pid);
     if (child == nullptr || !only_delivers(*child)) continue;
@@ -202,7 +202,7 @@ diagnosis::Answer run(const Context& context) {
   std::vector<Finding> findings;
   const auto& sets = context.graph.stuck_sets();
   for (std::size_t i = 0; i < sets.size(); ++i) {
-    if (sets[i].level <= graph::Level::Stuck) continue;
+    if (!graph::is_deadlock(sets[i])) continue;
     if (const auto pair = find_pair(context, ends, members(sets[i])))
       findings.push_back(about_set(context, static_cast<int>(i), *pair));
   }

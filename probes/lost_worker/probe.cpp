@@ -208,7 +208,7 @@ std::vector<Finding> lost_beside_the_living(const Context& context) {
       const Member waiter{{process.pid, thread.tid}, &process, &thread, true};
       if (thread.activity.call != "Pool.get" || !waits_in(waiter, WaitKind::Futex)) continue;
       if (!wait_of(waiter)->untimed || !thread.stable) continue;
-      if (context.graph.level(waiter.task) != graph::Level::Live) continue;
+      if (!graph::lives(context.graph.level(waiter.task))) continue;
       const std::optional<Pool> pool = awaited_pool(context, waiter);
       if (!pool || !is_of_this_process(*pool) || process.forked_copy) continue;
       if (number(*pool->object, "result_handler_exists", 1) != 0) continue;

@@ -107,7 +107,7 @@ Members stuck_children(const Context& context, const Member& parent) {
   for (const Process& process : context.snapshot.processes) {
     if (process.ppid != parent.task.pid || process.threads.empty()) continue;
     const bool all = std::ranges::all_of(process.threads, [&](const Thread& t) {
-      return context.graph.level({process.pid, t.tid}) != graph::Level::Live;
+      return !graph::lives(context.graph.level({process.pid, t.tid}));
     });
     if (all)
       stuck.push_back(
@@ -128,7 +128,7 @@ std::optional<Finding> by_slots(const Context& context, int set, const Members& 
     // jobs in a deadlock of their own would not go on if there were more slots
     const bool own_deadlock =
         !launcher.core &&
-        context.graph.stuck_sets()[static_cast<std::size_t>(set)].level > graph::Level::Stuck;
+        graph::is_deadlock(context.graph.stuck_sets()[static_cast<std::size_t>(set)]);
     finding.weight = own_deadlock ? 40 : 74;
     finding.title = "all " + std::to_string(slots) + " slots of " + who +
                     " are taken by jobs that wait for one that is not started";

@@ -5,6 +5,7 @@
 
 #include "runtime/cpython/frames.h"
 #include "runtime/cpython/types.h"
+#include "snapshot/snapshot.h"
 
 namespace ipcdoctor::runtime::cpython {
 
@@ -13,6 +14,7 @@ struct Doing {
   std::string call;    ///< as in objects.md; "" = nothing was recognised
   Object object = 0;   ///< what it is called on; 0 = unknown
   std::string detail;  ///< the name of a proxy's method
+  snapshot::Operation operation = snapshot::Operation::None;
 };
 
 /// Chooses the outermost telling library frame between the user's code (or the start of the thread

@@ -147,14 +147,19 @@ snapshot::Activity Interpreter::Impl::describe_activity(ThreadState& state) cons
   state.doing = find_activity(state.frames, frames, objects, types);
   complete_activity(state, state.doing);
   Doing& doing = state.doing;
-  if (doing.call.empty() && state.awaits) doing.call = "asyncio.idle";
+  if (doing.call.empty() && state.awaits) {
+    doing.call = "asyncio.idle";
+    doing.operation = snapshot::Operation::Serve;
+  }
   if (doing.call.empty()) {
     // The user's code called a method that is written in C: the futex tells which object's.
     const auto futex = futex_of(state.tid);
     const LockObject lock = futex ? lock_of(&state, *futex) : LockObject{};
     if (lock.object == 0 || lock.type == "io.Buffered") return activity;
     doing.object = lock.object;
-    doing.call = std::string(lock.type) + (lock.type == "queue.SimpleQueue" ? ".get" : ".acquire");
+    const bool takes = lock.type == "queue.SimpleQueue";
+    doing.call = std::string(lock.type) + (takes ? ".get" : ".acquire");
+    doing.operation = takes ? snapshot::Operation::Take : snapshot::Operation::Acquire;
     if (lock.type == "multiprocessing.SemLock") {
       // The class that wraps it, if that was reached, tells a Lock from a Semaphore.
       const bool recursive = remote.get<int>(objects.member(lock.object, 40)) == 0;
@@ -164,9 +169,11 @@ snapshot::Activity Interpreter::Impl::describe_activity(ThreadState& state) cons
                     : mutex   ? "Lock"
                               : "Semaphore") +
                    ".acquire";
+      if (!recursive && !mutex) doing.operation = snapshot::Operation::AwaitSignal;
     }
   }
   activity.call = doing.call;
+  activity.operation = doing.operation;
   const Type type = types.of(doing.object);
   if (type.role == Role::Library) {
     const Describer describer(objects, types, tids);

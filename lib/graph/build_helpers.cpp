@@ -1,0 +1,259 @@
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <cstring>
+
+#include "graph/build.h"
+
+/// What a task that lives can do for others, as far as its code was read; and what the handlers of
+/// signals can.
+namespace ipcdoctor::graph {
+
+using snapshot::Effects;
+using snapshot::Handler;
+using snapshot::LockKind;
+using snapshot::WaitKind;
+
+namespace {
+
+/// Whatever else it does: another thread or process, a way out of its code that was not followed,
+/// the destructors at its end.
+constexpr std::uint32_t kAnything = snapshot::kForks | snapshot::kRaises | snapshot::kEndsThread;
+
+std::uint32_t effects_on(Reach reach) {
+  switch (reach) {
+    case Reach::Memory:
+      return kAnything | snapshot::kReleases;
+    case Reach::Descriptors:
+      return kAnything | snapshot::kReads | snapshot::kWrites | snapshot::kCloses;
+    case Reach::Exit:
+      return kAnything | snapshot::kExits | snapshot::kSignals;
+    case Reach::Anything:
+      break;
+  }
+  return ~std::uint32_t{0};
+}
+
+/// A thread beside the main one that looks like a bystander: it sleeps, beats, or waits for
+/// strangers.
+bool seems_a_bystander(const snapshot::Process& process, const snapshot::Thread& thread) {
+  if (thread.tid.value == process.pid.value || !thread.wait) return false;
+  const snapshot::Wait& wait = *thread.wait;
+  switch (wait.kind) {
+    case WaitKind::Sleep:
+    case WaitKind::Accept:
+      return true;
+    case WaitKind::Poll:
+    case WaitKind::Epoll:
+      return true;
+    case WaitKind::Futex:
+      return !wait.untimed;
+    default:
+      return false;
+  }
+}
+
+/// What an operator or a service manager sends.
+constexpr std::array kOperators = {SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGTERM};
+
+bool has_signal(std::uint64_t set, int signal) {
+  return (set >> (signal - 1) & 1) != 0;
+}
+
+/// SIGINT becomes a KeyboardInterrupt, which ends the program as its default action would.
+bool is_default_of_language(const snapshot::Process& process, int signal, const Handler* handler) {
+  return signal == SIGINT && !process.python.version.empty() &&
+         (handler == nullptr || handler->name.find("default_int_handler") != std::string::npos);
+}
+
+const Handler* find_handler(const snapshot::Process& process, int signal) {
+  if (!process.handlers) return nullptr;
+  const auto it = std::ranges::find(*process.handlers, signal, &Handler::signal);
+  return it == process.handlers->end() ? nullptr : &*it;
+}
+
+/// The libc repeats it whatever the handler was installed with: mutexes, conditions, barriers and
+/// joins do not return EINTR (pthreads(7)).
+bool libc_repeats(const snapshot::Wait& wait) {
+  if (wait.kind != WaitKind::Futex) return false;
+  switch (wait.futex.lock.kind) {
+    case LockKind::Unknown:
+    case LockKind::Semaphore:
+    case LockKind::PySemLock:
+      return false;
+    default:
+      return true;
+  }
+}
+
+/// Calls that return EINTR also with SA_RESTART: signal(7).
+bool never_restarts(const snapshot::Wait& wait) {
+  switch (wait.kind) {
+    case WaitKind::Poll:
+    case WaitKind::Epoll:
+    case WaitKind::SysvSem:
+    case WaitKind::SysvSend:
+    case WaitKind::SysvReceive:
+    case WaitKind::Signal:
+    case WaitKind::Sleep:
+    case WaitKind::IoUring:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// CPython repeats its calls after a handler that did not raise (PEP 475), but those that wait for
+/// a signal.
+bool language_repeats(const snapshot::Thread& thread) {
+  return thread.is_python && thread.wait->kind != WaitKind::Signal;
+}
+
+std::string signal_name(int signal) {
+  const char* name = ::sigabbrev_np(signal);
+  return name == nullptr ? "signal " + std::to_string(signal) : "SIG" + std::string(name);
+}
+
+/// "SIGHUP, SIGTERM"
+std::string list_of(const std::vector<int>& signals) {
+  std::string text;
+  for (const int signal : signals) text += (text.empty() ? "" : ", ") + signal_name(signal);
+  return text;
+}
+
+/// Whether a handler is one more way out of the wait. One for a signal has the signal as its own
+/// leaf; in state D a thread dies by a signal or sleeps on.
+bool is_interruptible(const snapshot::Thread& thread) {
+  const snapshot::Wait& wait = *thread.wait;
+  switch (wait.kind) {
+    case WaitKind::Running:
+    case WaitKind::Stopped:
+    case WaitKind::Traced:
+    case WaitKind::Vfork:
+    case WaitKind::Signal:
+      return false;
+    case WaitKind::Poll:
+      return !wait.objects.empty();
+    default:
+      return thread.state != 'D';
+  }
+}
+
+}  // namespace
+
+/// Whether somebody waits for what those descriptors are; true where that is not known.
+bool Build::is_awaited(const snapshot::Process& process, const std::vector<int>& fds) const {
+  if (fds.empty() || !process.fds) return true;
+  return std::ranges::any_of(fds, [&](int fd) {
+    const auto it = std::ranges::find(*process.fds, fd, &snapshot::Fd::fd);
+    if (it == process.fds->end()) return true;
+    const snapshot::Object* object = snapshot::find_object(snapshot_, it->object);
+    const ObjectId peer = object != nullptr && object->socket ? object->socket->peer : ObjectId{};
+    return awaited_.contains(it->object) ||
+           (peer.kind != snapshot::ObjectKind::Unknown && awaited_.contains(peer));
+  });
+}
+
+void Build::index_awaited() {
+  for (const snapshot::Process& process : snapshot_.processes) {
+    for (const snapshot::Thread& thread : process.threads) {
+      if (!thread.wait) continue;
+      for (const snapshot::Awaited& awaited : thread.wait->objects) {
+        awaited_.insert(awaited.object);
+        const snapshot::Object* object = snapshot::find_object(snapshot_, awaited.object);
+        if (object == nullptr) continue;
+        for (const snapshot::Watched& watched : object->watched) awaited_.insert(watched.object);
+      }
+    }
+  }
+}
+
+/// Who waits elsewhere than in a futex for ever may live, and is asked what it can do.
+void Build::add_help(const Process& process, const Thread& thread, Node node, Node to,
+                     Reach reach) {
+  const bool idle = !thread.wait ||
+                    (thread.wait->kind == WaitKind::Futex && thread.wait->untimed && !thread.next);
+  if (idle) return gates_.network.connect(node, to);
+  const TaskRef task{process.pid, thread.tid};
+  bool reaches = true;
+  if (thread.next) {
+    const Effects& next = *thread.next;
+    reaches = next.may(effects_on(reach));
+    const bool only_descriptors =
+        reach == Reach::Descriptors && !next.may(kAnything) && !is_awaited(process, next.fds);
+    reaches = reaches && !only_descriptors;
+  }
+  Node leaf = Gate::kNoGuard;
+  if (!reaches) {
+    const auto [it, is_new] = read_helpers_.try_emplace(task);
+    if (is_new) {
+      const std::string does = thread.next->summary.empty() ? "" : ", only " + thread.next->summary;
+      it->second = add_leaf(Life::ReadHelper,
+                            snapshot::label(snapshot_, task) +
+                                " does nothing for the others (its code was read" + does + ")",
+                            task);
+    }
+    leaf = it->second;
+  } else if (seems_a_bystander(process, thread)) {
+    const auto [it, is_new] = helpers_.try_emplace(task);
+    if (is_new) it->second = add_leaf(Life::Helper, describe_helper(thread, task), task);
+    leaf = it->second;
+  }
+  gates_.network.connect(node, leaf == Gate::kNoGuard ? to : add_guarded(to, leaf));
+}
+
+/// "app[42/43] (accept, on 127.0.0.1:80)"
+std::string Build::describe_helper(const Thread& thread, const TaskRef& task) const {
+  const snapshot::Wait& wait = *thread.wait;
+  std::string what = wait.call.empty() ? "it waits" : wait.call;
+  if (wait.kind == WaitKind::Sleep) what = "it sleeps";
+  if (!wait.objects.empty() && wait.objects.front().object.kind != snapshot::ObjectKind::Unknown &&
+      wait.kind != WaitKind::Epoll)
+    what += " on " + name(wait.objects.front().object);
+  const std::string at = snapshot::where(thread);
+  if (!at.empty()) what += ", " + at;
+  return snapshot::label(snapshot_, task) + " (" + what + ")";
+}
+
+/// What the handlers of an operator's signals can do for a blocked thread. Those that end the
+/// program do what the signal would have done without them.
+void Build::add_handlers(const Process& process, const Thread& thread, Node node) {
+  if (!thread.wait || !is_interruptible(thread)) return;
+  const std::uint64_t open = thread.signals->caught & ~thread.signals->blocked;
+  // Only its owner releases it, and the libc goes back to wait for it.
+  const bool owned = libc_repeats(*thread.wait) && thread.wait->futex.lock.checked;
+  std::vector<int> harmless, helping, unread, jumping;
+  for (const int signal : kOperators) {
+    if (!has_signal(open, signal)) continue;
+    const Handler* handler = find_handler(process, signal);
+    if (is_default_of_language(process, signal, handler)) continue;
+    if (handler == nullptr || !handler->effects || handler->effects->may(0)) {
+      (owned ? jumping : unread).push_back(signal);
+      continue;
+    }
+    const Effects& effects = *handler->effects;
+    if ((effects.mask & snapshot::kExits) != 0) continue;
+    const bool channels =
+        (effects.mask & (snapshot::kReads | snapshot::kWrites | snapshot::kCloses)) != 0 &&
+        is_awaited(process, effects.fds);
+    const bool acts = channels || effects.may(kAnything | snapshot::kReleases | snapshot::kSignals);
+    const bool goes_on = language_repeats(thread) || libc_repeats(*thread.wait) ||
+                         (handler->restarts && !never_restarts(*thread.wait));
+    (!acts && goes_on ? harmless : owned ? jumping : helping).push_back(signal);
+  }
+  const TaskRef task{process.pid, thread.tid};
+  const auto live = [&](Life life, std::string text) {
+    gates_.network.connect(add_leaf(life, std::move(text), task), node);
+  };
+  const std::string of = " of " + snapshot::label(snapshot_, {process.pid, Tid{}});
+  if (!harmless.empty())
+    live(Life::ReadHandler,
+         "no handler for " + list_of(harmless) + of + " helps: their code was read");
+  if (!jumping.empty())
+    live(Life::ReadHandler, "no handler for " + list_of(jumping) + of + " jumps out of its wait");
+  if (!helping.empty()) live(Life::Handler, "a handler for " + list_of(helping) + of);
+  if (!unread.empty())
+    live(Life::Handler, "a handler for " + list_of(unread) + of + " (it was not read)");
+}
+
+}  // namespace ipcdoctor::graph

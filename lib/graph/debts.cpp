@@ -1,0 +1,262 @@
+#include "graph/debts.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "graph/lives.h"
+
+namespace ipcdoctor::graph {
+namespace {
+
+using snapshot::LockKind;
+using snapshot::ObjectKind;
+using snapshot::Operation;
+using snapshot::Ownership;
+using snapshot::Process;
+using snapshot::Scope;
+using snapshot::Thread;
+using snapshot::Wait;
+using snapshot::WaitKind;
+
+bool in_tree(const Process& process) {
+  return (process.scope == Scope::Target || process.scope == Scope::Descendant ||
+          process.scope == Scope::Related) &&
+         !process.dead && !process.exited;
+}
+
+bool is_channel(ObjectKind kind) {
+  return kind == ObjectKind::Pipe || kind == ObjectKind::Fifo || kind == ObjectKind::UnixSocket ||
+         kind == ObjectKind::InetSocket || kind == ObjectKind::MessageQueue;
+}
+
+/// A mutex in all but name: who waits for it wants what somebody else has.
+bool is_owned_kind(LockKind kind) {
+  switch (kind) {
+    case LockKind::Mutex:
+    case LockKind::RecursiveMutex:
+    case LockKind::ErrorcheckMutex:
+    case LockKind::RobustMutex:
+    case LockKind::PiMutex:
+    case LockKind::RwlockRead:
+    case LockKind::RwlockWrite:
+    case LockKind::Once:
+    case LockKind::FileStream:
+    case LockKind::Arena:
+    case LockKind::LibcInternal:
+    case LockKind::PyRLock:
+    case LockKind::PyGil:
+    case LockKind::PyImportLock:
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::optional<Debt::Kind> debt_of_operation(Operation operation) {
+  switch (operation) {
+    case Operation::Put:
+    case Operation::Send:
+      return Debt::Kind::Room;
+    case Operation::Acquire:
+      return Debt::Kind::Lock;
+    case Operation::AwaitResult:
+      return Debt::Kind::Result;
+    case Operation::AwaitEnd:
+      return Debt::Kind::End;
+    case Operation::AwaitParties:
+      return Debt::Kind::Parties;
+    default:
+      return std::nullopt;
+  }
+}
+
+std::optional<Debt::Kind> debt_of_lock(const snapshot::Lock& lock, Operation operation) {
+  if (lock.kind == LockKind::ThreadJoin || lock.kind == LockKind::PyThreadJoin)
+    return Debt::Kind::End;
+  if (lock.kind == LockKind::Barrier) return Debt::Kind::Parties;
+  // Those who wait for the same queue take turns: the lock between them is no debt.
+  if (operation == Operation::Take || operation == Operation::Serve) return std::nullopt;
+  const bool owner = lock.ownership == Ownership::Known || lock.ownership == Ownership::Dead ||
+                     lock.ownership == Ownership::LeftInParent || !lock.likely_owners.empty();
+  if (is_owned_kind(lock.kind) || (owner && lock.kind != LockKind::Condition))
+    return Debt::Kind::Lock;
+  return std::nullopt;
+}
+
+std::optional<Debt::Kind> debt_of_wait(const Thread& thread) {
+  const Operation operation = thread.activity.operation;
+  if (const auto debt = debt_of_operation(operation)) return debt;
+  const Wait& wait = *thread.wait;
+  switch (wait.kind) {
+    case WaitKind::Write:
+    case WaitKind::MqSend:
+    case WaitKind::SysvSend:
+    case WaitKind::Close:
+    case WaitKind::Terminal:
+      return Debt::Kind::Room;
+    case WaitKind::OpenFifo:
+    case WaitKind::Connect:
+      return Debt::Kind::Open;
+    case WaitKind::Child:
+    case WaitKind::Vfork:
+    case WaitKind::Exiting:
+      return Debt::Kind::End;
+    case WaitKind::FileLock:
+      return Debt::Kind::Lock;
+    case WaitKind::KernelService:
+      return Debt::Kind::Result;
+    case WaitKind::Futex:
+      return debt_of_lock(wait.futex.lock, operation);
+    default:
+      return std::nullopt;
+  }
+}
+
+/// What a claim under a condition may rest on: who waits for a result that is being worked for, or
+/// for the end of one that works, is no news.
+bool is_strong(Debt::Kind kind) {
+  return kind != Debt::Kind::Result && kind != Debt::Kind::Answer;
+}
+
+class Debts {
+ public:
+  Debts(const Snapshot& snapshot, const Gates& gates, const std::vector<Level>& levels)
+      : snapshot_(snapshot), gates_(gates), levels_(levels) {
+    index_unread();
+  }
+
+  void add(StuckSet& set) const {
+    std::vector<TaskRef> members = set.core;
+    members.insert(members.end(), set.behind.begin(), set.behind.end());
+    const auto owe = [&](Debt::Kind kind, TaskRef task) { set.debts.push_back({kind, task}); };
+    for (const TaskRef& task : members) {
+      const Thread* thread = snapshot::find_thread(snapshot_, task);
+      if (thread == nullptr || !thread->wait) continue;
+      if (const auto kind = debt_of_wait(*thread)) owe(*kind, task);
+      if (unread_.contains(task.pid)) owe(Debt::Kind::Data, task);
+    }
+    if (await_each_other(set.core)) owe(Debt::Kind::Answer, set.core.front());
+  }
+
+  /// Whether of all the tree nobody lives at that level but those that reach nobody.
+  bool is_all_dead(Level level) {
+    const auto [known, is_new] = all_dead_.try_emplace(level);
+    if (!is_new) return known->second;
+    return known->second = std::ranges::all_of(snapshot_.processes, [&](const Process& process) {
+             return !in_tree(process) || is_dead(process, level);
+           });
+  }
+
+ private:
+  bool is_dead(const Process& process, Level level) const {
+    if (process.threads.empty()) return false;  // nothing is known of it
+    return std::ranges::all_of(process.threads, [&](const Thread& thread) {
+      const auto node = gates_.node_of_task.find({process.pid, thread.tid});
+      return node == gates_.node_of_task.end() || levels_[node->second] >= level ||
+             !thread.housekeeping.empty() || is_bystander(process, thread, node->second, level);
+    });
+  }
+
+  /// It lives, but nothing of what it could do counts at that level. A main thread that lives is
+  /// what its program does.
+  bool is_bystander(const Process& process, const Thread& thread, Node node, Level level) const {
+    if (thread.tid.value == process.pid.value) return false;
+    const auto outputs = gates_.network.outputs(node);
+    return !outputs.empty() && std::ranges::all_of(outputs, [&](const Network::Edge& edge) {
+      return levels_[edge.node] >= level || is_shut(edge.node, level);
+    });
+  }
+
+  /// A gate all of whose ways on are guarded by what does not count at that level.
+  bool is_shut(Node node, Level level) const {
+    const auto outputs = gates_.network.outputs(node);
+    return !outputs.empty() && !gates_.is_task(node) &&
+           std::ranges::all_of(outputs, [&](const Network::Edge& edge) {
+             const Gate* gate = gates_.gate(edge.node);
+             return gate != nullptr && gate->guard != Gate::kNoGuard &&
+                    levels_[gate->guard] >= level;
+           });
+  }
+
+  /// Processes that have the reading end of something in which data lies, when all who have it are
+  /// dead.
+  void index_unread() {
+    std::map<ObjectId, std::vector<Pid>> readers;
+    for (const snapshot::Object& object : snapshot_.objects) {
+      if (!is_channel(object.id.kind)) continue;
+      const bool socket = object.socket.has_value();
+      const bool data = socket
+                            ? object.socket->state != "listen" && object.socket->receive_queue > 0
+                            : object.queued && *object.queued > 0;
+      if (data) readers[object.id];
+    }
+    if (readers.empty()) return;
+    for (const Process& process : snapshot_.processes) {
+      if (!process.fds || process.dead || process.exited || process.scope == Scope::Self) continue;
+      for (const snapshot::Fd& fd : *process.fds) {
+        if (fd.access == snapshot::Access::Write) continue;
+        if (const auto it = readers.find(fd.object); it != readers.end())
+          it->second.push_back(process.pid);
+      }
+    }
+    for (const auto& [object, pids] : readers) {
+      const bool dead = std::ranges::all_of(pids, [&](Pid pid) {
+        const Process* process = snapshot::find_process(snapshot_, pid);
+        return process != nullptr && is_dead(*process, Level::Conditional);
+      });
+      if (dead) unread_.insert(pids.begin(), pids.end());
+    }
+  }
+
+  /// Two processes or more of a core that are in a read of what another of them writes.
+  bool await_each_other(const std::vector<TaskRef>& core) const {
+    std::set<Pid> readers;
+    for (const TaskRef& task : core) {
+      const Thread* thread = snapshot::find_thread(snapshot_, task);
+      if (thread == nullptr || !thread->wait) continue;
+      const Wait& wait = *thread->wait;
+      const bool reads = (wait.kind == WaitKind::Read || wait.kind == WaitKind::MqReceive ||
+                          wait.kind == WaitKind::SysvReceive ||
+                          (wait.kind == WaitKind::Poll && wait.objects.size() == 1)) &&
+                         thread->activity.operation != Operation::Serve &&
+                         thread->activity.operation != Operation::Take;
+      if (reads) readers.insert(task.pid);
+    }
+    return readers.size() > 1;
+  }
+
+  const Snapshot& snapshot_;
+  const Gates& gates_;
+  const std::vector<Level>& levels_;
+  std::set<Pid> unread_;
+  std::map<Level, bool> all_dead_;
+};
+
+bool is_hang(const StuckSet& set, Debts& debts) {
+  if (set.level == Level::Conditional) {
+    if (std::ranges::any_of(set.debts, [](const Debt& debt) { return is_strong(debt.kind); }))
+      return true;
+    // What a handler may do is what a service at rest waits for.
+    if (std::ranges::find(set.unless, Life::Handler, &Leaf::life) != set.unless.end()) return false;
+  } else if (!set.debts.empty()) {
+    return true;
+  }
+  // Claims of a weaker level elsewhere do not keep this one from being the whole.
+  return debts.is_all_dead(std::min(set.level, Level::Stuck));
+}
+
+}  // namespace
+
+std::vector<StuckSet> take_out_rest(const Snapshot& snapshot, const Gates& gates,
+                                    const std::vector<Level>& levels, std::vector<StuckSet>& sets) {
+  Debts debts(snapshot, gates, levels);
+  for (StuckSet& set : sets) debts.add(set);
+  std::vector<StuckSet> kept, rest;
+  for (StuckSet& set : sets) (is_hang(set, debts) ? kept : rest).push_back(std::move(set));
+  sets = std::move(kept);
+  return rest;
+}
+
+}  // namespace ipcdoctor::graph

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <vector>
+
+#include "graph/build.h"
+#include "graph/wait_graph.h"
+
+namespace ipcdoctor::graph {
+
+/// Fills StuckSet::debts, and takes out the sets that owe nothing to anybody while others of the
+/// tree live: @return those, which are at rest.
+std::vector<StuckSet> take_out_rest(const Snapshot& snapshot, const Gates& gates,
+                                    const std::vector<Level>& levels, std::vector<StuckSet>& sets);
+
+}  // namespace ipcdoctor::graph

@@ -1,0 +1,196 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+
+#include "graph/wait_graph.h"
+#include "snapshot/testing.h"
+
+/// Who lives beside a deadlock, what it could do, and what is at rest.
+namespace ipcdoctor::graph {
+namespace {
+
+using namespace snapshot;           // NOLINT: the words of a hand-made snapshot
+using namespace snapshot::testing;  // NOLINT: its builder
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+class Built {
+ public:
+  explicit Built(const Builder& builder) : snapshot_(builder.build()), graph_(snapshot_) {}
+  const WaitGraph* operator->() const { return &graph_; }
+
+ private:
+  Snapshot snapshot_;
+  WaitGraph graph_;
+};
+
+Effects effects(std::uint32_t mask, std::string summary = "sleeps") {
+  Effects made;
+  made.mask = mask;
+  made.summary = std::move(summary);
+  return made;
+}
+
+constexpr std::uint64_t bit(int signal) {
+  return std::uint64_t{1} << (signal - 1);
+}
+
+/// Two threads that want each other's lock, whose owners are not stored.
+Builder two_threads() {
+  Builder b;
+  b.process(40).thread().futex(0x1000, LockKind::PyLock).activity("threading.Lock.acquire");
+  b.process(40).last().activity.operation = Operation::Acquire;
+  b.process(40).thread(41).futex(0x2000, LockKind::PyLock).activity("threading.Lock.acquire");
+  b.process(40).last().activity.operation = Operation::Acquire;
+  return b;
+}
+
+TEST(Helper, OneThatWasReadAndOnlySleepsIsNoWaker) {
+  Builder b = two_threads();
+  b.process(40).thread(42).sleeps();
+  b.process(40).last().next = effects(0);
+  const Built graph(b);
+  EXPECT_EQ(graph->level(task(40)), Level::Assuming);
+  ASSERT_FALSE(graph->stuck_sets().empty());
+  EXPECT_THAT(graph->stuck_sets()[0].assumptions,
+              ElementsAre("app[40/42] does nothing for the others (its code was read, only "
+                          "sleeps)"));
+}
+
+TEST(Helper, OneThatMayReleaseIsAWaker) {
+  for (const std::uint32_t mask : {std::uint32_t{kReleases}, std::uint32_t{kUnknown},
+                                   std::uint32_t{kForks}, std::uint32_t{kEndsThread}}) {
+    Builder b = two_threads();
+    b.process(40).thread(42).sleeps();
+    b.process(40).last().next = effects(mask);
+    EXPECT_EQ(Built(b)->level(task(40)), Level::Conditional) << mask;
+  }
+}
+
+TEST(Helper, OneThatWasNotReadMakesAClaimUnderACondition) {
+  Builder b = two_threads();
+  b.process(40).thread(42).sleeps();
+  const Built graph(b);
+  EXPECT_EQ(graph->level(task(40)), Level::Conditional);
+  ASSERT_FALSE(graph->stuck_sets().empty());
+  EXPECT_EQ(graph->stuck_sets()[0].level, Level::Conditional);
+  EXPECT_THAT(graph->stuck_sets()[0].unless,
+              ElementsAre(::testing::Field(&Leaf::text, "app[40/42] (it sleeps)")));
+}
+
+TEST(Helper, AMainThreadThatLivesIsNoBystander) {
+  Builder b;
+  b.process(40).thread().sleeps();
+  b.process(40).thread(41).futex(0x1000, LockKind::PyLock).activity("threading.Lock.acquire");
+  b.process(40).last().activity.operation = Operation::Acquire;
+  EXPECT_EQ(Built(b)->level(task(40, 41)), Level::Live);
+}
+
+TEST(Helper, WhatItWritesCountsOnlyWhereSomebodyWaitsForIt) {
+  Builder b;
+  b.process(40).thread().waits_for_child(42);
+  b.process(42).child_of(40).fd(3, pipe(7), Access::Write).fd(4, pipe(7), Access::Read);
+  b.process(42).fd(5, pipe(8), Access::Write).thread().reads(4);
+  b.process(42).thread(43).sleeps();
+  b.process(42).last().next = effects(kWrites);
+  b.process(42).last().next->fds = {5};
+  EXPECT_EQ(Built(b)->level(task(42)), Level::Assuming) << "nobody waits for what it writes";
+  b.process(42).last().next->fds = {3};
+  EXPECT_EQ(Built(b)->level(task(42)), Level::Conditional);
+  b.process(42).last().next->fds.clear();
+  EXPECT_EQ(Built(b)->level(task(42)), Level::Conditional) << "it may be any descriptor";
+}
+
+TEST(Helper, HousekeepingHelpsNobody) {
+  Builder b = two_threads();
+  b.process(40).thread(42).sleeps();
+  b.process(40).last().housekeeping = "worker of libuv";
+  EXPECT_EQ(Built(b)->level(task(40)), Level::Proved);
+}
+
+Builder reader_with_handler(std::uint32_t mask, bool restarts) {
+  Builder b;
+  b.process(40).thread().waits_for_child(42);
+  b.process(42).child_of(40).fd(3, pipe(7), Access::Write).fd(4, pipe(7), Access::Read);
+  b.process(42).thread().reads(4);
+  b.process(42).last().signals = SignalSets{.caught = bit(SIGTERM)};
+  b.process(42).process().handlers =
+      std::vector<Handler>{{SIGTERM, restarts, true, "note", effects(mask)}};
+  return b;
+}
+
+TEST(Handlers, OneThatSetsAFlagAndRestartsHelpsNobody) {
+  const Built graph(reader_with_handler(0, true));
+  EXPECT_EQ(graph->level(task(42)), Level::Assuming);
+  EXPECT_THAT(graph->stuck_sets()[0].assumptions,
+              ElementsAre("no handler for SIGTERM of app[42] helps: their code was read"));
+}
+
+TEST(Handlers, OneThatInterruptsTheCallMayHelp) {
+  EXPECT_EQ(Built(reader_with_handler(0, false))->level(task(42)), Level::Conditional);
+}
+
+TEST(Handlers, OneThatClosesMayHelp) {
+  EXPECT_EQ(Built(reader_with_handler(kCloses, true))->level(task(42)), Level::Conditional);
+}
+
+TEST(Handlers, OneThatEndsTheProgramDoesWhatTheSignalWouldHaveDone) {
+  EXPECT_EQ(Built(reader_with_handler(kExits | kSignals, false))->level(task(42)), Level::Proved);
+}
+
+TEST(Handlers, OneThatWasNotReadMayDoAnything) {
+  Builder b = reader_with_handler(0, true);
+  b.process(42).process().handlers = Error{Cause::Denied, EPERM, "read the handlers"};
+  const Built graph(b);
+  EXPECT_EQ(graph->level(task(42)), Level::Conditional);
+  EXPECT_EQ(graph->stuck_sets().at(0).unless.at(0).text,
+            "a handler for SIGTERM of app[42] (it was not read)");
+}
+
+TEST(Rest, AHelperThatIsParkedUntilItIsEndedIsNoHang) {
+  Builder b;
+  b.process(40).fd(3, inet_socket(5)).thread().accepts(3);
+  b.object(inet_socket(5)).socket->state = "listen";
+  b.process(42).child_of(40).thread().futex(0x1000, LockKind::PyLock);
+  b.process(42).last().activity = {"threading.Event.wait", Operation::AwaitSignal, {}};
+  const Built graph(b);
+  EXPECT_THAT(graph->stuck_sets(), IsEmpty());
+  EXPECT_TRUE(graph->is_at_rest(task(42)));
+  EXPECT_FALSE(graph->is_at_rest(task(40)));
+}
+
+TEST(Rest, WhoseEndIsAwaitedIsNot) {
+  Builder b;
+  b.process(40).fd(3, inet_socket(5)).thread().accepts(3);
+  b.object(inet_socket(5)).socket->state = "listen";
+  b.process(41).child_of(40).thread().waits_for_child(42);
+  b.process(42).child_of(41).thread().futex(0x1000, LockKind::PyLock);
+  const Built graph(b);
+  ASSERT_EQ(graph->stuck_sets().size(), 1U);
+  ASSERT_EQ(graph->stuck_sets()[0].debts.size(), 1U);
+  EXPECT_EQ(graph->stuck_sets()[0].debts[0].kind, Debt::Kind::End);
+}
+
+TEST(Rest, WhenAllIsDeadNothingIsAtRest) {
+  Builder b;
+  b.process(40).thread().futex(0x1000, LockKind::Condition);
+  EXPECT_EQ(Built(b)->stuck_sets().size(), 1U);
+}
+
+TEST(Rest, UnreadDataIsOwedToItsSender) {
+  Builder b;
+  b.process(40).fd(3, inet_socket(5)).thread().accepts(3);
+  b.object(inet_socket(5)).socket->state = "listen";
+  b.process(42)
+      .child_of(40)
+      .fd(4, pipe(7), Access::Read)
+      .thread()
+      .futex(0x1000, LockKind::Condition);
+  EXPECT_THAT(Built(b)->stuck_sets(), IsEmpty());
+  b.object(pipe(7)).queued = 12;
+  EXPECT_EQ(Built(b)->stuck_sets().size(), 1U);
+}
+
+}  // namespace
+}  // namespace ipcdoctor::graph

@@ -1,0 +1,65 @@
+#include "runtime/known_programs.h"
+
+#include <csignal>
+
+namespace ipcdoctor::runtime {
+namespace {
+
+constexpr std::uint64_t bit(int signal) {
+  return std::uint64_t{1} << (signal - 1);
+}
+
+constexpr std::uint64_t kInterrupt = bit(SIGINT);
+constexpr std::uint64_t kEnding = bit(SIGHUP) | bit(SIGINT) | bit(SIGQUIT) | bit(SIGTERM);
+constexpr std::uint64_t kUser = bit(SIGUSR1) | bit(SIGUSR2);
+
+struct Row {
+  std::string_view program;
+  std::uint64_t signals;
+  std::uint32_t effects;  ///< of each of the handlers
+  std::string_view does;
+};
+
+constexpr Row kRows[] = {
+    {"bash", kInterrupt, snapshot::kExits, "ends the shell"},
+    {"dash", kInterrupt, snapshot::kExits, "ends the shell"},
+    {"ksh93", kInterrupt, snapshot::kExits, "ends the shell"},
+    {"mksh", kInterrupt, snapshot::kExits, "ends the shell"},
+    {"zsh", kInterrupt, snapshot::kExits, "ends the shell"},
+    {"sort", kEnding | kUser, snapshot::kExits, "removes temporary files and ends"},
+    {"csplit", kEnding | kUser, snapshot::kExits, "removes temporary files and ends"},
+    {"make", kEnding, snapshot::kExits, "ends the recipes and make"},
+    {"ninja", kEnding, snapshot::kExits, "ends the jobs and ninja"},
+    {"xargs", kUser, 0, "changes the number of slots"},
+    {"gzip", kEnding, snapshot::kExits, "removes the output and ends"},
+    {"git", kEnding, snapshot::kExits, "removes temporary files and ends"},
+    {"node", kEnding, snapshot::kExits, "resets the terminal and ends"},
+    {"nodejs", kEnding, snapshot::kExits, "resets the terminal and ends"},
+};
+
+/// The last component, without what the kernel adds for a file that was replaced.
+std::string_view file_name(std::string_view exe) {
+  constexpr std::string_view kDeleted = " (deleted)";
+  if (exe.ends_with(kDeleted)) exe.remove_suffix(kDeleted.size());
+  return exe.substr(exe.rfind('/') + 1);
+}
+
+}  // namespace
+
+std::vector<snapshot::Handler> known_handlers(std::string_view exe, std::uint64_t caught) {
+  std::vector<snapshot::Handler> handlers;
+  const std::string_view name = file_name(exe);
+  for (const Row& row : kRows) {
+    if (row.program != name) continue;
+    for (int signal = 1; signal <= 64; ++signal) {
+      if ((caught & row.signals & bit(signal)) == 0) continue;
+      snapshot::Effects effects;
+      effects.mask = row.effects;
+      effects.summary = row.does;
+      handlers.push_back({signal, true, true, std::string(name), std::move(effects)});
+    }
+  }
+  return handlers;
+}
+
+}  // namespace ipcdoctor::runtime

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "snapshot/effects.h"
+
+/// What is known of widespread programs without reading their code.
+namespace ipcdoctor::runtime {
+
+/// The handlers of signals that such a program installs, those of `caught` alone (bit n-1 =
+/// signal n), by the file name of its image; empty for every other program.
+///
+/// Shells catch what would end them while they wait, to clean up; whether a script's own trap
+/// stands behind it cannot be told, so of shells only SIGINT is known. Sources: coreutils 9
+/// src/sort.c and src/csplit.c; make 4.3 src/commands.c, fatal_error_signal(); findutils 4.9
+/// xargs.c; gzip 1.12 gzip.c; git 2.39 sigchain.c; gcc 12 gcc.cc, fatal_signal(); bash 5.2 sig.c;
+/// Node 18 src/node.cc, SignalExit().
+std::vector<snapshot::Handler> known_handlers(std::string_view exe, std::uint64_t caught);
+
+}  // namespace ipcdoctor::runtime
