@@ -420,6 +420,7 @@ void Objects::read_facts_of(Object& object, const Place& place) {
   if (kind == ObjectKind::EventFd || kind == ObjectKind::TimerFd || kind == ObjectKind::SignalFd) {
     const auto info = fdinfo_of(system_, *place.process, place.tid, place.fd);
     if (info && info->has_eventfd) object.queued = info->eventfd_count;
+    if (info && info->has_eventfd_semaphore) object.semaphore = info->eventfd_semaphore;
     if (info && info->has_eventfd) object.capacity = ~std::uint64_t{0} - 1;
     if (info && info->has_timerfd) object.armed = info->timerfd.armed();
     if (!info && kind == ObjectKind::TimerFd) object.armed = true;

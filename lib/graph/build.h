@@ -52,7 +52,7 @@ struct Gates {
 Gates build_gates(const Snapshot& snapshot);
 
 /// What somebody who lives may act on.
-enum class Reach { Memory, Descriptors, Exit, Anything };
+enum class Reach { Memory, Descriptors, Exit, Children, Anything };
 
 /// Those who hold a side of an object.
 enum class Side { Readers, Writers, All };

@@ -28,6 +28,8 @@ std::uint32_t effects_on(Reach reach) {
       return kAnything | snapshot::kReads | snapshot::kWrites | snapshot::kCloses;
     case Reach::Exit:
       return kAnything | snapshot::kExits | snapshot::kSignals;
+    case Reach::Children:
+      return kAnything;
     case Reach::Anything:
       break;
   }

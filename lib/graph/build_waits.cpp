@@ -32,6 +32,9 @@ bool has_signal(std::uint64_t set, int signal) {
   return (set >> (signal - 1) & 1) != 0;
 }
 
+/// A longer sleep is one for ever.
+constexpr std::uint64_t kLongestSleepMs = 31 * 86'400'000ULL;
+
 /// SIGINT, which Python always handles, and the two that glibc keeps for itself.
 constexpr std::uint64_t kHarmless = (1ULL << 1) | (1ULL << 31) | (1ULL << 32);
 constexpr int kSigAlrm = 14, kSigChld = 17, kSigVtalrm = 26, kSigProf = 27;
@@ -66,6 +69,14 @@ bool only_serves(const snapshot::Process& process, const snapshot::Thread& threa
   return thread.activity.call == "Manager.serve" && process.scope != snapshot::Scope::Target;
 }
 
+/// "sleeps, for 83 s at most": when it goes on by itself.
+std::string sleep_words(const snapshot::Wait& wait) {
+  if (!wait.sleep_ms || *wait.sleep_ms > kLongestSleepMs) return "sleeps";
+  const std::uint64_t seconds = (*wait.sleep_ms + 999) / 1000;
+  return "sleeps and goes on by itself in " + std::string(wait.sleep_from_now ? "" : "at most ") +
+         std::to_string(seconds) + " s";
+}
+
 /// Locks that the kernel passes on when the owner's process ends.
 bool survives_owner(LockKind kind) {
   return kind == LockKind::RobustMutex || kind == LockKind::PiMutex || kind == LockKind::Unknown;
@@ -93,7 +104,8 @@ void Build::add_wait(const Process& process, const Thread& thread) {
   } else if (!thread.stable && !for_gil) {
     live(Life::Running, "ran while it was looked at");
   } else if (!wait.untimed && !for_gil && !stopped) {
-    live(Life::Timer, wait.kind == WaitKind::Sleep ? "sleeps" : "waits with a timeout");
+    live(Life::Timer,
+         wait.kind == WaitKind::Sleep ? sleep_words(wait) : std::string("waits with a timeout"));
   }
   add_condition({process, thread, wait, task, node});
   add_signals(process, thread, node);
@@ -107,7 +119,7 @@ void Build::add_condition(const Waiter& waiter) {
     case WaitKind::Running:
       return;
     case WaitKind::Sleep:
-      return live(Life::Timer, "sleeps");
+      return live(Life::Timer, sleep_words(waiter.wait));
     case WaitKind::Read:
     case WaitKind::Write:
     case WaitKind::Accept:
@@ -232,7 +244,7 @@ void Build::children_event(const Waiter& waiter) {
   for (const Thread& thread : waiter.process.threads) {
     const auto node = gates_.node_of_task.find({waiter.process.pid, thread.tid});
     if (node != gates_.node_of_task.end() && node->second != waiter.node) {
-      gates_.network.connect(node->second, siblings);
+      add_help(waiter.process, thread, node->second, siblings, Reach::Children);
     }
   }
 }

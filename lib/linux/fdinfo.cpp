@@ -118,7 +118,8 @@ class FdInfoParser {
     if (key == "eventfd-count")
       return (info_.has_eventfd = true), take_number(rest, info_.eventfd_count, 16);
     if (key == "eventfd-id") return take_number(rest, info_.eventfd_id);
-    if (key == "eventfd-semaphore") return parse_flag(rest, info_.eventfd_semaphore);
+    if (key == "eventfd-semaphore")
+      return (info_.has_eventfd_semaphore = true), parse_flag(rest, info_.eventfd_semaphore);
     if (key == "clockid")
       return (info_.has_timerfd = true), take_number(rest, info_.timerfd.clockid);
     if (key == "ticks") return take_number(rest, info_.timerfd.ticks);

@@ -56,8 +56,9 @@ struct FdInfo {
 
   bool has_eventfd = false;
   std::uint64_t eventfd_count = 0;
-  std::int64_t eventfd_id = -1;    ///< since Linux 5.2; -1 before
-  bool eventfd_semaphore = false;  ///< since Linux 6.6 or so
+  std::int64_t eventfd_id = -1;        ///< since Linux 5.2; -1 before
+  bool has_eventfd_semaphore = false;  ///< whether the kernel tells it: Linux 6.6
+  bool eventfd_semaphore = false;
 
   bool has_timerfd = false;
   TimerfdInfo timerfd;

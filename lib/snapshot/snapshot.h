@@ -107,6 +107,7 @@ struct Object {
   Result<std::uint64_t> queued =
       Error{};  ///< bytes (pipe, FIFO), count (eventfd), messages (mq) that wait to be read
   Result<std::uint64_t> capacity = Error{};  ///< of the same unit; pipes: F_GETPIPE_SZ
+  Result<bool> semaphore = Error{};          ///< EventFd only: EFD_SEMAPHORE, one at a time
   std::vector<Watched> watched;              ///< Epoll only
   bool armed = false;                        ///< TimerFd only: it will fire
   std::uint64_t signals = 0;                 ///< SignalFd only: bit N-1 = signal N; 0 if unknown

@@ -242,6 +242,34 @@ bool is_of_tree(const Process& process) {
          process.scope == Scope::Related;
 }
 
+namespace {
+
+std::string listening_address(const Snapshot& snapshot, const ObjectId& id) {
+  const snapshot::Object* object = snapshot::find_object(snapshot, id);
+  if (object == nullptr) return "";
+  if (object->socket && object->socket->state == "listen") return object->name;
+  for (const snapshot::Watched& watched : object->watched) {
+    const snapshot::Object* inner = snapshot::find_object(snapshot, watched.object);
+    if (inner != nullptr && inner->socket && inner->socket->state == "listen") return inner->name;
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string listens_on(const Snapshot& snapshot, Pid pid) {
+  for (const Process& process : snapshot.processes) {
+    if (process.pid != pid && process.ppid != pid) continue;
+    for (const Thread& thread : process.threads) {
+      if (!thread.wait) continue;
+      for (const snapshot::Awaited& awaited : thread.wait->objects)
+        if (std::string address = listening_address(snapshot, awaited.object); !address.empty())
+          return address;
+    }
+  }
+  return "";
+}
+
 bool left_the_tree(const Snapshot& snapshot, const Process& process) {
   if (is_inside(process) || process.exited) return false;
   return std::ranges::any_of(snapshot.targets, [&](const Pid target) {
@@ -253,17 +281,23 @@ bool left_the_tree(const Snapshot& snapshot, const Process& process) {
 
 namespace {
 
-constexpr std::uint64_t kLongMs = 60'000;
+/// A sleep that ends within it is one that somebody may want to wait for; longer where the code was
+/// read, and the sleep is all that comes before the end: no job of a CI service lasts longer.
+constexpr std::uint64_t kLongMs = 20 * 60'000, kJobMs = 6 * 3'600'000;
 constexpr std::uint64_t kTickMs = 10;  // of Process::start_ticks: USER_HZ is 100 on x86-64
 constexpr std::uint64_t kStartMs = 2'000;
 
-/// It ends its sleep soon, and has perhaps not slept before.
-bool naps_once(const Snapshot& snapshot, const Process& process, const Wait& wait) {
+/// It ends its sleep by itself, and has perhaps not slept before.
+bool naps_once(const Snapshot& snapshot, const Process& process, const Thread& thread) {
+  const Wait& wait = *thread.wait;
   if (!wait.sleep_ms) return true;
-  if (*wait.sleep_ms > kLongMs) return false;
+  const bool ends = !thread.next || thread.next->may(snapshot::kExits | snapshot::kEndsThread);
+  if (!ends) return false;  // it was read: it sleeps again
+  const std::uint64_t longest = thread.next ? kJobMs : kLongMs;
+  if (*wait.sleep_ms > longest) return false;
   const std::uint64_t up = std::max(snapshot.uptime_ticks, process.start_ticks);
   const std::uint64_t age = (up - process.start_ticks) * kTickMs;
-  return age <= (wait.sleep_from_now ? kLongMs : *wait.sleep_ms + kStartMs);
+  return age <= (wait.sleep_from_now ? longest : *wait.sleep_ms + kStartMs);
 }
 
 bool hears_from_the_tree(const Context& context, TaskRef task) {
@@ -293,12 +327,12 @@ bool is_at_rest(const Context& context, const Process& process, std::set<Pid>& s
       case WaitKind::Futex:
         return !thread.wait->futex.shared_memory;
       case WaitKind::Sleep:
-        return !naps_once(context.snapshot, process, *thread.wait);
+        return !naps_once(context.snapshot, process, thread);
       case WaitKind::Child:
         return std::ranges::all_of(thread.wait->children, child_is_at_rest);
       case WaitKind::Poll:
         if (!thread.wait->untimed && thread.wait->objects.empty())
-          return !naps_once(context.snapshot, process, *thread.wait);
+          return !naps_once(context.snapshot, process, thread);
         [[fallthrough]];
       default:
         return !hears_from_the_tree(context, {process.pid, thread.tid});

@@ -75,6 +75,9 @@ bool left_the_tree(const Snapshot& snapshot, const Process& process);
 /// time that may be the first: that is how a helper ends that is merely slow. In doubt false.
 bool is_at_rest(const Context& context, const Process& process);
 
+/// The address on which a thread of it, or of its children, waits for connections; "" if none does.
+std::string listens_on(const Snapshot& snapshot, Pid pid);
+
 /// The descriptor was inherited over exec although no program expects it: above stderr, and the
 /// process runs another program than its parent.
 bool is_leaked_over_exec(const Process& process, int fd);

@@ -3,6 +3,7 @@
 
 #include "probes/all_probes.h"
 #include "probes/internal/advice.h"
+#include "probes/internal/dead_ones.h"
 #include "probes/internal/ends.h"
 
 namespace ipcdoctor::probes {
@@ -25,6 +26,7 @@ struct Pool {
   TaskRef reader;
   ObjectId pipe;
   std::vector<TaskRef> suspects;  ///< have both ends and wait for something else
+  std::vector<DeadProcess> dead;  ///< had them, and failed
 };
 
 bool has_both_ends(const std::vector<Holder>& holders, Pid pid) {
@@ -34,21 +36,44 @@ bool has_both_ends(const std::vector<Holder>& holders, Pid pid) {
   return own(&Holder::reads) && own(&Holder::writes);
 }
 
+/// An eventfd that gives one at a time (EFD_SEMAPHORE) and has none left.
+bool is_counter(const Snapshot& snapshot, const ObjectId& id) {
+  const snapshot::Object* object = snapshot::find_object(snapshot, id);
+  // An older kernel does not tell which kind it is: then it may be one.
+  return id.kind == snapshot::ObjectKind::EventFd && object != nullptr &&
+         object->semaphore.value_or(true) && object->queued && *object->queued == 0;
+}
+
+/// Children of the users that have ended with a token, as far as anybody can tell: they failed.
+std::vector<DeadProcess> dead_users(const Context& context, const std::vector<TaskRef>& tasks,
+                                    const std::vector<Holder>& holders) {
+  Members users;
+  for (const TaskRef& task : tasks) {
+    const Process* process = snapshot::find_process(context.snapshot, task.pid);
+    const Thread* thread = snapshot::find_thread(context.snapshot, task);
+    if (process != nullptr && thread != nullptr && has_both_ends(holders, task.pid))
+      users.push_back({task, process, thread, true});
+  }
+  std::vector<DeadProcess> dead = dead_children(context, users);
+  std::erase_if(dead, [](const DeadProcess& one) { return !failed(one); });
+  return dead;
+}
+
 /// It waits for one byte from a pipe that it and others have open in both directions.
 std::optional<Pool> judge(const Context& context, const Ends& ends,
                           const std::vector<TaskRef>& tasks, TaskRef reader) {
   const Snapshot& snapshot = context.snapshot;
   const Wait* wait = wait_of(snapshot, reader);
-  if (wait == nullptr || wait->kind != snapshot::WaitKind::Read || wait->size != 1 ||
-      wait->objects.empty())
+  if (wait == nullptr || wait->kind != snapshot::WaitKind::Read || wait->objects.empty())
     return std::nullopt;
   const ObjectId pipe = wait->objects.front().object;
-  if (pipe.kind != snapshot::ObjectKind::Pipe && pipe.kind != snapshot::ObjectKind::Fifo)
-    return std::nullopt;
+  const bool is_pipe =
+      pipe.kind == snapshot::ObjectKind::Pipe || pipe.kind == snapshot::ObjectKind::Fifo;
+  if (!(is_pipe && wait->size == 1) && !is_counter(snapshot, pipe)) return std::nullopt;
   const Process* process = snapshot::find_process(snapshot, reader.pid);
   const std::vector<Holder> holders = ends.holders(pipe);
   if (!has_both_ends(holders, reader.pid)) return std::nullopt;
-  Pool pool{false, reader, pipe, {}};
+  Pool pool{false, reader, pipe, {}, {}};
   for (const TaskRef& task : tasks) {
     const Process* other = snapshot::find_process(snapshot, task.pid);
     const bool one_table =
@@ -64,7 +89,9 @@ std::optional<Pool> judge(const Context& context, const Ends& ends,
       pool.shared = pool.shared || !waits_for_exit(snapshot, task.pid, reader.pid);
     }
   }
-  if (pool.suspects.empty()) return std::nullopt;
+  pool.dead = dead_users(context, tasks, holders);
+  pool.shared = pool.shared || pipe.kind == snapshot::ObjectKind::EventFd;
+  if (pool.suspects.empty() && pool.dead.empty()) return std::nullopt;
   return pool;
 }
 
@@ -75,12 +102,19 @@ Finding describe(const Context& context, int set, const Pool& pool) {
   std::vector<Pid> pids;
   for (const TaskRef& task : pool.suspects) pids.push_back(task.pid);
   finding.title = snapshot::label(snapshot, pool.reader) + " waits for a token that " +
-                  names(snapshot, pids) + " cannot give back";
+                  (pool.dead.empty() ? names(snapshot, pids) + " cannot give back"
+                                     : describe(pool.dead.front()) + " did not give back");
   finding.explanation = pipe +
-                        " is used as a pool: its users read a byte to begin and write it back when "
-                        "they are done. It is empty" +
+                        " is used as a pool: its users read to begin and write back when they are "
+                        "done. It is empty" +
                         place(snapshot, pool.reader) + ".";
+  for (const DeadProcess& dead : pool.dead) {
+    finding.explanation += "\n" + describe(dead) + " may have had one.";
+    if (dead.pid.value != 0)
+      finding.culprits.push_back(dead_culprit(dead, "ended without giving its token back"));
+  }
   for (const TaskRef& task : pool.suspects) {
+    if (!pool.dead.empty()) break;
     finding.explanation += "\n" + snapshot::label(snapshot, task) + " has both ends and " +
                            doing(snapshot, task) + place(snapshot, task) + ".";
     finding.culprits.push_back(

@@ -59,6 +59,30 @@ TEST(LostToken, IgnoresAPipeThatCarriesData) {
   EXPECT_EQ(ask(kLostToken, b).outcome, Outcome::NotFound);
 }
 
+TEST(LostToken, FindsADeadChildThatHadACountOfAnEventfd) {
+  Builder b;
+  b.process(40).fd(3, eventfd(1)).thread().waits_for_child(42);
+  b.process(42).child_of(40).fd(3, eventfd(1)).thread().reads(3);
+  b.process(42).wait().size = 8;
+  b.process(41).child_of(40).zombie();
+  b.process(41).process().wait_status = 6;  // SIGABRT
+  b.object(eventfd(1)).queued = 0;
+  b.object(eventfd(1)).semaphore = true;
+
+  const auto answer = ask(kLostToken, b);
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_THAT(culprits(answer), ElementsAre(41));
+}
+TEST(LostToken, IgnoresAnEventfdThatIsNoSemaphore) {
+  Builder b;
+  b.process(40).fd(3, eventfd(1)).thread().waits_for_child(42);
+  b.process(42).child_of(40).fd(3, eventfd(1)).thread().reads(3);
+  b.object(eventfd(1)).queued = 0;
+  b.object(eventfd(1)).semaphore = false;
+
+  EXPECT_EQ(ask(kLostToken, b).outcome, Outcome::NotFound);
+}
 TEST(LostToken, IsInconclusiveWhenTheWaitIsDenied) {
   EXPECT_EQ(ask(kLostToken, blind()).outcome, Outcome::Inconclusive);
 }

@@ -20,6 +20,12 @@ namespace {
 
 using diagnosis::Finding;
 
+/// Copies of one end over fork: each message goes to one of them, and what they do with their
+/// copies of the other end is no answer.
+bool take_from_one_end(const Flow& a, const Flow& b) {
+  return !a.objects.empty() && a.objects == b.objects;
+}
+
 /// Drops all that do not receive from one of the others until only those who receive from each
 /// other are left.
 std::vector<Flow> receiving_from_each_other(std::vector<Flow> flows) {
@@ -27,7 +33,8 @@ std::vector<Flow> receiving_from_each_other(std::vector<Flow> flows) {
   for (bool shrunk = true; shrunk;) {
     const auto has_partner = [&](const Flow& f) {
       return std::ranges::any_of(flows, [&](const Flow& other) {
-        return other.task.pid != f.task.pid && is_partner(f, other.task.pid);
+        return other.task.pid != f.task.pid && is_partner(f, other.task.pid) &&
+               !take_from_one_end(f, other);
       });
     };
     std::vector<Flow> kept;

@@ -89,6 +89,15 @@ TEST(MutualReceive, IgnoresAServerOfWhichAnotherProcessAccepts) {
   EXPECT_EQ(ask(kMutualReceive, b).outcome, Outcome::NotFound);
 }
 
+TEST(MutualReceive, IgnoresCopiesOfOneEndThatKeepTheOtherOpen) {
+  Builder b;
+  b.connect(unix_socket(1), unix_socket(2));
+  b.process(40).thread().waits_for_children({41, 42});
+  for (const int pid : {41, 42})
+    b.process(pid).child_of(40).fd(3, unix_socket(1)).fd(4, unix_socket(2)).thread().reads(3);
+
+  EXPECT_EQ(ask(kMutualReceive, b).outcome, Outcome::NotFound);
+}
 TEST(MutualReceive, IsInconclusiveWhenTheWaitIsDenied) {
   EXPECT_EQ(ask(kMutualReceive, blind()).outcome, Outcome::Inconclusive);
 }

@@ -193,6 +193,16 @@ std::vector<EofWait> eof_waits_in_set(const Context& context, const Ends& ends,
 
 namespace {
 
+/// A filter that nobody waits for, and that was left behind with what it reads from: the log writer
+/// of a server.
+bool is_log_reader(const Context& context, const Process& process) {
+  const Process* parent = snapshot::find_process(context.snapshot, process.ppid);
+  const bool orphan = parent == nullptr || !is_of_tree(*parent);
+  if (!orphan || process.threads.size() != 1 || !process.python.version.empty()) return false;
+  const Thread& thread = process.threads.front();
+  return thread.wait && !thread.wait->objects.empty() && thread.wait->objects.front().fd == 0;
+}
+
 /// What it waits for from others: an event loop's pipes and eventfds to itself do not count.
 std::vector<ObjectId> received_from_others(const Context& context, const Ends& ends,
                                            const TaskRef& task) {
@@ -226,7 +236,7 @@ std::vector<EofWait> eof_waits_of_live_readers(const Context& context, const End
       const TaskRef task{process.pid, thread.tid};
       if (!waits_for_input(thread) || context.graph.level(task) > graph::Level::Stuck) continue;
       const std::vector<ObjectId> objects = received_from_others(context, ends, task);
-      if (objects.size() > kMaxPolled) continue;
+      if (objects.size() > kMaxPolled || is_log_reader(context, process)) continue;
       for (const ObjectId& object : objects) {
         if (!is_unnamed(context.snapshot, object)) continue;
         std::vector<Blame> blamed = strangers_that_hold(context, ends, task, object);

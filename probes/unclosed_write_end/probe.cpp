@@ -143,7 +143,10 @@ std::string fix(const Snapshot& snapshot, const Blame& blame, TaskRef task) {
     const std::string redirect = blame.holder.fd <= 2 ? "</dev/null >/dev/null 2>&1" : fd + ">&-";
     return "Start the background process without that descriptor: shell `command " + redirect +
            " &`; Python stdout=DEVNULL, stderr=DEVNULL, close_fds=True; C close(" + fd +
-           ") before exec.\nTo go on now: end " + name(snapshot, blame.holder.pid) + ".";
+           ") before exec." +
+           (listens_on(snapshot, blame.holder.pid).empty()
+                ? "\nTo go on now: end " + name(snapshot, blame.holder.pid) + "."
+                : "");
   }
   switch (language_of(snapshot, blame.holder.pid)) {
     case Language::Python:
@@ -176,6 +179,7 @@ bool is_conversation(const Snapshot& snapshot, const Ends& ends, const EofWait& 
            if (std::ranges::find(senders, task.pid, &Holder::pid) == senders.end()) return false;
            const std::vector<ObjectId> wanted = received_objects(snapshot, task);
            return std::ranges::any_of(wanted, [&](const ObjectId& id) {
+             if (id == eof.object) return false;  // takes from the same end
              const std::vector<Holder> others = ends.senders(id);
              return std::ranges::find(others, eof.reader.pid, &Holder::pid) != others.end();
            });
@@ -247,10 +251,21 @@ Finding about_set(const Context& context, const Ends& ends, int index, std::vect
   return finding;
 }
 
+/// A server is meant to stay, and its log is meant to be read: that it keeps the end open as its
+/// output is said, and that it may be right.
 Finding about_live(const Context& context, const EofWait& eof) {
   const std::vector<TaskRef> stuck = with_those_behind(context, {eof.reader});
-  Finding finding =
-      diagnosis::start_finding(context, kUnclosedWriteEnd, diagnosis::Verdict::Stuck, stuck);
+  std::vector<std::string> servers;
+  for (const Blame& blame : eof.blamed)
+    if (const std::string address = listens_on(context.snapshot, blame.holder.pid);
+        !address.empty() && blame.holder.fd <= 2)
+      servers.push_back(name(context.snapshot, blame.holder.pid) + " (it listens on " + address +
+                        ")");
+  Finding finding = diagnosis::start_finding(
+      context, kUnclosedWriteEnd,
+      servers.empty() ? diagnosis::Verdict::Stuck : diagnosis::Verdict::Waiting, stuck);
+  if (!servers.empty()) finding.grade = diagnosis::Grade::Suspected;
+  finding.unless = servers;
   fill(finding, context.snapshot, {eof}, stuck);
   finding.weight = 70;
   return finding;

@@ -136,7 +136,7 @@ TEST(UnclosedWriteEnd, IgnoresAnOrphanThatIsMerelySlow) {
   b.process(44).wait().sleep_from_now = true;  // how long it has slept is not known
   EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::NotFound);
 
-  b.raw().uptime_ticks = 8000;  // as old as that, it sleeps again and again
+  b.raw().uptime_ticks = 800000;  // as old as that, it sleeps again and again
   EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::Found);
 }
 

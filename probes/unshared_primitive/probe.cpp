@@ -73,8 +73,13 @@ std::string word_for(const Member& waiter) {
       return "condition variable";
     case LockKind::Semaphore:
       return "semaphore";
-    default:
+    case LockKind::Barrier:
       return "barrier";
+    case LockKind::RwlockRead:
+    case LockKind::RwlockWrite:
+      return "rwlock";
+    default:
+      return "mutex";
   }
 }
 
@@ -93,11 +98,15 @@ std::string fix_for(const Member& waiter, const std::string& what) {
 
 /// An object in shared memory that was made for threads: its wake-ups look for waiters of the own
 /// process only.
-bool lacks_pshared(const Member& member) {
+bool lacks_pshared(const Context& context, const Member& member) {
   const Wait* wait = wait_of(member);
   if (wait == nullptr || wait->kind != WaitKind::Futex || !wait->futex.shared_memory) return false;
   const auto it = wait->futex.lock.numbers.find("pshared");
-  return it != wait->futex.lock.numbers.end() && it->second == 0;
+  if (it == wait->futex.lock.numbers.end() || it->second != 0) return false;
+  // Somebody holds it: then it is no wake-up that is missing.
+  if (wait->futex.lock.ownership == snapshot::Ownership::Known) return false;
+  const snapshot::SharedArea* area = snapshot::find_area(context.snapshot, wait->futex.page);
+  return area != nullptr && area->mappers.size() > 1;
 }
 
 Finding describe_copy(const Context& context, int set, const Member& waiter, int weight,
@@ -117,6 +126,28 @@ Finding describe_copy(const Context& context, int set, const Member& waiter, int
   return finding;
 }
 
+/// All map it, but the wake-up of one process is never looked for in another.
+Finding describe_unshared(const Context& context, int set, const Members& members,
+                          const Member& waiter) {
+  Finding finding = diagnosis::start_finding(context, kUnsharedPrimitive, set);
+  const std::string what = word_for(waiter);
+  const std::string who = snapshot::label(context.snapshot, waiter.task);
+  finding.weight = 75;
+  finding.title = who + " waits for a " + what +
+                  " in shared memory that was made for the threads of one process";
+  finding.explanation = who + place_in_brackets(*waiter.thread) + " waits for a " + what +
+                        " that other processes map too. It lacks PTHREAD_PROCESS_SHARED, so a "
+                        "wake-up in one process does not reach the waiters of another.";
+  finding.fix =
+      "Initialise it as process-shared before the first use: "
+      "pthread_*attr_setpshared(attr, PTHREAD_PROCESS_SHARED), sem_init(sem, 1, n).";
+  blame(context, {waiter}, "waits where the wake-ups of other processes do not come", finding);
+  for (const Member& other : one_a_process(members))
+    if (other.task.pid == waiter.process->ppid)
+      blame(context, {other}, "shares it without PTHREAD_PROCESS_SHARED", finding);
+  return finding;
+}
+
 /// Its parent, where that has an object of the same type and name: the module was imported again,
 /// as the start methods spawn and forkserver do.
 const Process* parent_with_twin(const Context& context, const Member& waiter) {
@@ -132,11 +163,8 @@ const Process* parent_with_twin(const Context& context, const Member& waiter) {
 
 std::optional<Finding> examine(const Context& context, int set, const Members& members) {
   for (const Member& waiter : members) {
-    if (lacks_pshared(waiter)) {
-      Finding finding = describe_copy(
-          context, set, waiter, 75,
-          "It lies in shared memory but was initialised for the threads of one process.");
-      return finding;
+    if (lacks_pshared(context, waiter)) {
+      return describe_unshared(context, set, members, waiter);
     }
     if (!is_private_signal(waiter) || serves_a_client(*waiter.thread) ||
         !nobody_else_inside(members, waiter))

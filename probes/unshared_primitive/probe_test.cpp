@@ -100,6 +100,35 @@ TEST(UnsharedPrimitive, IgnoresASemaphoreThatTheHandlerOfSigchldPosts) {
   EXPECT_EQ(ask(kUnsharedPrimitive, b.build()).outcome, Outcome::NotFound);
 }
 
+/// Two processes share a mutex; the wait says whether it was made for that.
+Builder mutex_in_shared_memory(std::int64_t pshared) {
+  Builder b;
+  b.process(40).thread().waits_for_child(42);
+  b.process(42).child_of(40).thread().shared_futex(9, LockKind::Mutex);
+  b.process(42).lock().numbers["pshared"] = pshared;
+  b.area(9, {40, 42});
+  return b;
+}
+
+TEST(UnsharedPrimitive, FindsAMutexInSharedMemoryThatWasMadeForThreads) {
+  const auto answer = ask(kUnsharedPrimitive, mutex_in_shared_memory(0).build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(blamed(answer), "42 40");
+}
+
+TEST(UnsharedPrimitive, IgnoresOneThatWasMadeForProcesses) {
+  EXPECT_EQ(ask(kUnsharedPrimitive, mutex_in_shared_memory(1).build()).outcome, Outcome::NotFound);
+}
+
+TEST(UnsharedPrimitive, IgnoresOneThatOnlyThreadsOfOneProcessMap) {
+  Builder b = mutex_in_shared_memory(0);
+  b.raw().shared_areas.clear();
+  b.area(9, {42});
+
+  EXPECT_EQ(ask(kUnsharedPrimitive, b.build()).outcome, Outcome::NotFound);
+}
+
 TEST(UnsharedPrimitive, IsInconclusiveWhenTheFutexIsUnknown) {
   Builder b;
   b.process(40).thread().futex(0x1000);

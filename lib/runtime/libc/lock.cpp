@@ -42,6 +42,10 @@ class Look {
       identify_glibc();
     }
     name();
+    // Who was told that it is shared by processes leaves the flag out:
+    // pthread_mutexattr_setpshared(3).
+    if (call_.shared_memory)
+      lock_.numbers["pshared"] = (call_.op & FUTEX_PRIVATE_FLAG) == 0 ? 1 : 0;
     return std::move(lock_);
   }
 

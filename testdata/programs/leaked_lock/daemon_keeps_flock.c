@@ -11,7 +11,7 @@ static void serve(void* unused) {
   (void)unused;
   prctl(PR_SET_PDEATHSIG, 0); /* a daemon outlives who started it */
   tell(detached[1]);
-  sleep(600);
+  for (;;) sleep(86400);
 }
 
 static void first_run(void* unused) {
