@@ -40,6 +40,19 @@ std::vector<TaskRef> named_tasks(const snapshot::Snapshot& snapshot,
   return {tasks.begin(), tasks.end()};
 }
 
+/// Where nothing hangs, the lines at which the threads of the tree stand are what helps.
+std::vector<TaskRef> waiting_tasks(const snapshot::Snapshot& snapshot) {
+  constexpr std::size_t kMost = 32;
+  std::vector<TaskRef> tasks;
+  for (const snapshot::Process& process : snapshot.processes) {
+    if (process.scope == Scope::Holder || !is_of_target(process.scope)) continue;
+    for (const snapshot::Thread& thread : process.threads)
+      if (thread.housekeeping.empty() && tasks.size() < kMost)
+        tasks.push_back({process.pid, thread.tid});
+  }
+  return tasks;
+}
+
 std::vector<TaskRef> all_tasks(const snapshot::Snapshot& snapshot) {
   std::vector<TaskRef> tasks;
   for (const snapshot::Process& process : snapshot.processes) {
@@ -68,7 +81,9 @@ Examination::Examination(snapshot::Snapshot snapshot)
 void Examination::symbolise(const ReportOptions& options) {
   // The images may not be there when a snapshot is analysed.
   const bool all = options.verbose || wants_snapshot(options);
-  std::vector<TaskRef> tasks = all ? all_tasks(*snapshot_) : named_tasks(*snapshot_, diagnosis_);
+  std::vector<TaskRef> tasks = all                           ? all_tasks(*snapshot_)
+                               : diagnosis_.findings.empty() ? waiting_tasks(*snapshot_)
+                                                             : named_tasks(*snapshot_, diagnosis_);
   std::erase_if(tasks, [&](TaskRef task) {
     const snapshot::Thread* thread = snapshot::find_thread(*snapshot_, task);
     return thread == nullptr || !thread->native || (!all && !snapshot::where(*thread).empty());

@@ -8,6 +8,7 @@
 #include "report/layout.h"
 #include "report/report.h"
 #include "report/stacks.h"
+#include "report/waits.h"
 #include "report/words.h"
 
 namespace ipcdoctor::report {
@@ -21,6 +22,7 @@ constexpr std::size_t kShownGroups = 3;  // of stuck tasks or culprits, without 
 constexpr std::size_t kShownUnseen = 3;
 constexpr std::size_t kShownChain = 8;
 constexpr std::size_t kShownLabels = 4;
+constexpr std::size_t kShownWaits = 8;
 
 class TextWriter {
  public:
@@ -33,6 +35,9 @@ class TextWriter {
   void write() {
     if (report_.diagnosis.findings.empty()) write_no_finding();
     for (const Finding& finding : report_.diagnosis.findings) write_finding(finding);
+    const bool claims_nothing = std::ranges::all_of(
+        report_.diagnosis.findings, [](const Finding& finding) { return !finding.unless.empty(); });
+    if (claims_nothing && !report_.diagnosis.findings.empty()) write_waits();
     if (options_.stacks) {
       out_ << "Stacks, innermost call first\n" << stacks_text(report_.snapshot);
     }
@@ -219,24 +224,16 @@ class TextWriter {
         {Verdict::Inconclusive, "too little could be seen to tell"}};
     const auto words = kWords.find(verdict);
     headline(verdict, words == kWords.end() ? "" : words->second, "");
-    for (const Pid pid : report_.snapshot.targets) {
-      const TaskRef leader{pid, Tid{pid.value}};
-      const snapshot::Thread* thread = snapshot::find_thread(report_.snapshot, leader);
-      if (thread == nullptr) continue;
-      std::string text = label(leader) + "  " + state_words(*thread);
-      if (thread->wait && thread->wait->kind != snapshot::WaitKind::Running) {
-        text += ": " + escape_untrusted(diagnosis::describe_wait(report_.snapshot, leader));
-      }
-      std::string why;
-      for (const graph::Leaf& leaf : report_.graph.reasons(leader, 2)) {
-        if (leaf.text.empty()) continue;
-        const bool own = leaf.task == leader || leaf.task.pid.value == 0;
-        const std::string reason =
-            (own ? "" : label(leaf.task) + " ") + escape_untrusted(leaf.text);
-        if (why != reason) why += (why.empty() ? "" : "; ") + reason;
-      }
-      item(text + (why.empty() ? "" : " (" + why + ")"), "  waiting: ", "           ");
-    }
+    write_waits();
+  }
+
+  void write_waits() {
+    const std::vector<std::string> lines = wait_lines(report_);
+    const std::size_t limit = options_.stacks ? lines.size() : kShownWaits;
+    for (std::size_t i = 0; i < std::min(lines.size(), limit); ++i)
+      item(lines[i], i == 0 ? "  waiting: " : "           ", "             ");
+    if (lines.size() > limit)
+      out_ << "           and " << lines.size() - limit << " more (-v shows all)\n";
   }
 
   void write_unseen() {

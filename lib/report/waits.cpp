@@ -1,0 +1,133 @@
+#include "report/waits.h"
+
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+#include "base/text.h"
+#include "report/words.h"
+
+namespace ipcdoctor::report {
+namespace {
+
+using snapshot::Process;
+using snapshot::Scope;
+using snapshot::TaskRef;
+using snapshot::Thread;
+using snapshot::WaitKind;
+
+constexpr std::size_t kMaxNamed = 4;
+constexpr std::size_t kMaxReasons = 2;
+
+bool in_tree(const Process& process) {
+  return process.scope == Scope::Target || process.scope == Scope::Descendant ||
+         process.scope == Scope::Related;
+}
+
+std::string label(const Report& report, TaskRef task) {
+  return escape_untrusted(snapshot::label(report.snapshot, task));
+}
+
+/// "postgres[77] says: UPDATE waiting": a backend's title tells what its client waits for.
+std::string backend_words(const Report& report, const Thread& thread) {
+  if (!thread.wait || thread.wait->objects.empty()) return "";
+  const snapshot::Object* object =
+      snapshot::find_object(report.snapshot, thread.wait->objects.front().object);
+  if (object == nullptr || !object->socket) return "";
+  const snapshot::ObjectId peer = object->socket->peer;
+  if (peer.kind == snapshot::ObjectKind::Unknown) return "";
+  for (const Process& process : report.snapshot.processes) {
+    if (!process.exe.ends_with("/postgres") || !process.fds || process.args.empty()) continue;
+    if (std::ranges::find(*process.fds, peer, &snapshot::Fd::object) == process.fds->end())
+      continue;
+    const std::string pid = std::to_string(process.pid.value);
+    return "; postgres[" + pid + "] says `" + escape_untrusted(process.args.front()) +
+           "`: SELECT pg_blocking_pids(" + pid + ") tells who blocks it";
+  }
+  return "";
+}
+
+std::string reasons(const Report& report, TaskRef task) {
+  if (report.graph.is_at_rest(task)) return " (at rest: nobody waits for it)";
+  std::string why;
+  for (const graph::Leaf& leaf : report.graph.reasons(task, kMaxReasons)) {
+    if (leaf.text.empty()) continue;
+    const bool own = leaf.task == task || leaf.task.pid.value == 0;
+    std::string reason = (own ? "" : label(report, leaf.task) + " ") + escape_untrusted(leaf.text);
+    if (why.find(reason) == std::string::npos) why += (why.empty() ? "" : "; ") + std::move(reason);
+  }
+  return why.empty() ? "" : " (" + why + ")";
+}
+
+/// What one thread does, without its name; nothing for the runtime's own.
+std::optional<std::string> words(const Report& report, const Process& process,
+                                 const Thread& thread) {
+  if (!thread.housekeeping.empty()) return std::nullopt;
+  const TaskRef task{process.pid, thread.tid};
+  std::string text;
+  if (const std::string where = snapshot::where(thread); !where.empty()) {
+    text += "  " + escape_untrusted(where);
+    if (const snapshot::Frame* frame = snapshot::user_frame(thread);
+        frame != nullptr && !frame->function.empty())
+      text += " in " + escape_untrusted(frame->function);
+  }
+  text += "  " + state_words(thread);
+  if (thread.polls) text += ", again and again";
+  const bool waits =
+      thread.wait && thread.wait->kind != WaitKind::Running && thread.wait->kind != WaitKind::Sleep;
+  if (waits) text += ": " + escape_untrusted(diagnosis::describe_wait(report.snapshot, task));
+  return text + reasons(report, task) + backend_words(report, thread);
+}
+
+std::string end_of(const Process& process) {
+  if (process.wait_status < 0) return "has ended";
+  if (WIFSIGNALED(process.wait_status))
+    return "was killed by signal " + std::to_string(WTERMSIG(process.wait_status));
+  return "has ended with exit code " + std::to_string(WEXITSTATUS(process.wait_status));
+}
+
+}  // namespace
+
+std::vector<std::string> wait_lines(const Report& report) {
+  struct Alike {
+    std::vector<TaskRef> tasks;
+    bool of_target = false;
+  };
+  std::vector<std::string> order;
+  std::map<std::string, Alike> groups;
+  for (const Process& process : report.snapshot.processes) {
+    if (!in_tree(process)) continue;
+    for (const Thread& thread : process.threads) {
+      auto text = words(report, process, thread);
+      if (!text) continue;
+      const auto [it, is_new] = groups.try_emplace(*text);
+      if (is_new) order.push_back(*text);
+      it->second.tasks.push_back({process.pid, thread.tid});
+      it->second.of_target = it->second.of_target || (process.scope == Scope::Target &&
+                                                      thread.tid.value == process.pid.value);
+    }
+  }
+  std::ranges::stable_partition(order,
+                                [&](const std::string& text) { return groups[text].of_target; });
+  std::vector<std::string> lines;
+  for (const std::string& text : order) {
+    const std::vector<TaskRef>& tasks = groups[text].tasks;
+    std::string names = label(report, tasks.front());
+    for (std::size_t i = 1; i < std::min(tasks.size(), kMaxNamed); ++i) {
+      const std::string name = label(report, tasks[i]);
+      names += ", " + name.substr(name.rfind('['));
+    }
+    if (tasks.size() > kMaxNamed)
+      names += " and " + std::to_string(tasks.size() - kMaxNamed) + " more";
+    lines.push_back(names + text);
+  }
+  for (const Process& process : report.snapshot.processes)
+    if (in_tree(process) && process.dead && !process.exited)
+      lines.push_back(label(report, {process.pid, Tid{}}) + "  " + end_of(process) +
+                      "; its parent has not waited for it");
+  return lines;
+}
+
+}  // namespace ipcdoctor::report
