@@ -125,6 +125,7 @@ bool Frames::fill(std::uint64_t frame, PyFrame& out) const {
   out.code = code_at(code);
   if (out.code == nullptr) return false;
   out.address = frame;
+  out.object = code;
   out.globals = remote.pointer(frame + l.frame_globals);
   out.locals = frame + l.frame_locals;
   out.library = is_library_file(out.code->file);
@@ -143,6 +144,7 @@ bool Frames::fill(std::uint64_t frame, PyFrame& out) const {
   }
   out.entry = l.frame_is_object ||
               (l.frame_is_entry != 0 && remote.get<std::uint8_t>(frame + l.frame_is_entry) != 0);
+  out.offset = offset;
   fill_live_stack(frame, offset, out);
   return true;
 }

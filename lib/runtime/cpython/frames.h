@@ -29,6 +29,8 @@ struct Code {
 /// One activation of Python code in a thread.
 struct PyFrame {
   std::uint64_t address = 0;
+  Object object = 0;         ///< the code object
+  std::uint64_t offset = 0;  ///< of the instruction in progress, or of its last inline cache; bytes
   std::shared_ptr<const Code> code;
   int line = 0;
   Object globals = 0;

@@ -32,6 +32,10 @@ std::vector<snapshot::RuntimeObject> Interpreter::read_objects() {
   return impl_->read_objects();
 }
 
+CodeEffects Interpreter::read_effects(std::span<const Tid> alive) {
+  return impl_->read_effects(alive);
+}
+
 bool Interpreter::refine_lock(const snapshot::TaskRef& waiter, RemoteAddr futex,
                               snapshot::Lock& lock) {
   return impl_->refine_lock(waiter, futex, lock);

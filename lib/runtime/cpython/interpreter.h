@@ -35,6 +35,13 @@ enum class Extent { All, Stacks };
 /// Addresses of _PyRuntime in other processes: a forked one has it at the same place.
 using KnownRuntimes = std::set<std::uint64_t>;
 
+/// What CPython code of a process may do next.
+struct CodeEffects {
+  std::vector<std::pair<Tid, Result<snapshot::Effects>>> threads;
+  /// Of the signals that Python handles; others may have handlers in C.
+  Result<std::vector<snapshot::Handler>> handlers = Error{};
+};
+
 /// A CPython interpreter in a target, read from outside without stopping it.
 class Interpreter {
  public:
@@ -59,6 +66,13 @@ class Interpreter {
   /// Objects that matter for a diagnosis, reached from the frames: see objects.md. Call after
   /// read_threads().
   std::vector<snapshot::RuntimeObject> read_objects();
+
+  /// What code does next, read and not run: of the threads that can go on by themselves, and of
+  /// the signal handlers that the program installed in Python. See CodeReader for what is followed
+  /// and what is defined out. Call after read_threads().
+  /// @param alive  the threads to read; all of the process that can go on by themselves, as each
+  /// may change what the others call. One that is no Python thread gets no entry.
+  CodeEffects read_effects(std::span<const Tid> alive);
 
   /// If the futex belongs to a Python object (threading.Lock, RLock, the GIL, a SemLock, the
   /// parking lot, a thread join): refines `lock` with kind, name, owner and evidence. @return

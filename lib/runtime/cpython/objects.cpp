@@ -261,6 +261,18 @@ Objects::Keys Objects::attributes_of(Object object) const {
   return split_keys_of(cached, object + size + 8);
 }
 
+Object Objects::dict_of(Object object) const {
+  const Object type = type_of(object);
+  if (type == 0) return 0;
+  const std::uint64_t flags = remote_.word(type + layout_.type_flags);
+  const auto offset = remote_.get<std::int64_t>(type + layout_.type_dict_offset);
+  if (layout_.minor <= 10 || (flags & kManagedDict) == 0)
+    return offset > 0 && offset < 4096
+               ? remote_.pointer(object + static_cast<std::uint64_t>(offset))
+               : 0;
+  return remote_.pointer(object - layout_.managed_dict);
+}
+
 void Objects::each_value(Object object, const std::function<bool(Object, Object)>& visit,
                          std::size_t limit) const {
   each(attributes_of(object), visit, limit);

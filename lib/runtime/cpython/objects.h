@@ -51,6 +51,8 @@ class Objects {
   /// The attribute in the instance itself (its dict or inline values); 0 if it has none of that
   /// name.
   Object attribute(Object object, std::string_view name) const;
+  /// The dict that has the instance's attributes; 0 if it has none, or has them elsewhere.
+  Object dict_of(Object object) const;
   /// All attributes of the instance until visit(name object, value) returns false, at most `limit`.
   void each_value(Object object, const std::function<bool(Object, Object)>& visit,
                   std::size_t limit) const;

@@ -1,0 +1,109 @@
+#include <algorithm>
+
+#include "base/text.h"
+#include "runtime/cpython/code_reader.h"
+#include "runtime/cpython/interpreter_impl.h"
+#include "runtime/cpython/signal_table.h"
+
+namespace ipcdoctor::runtime::cpython {
+namespace {
+
+using snapshot::kUnknown;
+using snapshot::kWrites;
+
+void add_fd(snapshot::Effects& effects, Result<int> fd) {
+  if (fd && *fd < 0) return;
+  // An empty list stands for any descriptor once there is a kWrites.
+  constexpr std::uint32_t kOfDescriptors = kWrites | snapshot::kReads | snapshot::kCloses;
+  const bool any = (effects.mask & kOfDescriptors) != 0 && effects.fds.empty();
+  effects.mask |= kWrites;
+  if (!fd || any) {
+    effects.fds.clear();
+  } else if (std::ranges::find(effects.fds, *fd) == effects.fds.end()) {
+    effects.fds.insert(std::ranges::lower_bound(effects.fds, *fd), *fd);
+  }
+}
+
+snapshot::Handler dump_handler(const SignalTable::Dump& dump) {
+  snapshot::Effects effects;
+  effects.mask = kWrites;
+  effects.fds = {dump.fd};
+  effects.summary = "writes the stacks of the threads";
+  if (dump.chains) {
+    effects.mask |= kUnknown;
+    effects.unknown = "runs the handler from before";
+  }
+  snapshot::Handler handler;
+  handler.signal = dump.signal;
+  handler.name = "faulthandler";
+  handler.effects = effects;
+  return handler;
+}
+
+}  // namespace
+
+// The threads and the handlers are read together, as each may assign what the others call.
+CodeEffects Interpreter::Impl::read_effects(std::span<const Tid> alive) {
+  CodeEffects out;
+  CodeReader reader(objects, runtime, space);
+  std::vector<Tid> read;
+  bool all = true;
+  for (const Tid tid : alive) {
+    const ThreadState* state = state_of(tid);
+    if (state == nullptr) continue;
+    const bool readable = reader.can_read(state->address) && !state->awaits;
+    all &= readable;
+    if (readable) {
+      read.push_back(tid);
+      reader.add_thread(state->address, state->frames, tid.value == space.pid.value);
+    } else {
+      out.threads.emplace_back(tid, Error{Cause::Unsupported, 0, "read what its code does next"});
+    }
+  }
+  const auto table = read_signal_table(objects, runtime, space, modules);
+  const ThreadState* main = state_of(Tid{space.pid.value});
+  const bool handlers_readable = main != nullptr && reader.can_read(main->address);
+  if (table && handlers_readable)
+    for (const auto& [signal, callable] : table->handlers) reader.add_handler(callable);
+
+  auto effects = reader.read();
+  for (std::size_t i = 0; i < read.size(); ++i) {
+    if (!all && (effects[i].mask & kUnknown) == 0) {
+      effects[i].mask |= kUnknown;
+      effects[i].unknown = "another thread, whose code was not read, may change what it calls";
+    }
+    out.threads.emplace_back(read[i], std::move(effects[i]));
+  }
+  if (!table) {
+    out.handlers = table.error();
+    return out;
+  }
+  std::vector<snapshot::Handler> handlers;
+  std::size_t next = read.size();
+  for (const auto& [signal, callable] : table->handlers) {
+    snapshot::Handler handler;
+    handler.signal = signal;
+    handler.any_thread = false;
+    handler.name = escape_untrusted(reader.name_of(callable));
+    if (handlers_readable) {
+      add_fd(effects[next], table->wakeup_fd);
+      handler.effects = std::move(effects[next++]);
+    } else {
+      handler.effects = Error{Cause::Unsupported, 0, "read what a signal handler does"};
+    }
+    handlers.push_back(std::move(handler));
+  }
+  for (const SignalTable::Dump& dump : table->dumps) {
+    // The one that was installed last runs: which of the two is not known.
+    const auto twin = std::ranges::find(handlers, dump.signal, &snapshot::Handler::signal);
+    if (twin == handlers.end())
+      handlers.push_back(dump_handler(dump));
+    else if (twin->effects)
+      add_fd(*twin->effects, dump.fd);
+  }
+  std::ranges::stable_sort(handlers, {}, &snapshot::Handler::signal);
+  out.handlers = std::move(handlers);
+  return out;
+}
+
+}  // namespace ipcdoctor::runtime::cpython
