@@ -29,6 +29,7 @@ using snapshot::Fd;
 using snapshot::WaitKind;
 
 constexpr std::size_t kMaxStacks = 2000;
+constexpr std::size_t kMaxReadThreads = 32;  // of a process: whose code is read
 
 RemoteAddr stack_pointer(const ThreadEntry& thread) {
   return thread.call ? thread.call->sp : RemoteAddr{};
@@ -147,6 +148,8 @@ class ProcessStacks {
       return;
     }
     process_.out.python.version = interpreter->version();
+    const auto before =
+        extent == Extent::All ? switches_of_alive() : std::map<Tid, std::uint64_t>{};
     std::vector<NativeThread> natives;
     for (const ThreadEntry& thread : process_.threads)
       natives.push_back({thread.tid, thread.ns_tid, stack_pointer(thread)});
@@ -165,9 +168,81 @@ class ProcessStacks {
       snapshot::FutexWait& futex = thread.out.wait->futex;
       (void)interpreter->refine_lock({process_.pid, thread.tid}, futex.address, futex.lock);
     }
+    read_effects(*interpreter, before);
   }
 
  private:
+  /// It goes on without the help of one that waits: after a time, by a stranger, or right now.
+  static bool is_alive_by_itself(const ThreadEntry& thread) {
+    if (!thread.out.wait) return true;
+    const snapshot::Wait& wait = *thread.out.wait;
+    const auto is_network = [](const snapshot::Awaited& awaited) {
+      return awaited.object.kind == snapshot::ObjectKind::InetSocket;
+    };
+    switch (wait.kind) {
+      case WaitKind::Running:
+      case WaitKind::Accept:
+      case WaitKind::Sleep:
+      case WaitKind::Poll:
+      case WaitKind::Epoll:
+        return true;
+      default:
+        return !wait.untimed || std::ranges::any_of(wait.objects, is_network);
+    }
+  }
+
+  std::optional<std::uint64_t> switches_of(Tid tid) const {
+    const auto text = process_.dir->read_record("task/" + std::to_string(tid.value) + "/status");
+    const auto status = text ? linux::parse_status(*text) : Result<linux::TaskStatus>(text.error());
+    if (!status) return std::nullopt;
+    return status->switches();
+  }
+
+  std::map<Tid, std::uint64_t> switches_of_alive() const {
+    std::map<Tid, std::uint64_t> out;
+    for (const ThreadEntry& thread : process_.threads) {
+      if (!is_alive_by_itself(thread)) continue;
+      if (out.size() == kMaxReadThreads) break;
+      if (const auto switches = switches_of(thread.tid)) out.emplace(thread.tid, *switches);
+    }
+    return out;
+  }
+
+  /// What its threads that live by themselves may do next, and its signal handlers. A thread that
+  /// ran since `before`, or is about to, is not where it was read: as it may change what the others
+  /// call, nothing is known of them either.
+  void read_effects(Interpreter& interpreter, const std::map<Tid, std::uint64_t>& before) {
+    std::vector<Tid> alive;
+    bool all_seen = true;
+    for (const ThreadEntry& thread : process_.threads) {
+      if (!thread.out.is_python || !is_alive_by_itself(thread)) continue;
+      const bool runs = !thread.out.wait || thread.out.wait->kind == WaitKind::Running ||
+                        thread.out.wait->futex.lock.kind == snapshot::LockKind::PyGil;
+      if (runs || !before.contains(thread.tid)) all_seen = false;
+      alive.push_back(thread.tid);
+    }
+    if (!all_seen) alive.clear();
+    auto effects = interpreter.read_effects(alive);
+    all_seen =
+        std::ranges::all_of(alive, [&](Tid tid) { return switches_of(tid) == before.at(tid); });
+    for (auto& [tid, next] : effects.threads) {
+      const auto it = std::ranges::find(process_.threads, tid, &ThreadEntry::tid);
+      if (it == process_.threads.end()) continue;
+      if (all_seen)
+        it->out.next = std::move(next);
+      else
+        it->out.next = Error{Cause::Other, 0, "read what its code does next: it runs"};
+    }
+    if (!effects.handlers) return;
+    if (process_.status) {
+      const std::uint64_t caught = process_.status->caught;
+      std::erase_if(*effects.handlers, [&](const snapshot::Handler& handler) {
+        return (caught >> (handler.signal - 1) & 1) == 0;
+      });
+    }
+    process_.out.handlers = std::move(effects.handlers);
+  }
+
   /// What the kernel says of it, as of the same moment: with the stack pointer and the place that
   /// /proc gave. nullptr: not known.
   const linux::KernelTask* kernel_task_of(const ThreadEntry& thread) {
