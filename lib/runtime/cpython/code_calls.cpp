@@ -413,6 +413,7 @@ CodeReader::CallResult CodeReader::call_function(Activation& act, Object functio
     add(known->effects, known->verb);
     return {given(*known, {}), true, known->raises};
   }
+  if (auto logged = call_logging(act, *routine, args, names); logged) return *logged;
   if ((routine->flags & kMakesGenerator) != 0) {
     unknown(act, "makes a generator of `" + routine->qualname + "`");
     return result;

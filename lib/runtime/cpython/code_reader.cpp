@@ -124,6 +124,13 @@ std::string CodeReader::name_of(Object callable) {
   return name.empty() ? "a " + objects_.class_name(function) : name;
 }
 
+bool CodeReader::is_of_library(Object callable, std::string_view file, std::string_view qualname) {
+  const Object code = code_called_by(callable);
+  const auto routine = code == 0 ? nullptr : routine_at(code);
+  return routine != nullptr && routine->qualname == qualname &&
+         library_name(routine->file, minor_) == file;
+}
+
 void CodeReader::add_handler(Object callable) {
   Root root;
   root.handler = callable;
@@ -261,7 +268,8 @@ const KnownCall* CodeReader::library_call(const Routine& routine) const {
 std::shared_ptr<Routine> CodeReader::routine_at(Object code) {
   const auto known = routines_.find(code);
   if (known != routines_.end()) return known->second;
-  if (routines_.size() >= kMaxRoutines || !is_exactly(code, "code")) return nullptr;
+  const bool possible_here = is_readable_bytecode(minor_) && routines_.size() < kMaxRoutines;
+  if (!possible_here || !is_exactly(code, "code")) return nullptr;
   const Layout& l = runtime_.layout;
   const CodeLayout& c = code_layout(minor_);
   auto out = std::make_shared<Routine>();

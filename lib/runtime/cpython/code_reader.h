@@ -62,6 +62,9 @@ class CodeReader {
   void add_handler(Object callable);
   /// "on_term in app.py:9", as the target has it: unsafe to print.
   std::string name_of(Object callable);
+  /// Whether it calls this function of the standard library: "asyncio/runners.py",
+  /// "Runner._on_sigint".
+  bool is_of_library(Object callable, std::string_view file, std::string_view qualname);
 
   /// Reads all that was added, until what one assigns changes nothing for another. In the order of
   /// the additions.
@@ -193,6 +196,14 @@ class CodeReader {
   Value given(const KnownCall& known, const std::vector<Value>& args);
   bool is_library_queue(const Value& self);
   std::optional<int> descriptor_of_stream(Object stream);
+
+  // logging (code_logging.cpp)
+  std::optional<CallResult> call_logging(Activation& act, const Routine& routine,
+                                         const std::vector<Value>& args, Object names);
+  std::optional<std::vector<int>> descriptors_of_logging(const Value& logger);
+  bool is_of_logging(Object object, const char* method);
+  bool has_no_filters(Object object);
+  bool formats_plainly(Object handler);
 
   void unknown(const Activation& act, const std::string& what);
   void add(std::uint32_t effects, std::string_view verb = {});

@@ -200,7 +200,36 @@ const Case kCases[] = {
     {"forks", "def beat():\n  time.sleep(1000)\n  os.fork()", kForks, kAtLeast},
     {"starts_a_thread", "def beat():\n  time.sleep(1000)\n  threading.Thread(target=beat).start()",
      kForks, kAtLeast},
+    {"logs",
+     "import logging\nlogging.basicConfig(format='%(asctime)s %(message)s', level=logging.INFO)\n"
+     "log = logging.getLogger('app')\n"
+     "def beat():\n  n = 0\n  while True:\n    log.info('alive %d', n)\n    n += 1\n"
+     "    time.sleep(1)",
+     kWrites},
+    {"logs_without_a_logger",
+     "import logging\ndef beat():\n  while True:\n    logging.warning('alive')\n"
+     "    time.sleep(1)",
+     kWrites},
     // What only looks harmless.
+    {"logs_to_a_handler_of_its_own",
+     "import logging\nclass Loud(logging.StreamHandler):\n  def emit(self, r): event.set()\n"
+     "logging.getLogger().addHandler(Loud())\n"
+     "def beat():\n  while True:\n    logging.warning('alive')\n    time.sleep(1)",
+     kReleases, kAtLeast},
+    {"logs_into_a_queue",
+     "import logging.handlers\n"
+     "logging.getLogger().addHandler(logging.handlers.QueueHandler(items))\n"
+     "def beat():\n  while True:\n    logging.warning('alive')\n    time.sleep(1)",
+     kReleases, kAtLeast},
+    {"logs_through_a_filter",
+     "import logging\nlog = logging.getLogger('app')\nlog.addFilter(lambda r: event.set())\n"
+     "def beat():\n  while True:\n    log.warning('alive')\n    time.sleep(1)",
+     kReleases, kAtLeast},
+    {"logs_with_a_clock_of_its_own",
+     "import logging\nlogging.basicConfig(format='%(asctime)s')\n"
+     "def clock(*a):\n  event.set()\n  return time.gmtime()\nlogging.Formatter.converter = clock\n"
+     "def beat():\n  while True:\n    logging.warning('alive')\n    time.sleep(1)",
+     kReleases, kAtLeast},
     {"acts_after_ten_rounds",
      "def beat():\n  for i in range(100):\n    time.sleep(0.5)\n    if i == 10: event.set()",
      kReleases | kEndsThread},

@@ -1,3 +1,5 @@
+#include <signal.h>
+
 #include <algorithm>
 
 #include "base/text.h"
@@ -60,7 +62,15 @@ CodeEffects Interpreter::Impl::read_effects(std::span<const Tid> alive) {
       out.threads.emplace_back(tid, Error{Cause::Unsupported, 0, "read what its code does next"});
     }
   }
-  const auto table = read_signal_table(objects, runtime, space, modules);
+  auto table = read_signal_table(objects, runtime, space, modules);
+  // asyncio.run()'s own handler ends the main task, as KeyboardInterrupt ends a program: it counts
+  // as the default.
+  if (table) {
+    std::erase_if(table->handlers, [&](const auto& handler) {
+      return handler.first == SIGINT &&
+             reader.is_of_library(handler.second, "asyncio/runners.py", "Runner._on_sigint");
+    });
+  }
   const ThreadState* main = state_of(Tid{space.pid.value});
   const bool handlers_readable = main != nullptr && reader.can_read(main->address);
   if (table && handlers_readable)
