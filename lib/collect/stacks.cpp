@@ -172,23 +172,26 @@ class ProcessStacks {
   }
 
  private:
-  /// It goes on without the help of one that waits: after a time, by a stranger, or right now.
-  static bool is_alive_by_itself(const ThreadEntry& thread) {
+  /// It goes on without anybody's help: after a time, or right now.
+  static bool goes_on_alone(const ThreadEntry& thread) {
     if (!thread.out.wait) return true;
     const snapshot::Wait& wait = *thread.out.wait;
-    const auto is_network = [](const snapshot::Awaited& awaited) {
-      return awaited.object.kind == snapshot::ObjectKind::InetSocket;
-    };
-    switch (wait.kind) {
-      case WaitKind::Running:
-      case WaitKind::Accept:
-      case WaitKind::Sleep:
-      case WaitKind::Poll:
-      case WaitKind::Epoll:
-        return true;
-      default:
-        return !wait.untimed || std::ranges::any_of(wait.objects, is_network);
-    }
+    return wait.kind == WaitKind::Running || wait.kind == WaitKind::Sleep || !wait.untimed;
+  }
+
+  /// It may go on by a stranger's help.
+  static bool waits_for_strangers(const ThreadEntry& thread) {
+    if (!thread.out.wait) return false;
+    const snapshot::Wait& wait = *thread.out.wait;
+    return wait.kind == WaitKind::Accept || wait.kind == WaitKind::Poll ||
+           wait.kind == WaitKind::Epoll ||
+           std::ranges::any_of(wait.objects, [](const snapshot::Awaited& awaited) {
+             return awaited.object.kind == snapshot::ObjectKind::InetSocket;
+           });
+  }
+
+  static bool is_alive_by_itself(const ThreadEntry& thread) {
+    return goes_on_alone(thread) || waits_for_strangers(thread);
   }
 
   std::optional<std::uint64_t> switches_of(Tid tid) const {
@@ -212,17 +215,21 @@ class ProcessStacks {
   /// ran since `before`, or is about to, is not where it was read: as it may change what the others
   /// call, nothing is known of them either.
   void read_effects(Interpreter& interpreter, const std::map<Tid, std::uint64_t>& before) {
-    std::vector<Tid> alive;
+    std::vector<Tid> alive, others;
     bool all_seen = true;
     for (const ThreadEntry& thread : process_.threads) {
       if (!thread.out.is_python || !is_alive_by_itself(thread)) continue;
       const bool runs = !thread.out.wait || thread.out.wait->kind == WaitKind::Running ||
                         thread.out.wait->futex.lock.kind == snapshot::LockKind::PyGil;
       if (runs || !before.contains(thread.tid)) all_seen = false;
-      alive.push_back(thread.tid);
+      (goes_on_alone(thread) ? alive : others).push_back(thread.tid);
     }
-    if (!all_seen) alive.clear();
-    auto effects = interpreter.read_effects(alive);
+    if (!all_seen) {
+      alive.clear();
+      others.clear();
+    }
+    auto effects = interpreter.read_effects(alive, others);
+    alive.insert(alive.end(), others.begin(), others.end());
     all_seen =
         std::ranges::all_of(alive, [&](Tid tid) { return switches_of(tid) == before.at(tid); });
     for (auto& [tid, next] : effects.threads) {

@@ -101,12 +101,13 @@ bool CodeReader::can_read(std::uint64_t thread_state) const {
                       : remote_.word(thread_state + 24) >> 8 == 0;
 }
 
-void CodeReader::add_thread(std::uint64_t thread_state, std::vector<PyFrame> frames, bool is_main) {
+void CodeReader::add_thread(std::uint64_t thread_state, std::vector<PyFrame> frames, bool is_main,
+                            bool is_alive) {
   Root root;
   root.thread_state = thread_state;
   root.frames = std::move(frames);
   root.is_main = is_main;
-  root.of_library = std::ranges::all_of(root.frames, &PyFrame::library);
+  root.may_rename = is_alive && !std::ranges::all_of(root.frames, &PyFrame::library);
   roots_.push_back(std::move(root));
 }
 
@@ -151,8 +152,7 @@ std::vector<snapshot::Effects> CodeReader::read() {
       namespaces_, [&](Object dict) { return written_.contains(dict) || removed_.contains(dict); });
   if (renames) all = "changes names through a dict";
   for (std::size_t i = 0; i < roots_.size(); ++i) {
-    const bool may_rename = roots_[i].handler == 0 && !roots_[i].of_library;
-    if (may_rename && (out[i].mask & kUnknown) != 0 && all.empty())
+    if (roots_[i].may_rename && (out[i].mask & kUnknown) != 0 && all.empty())
       all = "another thread, which " + out[i].unknown + ", may change what it calls";
   }
   if (all.empty()) return out;

@@ -42,7 +42,8 @@ struct Routine {
 /// of the interpreter are looked up in a table (known_calls). What is none of that is kUnknown.
 /// A name or item that some code read here assigns is of unknown value; which values others assign
 /// is not known, so the results hold only together: where one of the threads is kUnknown, all are,
-/// unless it is a thread of the standard library's own, which gives no names new meanings.
+/// unless it is a thread of the standard library's own, which gives no names new meanings, or one
+/// that is not expected to go on.
 ///
 /// Defined out, as no healthy program waits for it: MemoryError, KeyboardInterrupt and other
 /// asynchronous exceptions, recursion too deep; numbers that overflow; finalizers that the
@@ -56,8 +57,10 @@ class CodeReader {
   /// at any call, a tracer at any line.
   bool can_read(std::uint64_t thread_state) const;
 
-  /// What a thread does once its call returns. frames: innermost first.
-  void add_thread(std::uint64_t thread_state, std::vector<PyFrame> frames, bool is_main);
+  /// What a thread does once its call returns. frames: innermost first. is_alive: it goes on
+  /// without anybody's help.
+  void add_thread(std::uint64_t thread_state, std::vector<PyFrame> frames, bool is_main,
+                  bool is_alive);
   /// What a Python signal handler does: any callable, called with two arguments.
   void add_handler(Object callable);
   /// "on_term in app.py:9", as the target has it: unsafe to print.
@@ -100,7 +103,7 @@ class CodeReader {
     std::uint64_t thread_state = 0;
     std::vector<PyFrame> frames;
     bool is_main = false;
-    bool of_library = false;  ///< none of its frames is the program's
+    bool may_rename = false;  ///< it is alive, and some of its frames are the program's
     Object handler = 0;
   };
   struct CallResult {

@@ -32,8 +32,8 @@ std::vector<snapshot::RuntimeObject> Interpreter::read_objects() {
   return impl_->read_objects();
 }
 
-CodeEffects Interpreter::read_effects(std::span<const Tid> alive) {
-  return impl_->read_effects(alive);
+CodeEffects Interpreter::read_effects(std::span<const Tid> alive, std::span<const Tid> others) {
+  return impl_->read_effects(alive, others);
 }
 
 bool Interpreter::refine_lock(const snapshot::TaskRef& waiter, RemoteAddr futex,

@@ -70,9 +70,12 @@ class Interpreter {
   /// What code does next, read and not run: of the threads that can go on by themselves, and of
   /// the signal handlers that the program installed in Python. See CodeReader for what is followed
   /// and what is defined out. Call after read_threads().
-  /// @param alive  the threads to read; all of the process that can go on by themselves, as each
-  /// may change what the others call. One that is no Python thread gets no entry.
-  CodeEffects read_effects(std::span<const Tid> alive);
+  /// @param alive  all that go on without anybody's help: as each may change what the others call,
+  /// one that is not known leaves all unknown
+  /// @param others  are read as well, but are not expected to go on: one that does reaches all of
+  /// the process itself
+  /// A thread that is none of Python's gets no entry.
+  CodeEffects read_effects(std::span<const Tid> alive, std::span<const Tid> others = {});
 
   /// If the futex belongs to a Python object (threading.Lock, RLock, the GIL, a SemLock, the
   /// parking lot, a thread join): refines `lock` with kind, name, owner and evidence. @return

@@ -45,23 +45,26 @@ snapshot::Handler dump_handler(const SignalTable::Dump& dump) {
 }  // namespace
 
 // The threads and the handlers are read together, as each may assign what the others call.
-CodeEffects Interpreter::Impl::read_effects(std::span<const Tid> alive) {
+CodeEffects Interpreter::Impl::read_effects(std::span<const Tid> alive,
+                                            std::span<const Tid> others) {
   CodeEffects out;
   CodeReader reader(objects, runtime, space);
   std::vector<Tid> read;
   bool all = true;
-  for (const Tid tid : alive) {
+  const auto add = [&](Tid tid, bool is_alive) {
     const ThreadState* state = state_of(tid);
-    if (state == nullptr) continue;
+    if (state == nullptr) return;
     const bool readable = reader.can_read(state->address) && !state->awaits;
-    all &= readable;
+    all &= readable || !is_alive;
     if (readable) {
       read.push_back(tid);
-      reader.add_thread(state->address, state->frames, tid.value == space.pid.value);
+      reader.add_thread(state->address, state->frames, tid.value == space.pid.value, is_alive);
     } else {
       out.threads.emplace_back(tid, Error{Cause::Unsupported, 0, "read what its code does next"});
     }
-  }
+  };
+  for (const Tid tid : alive) add(tid, true);
+  for (const Tid tid : others) add(tid, false);
   auto table = read_signal_table(objects, runtime, space, modules);
   // asyncio.run()'s own handler ends the main task, as KeyboardInterrupt ends a program: it counts
   // as the default.
