@@ -19,6 +19,10 @@ enum class Symbols { None, All };
 /// nothing that could be diagnosed.
 enum class Depth { Diagnosis, Stacks };
 
+/// What is kept of the arguments of a program: names of options, or values too that look like no
+/// secrets.
+enum class Argv { Names, Values };
+
 struct Options {
   StopPolicy stop = StopPolicy::Never;
   std::chrono::milliseconds deadline{10000};  ///< for everything
@@ -28,6 +32,7 @@ struct Options {
       seen_waking;  ///< by the caller, in the seconds before: need not in the window
   Symbols symbols = Symbols::None;  ///< All: names and lines for all stacks (save)
   Depth depth = Depth::Diagnosis;
+  Argv argv = Argv::Names;
 };
 
 /// Why the collection did not begin: no such process, a kernel thread, a zombie, ourselves or an

@@ -85,7 +85,7 @@ class Collector {
       observed_ms_ = observe(system_, options_.observe, options_.seen_waking).count();
     if (options_.stop != StopPolicy::Never)
       stopped_threads_ = reread_stacks_stopped(system_, options_.stop);
-    read_command_lines(system_);
+    read_command_lines(system_, options_.argv);
     return build(sysv, locks, started);
   }
 
