@@ -57,4 +57,20 @@ std::string escape_untrusted(std::string_view bytes) {
   return out;
 }
 
+std::string break_workflow_commands(std::string_view text) {
+  std::string out;
+  bool begins_line = true;  // so far nothing but what .NET may take for white space
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const std::string_view rest = text.substr(i);
+    out += text[i];
+    if ((begins_line && rest.starts_with("::")) || rest.starts_with("##[")) {
+      out += rest[0] == ':' ? " :" : "# ";
+      ++i;
+    }
+    const auto byte = static_cast<unsigned char>(text[i]);
+    begins_line = byte == '\n' || (begins_line && (byte <= ' ' || byte >= 0x80));
+  }
+  return out;
+}
+
 }  // namespace ipcdoctor

@@ -10,4 +10,9 @@ namespace ipcdoctor {
 /// byte. Idempotent: a backslash stays as it is. The result is valid UTF-8 of one line.
 std::string escape_untrusted(std::string_view bytes);
 
+/// Text that a log of GitHub Actions may hold: no line of it is a workflow command. The runner takes
+/// one at the beginning of a line, behind white space ("::name::"), and an older kind anywhere
+/// ("##[name]"): a space goes into those two (actions/runner, ActionCommand.cs, 2.300).
+std::string break_workflow_commands(std::string_view text);
+
 }  // namespace ipcdoctor

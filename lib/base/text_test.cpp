@@ -29,4 +29,15 @@ TEST(EscapeUntrusted, IsIdempotent) {
   EXPECT_EQ(escape_untrusted(once), once);
 }
 
+TEST(BreakWorkflowCommands, PutsASpaceIntoBothKinds) {
+  EXPECT_EQ(break_workflow_commands("::error::x\n  ::stop-commands::y\n"),
+            ": :error::x\n  : :stop-commands::y\n");
+  EXPECT_EQ(break_workflow_commands("at ##[error]x"), "at ## [error]x");
+  EXPECT_EQ(break_workflow_commands("\u00a0::error::x"), "\u00a0: :error::x");
+}
+
+TEST(BreakWorkflowCommands, LeavesNamesOfCppInALineAsTheyAre) {
+  EXPECT_EQ(break_workflow_commands("in std::mutex::lock # 3 ##"), "in std::mutex::lock # 3 ##");
+}
+
 }  // namespace ipcdoctor

@@ -41,18 +41,15 @@ std::string properties(const Report& report, const diagnosis::Finding& finding) 
 
 }  // namespace
 
-/// Annotations of GitHub Actions: one line a finding, then the text report folded away. Nothing of
-/// a target can begin a command, for every line that may hold its text is indented or belongs to
-/// one of ours.
+/// Annotations of GitHub Actions: one line a finding, then the text report folded away.
 void write_github(std::ostream& out, const Report& report) {
   for (const diagnosis::Finding& finding : report.diagnosis.findings) {
     const std::string text = safe_lines(finding.title) + "\nFix: " + safe_lines(finding.fix);
     out << (is_failure(finding) ? "::error " : "::notice ") << properties(report, finding)
         << "::" << escape_command(text, false) << '\n';
   }
-  std::string text = plain_text(report);
-  for (std::size_t at = 0; at < text.size(); at = text.find('\n', at) + 1) text.insert(at, " ");
-  out << "::group::ipcdoctor report\n" << text << "::endgroup::\n";
+  out << "::group::ipcdoctor report\n"
+      << break_workflow_commands(plain_text(report)) << "::endgroup::\n";
 }
 
 void write_step_summary(std::ostream& out, const Report& report) {

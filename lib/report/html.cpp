@@ -56,7 +56,7 @@ class HtmlWriter {
     }
     write_unseen();
     write_fold("Stacks, innermost call first", stacks_text(report_.snapshot));
-    out_ << "<p><small>ipcdoctor " IPCDOCTOR_VERSION ", host "
+    out_ << "<p><small>ipcdoctor " << escape_markup(report_.version) << ", host "
          << escape_markup(report_.snapshot.host) << ", Linux "
          << escape_markup(report_.snapshot.kernel) << "</small></p>\n</body></html>\n";
   }

@@ -219,7 +219,7 @@ void print(std::ostream& out, const json& document) {
 
 }  // namespace
 
-void write_stacks_json(std::ostream& out, const Snapshot& snapshot) {
+void write_stacks_json(std::ostream& out, const Snapshot& snapshot, const std::string& version) {
   json processes = json::array();
   for (const Process* process : examined(snapshot)) {
     processes.push_back(process_json(*process, [](const Thread& thread) {
@@ -233,9 +233,7 @@ void write_stacks_json(std::ostream& out, const Snapshot& snapshot) {
               {"processes", std::move(processes)},
               {"unseen", unseen_json(snapshot)},
               {"tool",
-               {{"name", "ipcdoctor"},
-                {"version", IPCDOCTOR_VERSION},
-                {"elapsed_ms", snapshot.elapsed_ms}}},
+               {{"name", "ipcdoctor"}, {"version", version}, {"elapsed_ms", snapshot.elapsed_ms}}},
               {"target", {{"pids", pids_of(snapshot)}, {"time", snapshot.time}}}});
 }
 
@@ -258,7 +256,7 @@ void write_json(std::ostream& out, const Report& report) {
       {"unseen", unseen_json(report)},
       {"tool",
        {{"name", "ipcdoctor"},
-        {"version", IPCDOCTOR_VERSION},
+        {"version", report.version},
         {"elapsed_ms", snapshot.elapsed_ms},
         {"observed_ms", snapshot.observed_ms},
         {"stopped_threads", snapshot.stopped_threads}}},

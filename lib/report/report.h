@@ -14,6 +14,7 @@ struct Report {
   const diagnosis::Diagnosis& diagnosis;
   std::string directory =
       {};  ///< annotations name the files below it without it, as a repository does
+  std::string version = IPCDOCTOR_VERSION;  ///< of what made the report
 };
 
 enum class Colour { Off, On };
@@ -37,7 +38,8 @@ void write_step_summary(std::ostream& out,
 
 /// Threads and their stacks alone, nothing diagnosed.
 void write_stacks_text(std::ostream& out, const snapshot::Snapshot& snapshot);
-void write_stacks_json(std::ostream& out,
-                       const snapshot::Snapshot& snapshot);  ///< ipcdoctor/stacks/1
+/// ipcdoctor/stacks/1; `version` of what made it.
+void write_stacks_json(std::ostream& out, const snapshot::Snapshot& snapshot,
+                       const std::string& version = IPCDOCTOR_VERSION);
 
 }  // namespace ipcdoctor::report

@@ -80,8 +80,7 @@ void write_sarif(std::ostream& out, const Report& report) {
       {"version", "2.1.0"},
       {"runs",
        {{{"tool",
-          {{"driver",
-            {{"name", "ipcdoctor"}, {"version", IPCDOCTOR_VERSION}, {"rules", rule_list}}}}},
+          {{"driver", {{"name", "ipcdoctor"}, {"version", report.version}, {"rules", rule_list}}}}},
          {"results", std::move(results)}}}}};
   out << document.dump(1, ' ', true, json::error_handler_t::replace) << '\n';
 }

@@ -109,6 +109,10 @@ Result<Snapshot> load(std::istream& in) try {
   const auto schema = file.find("schema");
   if (schema == file.end() || !schema->is_string())
     return Error{Cause::Malformed, 0, "not an ipcdoctor snapshot"};
+  if (schema->get<std::string>().starts_with("ipcdoctor/report/")) {
+    return Error{Cause::Unsupported, 0,
+                 "a report, not a snapshot: those come of `save` and of --format snapshot"};
+  }
   if (*schema != kSchema) {
     return Error{Cause::Unsupported, 0,
                  "a snapshot of format " + schema->get<std::string>() + ", not " + kSchema};

@@ -225,7 +225,9 @@ Result<std::optional<Hang>> HangWatch::look(Clock::time_point now) {
   const Result<std::vector<TreeThread>> threads = read_tree(roots_, *files_);
   if (!threads) return threads.error();
   if (threads->empty())
-    return Error{Cause::Gone, 0, "watch " + std::to_string(roots_.front().value)};
+    return Error{Cause::Gone, 0,
+                 "process " + std::to_string(roots_.front().value) +
+                     (still_.empty() ? " does not exist" : " has ended")};
   const bool all_still = update(*threads, now);
   look_cost_ = (3 * look_cost_ + (time_used() - before)) / 4;
   if (!is_time_for_a_deep_look(now, all_still)) return std::optional<Hang>();
