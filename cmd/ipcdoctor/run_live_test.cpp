@@ -555,16 +555,45 @@ TEST_F(Recipes, EachTestOfPytest) {
         "def test_after():\n"
         "    assert not multiprocessing.active_children()\n");
 
-  const Result result =
-      in_folder("PYTHONPATH=" IPCDOCTOR_SOURCE
-                "/cmd/ipcdoctor/recipes /usr/bin/python3 -m pytest -q -p no:cacheprovider"
-                " -p pytest_ipcdoctor --ipcdoctor-timeout 2 --ipcdoctor " IPCDOCTOR_BINARY);
+  const Result result = in_folder(
+      "PYTHONPATH=" IPCDOCTOR_SOURCE
+      "/cmd/ipcdoctor/recipes COLUMNS=200 /usr/bin/python3 -m pytest -q -p no:cacheprovider"
+      " -p pytest_ipcdoctor --ipcdoctor-timeout 2 --ipcdoctor " IPCDOCTOR_BINARY);
 
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.output, HasSubstr("DEADLOCK  missing-sentinel"));
   EXPECT_THAT(result.output, HasSubstr("test_it.py:12 in test_hangs"));
   EXPECT_THAT(result.output, HasSubstr("DEADLOCK  missed-wakeup"));
   EXPECT_THAT(result.output, HasSubstr("2 failed, 1 passed"));
+  EXPECT_THAT(result.output,
+              HasSubstr("test_it.py::test_hangs - Failed: DEADLOCK missing-sentinel: "));
+}
+
+/// The same where xdist hands the tests out, and for those in the style of unittest. What a test
+/// waits for in its own process is not proved there: xdist has a thread in it that lives.
+TEST_F(Recipes, EachTestOfPytestWithXdistAndUnittest) {
+  if (std::system("/usr/bin/python3 -c 'import xdist' 2>/dev/null") != 0)
+    GTEST_SKIP() << "no pytest-xdist";
+  write("test_it.py",
+        "import subprocess, unittest\n"
+        "class Old(unittest.TestCase):\n"
+        "    def test_pair(self):\n"
+        "        subprocess.run(['" +
+            kHungPair +
+            "'])\n"
+            "    def test_after(self):\n"
+            "        pass\n");
+
+  const Result result =
+      in_folder("PYTHONPATH=" IPCDOCTOR_SOURCE
+                "/cmd/ipcdoctor/recipes COLUMNS=200 /usr/bin/python3 -m pytest -q -n 2"
+                " -p no:cacheprovider -p pytest_ipcdoctor --ipcdoctor-timeout 2"
+                " --ipcdoctor " IPCDOCTOR_BINARY);
+
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.output,
+              HasSubstr("test_it.py::Old::test_pair - Failed: DEADLOCK unclosed-write-end: "));
+  EXPECT_THAT(result.output, HasSubstr("1 failed, 1 passed"));
 }
 
 /// A project whose CMakeLists.txt includes the module, built and tested with Debian's CMake.

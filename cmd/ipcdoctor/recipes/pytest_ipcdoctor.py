@@ -1,20 +1,24 @@
 """A pytest plug-in: a test that takes too long is diagnosed by ipcdoctor, with its child processes, and fails.
 
-    pytest -p pytest_ipcdoctor --ipcdoctor-timeout 60
+    pytest --ipcdoctor-timeout 60                        # where pip has installed the wheel
+    pytest -p pytest_ipcdoctor --ipcdoctor-timeout 60    # where the folder of this file is on PYTHONPATH
 
-with the folder of this file on PYTHONPATH. The report is the message of the failure, the traceback shows where the test
-was; the processes that it started are killed, and the next test runs. Python 3.8 or later, Linux.
+The verdict is the first line of the failure and so stands in pytest's summary, the report follows; the traceback shows
+where the test was. The processes that it started are killed, and the next test runs. Python 3.8 or later, Linux.
 
 The time is kept by a process of its own: a thread for it would be one that lives, and nothing that pytest itself holds
 could then be called deadlocked.
 """
 import contextlib
 import ctypes
+import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 
@@ -49,14 +53,37 @@ def descendants(pid):
     return found
 
 
+def find_ipcdoctor():
+    """The one that the wheel brought, into the scripts of this Python or of a folder for `pip --target`; else that on PATH."""
+    scheme = sysconfig.get_default_scheme() if sys.version_info >= (3, 10) else "posix_prefix"
+    for folder in (os.path.join(os.path.dirname(__file__), "bin"), sysconfig.get_path("scripts", scheme),
+                   sysconfig.get_path("scripts", "posix_user")):
+        path = os.path.join(folder, "ipcdoctor")
+        if os.access(path, os.X_OK):
+            return path
+    return shutil.which("ipcdoctor") or "ipcdoctor"
+
+
+def summary(report, pids, timeout):
+    """One line of a report in JSON: "DEADLOCK missing-sentinel: 2 consumers wait for ...; app.py:9"."""
+    for finding in report["findings"]:
+        tasks = finding["culprits"] + finding["stuck"]
+        if any(task["pid"] in pids for task in finding["stuck"]):  # and not only of our session
+            places = ["; " + task["where"] for task in tasks if task["where"]]
+            return "%s %s: %s%s" % (finding["verdict"].upper(), finding["class"], finding["title"], "".join(places[:1]))
+    return "WAITING: no deadlock was found, but it took longer than %g s" % timeout
+
+
 def pytest_addoption(parser):
     group = parser.getgroup("ipcdoctor", "diagnosis of hung tests")
     group.addoption("--ipcdoctor-timeout", type=float, metavar="SECONDS", help="diagnose and fail a test that takes longer")
-    group.addoption("--ipcdoctor", default="ipcdoctor", metavar="PATH", help="the ipcdoctor to use")
+    group.addoption("--ipcdoctor", metavar="PATH", help="the ipcdoctor to use (the one that came with the plug-in, or on PATH)")
 
 
 def pytest_configure(config):
-    if config.getoption("--ipcdoctor-timeout"):
+    # the process that hands tests out to those of pytest-xdist runs none
+    hands_out = getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput")
+    if config.getoption("--ipcdoctor-timeout") and not hands_out:
         config.pluginmanager.register(Doctor(config), "ipcdoctor-doctor")
 
 
@@ -75,7 +102,8 @@ class Doctor:
         self.report = os.path.join(self.folder.name, "report")
         self.armed = False
         self.before = {}
-        command = [sys.executable, __file__, str(os.getpid()), config.getoption("--ipcdoctor"), self.report]
+        ipcdoctor = config.getoption("--ipcdoctor") or find_ipcdoctor()
+        command = [sys.executable, __file__, str(os.getpid()), ipcdoctor, self.report]
         # it forks and leaves: ipcdoctor does not look at its own ancestors
         watcher = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
         watcher.wait()
@@ -104,12 +132,18 @@ class Doctor:
         if not self.armed:
             return
         self.armed = False
-        for pid, start in descendants(os.getpid()).items():
+        tree = descendants(os.getpid())
+        for pid, start in tree.items():
             if self.before.get(pid) != start:
                 with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
                     os.kill(pid, signal.SIGKILL)
-        with open(self.report, encoding="utf-8", errors="replace") as report:
-            pytest.fail("took longer than %g s\n%s" % (self.timeout, report.read()))
+        try:
+            with open(self.report + ".json", encoding="utf-8") as report:
+                first = summary(json.load(report), {os.getpid(), *tree}, self.timeout)
+        except (OSError, ValueError, LookupError):
+            first = "took longer than %g s" % self.timeout  # the text says why there is no verdict
+        with open(self.report + ".txt", encoding="utf-8", errors="replace") as report:
+            pytest.fail("%s\n\nIt took longer than %g s.\n%s" % (first, self.timeout, report.read()))
 
 
 def watch(pid, ipcdoctor, report):
@@ -128,10 +162,12 @@ def watch(pid, ipcdoctor, report):
                 deadline = time.monotonic() + float(words[1]) if words[0] == b"arm" else None
         elif deadline is not None and time.monotonic() >= deadline:
             deadline = None
-            with open(report, "wb") as out:
+            with contextlib.suppress(FileNotFoundError):  # of the test before
+                os.unlink(report + ".json")
+            with open(report + ".txt", "wb") as out:
                 try:
-                    subprocess.run([ipcdoctor, "attach", str(pid)], stdin=subprocess.DEVNULL,
-                                   stdout=out, stderr=out, timeout=60, check=False)
+                    subprocess.run([ipcdoctor, "attach", str(pid), "--format", "text", "--format", "json=%s.json" % report],
+                                   stdin=subprocess.DEVNULL, stdout=out, stderr=out, timeout=60, check=False)
                 except (OSError, subprocess.TimeoutExpired) as error:
                     out.write(("ipcdoctor: %s\n" % error).encode())
             os.kill(pid, TIME_IS_OVER)
