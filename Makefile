@@ -25,13 +25,26 @@ setup:           ## install the packages that build and tests need (apt-get)
 	@.ci/setup
 
 build: setup     ## build/bin/ipcdoctor and everything else
-	@$(call configure,$(BUILD))
+	@$(call configure,$(BUILD),-DIPCDOCTOR_TESTS=ON)
 	@$(call compile,$(BUILD))
 
-demo: setup      ## build it, then diagnose a program that hangs on purpose
-	@$(call configure,$(BUILD))
-	@$(call compile,$(BUILD)) --target ipcdoctor programs
+# Without the tests and what they need, unless this folder has them already.
+product:
+	@ONLY_BUILD=1 .ci/setup
+	@test -e $(BUILD)/CMakeCache.txt || $(call configure,$(BUILD),-DIPCDOCTOR_TESTS=OFF)
+	@$(call compile,$(BUILD)) --target product
+
+demo: product    ## build it, then diagnose a program that hangs on purpose
 	@$(BUILD)/bin/ipcdoctor demo; test $$? -le 1
+
+static: product  ## build/static/ipcdoctor: one file that runs on any Linux since 4.18, x86-64
+	@$(call compile,$(BUILD)) --target ipcdoctor-static
+	@ls -l $(BUILD)/static/ipcdoctor
+
+release:         ## dist/: the static binary, and packages of it for dpkg, rpm, pip and npm (RELEASING.md)
+	@ONLY_BUILD=1 .ci/setup python3 dpkg rpm
+	@$(MAKE) --no-print-directory static >/dev/null
+	@packaging/release $(BUILD) dist
 
 test: build      ## all tests; those with real processes too
 	@cd $(BUILD) && ctest --output-on-failure -j $(JOBS)
@@ -78,6 +91,9 @@ test-pythons: build ## Python 3.9 to 3.15 of other Debian suites in trees that d
 test-libcs: build ## the C programs with glibc of other Debian suites, static, and with musl; root only
 	@.ci/test-libcs $(BUILD) $(SUITES)
 
+test-distros: build ## the static binary and the wheel in trees of other Debian suites, of busybox alone and with musl; root only
+	@.ci/test-distros $(BUILD) $(SUITES)
+
 run-table: build ## how soon `ipcdoctor run` ends each program that hangs
 	@testdata/run/table --ipcdoctor $(BUILD)/bin/ipcdoctor --programs $(BUILD)/programs
 
@@ -108,14 +124,17 @@ bench: build     ## BENCH=dir: time it beside other tools
 bench-stacks: build ## BENCH=dir: the time that the stacks alone take, beside austin's
 	@IPCDOCTOR=$(BUILD)/bin/ipcdoctor $(BENCH)/versus --ipcdoctor testdata/stacks/as-attach --load pyq:64,pyq:512 --only austin --no-stop --no-eintr
 
-install: build   ## to $(DESTDIR)$(PREFIX)
-	@DESTDIR="$(DESTDIR)" cmake --install $(BUILD) --prefix "$(PREFIX)"
+install:         ## to $(DESTDIR)$(PREFIX); builds only what is not there
+	@test -e $(BUILD)/completions/ipcdoctor.fish || $(MAKE) --no-print-directory product
+	@DESTDIR="$(DESTDIR)" cmake --install $(BUILD) --prefix "$(PREFIX)" --strip >/dev/null
+	@echo "installed: $(DESTDIR)$(PREFIX)/bin/ipcdoctor"
 
 uninstall:       ## what install put there
-	@rm -f $(DESTDIR)$(PREFIX)/bin/ipcdoctor $(DESTDIR)$(PREFIX)/share/man/man[157]/ipcdoctor*.[157]
-	@rm -rf $(DESTDIR)$(PREFIX)/share/ipcdoctor
+	@cd "$(DESTDIR)$(PREFIX)" && rm -f bin/ipcdoctor share/man/man[157]/ipcdoctor.[157] share/man/man[157]/ipcdoctor-*.[157] \
+	  share/bash-completion/completions/ipcdoctor share/zsh/site-functions/_ipcdoctor share/fish/vendor_completions.d/ipcdoctor.fish
+	@cd "$(DESTDIR)$(PREFIX)" && rm -rf share/ipcdoctor share/doc/ipcdoctor
 
 clean:           ## remove what was built
 	@rm -rf $(BUILD) $(BUILD)-asan
 
-.PHONY: help setup build demo test test-live check lint format asan golden record new-probe man man-check test-pythons test-libcs run-table run-corpus stack-table run-overhead benchmarks soundness score bench bench-stacks install uninstall clean
+.PHONY: help setup build product demo static release test-distros test test-live check lint format asan golden record new-probe man man-check test-pythons test-libcs run-table run-corpus stack-table run-overhead benchmarks soundness score bench bench-stacks install uninstall clean

@@ -37,7 +37,7 @@ const std::map<std::string, Folders> kMayInclude = {
 /// Libraries of others, and the only folders that know them.
 const std::map<std::string, Folders> kKnownTo = {
     {"CLI/", {"cmd"}},           {"nlohmann/", {"snapshot", "report"}},
-    {"sys/ptrace.h", {"linux"}}, {"libmnl/", {"linux"}},
+    {"sys/ptrace.h", {"linux"}},
     {"libunwind", {"unwind"}},
 };
 

@@ -23,3 +23,21 @@ foreach(script IN LISTS scripts)
   get_filename_component(name ${script} NAME)
   configure_file(${script} ${CMAKE_BINARY_DIR}/programs/${class}/${name} COPYONLY)  # again whenever it changes
 endforeach()
+
+# What `ipcdoctor demo CLASS` starts, and so what is installed: the first of each class by name.
+set(demo_programs "")
+file(GLOB classes CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/testdata/programs/*)
+foreach(folder IN LISTS classes)
+  get_filename_component(class ${folder} NAME)
+  if(class STREQUAL healthy)
+    continue()
+  endif()
+  file(GLOB names RELATIVE ${folder} ${folder}/*.c ${folder}/*.cpp ${folder}/*.py ${folder}/*.sh)
+  list(TRANSFORM names REPLACE "\\.(c|cpp)$" "")
+  if(NOT names)
+    continue()  # a file, or what an interpreter left
+  endif()
+  list(SORT names)
+  list(GET names 0 first)
+  list(APPEND demo_programs ${class}/${first})
+endforeach()

@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <memory>
@@ -21,6 +22,9 @@ struct AnalyzeOptions {
 Result<snapshot::Snapshot> load_file(const std::string& path) {
   if (path == "-") return snapshot::load(std::cin);
   errno = 0;
+  std::error_code unknown;  // then opening it says why
+  if (std::filesystem::is_directory(path, unknown))
+    return Error{cause_of(EISDIR), EISDIR, "read " + path};
   std::ifstream file(path);
   if (!file) return Error{cause_of(errno), errno, "read " + path};
   Result<snapshot::Snapshot> snapshot = snapshot::load(file);

@@ -33,7 +33,7 @@ void add_attach(CLI::App& app, Command& command) {
   add_report_options(*attach_command, options->report);
   add_collect_options(*attach_command, options->collect);
   add_duration(*attach_command, "--timeout", options->collect.deadline,
-               "say what is known after so long (10s)");
+               "say what is known after so long (10s)", Zero::Refused);
   attach_command->footer(
       "\nExample: ipcdoctor attach \"$(pgrep -o myserver)\" --format text --format "
       "json=report.json");

@@ -155,8 +155,10 @@ class Check {
 }  // namespace
 
 void add_check(CLI::App& app, Command& command) {
-  app.add_subcommand("check", "what you may see here, and how to get the rest")
-      ->callback([&command] { command = [] { return Check{}.run(); }; });
+  CLI::App* check_command =
+      app.add_subcommand("check", "what you may see here, and how to get the rest");
+  check_command->footer("\nExample: ipcdoctor check; sudo ipcdoctor check");
+  check_command->callback([&command] { command = [] { return Check{}.run(); }; });
 }
 
 }  // namespace ipcdoctor::cmd

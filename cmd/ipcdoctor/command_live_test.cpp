@@ -180,26 +180,6 @@ TEST(Errors, AnUnknownFormatOrClass) {
   expect_one_line(ipcdoctor({"explain", "no-such-class"}), 2);
 }
 
-TEST(Output, AFileIsPrivateAndReplacesALinkInsteadOfFollowingIt) {
-  Process sleeper({"sleep", "1000"}, false);
-  const std::string victim = ::testing::TempDir() + "victim";
-  const std::string path = ::testing::TempDir() + "report.json";
-  std::ofstream(victim) << "precious";
-  fs::remove(path);
-  fs::create_symlink(victim, path);
-
-  EXPECT_EQ(
-      ipcdoctor({"attach", std::to_string(sleeper.pid()), "--format", "json=" + path}).exit_code &
-          ~3,
-      0);
-
-  struct stat st {};
-  ASSERT_EQ(::lstat(path.c_str(), &st), 0);
-  EXPECT_TRUE(S_ISREG(st.st_mode));
-  EXPECT_EQ(st.st_mode & 0777, 0600U);
-  EXPECT_EQ(read_file(victim), "precious");
-}
-
 TEST(Output, HostileNamesComeOutEscaped) {
   const std::string folder = ::testing::TempDir() + "\x1b[31mred\n\xff";
   fs::create_directories(folder);

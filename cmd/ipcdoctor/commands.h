@@ -28,6 +28,8 @@ void add_probes(CLI::App& app, Command& command);
 void add_demo(CLI::App& app, Command& command);
 void add_check(CLI::App& app, Command& command);
 void add_schema(CLI::App& app, Command& command);
+void add_completion(CLI::App& app, Command& command);
+void add_help(CLI::App& app, Command& command);
 
 /// Prints "ipcdoctor: TEXT" as exactly one line on standard error. @return exit_code
 int fail(int exit_code, std::string_view text);

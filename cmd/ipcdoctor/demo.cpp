@@ -7,13 +7,17 @@
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <memory>
+#include <sstream>
 
 #include "commands.h"
+#include "embedded.h"
 #include "examine.h"
 #include "exit_code.h"
 #include "linux/unique_fd.h"
+#include "suggest.h"
 #include "watch/child.h"
 
 namespace ipcdoctor::cmd {
@@ -21,6 +25,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kDefaultClass = "unclosed-write-end";
 constexpr std::chrono::milliseconds kReadyDeadline{20000};
 
 /// Beside the binary in the build tree, under share/ where it was installed; "" if there are none.
@@ -31,6 +36,36 @@ fs::path programs_folder() {
     if (fs::is_directory(candidate, error)) return fs::canonical(candidate, error);
   }
   return {};
+}
+
+/// Programs for where none are beside the binary, in a folder that goes with this object.
+class CarriedPrograms {
+ public:
+  CarriedPrograms() {
+    std::string name = fs::temp_directory_path() / "ipcdoctor-demo.XXXXXX";
+    if (::mkdtemp(name.data()) == nullptr) return;
+    folder_ = name;
+    for (const DemoText& text : demo_texts()) std::ofstream(folder_ / text.name) << text.text;
+  }
+  CarriedPrograms(const CarriedPrograms&) = delete;
+  CarriedPrograms& operator=(const CarriedPrograms&) = delete;
+  ~CarriedPrograms() {
+    std::error_code ignored;  // what stays lies in /tmp
+    if (!folder_.empty()) fs::remove_all(folder_, ignored);
+  }
+  const fs::path& folder() const { return folder_; }
+
+ private:
+  fs::path folder_;
+};
+
+bool is_on_path(const std::string& command) {
+  const char* path = std::getenv("PATH");
+  std::istringstream folders(path == nullptr ? "/usr/bin:/bin" : path);
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    if (::access((fs::path(folder) / command).c_str(), X_OK) == 0) return true;
+  }
+  return false;
 }
 
 std::vector<fs::path> entries(const fs::path& folder) {
@@ -48,7 +83,7 @@ bool is_runnable(const fs::path& path) {
 
 std::vector<std::string> command_for(const fs::path& path) {
   if (path.extension() == ".py") return {"python3", path};
-  if (path.extension() == ".sh") return {"bash", path};
+  if (path.extension() == ".sh") return {"sh", path};
   return {path};
 }
 
@@ -112,10 +147,22 @@ int demonstrate(const fs::path& program) {
   return report_on(*examination, {});
 }
 
+/// The default demo of a binary that was installed alone.
+int carried_demo() {
+  const CarriedPrograms programs;
+  for (const fs::path& program : entries(programs.folder())) {
+    if (is_on_path(command_for(program).front())) return demonstrate(program);
+  }
+  return fail(kUsage, "neither python3 nor sh is there to run a program that hangs");
+}
+
 int demo(const std::string& name) {
   const fs::path folder = programs_folder();
-  if (folder.empty())
-    return fail(kUsage, "the bundled programs are not installed beside ipcdoctor");
+  if (folder.empty() && name == kDefaultClass) return carried_demo();
+  if (folder.empty()) {
+    return fail(kUsage, std::string("this binary was installed alone and has only the demo of ") +
+                            kDefaultClass);
+  }
   std::string slug = name;
   std::ranges::replace(slug, '-', '_');
   if (slug.empty() || slug.find('/') != std::string::npos)
@@ -123,22 +170,23 @@ int demo(const std::string& name) {
   for (const fs::path& program : entries(folder / slug)) {
     if (is_runnable(program)) return demonstrate(program);
   }
-  std::string known;
+  std::vector<std::string> known;
   for (const fs::path& path : entries(folder)) {
-    std::string one = path.filename();
-    std::ranges::replace(one, '_', '-');
-    known += (known.empty() ? "" : ", ") + one;
+    known.push_back(path.filename());
+    std::ranges::replace(known.back(), '_', '-');
   }
-  return fail(kUsage, "no demo of " + name + "; there are: " + known);
+  return fail(kUsage, "no demo of " + name + did_you_mean(name, known) +
+                          " (`ipcdoctor probes` lists the classes)");
 }
 
 }  // namespace
 
 void add_demo(CLI::App& app, Command& command) {
-  auto name = std::make_shared<std::string>("unclosed-write-end");
+  auto name = std::make_shared<std::string>(kDefaultClass);
   CLI::App* demo_command =
       app.add_subcommand("demo", "start a bundled program that hangs, and diagnose it");
   demo_command->add_option("CLASS", *name, "of which class (unclosed-write-end)");
+  demo_command->footer("\nExample: ipcdoctor demo missing-sentinel");
   demo_command->callback([name, &command] { command = [name] { return demo(*name); }; });
 }
 

@@ -11,6 +11,13 @@ function(ipcdoctor_embed output)
     file(READ ${page} text)
     string(APPEND entries "    {\"${slug}\", R\"~page~(${text})~page~\"},\n")
   endforeach()
+  set(demos "")
+  foreach(demo testdata/programs/unclosed_write_end/consumer_keeps_end.py cmd/ipcdoctor/reads_its_own_pipe.sh)
+    get_filename_component(name ${demo} NAME)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${demo})
+    file(READ ${PROJECT_SOURCE_DIR}/${demo} text)
+    string(APPEND demos "    {\"${name}\", R\"~page~(${text})~page~\"},\n")
+  endforeach()
   file(READ ${schema} schema_text)
   file(WRITE ${output}.new "// Made by embed.cmake; do not edit.\n#include \"cmd/ipcdoctor/embedded.h\"\n
 namespace ipcdoctor::cmd {
@@ -18,6 +25,11 @@ namespace ipcdoctor::cmd {
 const std::vector<Page>& pages() {
   static const std::vector<Page> kPages = {\n${entries}  };
   return kPages;
+}
+
+const std::vector<DemoText>& demo_texts() {
+  static const std::vector<DemoText> kDemos = {\n${demos}  };
+  return kDemos;
 }
 
 std::string_view report_schema() { return R\"~page~(${schema_text})~page~\"; }

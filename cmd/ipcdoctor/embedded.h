@@ -13,6 +13,14 @@ struct Page {
 
 const std::vector<Page>& pages();
 
+struct DemoText {
+  std::string_view name;
+  std::string_view text;
+};
+
+/// The programs of `ipcdoctor demo` for a binary that was installed alone; the best one first.
+const std::vector<DemoText>& demo_texts();
+
 /// The JSON Schema of write_json().
 std::string_view report_schema();
 

@@ -7,6 +7,7 @@
 #include "embedded.h"
 #include "exit_code.h"
 #include "probes/all_probes.h"
+#include "suggest.h"
 
 namespace ipcdoctor::cmd {
 namespace {
@@ -25,10 +26,17 @@ std::string slug_of(std::string name) {
   return name;
 }
 
+std::vector<std::string> slugs() {
+  std::vector<std::string> all;
+  for (const Page& page : pages()) all.emplace_back(page.slug);
+  return all;
+}
+
 int explain(const std::string& name) {
   const auto page = std::ranges::find(pages(), slug_of(name), &Page::slug);
   if (page == pages().end())
-    return fail(kUsage, "no class " + name + "; `ipcdoctor probes` lists them");
+    return fail(kUsage, "no class " + name + did_you_mean(name, slugs()) +
+                            " (`ipcdoctor probes` lists them)");
   std::cout << page->text;
   return kNoFinding;
 }
@@ -40,6 +48,7 @@ void add_explain(CLI::App& app, Command& command) {
   CLI::App* explain_command =
       app.add_subcommand("explain", "what a class means, how it is found, what to do");
   explain_command->add_option("CLASS", *name, "such as unclosed-write-end or IPC101")->required();
+  explain_command->footer("\nExample: ipcdoctor explain IPC101 | less");
   explain_command->callback([name, &command] { command = [name] { return explain(*name); }; });
 }
 

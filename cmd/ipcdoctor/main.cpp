@@ -1,56 +1,64 @@
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <iostream>
+#include <memory>
 
-#include "base/text.h"
 #include "commands.h"
 #include "exit_code.h"
+#include "suggest.h"
+#include "usage.h"
+#include "version.h"
 
 namespace {
 
 constexpr const char* kExamples = R"(
 Examples:
   ipcdoctor attach 4242                    who waits for whom, and what to change
-  ipcdoctor run --timeout 5m -- make test  ends the command when it hangs, and says why
+  ipcdoctor run --timeout 5m -- make test  ends the command when it hangs
   ipcdoctor save 4242 -o hang.json         look now ...
   ipcdoctor analyze hang.json              ... diagnose later, elsewhere
   ipcdoctor demo                           see it work on a bundled program
+  ipcdoctor help run                       the options of one command
 
-Exit codes: 0 no finding, 1 deadlock or stuck, 2 usage, 3 too little was seen, 4 no such target.)";
+Exit codes: 0 no finding, 1 deadlock or stuck, 2 usage, 3 too little was seen,
+4 no such target; `run`: that of its command, 124 when it ended it.)";
 
-std::string one_line(const CLI::App*, const CLI::Error& error) {
-  return "ipcdoctor: " + ipcdoctor::escape_untrusted(error.what()) + " (see ipcdoctor --help)\n";
+/// The command that was chosen, or the program.
+const CLI::App& chosen(const CLI::App& app) {
+  const auto commands = app.get_subcommands();
+  return commands.empty() ? app : *commands.front();
 }
 
 }  // namespace
 
-int ipcdoctor::cmd::fail(int exit_code, std::string_view text) {
-  std::cerr << "ipcdoctor: " << escape_untrusted(text) << '\n';
-  return exit_code;
-}
-
-std::string ipcdoctor::cmd::words_of(const Error& error) {
-  return error.number == 0 && !error.what.empty() ? error.what : to_string(error);
-}
-
 int main(int argc, char** argv) {
   using namespace ipcdoctor::cmd;
   CLI::App app(
-      "Says why a program of several processes hangs: which mistake, whose, and how to mend it.",
+      "Says why a program of several processes hangs: which mistake, whose, and how\nto mend it.",
       "ipcdoctor");
-  app.set_version_flag("--version", "ipcdoctor " IPCDOCTOR_VERSION);
+  app.set_help_flag("-h,--help", "print this help");
+  app.set_version_flag("-V,--version", std::string("ipcdoctor ") + kVersion, "print the version");
   app.footer(kExamples);
-  app.failure_message(one_line);
   app.require_subcommand(1);
   Command command;
-  for (const auto add : {add_attach, add_run, add_watch, add_stacks, add_save, add_analyze,
-                         add_explain, add_probes, add_demo, add_check, add_schema}) {
+  for (const auto add :
+       {add_attach, add_run, add_watch, add_stacks, add_save, add_analyze, add_explain, add_probes,
+        add_demo, add_check, add_schema, add_completion, add_help}) {
     add(app, command);
   }
+  if (const std::string wrong = unknown_names(app, argc, argv); !wrong.empty())
+    return fail(kUsage, wrong + " (see ipcdoctor --help)");
   try {
     app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    std::cout << help_of(chosen(app));
+    return 0;
+  } catch (const CLI::CallForVersion& version) {
+    std::cout << version.what() << '\n';
+    return 0;
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kUsage;
+    const CLI::App& at = chosen(app);
+    const std::string name = at.get_parent() == nullptr ? "" : " " + at.get_name();
+    return fail(kUsage, std::string(error.what()) + " (see ipcdoctor" + name + " --help)");
   }
   return command();
 }

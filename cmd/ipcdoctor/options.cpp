@@ -1,5 +1,6 @@
 #include "options.h"
 
+#include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
@@ -7,6 +8,7 @@
 #include <utility>
 
 #include "reports.h"
+#include "suggest.h"
 
 namespace ipcdoctor::cmd {
 
@@ -29,13 +31,15 @@ Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
 }
 
 void add_duration(CLI::App& command, const std::string& name, std::chrono::milliseconds& value,
-                  const std::string& description) {
+                  const std::string& description, Zero zero) {
   command
       .add_option_function<std::string>(
           name,
-          [&value, name](const std::string& text) {
+          [&value, name, zero](const std::string& text) {
             const auto time = parse_duration(text);
             if (!time) throw CLI::ValidationError(name, time.error().what);
+            if (time->count() == 0 && zero == Zero::Refused)
+              throw CLI::ValidationError(name, text + " is no time at all; such as 10s");
             value = *time;
           },
           description)
@@ -51,7 +55,7 @@ void add_grade(CLI::App& command, watch::Grade& grade, const std::string& descri
   command
       .add_option_function<std::string>(
           "--grade", [&grade](const std::string& name) { grade = kGrades.at(name); }, description)
-      ->check(CLI::IsMember(kGrades).description(""))
+      ->check(CLI::IsMember({"proved", "tree", "stuck", "assuming", "suspected"}))
       ->type_name("GRADE");
 }
 
@@ -60,7 +64,9 @@ static Output parse_output(const std::string& text) {
   Output output{text.substr(0, equals), equals == std::string::npos ? "" : text.substr(equals + 1)};
   if (output.path == "-") output.path.clear();
   if (!is_format(output.format)) {
-    throw CLI::ValidationError("--format", output.format + " is none of " + format_names());
+    throw CLI::ValidationError("--format", output.format + " is none of " +
+                                               fmt::format("{}", fmt::join(format_names(), ", ")) +
+                                               did_you_mean(output.format, format_names()));
   }
   return output;
 }
@@ -75,12 +81,29 @@ void add_report_options(CLI::App& command, ReportOptions& options) {
               throw CLI::ValidationError("--format", "only one format can go to standard output");
             }
           },
-          "one of " + format_names() + "; several at once, each to its own file")
-      ->type_name("F[=FILE]")
+          "of the report (text); several at once, each to its own file")
+      ->type_name("F[=FILE]:{" + fmt::format("{}", fmt::join(format_names(), ",")) + "}")
       ->expected(1)
       ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command.add_flag("-v,--verbose", options.verbose, "the stacks of all threads too");
+  command.add_flag("-q,--quiet", options.quiet,
+                   "no text; the exit code tells, and what --format asks for");
+  static const std::map<std::string, When> kWhen = {
+      {"auto", When::Auto}, {"always", When::Always}, {"never", When::Never}};
+  command
+      .add_option_function<std::string>(
+          "--color", [&options](const std::string& value) { options.colour = kWhen.at(value); },
+          "whether text has colours (auto: on a terminal)")
+      ->check(CLI::IsMember({"auto", "always", "never"}))
+      ->type_name("WHEN");
+}
+
+void add_argv(CLI::App& command, collect::Options& options) {
+  command.add_flag_callback(
+      "--argv", [&options] { options.argv = collect::Argv::Values; },
+      "in json and snapshot all arguments of programs, but for what looks like a secret; without "
+      "it only the program, the script and the names of options");
 }
 
 void add_collect_options(CLI::App& command, collect::Options& options) {
@@ -90,24 +113,34 @@ void add_collect_options(CLI::App& command, collect::Options& options) {
   command
       .add_option_function<std::string>(
           "--stop", [&options](const std::string& value) { options.stop = kPolicies.at(value); },
-          "whether threads may be stopped for a moment for their registers: never, auto or always")
+          "whether threads may be stopped for a moment for their registers (never)")
       ->check(CLI::IsMember({"never", "auto", "always"}))
-      ->type_name("WHEN")
-      ->default_str("never");
+      ->type_name("WHEN");
+  add_argv(command, options);
   add_duration(command, "--observe", options.observe,
                "watch for so long, to recognise polling loops (none)");
 }
 
+static Pid parse_pid(const std::string& word) {
+  constexpr int kMost = 4194304;  // PID_MAX_LIMIT
+  int pid = 0;
+  const char* end = word.data() + word.size();
+  const auto [rest, failure] = std::from_chars(word.data(), end, pid);
+  if (failure == std::errc{} && rest == end && pid > 0 && pid <= kMost) return Pid{pid};
+  throw CLI::ValidationError("PID",
+                             word + " is none: it is a number, such as `pgrep -o NAME` prints");
+}
+
 void add_pids(CLI::App& command, std::vector<Pid>& pids) {
   command
-      .add_option_function<std::vector<int>>(
+      .add_option_function<std::vector<std::string>>(
           "PID",
-          [&pids](const std::vector<int>& values) {
-            for (const int pid : values) pids.push_back(Pid{pid});
+          [&pids](const std::vector<std::string>& words) {
+            for (const std::string& word : words) pids.push_back(parse_pid(word));
           },
           "a process of the program; its descendants belong to it")
       ->required()
-      ->check(CLI::Range(1, 4194304));  // PID_MAX_LIMIT
+      ->type_name("");
 }
 
 }  // namespace ipcdoctor::cmd

@@ -26,17 +26,24 @@ struct Output {
   std::string path;  ///< "" = standard output
 };
 
+enum class When { Auto, Always, Never };
+
 struct ReportOptions {
   std::vector<Output> outputs;  ///< text on standard output if it is empty
   bool verbose = false;         ///< -v: all stacks
+  bool quiet = false;           ///< -q: no text unless it is asked for
+  When colour = When::Auto;     ///< --color
   int standard_fd = 1;          ///< where an output without a file goes
 };
 
-/// --format and -v.
+/// --format, -v, -q and --color.
 void add_report_options(CLI::App& command, ReportOptions& options);
 
-/// --stop, --observe, --timeout. Stacks are named later, and only those that are shown.
+/// --stop, --observe, --argv. Stacks are named later, and only those that are shown.
 void add_collect_options(CLI::App& command, collect::Options& options);
+
+/// --argv
+void add_argv(CLI::App& command, collect::Options& options);
 
 /// The positional PIDs: at least one.
 void add_pids(CLI::App& command, std::vector<Pid>& pids);
@@ -44,8 +51,11 @@ void add_pids(CLI::App& command, std::vector<Pid>& pids);
 /// --grade
 void add_grade(CLI::App& command, watch::Grade& grade, const std::string& description);
 
+/// Whether 0 is a time, such as where it means that there is no limit.
+enum class Zero { Allowed, Refused };
+
 /// An option of this name that takes a time with a unit.
 void add_duration(CLI::App& command, const std::string& name, std::chrono::milliseconds& value,
-                  const std::string& description);
+                  const std::string& description, Zero zero = Zero::Allowed);
 
 }  // namespace ipcdoctor::cmd

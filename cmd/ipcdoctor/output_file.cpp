@@ -6,7 +6,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
+#include <csignal>
 #include <cstdio>
+#include <optional>
 
 #include "linux/unique_fd.h"
 
@@ -17,39 +20,86 @@ Error failure(int number, const std::string& path) {
   return Error{cause_of(number), number, "write " + path};
 }
 
-std::string folder_of(const std::string& path) {
+Error refusal(const std::string& path, const std::string& why) {
+  return Error{Cause::Denied, 0, "will not write " + path + ": " + why};
+}
+
+struct Path {
+  std::string folder;
+  std::string name;
+};
+
+Path split(const std::string& path) {
   const auto slash = path.rfind('/');
-  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+  if (slash == std::string::npos) return {".", path};
+  return {slash == 0 ? "/" : path.substr(0, slash), path.substr(slash + 1)};
 }
 
-/// What must not be replaced by a plain file: /dev/stdout, /dev/fd/63, /dev/null, a FIFO.
-bool written_in_place(const std::string& path) {
-  if (path.starts_with("/dev/") || path.starts_with("/proc/")) return true;
-  struct stat st {};
-  if (::lstat(path.c_str(), &st) != 0) return false;
-  return !S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode);
+/// The open descriptor that a path means.
+std::optional<int> descriptor_of(std::string_view path) {
+  if (path == "/dev/stdout") return STDOUT_FILENO;
+  if (path == "/dev/stderr") return STDERR_FILENO;
+  for (const std::string_view folder : {"/dev/fd/", "/proc/self/fd/"}) {
+    if (!path.starts_with(folder)) continue;
+    const std::string_view digits = path.substr(folder.size());
+    int fd = -1;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), fd);
+    if (error == std::errc{} && end == digits.data() + digits.size() && fd >= 0) return fd;
+  }
+  return std::nullopt;
 }
 
-Status write_in_place(const std::string& path, std::string_view text) {
-  // O_NONBLOCK: a FIFO that nobody reads is an error now and not a hang.
-  linux::UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-  if (fd.get() < 0) return failure(errno, path);
-  if (Status status = write_descriptor(fd.get(), text); !status)
-    return Error{status.error().cause, status.error().number, "write " + path};
-  return Done{};
+/// Why what is there already may not be replaced; "" if it may.
+std::string objection(const struct stat& st) {
+  if (S_ISLNK(st.st_mode)) return "it is a symbolic link";
+  if (S_ISDIR(st.st_mode)) return "it is a directory";
+  if (!S_ISREG(st.st_mode)) return "it is no regular file";
+  if (st.st_uid != ::geteuid())
+    return "it belongs to another user (uid " + std::to_string(st.st_uid) + ")";
+  return "";
 }
+
+/// A file too large for RLIMIT_FSIZE is an error of write(2) and not our end, as long as this
+/// lives. The disposition is the process's; a child is not made meanwhile.
+class NoFileSizeSignal {
+ public:
+  NoFileSizeSignal() {
+    struct sigaction ignore {};
+    ignore.sa_handler = SIG_IGN;
+    (void)::sigaction(SIGXFSZ, &ignore, &before_);
+  }
+  NoFileSizeSignal(const NoFileSizeSignal&) = delete;
+  NoFileSizeSignal& operator=(const NoFileSizeSignal&) = delete;
+  ~NoFileSizeSignal() { (void)::sigaction(SIGXFSZ, &before_, nullptr); }
+
+ private:
+  struct sigaction before_ {};
+};
 
 }  // namespace
 
 Status check_writable(const std::string& path) {
+  if (const auto fd = descriptor_of(path)) {
+    const int flags = ::fcntl(*fd, F_GETFL);
+    if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY) return failure(EBADF, path);
+    return Done{};
+  }
+  if (path == "/dev/null") return Done{};
+  const auto [folder, name] = split(path);
+  if (name.empty() || name == "." || name == "..") return refusal(path, "it is a directory");
   struct stat st {};
-  if (::stat(path.c_str(), &st) == 0 && S_ISDIR(st.st_mode)) return failure(EISDIR, path);
-  const std::string what = written_in_place(path) ? path : folder_of(path);
-  if (::faccessat(AT_FDCWD, what.c_str(), W_OK, AT_EACCESS) != 0) return failure(errno, path);
+  if (::lstat(path.c_str(), &st) == 0) {
+    if (const std::string why = objection(st); !why.empty()) return refusal(path, why);
+  } else if (errno != ENOENT) {
+    return failure(errno, path);
+  }
+  if (::faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
+    return failure(errno, path);
   return Done{};
 }
 
 Status write_descriptor(int fd, std::string_view text) {
+  const NoFileSizeSignal no_signal;
   while (!text.empty()) {
     const ssize_t n = ::write(fd, text.data(), text.size());
     if (n >= 0) {
@@ -65,21 +115,51 @@ Status write_descriptor(int fd, std::string_view text) {
 }
 
 Status write_whole(const std::string& path, std::string_view text) {
-  if (written_in_place(path)) return write_in_place(path, text);
+  if (const auto fd = descriptor_of(path)) {
+    const Status status = write_descriptor(*fd, text);
+    return status ? status : Status(failure(status.error().number, path));
+  }
+  if (path == "/dev/null") return Done{};
+  // once more: the look before the work may be an hour old
+  if (Status status = check_writable(path); !status) return status;
+  const auto [folder, name] = split(path);
+  const linux::UniqueFd dir(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!dir.is_open()) return failure(errno, path);
   std::string temporary;
   linux::UniqueFd fd;
-  for (int attempt = 0; attempt < 100 && fd.get() < 0; ++attempt) {
-    temporary = path + "." + std::to_string(::getpid()) + "." + std::to_string(attempt) + ".tmp";
+  for (int attempt = 0; attempt < 100 && !fd.is_open(); ++attempt) {
+    temporary = ".ipcdoctor." + std::to_string(::getpid()) + "." + std::to_string(attempt) + ".tmp";
     fd = linux::UniqueFd(
-        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-    if (fd.get() < 0 && errno != EEXIST) return failure(errno, path);
+        ::openat(dir.get(), temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (!fd.is_open() && errno != EEXIST) return failure(errno, path);
   }
-  if (fd.get() < 0) return failure(EEXIST, path);
-  Status status = write_descriptor(fd.get(), text);
-  if (status && ::rename(temporary.c_str(), path.c_str()) != 0) status = failure(errno, path);
-  if (!status) (void)::unlink(temporary.c_str());  // the first error is the one to report
-  if (!status) return Error{status.error().cause, status.error().number, "write " + path};
-  return Done{};
+  if (!fd.is_open()) return failure(EEXIST, path);
+  int number = 0;
+  if (const Status status = write_descriptor(fd.get(), text); !status)
+    number = status.error().number;
+  if (number == 0 && ::renameat(dir.get(), temporary.c_str(), dir.get(), name.c_str()) != 0)
+    number = errno;
+  if (number == 0) return Done{};
+  (void)::unlinkat(dir.get(), temporary.c_str(), 0);  // the first error is the one to report
+  return failure(number, path);
+}
+
+Status append_to(const std::string& path, std::string_view text) {
+  const std::string folder = split(path).folder;
+  const linux::UniqueFd fd(
+      ::open(path.c_str(),
+             O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600));
+  if (!fd.is_open())
+    return errno == ELOOP ? refusal(path, "it is a symbolic link") : Status(failure(errno, path));
+  struct stat file {};
+  struct stat in {};
+  if (::fstat(fd.get(), &file) != 0 || ::stat(folder.c_str(), &in) != 0)
+    return failure(errno, path);
+  if (!S_ISREG(file.st_mode)) return refusal(path, "it is no regular file");
+  if (file.st_nlink > 1) return refusal(path, "it has other names too");
+  if (file.st_uid != ::geteuid() && file.st_uid != in.st_uid) return refusal(path, objection(file));
+  const Status status = write_descriptor(fd.get(), text);
+  return status ? status : Status(failure(status.error().number, path));
 }
 
 }  // namespace ipcdoctor::cmd

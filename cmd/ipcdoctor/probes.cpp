@@ -18,9 +18,10 @@ static int list_probes() {
 }
 
 void add_probes(CLI::App& app, Command& command) {
-  app.add_subcommand("probes", "list the classes of deadlock that are known")->callback([&command] {
-    command = list_probes;
-  });
+  CLI::App* probes_command =
+      app.add_subcommand("probes", "list the classes of deadlock that are known");
+  probes_command->footer("\nExample: ipcdoctor probes | grep -i queue");
+  probes_command->callback([&command] { command = list_probes; });
 }
 
 }  // namespace ipcdoctor::cmd

@@ -7,12 +7,12 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iostream>
 #include <sstream>
 
+#include "github_actions.h"
 #include "output_file.h"
 #include "snapshot/codec.h"
+#include "version.h"
 
 namespace ipcdoctor::cmd {
 namespace {
@@ -57,7 +57,9 @@ report::TextOptions text_options(const Output& output, const ReportOptions& opti
   const char* term = std::getenv("TERM");
   const bool plain = (no_colour != nullptr && *no_colour != '\0') ||
                      (term != nullptr && std::string_view(term) == "dumb");
-  return {.colour = terminal && !plain ? report::Colour::On : report::Colour::Off,
+  const bool colour =
+      options.colour == When::Auto ? terminal && !plain : options.colour == When::Always;
+  return {.colour = colour ? report::Colour::On : report::Colour::Off,
           .width = terminal ? width_of(options.standard_fd) : 80,
           .stacks = options.verbose};
 }
@@ -66,16 +68,19 @@ std::string render(const report::Report& report, const Output& output,
                    const ReportOptions& options) {
   std::ostringstream out;
   const auto format = std::ranges::find(kFormats, output.format, &Format::name);
-  if (format->write == nullptr) {
-    report::write_text(out, report, text_options(output, options));
-  } else {
+  if (format->write != nullptr) {
     format->write(out, report);
+    return std::move(out).str();
   }
-  return std::move(out).str();
+  report::write_text(out, report, text_options(output, options));
+  std::string text = std::move(out).str();
+  // it goes to the log of the job, in which the runner looks for commands
+  return output.path.empty() && in_github_actions() ? stop_commands(text) : text;
 }
 
 std::vector<Output> outputs_of(const ReportOptions& options) {
-  return options.outputs.empty() ? std::vector<Output>{{"text", ""}} : options.outputs;
+  if (options.outputs.empty() && !options.quiet) return {{"text", ""}};
+  return options.outputs;
 }
 
 }  // namespace
@@ -89,10 +94,9 @@ bool wants_snapshot(const ReportOptions& options) {
          options.outputs.end();
 }
 
-std::string format_names() {
-  std::string names;
-  for (const Format& format : kFormats)
-    names += (names.empty() ? "" : ", ") + std::string(format.name);
+std::vector<std::string> format_names() {
+  std::vector<std::string> names;
+  for (const Format& format : kFormats) names.emplace_back(format.name);
   return names;
 }
 
@@ -110,11 +114,9 @@ namespace {
 Status append_step_summary(const report::Report& report) {
   const char* path = std::getenv("GITHUB_STEP_SUMMARY");
   if (path == nullptr || *path == '\0') return Done{};
-  std::ofstream file(path, std::ios::app);
-  report::write_step_summary(file, report);
-  file.flush();
-  return file ? Status(Done{})
-              : Status(Error{Cause::Other, errno, std::string("append to ") + path});
+  std::ostringstream text;
+  report::write_step_summary(text, report);
+  return append_to(path, std::move(text).str());
 }
 
 }  // namespace
@@ -123,6 +125,7 @@ Status write_outputs(const report::Report& given, const ReportOptions& options) 
   report::Report report{given.snapshot, given.graph, given.diagnosis};
   std::error_code gone;  // the directory was removed: paths stay whole
   report.directory = std::filesystem::current_path(gone).string();
+  report.version = kVersion;
   std::vector<Output> outputs = outputs_of(options);
   // Files first: whoever reads standard output may be gone, or may end us.
   std::ranges::stable_sort(

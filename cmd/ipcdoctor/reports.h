@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "options.h"
 #include "report/report.h"
@@ -13,7 +14,7 @@ inline constexpr std::string_view kSnapshotFormat = "snapshot";
 
 bool is_format(std::string_view name);
 bool wants_snapshot(const ReportOptions& options);
-std::string format_names();  ///< "text, json, ..."
+std::vector<std::string> format_names();
 
 /// Whether every output can be written, as far as that can be told before the work.
 Status check_outputs(const ReportOptions& options);

@@ -74,7 +74,7 @@ int run(const RunCommand& options) {
     written = write_outputs({examination.snapshot(), examination.graph(), examination.diagnosis()},
                             report);
     const std::string next = what_follows(why, options.run);
-    if (!next.empty()) fmt::print(stderr, "ipcdoctor: {}\n", next);
+    if (!options.report.quiet) fmt::print(stderr, "ipcdoctor: {}\n", next);
   };
   const Result<watch::RunOutcome> outcome = watch::run(options.argv, options.run, on_hang);
   if (!outcome) {
@@ -95,8 +95,9 @@ void add_run(CLI::App& app, Command& command) {
   run_command->add_option("COMMAND", options->argv, "what to run, after --")->required();
   run_command->positionals_at_end();
   add_report_options(*run_command, options->report);
+  add_argv(*run_command, options->run.hang.collect);
   add_duration(*run_command, "--timeout", options->run.timeout,
-               "report and end it after so long, hung or not (never)");
+               "report and end it after so long, hung or not (0: never)");
   add_duration(*run_command, "--stall", options->run.hang.stall,
                "how far apart a deadlock is proved twice (2s)");
   add_duration(*run_command, "--kill-after", options->run.kill_after,
@@ -107,11 +108,11 @@ void add_run(CLI::App& app, Command& command) {
   options->run.hang.probes = probes::all_probes();
   add_grade(
       *run_command, options->run.hang.enough,
-      "the weakest claim that ends it: proved; tree, also where processes cannot be looked into "
-      "(default at a terminal); stuck, also what only somebody outside could help (default "
-      "elsewhere); assuming; or suspected, also what only polls");
+      "the weakest claim that ends it: tree also where processes cannot be looked into (default "
+      "at a terminal), stuck also what only somebody outside could help (default elsewhere), "
+      "suspected also what only polls");
   run_command->add_flag("--keep", options->run.keep,
-                        "report, but do not end it; nor does it end if ipcdoctor is killed");
+                        "report, but do not end it, nor if ipcdoctor is killed");
   run_command->add_flag("--fail-fast", options->run.fail_fast,
                         "end it when any part of it hangs, not only when it cannot end");
   run_command->footer(

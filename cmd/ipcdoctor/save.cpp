@@ -46,7 +46,7 @@ void add_save(CLI::App& app, Command& command) {
       ->type_name("FILE");
   add_collect_options(*save_command, options->collect);
   add_duration(*save_command, "--timeout", options->collect.deadline,
-               "say what is known after so long (10s)");
+               "say what is known after so long (10s)", Zero::Refused);
   save_command->footer(
       "\nExample: ipcdoctor save 4242 -o hang.json && ipcdoctor analyze hang.json");
   save_command->callback([options, &command] { command = [options] { return save(*options); }; });

@@ -8,7 +8,9 @@
 namespace ipcdoctor::cmd {
 
 void add_schema(CLI::App& app, Command& command) {
-  app.add_subcommand("schema", "print the JSON Schema of the reports")->callback([&command] {
+  CLI::App* schema_command = app.add_subcommand("schema", "print the JSON Schema of the reports");
+  schema_command->footer("\nExample: ipcdoctor schema >report.schema.json");
+  schema_command->callback([&command] {
     command = [] {
       std::cout << report_schema();
       return kNoFinding;

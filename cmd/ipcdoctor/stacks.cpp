@@ -4,9 +4,11 @@
 
 #include "commands.h"
 #include "exit_code.h"
+#include "github_actions.h"
 #include "options.h"
 #include "output_file.h"
 #include "report/report.h"
+#include "version.h"
 
 namespace ipcdoctor::cmd {
 namespace {
@@ -23,11 +25,13 @@ int stacks(const StacksOptions& options) {
   if (!snapshot) return fail(kNoTarget, words_of(snapshot.error()));
   std::ostringstream out;
   if (options.format == "json") {
-    report::write_stacks_json(out, *snapshot);
+    report::write_stacks_json(out, *snapshot, kVersion);
   } else {
     report::write_stacks_text(out, *snapshot);
   }
-  const Status written = write_descriptor(1, std::move(out).str());
+  std::string text = std::move(out).str();
+  if (options.format != "json" && in_github_actions()) text = stop_commands(text);
+  const Status written = write_descriptor(1, text);
   if (!written) return fail(kUsage, words_of(written.error()));
   return snapshot->unseen.empty() ? kNoFinding : kBlindSpots;
 }
@@ -46,7 +50,7 @@ void add_stacks(CLI::App& app, Command& command) {
   stacks_command->add_flag("-v,--verbose", options->verbose,
                            "the native frames of Python's threads too, in one stack");
   add_duration(*stacks_command, "--timeout", options->collect.deadline,
-               "say what is known after so long (10s)");
+               "say what is known after so long (10s)", Zero::Refused);
   stacks_command->footer("\nExample: ipcdoctor stacks -v \"$(pgrep -o myserver)\"");
   stacks_command->callback([options, &command] {
     if (options->verbose) options->collect.symbols = collect::Symbols::All;

@@ -56,10 +56,9 @@ void add_watch(CLI::App& app, Command& command) {
   add_duration(*watch_command, "--stall", options->hang.stall,
                "how far apart a hang is seen twice (2s)");
   add_grade(*watch_command, options->hang.enough,
-            "the weakest claim that is reported: proved, tree, stuck, assuming (default) or "
-            "suspected, as for run");
+            "the weakest claim that is reported, as for run (assuming)");
   add_duration(*watch_command, "--timeout", options->timeout,
-               "report after so long, hung or not (never)");
+               "report after so long, hung or not (0: never)");
   watch_command->footer("\nExample: ipcdoctor watch --timeout 1h --format html=hang.html 4242");
   watch_command->callback(
       [options, &command] { command = [options] { return watch_for_hang(*options); }; });

@@ -2,8 +2,9 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <libmnl/libmnl.h>
 #include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <linux/unix_diag.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -28,18 +29,19 @@ using Clock = std::chrono::steady_clock;
 /// @return false if `each` did, or if bytes are left that form no attribute.
 template <class Each>
 bool for_each_attribute(std::span<const std::byte> payload, std::size_t head, Each each) {
-  const std::size_t start = MNL_ALIGN(head);
+  const std::size_t start = NLMSG_ALIGN(head);
   if (payload.size() <= start) return true;
-  const auto* attribute = reinterpret_cast<const nlattr*>(payload.data() + start);
+  const auto* attribute = reinterpret_cast<const rtattr*>(payload.data() + start);
   int left = static_cast<int>(payload.size() - start);
-  while (mnl_attr_ok(attribute, left)) {
-    if (!each(mnl_attr_get_type(attribute),
-              static_cast<const std::byte*>(mnl_attr_get_payload(attribute)),
-              std::size_t{mnl_attr_get_payload_len(attribute)})) {
+  while (RTA_OK(attribute, left)) {
+    if (!each(attribute->rta_type & NLA_TYPE_MASK,
+              reinterpret_cast<const std::byte*>(attribute) + RTA_LENGTH(0),
+              std::size_t{RTA_PAYLOAD(attribute)})) {
       return false;
     }
-    left -= static_cast<int>(MNL_ALIGN(mnl_attr_get_len(attribute)));
-    attribute = mnl_attr_next(attribute);
+    const int step = static_cast<int>(RTA_ALIGN(attribute->rta_len));
+    left -= step;
+    attribute = reinterpret_cast<const rtattr*>(reinterpret_cast<const char*>(attribute) + step);
   }
   return left <= 0;
 }
@@ -63,14 +65,16 @@ class DiagSocket {
   /// Sends one dump request and hands every answer to `each`.
   template <class Request, class Each>
   Status dump(const Request& request, Clock::time_point deadline, const Each& each) {
-    alignas(nlmsghdr) char buffer[MNL_NLMSG_HDRLEN + MNL_ALIGN(sizeof request)];
-    std::memset(buffer, 0, sizeof buffer);
-    nlmsghdr* header = mnl_nlmsg_put_header(buffer);
-    header->nlmsg_type = kSockDiagByFamily;
-    header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-    header->nlmsg_seq = ++sequence_;
-    std::memcpy(mnl_nlmsg_put_extra_header(header, sizeof request), &request, sizeof request);
-    if (::send(fd_.get(), header, header->nlmsg_len, 0) < 0) return failed(errno);
+    struct {
+      nlmsghdr header;
+      Request request;
+    } message{};
+    message.header.nlmsg_len = NLMSG_LENGTH(sizeof request);
+    message.header.nlmsg_type = kSockDiagByFamily;
+    message.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+    message.header.nlmsg_seq = ++sequence_;
+    message.request = request;
+    if (::send(fd_.get(), &message, message.header.nlmsg_len, 0) < 0) return failed(errno);
     return receive(deadline, each);
   }
 
@@ -109,11 +113,16 @@ class DiagSocket {
 
   template <class Each>
   Status handle(const char* data, int size, const Each& each, bool& done) {
-    const auto* header = reinterpret_cast<const nlmsghdr*>(data);
-    for (; mnl_nlmsg_ok(header, size); header = mnl_nlmsg_next(header, &size)) {
+    for (;;) {
+      const auto* header = reinterpret_cast<const nlmsghdr*>(data);
+      if (!NLMSG_OK(header, static_cast<unsigned>(size))) return Done{};
+      const int step = static_cast<int>(
+          std::min<unsigned>(NLMSG_ALIGN(header->nlmsg_len), static_cast<unsigned>(size)));
+      const std::span payload(reinterpret_cast<const std::byte*>(data) + NLMSG_HDRLEN,
+                              header->nlmsg_len - NLMSG_HDRLEN);
+      data += step;
+      size -= step;
       if (header->nlmsg_seq != sequence_) continue;
-      const std::span payload(static_cast<const std::byte*>(mnl_nlmsg_get_payload(header)),
-                              mnl_nlmsg_get_payload_len(header));
       if (header->nlmsg_type == NLMSG_DONE || header->nlmsg_type == NLMSG_ERROR) {
         int error = 0;  // NLMSG_DONE carries one too when the dump broke off
         if (!copy_object(payload.data(), payload.size(), error) &&
@@ -128,7 +137,6 @@ class DiagSocket {
       const Status status = each(payload);
       if (!status) return status;
     }
-    return Done{};
   }
 
   UniqueFd fd_;

@@ -2,8 +2,8 @@
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <libmnl/libmnl.h>
 #include <linux/inet_diag.h>
+#include <linux/netlink.h>
 #include <linux/unix_diag.h>
 #include <sys/socket.h>
 
@@ -16,7 +16,7 @@ namespace {
 void put(std::vector<std::byte>& payload, std::uint16_t type, const void* data, std::size_t size) {
   const nlattr head{static_cast<std::uint16_t>(sizeof(nlattr) + size), type};
   const std::size_t at = payload.size();
-  payload.resize(at + MNL_ALIGN(sizeof head + size));
+  payload.resize(at + NLA_ALIGN(sizeof head + size));
   std::memcpy(payload.data() + at, &head, sizeof head);
   std::memcpy(payload.data() + at + sizeof head, data, size);
 }

@@ -1,0 +1,6 @@
+# IPC101 unclosed-write-end: `cat` waits for the end of a pipe whose write end it has inherited itself.
+: | {
+  exec 3>/proc/self/fd/0 # the mistake: the pipe can be written to as long as this is open
+  echo READY
+  cat >/dev/null
+}
