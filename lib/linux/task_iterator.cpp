@@ -15,8 +15,10 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstring>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "linux/unique_fd.h"
@@ -30,10 +32,21 @@ namespace {
 constexpr int kCapPerfmon = 38, kCapBpf = 39;
 constexpr std::size_t kMaxTasks = 1 << 20;
 
+constexpr int kSignals = 64, kSignalsInRecord = 16;
+
 /// One task, as the kernel's half writes it.
 struct Record {
   std::uint64_t tid, pid, mm, timer_state, timer_interval;
   std::uint64_t sp, pc, rbp, rbx, r12, r13, r14, r15;
+};
+
+/// Behind that of a leader, four times: what it does upon sixteen signals.
+struct Actions {
+  static constexpr std::uint64_t kMark = ~std::uint64_t{0};  ///< no task has that number
+  std::uint64_t mark, first;
+  struct Action {
+    std::uint64_t handler, flags;
+  } actions[kSignalsInRecord];
 };
 
 struct BtfDeleter {
@@ -64,7 +77,9 @@ std::optional<std::int16_t> find_member(const btf* types, std::uint32_t type, st
 
 /// Offsets of this kernel that the program uses.
 struct Layout {
-  std::int16_t tid, pid, mm, signal;                // of task_struct
+  std::int16_t tid, pid, mm, signal, sighand;       // of task_struct
+  std::int16_t action, action_size;                 // of sighand_struct
+  std::int16_t handler, flags;                      // of its elements, struct k_sigaction
   std::int16_t real_timer_state, it_real_incr;      // of signal_struct
   std::int16_t sp, ip, bp, bx, r12, r13, r14, r15;  // of pt_regs
 };
@@ -90,6 +105,16 @@ std::optional<Layout> find_layout(const btf* types) {
   layout.real_timer_state = static_cast<std::int16_t>(offset(signal, "real_timer") +
                                                       offset(find_struct("hrtimer"), "state"));
   layout.it_real_incr = offset(signal, "it_real_incr");
+  layout.sighand = offset(task, "sighand");
+  layout.action = offset(find_struct("sighand_struct"), "action");
+  const std::uint32_t action = find_struct("k_sigaction");
+  layout.action_size = static_cast<std::int16_t>(btf__resolve_size(types, action));
+  const auto sa = offset(action, "sa");
+  const std::uint32_t sigaction = find_struct("sigaction");
+  layout.handler = static_cast<std::int16_t>(sa + offset(sigaction, "sa_handler"));
+  layout.flags = static_cast<std::int16_t>(sa + offset(sigaction, "sa_flags"));
+  complete = complete && layout.action_size > 0 &&
+             layout.action + kSignals * layout.action_size <= INT16_MAX;
   const std::uint32_t registers = find_struct("pt_regs");
   layout.sp = offset(registers, "sp");
   layout.ip = offset(registers, "ip");
@@ -130,12 +155,16 @@ class Program {
     copy(BPF_DW, 0, at.r14, offsetof(Record, r14));
     copy(BPF_DW, 0, at.r15, offsetof(Record, r15));
     land(no_memory);
-    load(BPF_DW, 1, 6, offsetof(bpf_iter_task, meta));
-    load(BPF_DW, 1, 1, 0);  // bpf_iter_meta::seq
-    move(2, 10);
-    add(kAddNumber, 2, 0, 0, on_stack(0));
-    add(kMoveNumber, 3, 0, 0, sizeof(Record));
-    call(BPF_FUNC_seq_write);
+    write(sizeof(Record));
+    load(BPF_W, 1, 7, at.tid);
+    load(BPF_W, 2, 7, at.pid);
+    add(BPF_JMP | BPF_JNE | BPF_X, 1, 2, 0, 0);
+    const std::size_t no_leader = instructions_.size();
+    load(BPF_DW, 8, 7, at.sighand);
+    const std::size_t no_handlers = jump_if_zero(8);
+    for (int first = 0; first < kSignals; first += kSignalsInRecord) copy_actions(at, first);
+    land(no_handlers);
+    land(no_leader);
     land(no_task);
     add(kMoveNumber, 0, 0, 0, 0);
     add(BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
@@ -145,6 +174,37 @@ class Program {
 
  private:
   static constexpr int kMoveNumber = BPF_ALU64 | BPF_MOV, kAddNumber = BPF_ALU64 | BPF_ADD;
+
+  /// r8 = sighand_struct.
+  void copy_actions(const Layout& at, int first) {
+    constexpr int kBase = -static_cast<int>(sizeof(Actions));
+    const auto store = [&](std::size_t field) {
+      add(BPF_STX | BPF_MEM | BPF_DW, 10, 1, kBase + static_cast<int>(field), 0);
+    };
+    add(kMoveNumber, 1, 0, 0, -1);  // kMark
+    store(offsetof(Actions, mark));
+    add(kMoveNumber, 1, 0, 0, first + 1);
+    store(offsetof(Actions, first));
+    for (int i = 0; i < kSignalsInRecord; ++i) {
+      const int action = at.action + (first + i) * at.action_size;
+      const std::size_t field =
+          offsetof(Actions, actions) + static_cast<std::size_t>(i) * sizeof(Actions::Action);
+      load(BPF_DW, 1, 8, action + at.handler);
+      store(field + offsetof(Actions::Action, handler));
+      load(BPF_DW, 1, 8, action + at.flags);
+      store(field + offsetof(Actions::Action, flags));
+    }
+    write(sizeof(Actions));
+  }
+  /// Hands the end of the stack to the reader.
+  void write(std::size_t size) {
+    load(BPF_DW, 1, 6, offsetof(bpf_iter_task, meta));
+    load(BPF_DW, 1, 1, 0);  // bpf_iter_meta::seq
+    move(2, 10);
+    add(kAddNumber, 2, 0, 0, -static_cast<int>(size));
+    add(kMoveNumber, 3, 0, 0, static_cast<int>(size));
+    call(BPF_FUNC_seq_write);
+  }
 
   /// struct bpf_iter__task of the kernel: pointers padded to eight bytes.
   struct bpf_iter_task {
@@ -207,29 +267,65 @@ Error failed(const char* what) {
   return Error{denied ? Cause::Denied : Cause::Unsupported, number, what};
 }
 
-Result<std::vector<KernelTask>> read_records(int iterator) {
+void add_actions(const Actions& record, std::vector<SignalAction>& actions) {
+  constexpr std::uint64_t kIgnored = 1;
+  for (int i = 0; i < kSignalsInRecord; ++i) {
+    const Actions::Action& action = record.actions[i];
+    if (action.handler <= kIgnored) continue;
+    actions.push_back(
+        {static_cast<int>(record.first) + i, RemoteAddr{action.handler}, action.flags});
+  }
+}
+
+KernelTask task_of(const Record& r) {
+  KernelTask task;
+  task.tid = Tid{static_cast<int>(r.tid)};
+  task.pid = Pid{static_cast<int>(r.pid)};
+  task.is_user = r.mm != 0;
+  // an interval timer whose signal is pending is queued again when that is taken
+  task.alarm_armed = r.timer_state != 0 || r.timer_interval != 0;
+  task.sp = r.sp, task.pc = r.pc, task.rbp = r.rbp, task.rbx = r.rbx;
+  task.r12 = r.r12, task.r13 = r.r13, task.r14 = r.r14, task.r15 = r.r15;
+  return task;
+}
+
+Result<std::vector<KernelTask>> parse_records(std::span<const std::byte> bytes) {
   std::vector<KernelTask> tasks;
-  std::vector<Record> records(512);
+  while (!bytes.empty()) {
+    std::uint64_t mark = 0;
+    Record record{};
+    Actions actions{};
+    if (bytes.size() < sizeof record) break;
+    std::memcpy(&mark, bytes.data(), sizeof mark);
+    if (mark != Actions::kMark) {
+      std::memcpy(&record, bytes.data(), sizeof record);
+      bytes = bytes.subspan(sizeof record);
+      tasks.push_back(task_of(record));
+      continue;
+    }
+    if (bytes.size() < sizeof actions || tasks.empty()) break;
+    std::memcpy(&actions, bytes.data(), sizeof actions);
+    bytes = bytes.subspan(sizeof actions);
+    add_actions(actions, tasks.back().actions);
+  }
+  if (!bytes.empty())
+    return Error{Cause::Malformed, 0, "read the tasks of the kernel: half a record"};
+  return tasks;
+}
+
+Result<std::vector<KernelTask>> read_records(int iterator) {
+  constexpr std::size_t kStep = 64 << 10;
+  std::vector<std::byte> bytes;
+  std::size_t size = 0;
   for (;;) {
-    // seq_file(9) gives whole records: none is larger than its buffer
-    const ssize_t got = ::read(iterator, records.data(), records.size() * sizeof(Record));
+    bytes.resize(size + kStep);
+    const ssize_t got = ::read(iterator, bytes.data() + size, kStep);
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (got < 0) return failed("read the tasks of the kernel");
-    if (got == 0) return tasks;
-    if (static_cast<std::size_t>(got) % sizeof(Record) != 0)
-      return Error{Cause::Malformed, 0, "read the tasks of the kernel: half a record"};
-    for (std::size_t i = 0; i < static_cast<std::size_t>(got) / sizeof(Record); ++i) {
-      const Record& r = records[i];
-      KernelTask& task = tasks.emplace_back();
-      task.tid = Tid{static_cast<int>(r.tid)};
-      task.pid = Pid{static_cast<int>(r.pid)};
-      task.is_user = r.mm != 0;
-      // an interval timer whose signal is pending is queued again when that is taken
-      task.alarm_armed = r.timer_state != 0 || r.timer_interval != 0;
-      task.sp = r.sp, task.pc = r.pc, task.rbp = r.rbp, task.rbx = r.rbx;
-      task.r12 = r.r12, task.r13 = r.r13, task.r14 = r.r14, task.r15 = r.r15;
-    }
-    if (tasks.size() > kMaxTasks) return Error{Cause::Limit, 0, "read the tasks of the kernel"};
+    if (got == 0) return parse_records(std::span(bytes).first(size));
+    size += static_cast<std::size_t>(got);
+    if (size > kMaxTasks * sizeof(Record))
+      return Error{Cause::Limit, 0, "read the tasks of the kernel"};
   }
 }
 

@@ -8,6 +8,13 @@
 
 namespace ipcdoctor::linux {
 
+/// What a process does when a signal comes; see sigaction(2).
+struct SignalAction {
+  int signal = 0;
+  RemoteAddr handler;
+  std::uint64_t flags = 0;  ///< SA_RESTART ...
+};
+
 /// What the kernel itself knows of a thread, and /proc does not tell.
 struct KernelTask {
   Tid tid;
@@ -17,6 +24,7 @@ struct KernelTask {
   /// Registers of user space, as they were at its last entry into the kernel; those of a thread
   /// that runs in user space now are old.
   std::uint64_t sp = 0, pc = 0, rbp = 0, rbx = 0, r12 = 0, r13 = 0, r14 = 0, r15 = 0;
+  std::vector<SignalAction> actions;  ///< leaders only: those with a handler, ascending
 };
 
 /// All threads of the system by the BPF iterator "task", stopping and waking nobody. The program

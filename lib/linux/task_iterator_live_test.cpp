@@ -64,6 +64,35 @@ TEST_F(TaskIterator, GivesTheRegistersThatPtraceGives) {
   EXPECT_EQ(task->r15, registers->r15);
 }
 
+void on_signal(int) {}
+
+TEST_F(TaskIterator, GivesTheHandlersThatSigactionInstalled) {
+  const Child child([&] {
+    return block(pipe_.reader(), [] {
+      struct sigaction action {};
+      action.sa_handler = on_signal;
+      action.sa_flags = SA_RESTART;
+      (void)::sigaction(SIGTERM, &action, nullptr);
+      action.sa_flags = 0;
+      (void)::sigaction(SIGRTMAX, &action, nullptr);
+      (void)::signal(SIGUSR1, SIG_IGN);
+    });
+  });
+  ASSERT_TRUE(testing::eventually([&] { return child.state() == 'S'; }));
+
+  const auto tasks = read_kernel_tasks();
+
+  ASSERT_TRUE(tasks) << to_string(tasks.error());
+  const KernelTask* task = find(*tasks, child.tid());
+  ASSERT_NE(task, nullptr);
+  ASSERT_EQ(task->actions.size(), 2U);
+  EXPECT_EQ(task->actions[0].signal, SIGTERM);
+  EXPECT_EQ(task->actions[0].handler.value, reinterpret_cast<std::uint64_t>(&on_signal));
+  EXPECT_NE(task->actions[0].flags & SA_RESTART, 0U);
+  EXPECT_EQ(task->actions[1].signal, 64);
+  EXPECT_EQ(task->actions[1].flags & SA_RESTART, 0U);
+}
+
 TEST_F(TaskIterator, WakesNobody) {
   const Child child([&] { return block(pipe_.reader()); });
   ASSERT_TRUE(testing::eventually([&] { return child.state() == 'S'; }));
