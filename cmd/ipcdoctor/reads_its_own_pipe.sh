@@ -2,5 +2,5 @@
 : | {
   exec 3>/proc/self/fd/0 # the mistake: the pipe can be written to as long as this is open
   echo READY
-  cat >/dev/null
+  exec cat >/dev/null
 }
