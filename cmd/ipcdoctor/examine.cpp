@@ -7,6 +7,7 @@
 #include "exit_code.h"
 #include "probes/all_probes.h"
 #include "reports.h"
+#include "snapshot/own_tree.h"
 
 namespace ipcdoctor::cmd {
 namespace {
@@ -16,11 +17,6 @@ using snapshot::TaskRef;
 
 constexpr std::chrono::milliseconds kSymboliseDeadline{4000};
 constexpr std::size_t kMaxSymbolised = 256;
-
-bool is_of_target(Scope scope) {
-  return scope == Scope::Target || scope == Scope::Descendant || scope == Scope::Related ||
-         scope == Scope::Holder;
-}
 
 /// The tasks that findings name; a process that is named as a whole stands for all its threads.
 std::vector<TaskRef> named_tasks(const snapshot::Snapshot& snapshot,
@@ -45,7 +41,7 @@ std::vector<TaskRef> waiting_tasks(const snapshot::Snapshot& snapshot) {
   constexpr std::size_t kMost = 32;
   std::vector<TaskRef> tasks;
   for (const snapshot::Process& process : snapshot.processes) {
-    if (process.scope == Scope::Holder || !is_of_target(process.scope)) continue;
+    if (!snapshot::is_of_own_tree(snapshot, process)) continue;
     for (const snapshot::Thread& thread : process.threads)
       if (thread.housekeeping.empty() && tasks.size() < kMost)
         tasks.push_back({process.pid, thread.tid});
@@ -62,12 +58,14 @@ std::vector<TaskRef> all_tasks(const snapshot::Snapshot& snapshot) {
   return tasks;
 }
 
+/// A fact of the tree is missing, or one of the whole system, or a process that may be of the tree.
+/// Who may not look at the processes of others cannot be told to.
 bool has_blind_spot(const snapshot::Snapshot& snapshot) {
   return std::ranges::any_of(snapshot.unseen, [&](const snapshot::Unseen& unseen) {
     const snapshot::Process* process = snapshot::find_process(snapshot, unseen.pid);
-    const Cause cause = unseen.error.cause;
-    return process != nullptr && is_of_target(process->scope) &&
-           (cause == Cause::Denied || cause == Cause::TimedOut || cause == Cause::Limit);
+    if (process != nullptr)
+      return process->scope == Scope::Holder || snapshot::is_of_own_tree(snapshot, *process);
+    return unseen.pid.value == 0 || unseen.error.cause != Cause::Denied;
   });
 }
 

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <csignal>
 #include <fstream>
+#include <functional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -26,7 +27,9 @@ using Clock = std::chrono::steady_clock;
 /// with this object.
 class Process {
  public:
-  Process(const std::vector<std::string>& argv, bool hold_stdin) {
+  /// @param before  what the child does to itself first
+  Process(const std::vector<std::string>& argv, bool hold_stdin,
+          const std::function<void()>& before = {}) {
     int out[2];
     int in[2];
     if (::pipe2(out, O_CLOEXEC) != 0 || ::pipe2(in, O_CLOEXEC) != 0) return;
@@ -41,6 +44,7 @@ class Process {
       for (const std::string& argument : argv)
         pointers.push_back(const_cast<char*>(argument.c_str()));
       pointers.push_back(nullptr);
+      if (before) before();
       ::execvp(pointers[0], pointers.data());
       ::_exit(127);
     }
@@ -101,8 +105,9 @@ struct Result {
   std::string output;  ///< standard output and error
 };
 
-inline Result run_command(const std::vector<std::string>& argv) {
-  Process process(argv, false);
+inline Result run_command(const std::vector<std::string>& argv,
+                          const std::function<void()>& before = {}) {
+  Process process(argv, false, before);
   std::string output = process.read_until("", 60s);
   const int status = process.wait();
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), std::move(output)};

@@ -12,6 +12,7 @@
 #include "collect/command_line.h"
 #include "collect/examine.h"
 #include "collect/file_locks.h"
+#include "collect/lock_owners.h"
 #include "collect/objects.h"
 #include "collect/observe.h"
 #include "collect/shared_memory.h"
@@ -20,8 +21,6 @@
 #include "collect/system.h"
 #include "collect/sysv.h"
 #include "collect/tables.h"
-#include "linux/capabilities.h"
-#include "linux/namespaces.h"
 
 namespace ipcdoctor::collect {
 namespace {
@@ -30,7 +29,7 @@ using snapshot::Fd;
 using snapshot::Scope;
 using snapshot::Snapshot;
 
-constexpr int kMaxScans = 5;
+constexpr int kMaxScans = 64;
 constexpr int kMaxRounds = 64;
 constexpr std::size_t kMaxHolders = 256;
 constexpr std::size_t kMaxWholeTable =
@@ -64,8 +63,6 @@ class Collector {
       system_.note_unseen(Pid{mark.pid}, Tid{mark.tid}, Error{Cause::TimedOut, 0, to_string(mark)});
       system_.note_hidden_holder();
     }
-    const auto rights = linux::read_own_rights();
-    if (!rights || rights->hides_pids) system_.note_hidden_holder();
     if (options_.depth == Depth::Stacks) return stacks_alone(started);
     const Status scanned = scan_tree();
     if (!scanned) return scanned.error();
@@ -73,12 +70,14 @@ class Collector {
     close_over_wakers();
     objects_.read_facts();
     SysvObjects sysv = read_sysv(system_);
+    for (const auto& object : sysv) users_.insert(object.last_pids.begin(), object.last_pids.end());
     auto locks = read_file_locks(system_);
     if (draft) draft(build(sysv, locks, started));
     read_stacks(system_, options_);
+    check_shared_owners(system_, areas_);
     read_signal_sources(system_);
     for (const auto& process : system_.processes()) {
-      if (process->examined) look_again(*process);
+      if (process->examined) look_again(system_, *process);
     }
     read_cpu_timers(system_);
     if (options_.observe.count() > 0)
@@ -98,8 +97,8 @@ class Collector {
       if (in_tree(*process)) examine(system_, *process);
     read_only_stacks(system_, options_.symbols);
     for (const auto& process : system_.processes())
-      if (process->examined) look_again(*process);
-    if (!has_target()) return Error{Cause::Gone, 0, "collect: the target has exited meanwhile"};
+      if (process->examined) look_again(system_, *process);
+    if (!has_target()) return no_target();
     return build({}, {}, started);
   }
 
@@ -108,24 +107,30 @@ class Collector {
                                [](const auto& p) { return p->scope == Scope::Target; });
   }
 
+  Error no_target() const {
+    for (const Pid target : targets_)
+      if (const Error* error = system_.unread(target)) return *error;
+    return Error{Cause::Gone, 0, "collect: the target has exited meanwhile"};
+  }
+
   /// Until a pass finds nothing new: what was born meanwhile may hold what the others wait for.
+  /// Whoever had gone before it was read may have handed it on.
   Status scan_tree() {
-    for (int pass = 0; pass < kMaxScans; ++pass) {
-      const auto added = system_.scan();
-      if (!added) return added.error();
-      if (pass > 0 && *added == 0) break;
+    for (int pass = 0;; ++pass) {
+      const auto changed = system_.scan();
+      if (!changed) return changed.error();
+      if (!*changed && !unread_table_) break;
+      if (pass == kMaxScans || (pass > 0 && progress_.is_late())) {
+        system_.note_restless();
+        break;
+      }
       mark_tree(system_, targets_);
       for (const auto& process : system_.processes()) {
         if (in_tree(*process) && !process->examined) examine(system_, *process);
       }
-      read_tables(system_);
-      if (pass + 1 == kMaxScans && *added > 0) {
-        system_.note_unseen(Pid{}, Tid{},
-                            Error{Cause::Limit, 0, "list processes: new ones keep appearing"});
-        system_.note_hidden_holder();
-      }
+      unread_table_ = !read_tables(system_);
     }
-    if (!has_target()) return Error{Cause::Gone, 0, "collect: the target has exited meanwhile"};
+    if (!has_target()) return no_target();
     return Done{};
   }
 
@@ -140,7 +145,7 @@ class Collector {
         areas_.add_waits(*process);
       }
       objects_.add_hidden_holders();
-      if (!examine_wakers()) return;
+      if (!examine_wakers() && !areas_.look_again()) return;
     }
   }
 
@@ -187,6 +192,7 @@ class Collector {
 
   Snapshot build(const SysvObjects& sysv, const std::vector<snapshot::FileLock>& locks,
                  Progress::Clock::time_point started) {
+    system_.note_unread();
     Snapshot out;
     out.tool_version = IPCDOCTOR_VERSION;
     struct utsname name {};
@@ -204,9 +210,9 @@ class Collector {
     out.shared_areas = areas_.list();
     out.sysv = sysv;
     out.unseen = system_.unseen();
-    const auto in_init = linux::in_init_pid_namespace();
-    out.in_init_pid_ns = in_init && *in_init;
+    out.in_init_pid_ns = system_.in_init_pid_ns();
     out.all_holders_seen = system_.all_holders_seen() && out.in_init_pid_ns;
+    out.processes_were_missed = system_.is_restless();
     out.unknown_fds_in_flight = objects_.unknown_fds_in_flight();
     const std::chrono::duration<double, std::milli> elapsed = Progress::Clock::now() - started;
     out.elapsed_ms = elapsed.count();
@@ -250,8 +256,8 @@ class Collector {
     out.processes.push_back(std::move(copy));
   }
 
-  /// Somebody waits for its exit or its memory, or it is in the family.
-  bool is_named(Pid pid) const { return areas_.mappers().contains(pid); }
+  /// It has memory that somebody waits on, or last used what somebody waits for.
+  bool is_named(Pid pid) const { return areas_.mappers().contains(pid) || users_.contains(pid); }
 
   Result<std::vector<Fd>> kept_fds(const ProcessEntry& process) const {
     if (process.scope == Scope::Self) return std::vector<Fd>{};
@@ -274,8 +280,10 @@ class Collector {
   System system_;
   Objects objects_;
   SharedAreas areas_;
+  std::set<Pid> users_;  ///< of System V objects, the last of each
   std::size_t holders_ = 0;
   bool over_limit_ = false;
+  bool unread_table_ = false;  ///< of a process that went while it was looked at
   double observed_ms_ = 0;
   std::uint32_t stopped_threads_ = 0;
 };

@@ -29,22 +29,19 @@ Result<linux::SyscallState> read_call(System& system, const ProcessEntry& proces
   return line ? linux::parse_syscall(*line) : Result<linux::SyscallState>(line.error());
 }
 
-bool is_dead(char state) {
-  return state == 'Z' || state == 'X';
-}
-
 snapshot::SignalSets signals_of(const linux::TaskStatus& status) {
   return {status.pending, status.shared_pending, status.blocked, status.ignored, status.caught};
 }
 
-void add_thread(System& system, ProcessEntry& process, Tid tid) {
+/// @return false if it may live and could not be read.
+bool add_thread(System& system, ProcessEntry& process, Tid tid) {
   const auto text = process.dir->read_record(task_file(tid, "status"));
   auto status = text ? linux::parse_status(*text) : Result<linux::TaskStatus>(text.error());
   if (!status) {
     system.note_unseen(process.pid, tid, status.error());
-    return;
+    return status.error().cause == Cause::Gone;
   }
-  if (is_dead(status->state)) return;
+  if (status->has_exited()) return true;
   ThreadEntry& thread = process.threads.emplace_back();
   thread.tid = tid;
   thread.status = std::move(*status);
@@ -62,6 +59,7 @@ void add_thread(System& system, ProcessEntry& process, Tid tid) {
   thread.out.state = thread.status.state;
   thread.out.switches = thread.status.switches();
   thread.out.signals = signals_of(thread.status);
+  return true;
 }
 
 /// NSpid of a process has its number in each namespace from ours down.
@@ -94,21 +92,16 @@ void examine(System& system, ProcessEntry& process) {
   process.examined = true;
   const auto text = process.dir->read_record("status");
   process.status = text ? linux::parse_status(*text) : Result<linux::TaskStatus>(text.error());
-  std::vector<int> tids{process.pid.value};
-  if (process.stat.num_threads != 1) {
-    auto listed = process.dir->list_numbers("task", kMaxThreads);
-    if (listed) {
-      tids = std::move(*listed);
-    } else {
-      system.note_unseen(process.pid, Tid{}, listed.error());
-    }
-  }
-  for (const int tid : tids) {
-    if (std::ranges::find(process.threads, Tid{tid}, &ThreadEntry::tid) == process.threads.end()) {
-      add_thread(system, process, Tid{tid});
-    }
-  }
-  process.dead = process.threads.empty();
+  const auto tids = process.stat.num_threads == 1
+                        ? Result<std::vector<int>>(std::vector{process.pid.value})
+                        : process.dir->list_numbers("task", kMaxThreads);
+  bool all_read = tids || tids.error().cause == Cause::Gone;
+  if (!tids) system.note_unseen(process.pid, Tid{}, tids.error());
+  for (const int tid : tids.value_or(std::vector<int>{}))
+    all_read = add_thread(system, process, Tid{tid}) && all_read;
+  // Who lived when he was listed and has ended since has run meanwhile, and may have left a successor
+  // with all that he had: he counts as one who was not looked into.
+  process.dead = all_read && process.threads.empty() && process.stat.has_exited();
   add_identity(system, process);
 }
 
@@ -129,14 +122,20 @@ void decode_waits(System& system, ProcessEntry& process) {
   }
 }
 
-void look_again(ProcessEntry& process) {
+void look_again(System& system, ProcessEntry& process) {
   for (ThreadEntry& thread : process.threads) {
     const auto text = process.dir->read_record(task_file(thread.tid, "status"));
     const auto status = text ? linux::parse_status(*text) : Result<linux::TaskStatus>(text.error());
-    if (!status) continue;  // it has ended: not stable
+    if (!status && status.error().cause == Cause::Gone) continue;  // it has ended: not stable
     const auto line = process.dir->read_record(task_file(thread.tid, "syscall"));
     const auto call =
         line ? linux::parse_syscall(*line) : Result<linux::SyscallState>(line.error());
+    if (!status || (!call && thread.call && call.error().cause != Cause::Gone)) {
+      // What was seen once may not be so any more: nothing is known of it.
+      thread.out.wait = status ? call.error() : status.error();
+      system.note_unseen(process.pid, thread.tid, thread.out.wait.error());
+      continue;
+    }
     thread.out.switches = status->switches();
     thread.out.state = status->state;
     thread.out.stable =
@@ -144,44 +143,6 @@ void look_again(ProcessEntry& process) {
         thread.call && call && *call == *thread.call &&
         thread.call->kind != linux::SyscallState::Kind::Running && status->state != 'R';
   }
-}
-
-namespace {
-
-/// The number of a task in the namespace that `level` levels below ours; 0 = not there.
-int number_at(const linux::TaskStatus& status, int level) {
-  const auto index = static_cast<std::size_t>(level);
-  return index < status.ns_pids.size() ? status.ns_pids[index] : 0;
-}
-
-std::optional<snapshot::TaskRef> find_in_own_namespace(System& system, int tid) {
-  const auto text =
-      system.proc().read_record(std::to_string(tid) + "/status");  // works for thread ids too
-  const auto status = text ? linux::parse_status(*text) : Result<linux::TaskStatus>(text.error());
-  if (!status || is_dead(status->state)) return std::nullopt;
-  return snapshot::TaskRef{status->tgid, Tid{tid}};
-}
-
-}  // namespace
-
-std::optional<snapshot::TaskRef> find_task(System& system, const ProcessEntry& near, int ns_tid) {
-  if (ns_tid <= 0) return std::nullopt;
-  const int level = near.status ? level_of(*near.status) : 0;
-  if (level == 0) return find_in_own_namespace(system, ns_tid);
-  for (const auto& process : system.processes()) {
-    const auto ns = linux::read_namespace(*process->dir, "pid");
-    if (!ns || *ns != near.out.pid_ns) continue;
-    const auto tids = process->dir->list_numbers("task", kMaxThreads);
-    for (const int tid : tids.value_or(std::vector<int>{})) {
-      const auto text = process->dir->read_record(task_file(Tid{tid}, "status"));
-      const auto status =
-          text ? linux::parse_status(*text) : Result<linux::TaskStatus>(text.error());
-      if (status && !is_dead(status->state) && number_at(*status, level) == ns_tid) {
-        return snapshot::TaskRef{process->pid, Tid{tid}};
-      }
-    }
-  }
-  return std::nullopt;
 }
 
 }  // namespace ipcdoctor::collect

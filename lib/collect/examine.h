@@ -15,10 +15,8 @@ void examine(System& system, ProcessEntry& process);
 /// What the threads of an examined process wait for. Needs the descriptor tables.
 void decode_waits(System& system, ProcessEntry& process);
 
-/// The second look: Thread::stable, final state and switch counts.
-void look_again(ProcessEntry& process);
-
-/// A thread by its id in the PID namespace of `near`. Empty: no such thread lives.
-std::optional<snapshot::TaskRef> find_task(System& system, const ProcessEntry& near, int ns_tid);
+/// The second look: Thread::stable, final state and switch counts. What cannot be looked at a
+/// second time is unseen, whatever the first look said.
+void look_again(System& system, ProcessEntry& process);
 
 }  // namespace ipcdoctor::collect

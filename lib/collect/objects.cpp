@@ -134,6 +134,11 @@ void Objects::identify(ObjectKind kind) {
     return;
   }
   if (!sockets_.is_read()) sockets_.read(system_);
+  name_sockets();
+}
+
+/// OtherSocket becomes UnixSocket or InetSocket.
+void Objects::name_sockets() {
   for_each_table(system_, [&](ProcessEntry&, Tid, std::vector<Fd>& fds) {
     for (Fd& fd : fds) {
       if (fd.object.kind == ObjectKind::OtherSocket) fd.object = sockets_.id_of(fd.object.ino);
@@ -195,6 +200,10 @@ void Objects::add(const ObjectId& id, const Place& place, Access contested) {
 
 void Objects::add_socket(Object& object, Access contested) {
   object.socket = sockets_.describe(object.id.ino);
+  if (object.socket && object.socket->peer_is_remote && sockets_.read_everywhere(system_)) {
+    name_sockets();
+    object.socket = sockets_.describe(object.id.ino);
+  }
   if (!object.socket) return;
   const snapshot::Socket socket = *object.socket;
   if (socket.peer.kind != ObjectKind::Unknown) add(socket.peer, {}, contested);
@@ -471,7 +480,10 @@ void Objects::mark_kernel_users() {
 
 std::vector<Object> Objects::list() const {
   std::vector<Object> objects;
-  for (const auto& [id, object] : objects_) objects.push_back(object);
+  for (const auto& [id, object] : objects_) {
+    objects.push_back(object);
+    objects.back().copies_unknown = system_.has_unknown_copies(id);
+  }
   return objects;
 }
 

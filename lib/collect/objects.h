@@ -48,6 +48,7 @@ class Objects {
   snapshot::ObjectId find_watched(const Place& place, int fd, std::uint64_t ino);
   void add_addressed_peer(ProcessEntry& process, ThreadEntry& thread);
   void identify(snapshot::ObjectKind kind);
+  void name_sockets();
   void refresh(ProcessEntry& process, ThreadEntry& thread);
   void find_fds_in_flight();
   bool is_peer_near(const snapshot::ObjectId& id);

@@ -11,6 +11,7 @@
 #include "linux/kcmp.h"
 #include "linux/other_name.h"
 #include "linux/proc_maps.h"
+#include "linux/same_memory.h"
 
 namespace ipcdoctor::collect {
 namespace {
@@ -23,6 +24,19 @@ std::string needle_of(std::uint64_t dev, std::uint64_t ino) {
   char text[64];
   std::snprintf(text, sizeof text, " %02x:%02x %llu ", major(dev), minor(dev),
                 static_cast<unsigned long long>(ino));
+  return text;
+}
+
+/// A leader that has exited shows none; its threads that live on do.
+Result<std::string> read_maps(const ProcessEntry& process) {
+  constexpr std::size_t kMost = 64 << 20;
+  auto text = process.dir->read("maps", kMost);
+  if (process.stat.num_threads <= 1 || (text && !text->empty())) return text;
+  for (const int tid : process.dir->list_numbers("task").value_or(std::vector<int>{})) {
+    auto of_thread = process.dir->read("task/" + std::to_string(tid) + "/maps", kMost);
+    if (of_thread && !of_thread->empty()) return of_thread;
+    if (!of_thread && of_thread.error().cause != Cause::Gone) text = of_thread.error();
+  }
   return text;
 }
 
@@ -59,11 +73,15 @@ void SharedAreas::add_waits(ProcessEntry& process) {
 const std::string* SharedAreas::maps_of(ProcessEntry& process) {
   const auto known = maps_.find(process.pid);
   if (known != maps_.end()) return &known->second;
+  if (gone_.contains(process.pid)) return nullptr;
   const Risk risk(system_.progress(), process.pid, Fact::Maps);
   if (!risk.allowed()) return nullptr;
-  auto text = process.dir->read("maps", 64 << 20);
+  auto text = read_maps(process);
   if (!text) {
-    if (text.error().cause != Cause::Gone) system_.note_hidden_holder();
+    if (text.error().cause == Cause::Gone)
+      gone_.insert(process.pid);
+    else
+      system_.note_hidden_holder();
     return nullptr;
   }
   return &(maps_[process.pid] = std::move(*text));
@@ -88,6 +106,25 @@ void SharedAreas::find_mappers(SharedArea& area) {
   mappers_.insert(found.begin(), found.end());
 }
 
+bool SharedAreas::look_again() {
+  constexpr int kMaxPasses = 64;
+  if (areas_.empty()) return false;
+  const std::size_t before = mappers_.size();
+  for (int pass = 0; pass <= kMaxPasses; ++pass) {
+    const auto changed = system_.scan();
+    if (pass == kMaxPasses || !changed) system_.note_restless();
+    if (!changed || (!*changed && gone_.size() == known_gone_)) break;
+    known_gone_ = gone_.size();
+    for (auto& [id, area] : areas_) find_mappers(area);
+  }
+  return mappers_.size() != before;
+}
+
+const SharedArea* SharedAreas::find(const snapshot::PageId& page) const {
+  const auto it = areas_.find({page.dev, page.ino});
+  return it == areas_.end() ? nullptr : &it->second;
+}
+
 std::vector<SharedArea> SharedAreas::list() const {
   std::vector<SharedArea> areas;
   for (const auto& [id, area] : areas_) areas.push_back(area);
@@ -106,6 +143,27 @@ bool shares(linux::Kcmp what, const ProcessEntry* a, const ProcessEntry* b) {
   return order && *order == std::strong_ordering::equal;
 }
 
+/// The numbers of anonymous files say whose they are, not which.
+bool hold_the_same(const std::vector<Fd>& a, const std::vector<Fd>& b) {
+  return std::ranges::equal(a, b, [](const Fd& x, const Fd& y) {
+    const bool numbered = x.object.dev == 0 || x.object.kind == snapshot::ObjectKind::File ||
+                          x.object.kind == snapshot::ObjectKind::Fifo;
+    return x.fd == y.fd && x.access == y.access &&
+           (numbered ? x.object == y.object : x.object.kind == y.object.kind);
+  });
+}
+
+/// Marks of one address space never sink, so that those of the second look at `a` are at least
+/// those of the first at `b`, and so on.
+bool differ(const linux::MemoryMarks& a, const linux::MemoryMarks& a_later,
+            const linux::MemoryMarks& b, const linux::MemoryMarks& b_later) {
+  if (!a.known || !a_later.known || !b.known || !b_later.known) return false;
+  const auto apart = [](std::uint64_t x, std::uint64_t x_later, std::uint64_t y,
+                        std::uint64_t y_later) { return x_later < y || y_later < x; };
+  return apart(a.size_kb, a_later.size_kb, b.size_kb, b_later.size_kb) ||
+         apart(a.resident_kb, a_later.resident_kb, b.resident_kb, b_later.resident_kb);
+}
+
 void group(std::vector<ProcessEntry*> family, linux::Kcmp what, Pid snapshot::Process::*member) {
   // stable_sort: a process that ends meanwhile makes the order inconsistent, which it survives
   std::ranges::stable_sort(
@@ -118,6 +176,45 @@ void group(std::vector<ProcessEntry*> family, linux::Kcmp what, Pid snapshot::Pr
     for (std::size_t i = at; i < end; ++i) family[i]->out.*member = lowest;
     at = end;
   }
+}
+
+/// Of those that `may_share`, each with the lowest pid of all that it is connected to.
+template <class MayShare>
+void join(const std::vector<ProcessEntry*>& family, Pid snapshot::Process::*member,
+          MayShare may_share) {
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (std::size_t i = 0; i < family.size(); ++i) {
+      for (std::size_t j = i + 1; j < family.size(); ++j) {
+        Pid &a = family[i]->out.*member, &b = family[j]->out.*member;
+        if (a == b || !may_share(i, j)) continue;
+        a = b = std::min(a, b);
+        changed = true;
+      }
+    }
+  }
+}
+
+/// Without kcmp(2): processes whose high-water marks differ have two address spaces, those that
+/// hold different descriptors two tables. Of all others nobody knows: they are taken for one, which
+/// adds wakers and takes none away.
+void join_unknown(System& system, const std::vector<ProcessEntry*>& family) {
+  constexpr std::size_t kMost = 256;
+  std::vector<linux::MemoryMarks> before, after;
+  if (family.size() <= kMost) {
+    for (const ProcessEntry* process : family)
+      before.push_back(linux::read_memory_marks(*process->dir));
+    for (const ProcessEntry* process : family)
+      after.push_back(linux::read_memory_marks(*process->dir));
+  }
+  join(family, &snapshot::Process::mm_group, [&](std::size_t i, std::size_t j) {
+    const bool maybe = before.empty() || !(differ(before[i], after[i], before[j], after[j]));
+    if (maybe) system.note_unknown_sharing();
+    return maybe;
+  });
+  join(family, &snapshot::Process::fd_group, [&](std::size_t i, std::size_t j) {
+    return family[i]->fds && family[j]->fds && hold_the_same(*family[i]->fds, *family[j]->fds);
+  });
 }
 
 }  // namespace
@@ -134,6 +231,10 @@ void group_shared_tables(System& system) {
   }
   for (const auto& [start, family] : families) {
     if (family.size() < 2) continue;
+    if (!system.can_compare()) {
+      join_unknown(system, family);
+      continue;
+    }
     group(family, linux::Kcmp::Vm, &snapshot::Process::mm_group);
     group(family, linux::Kcmp::Files, &snapshot::Process::fd_group);
   }

@@ -17,7 +17,13 @@ class SharedAreas {
   explicit SharedAreas(System& system) : system_(system) {}
 
   void add_waits(ProcessEntry& process);
+  /// Until nobody is new in the system and everybody's mappings are known. @return whether there is
+  /// one more who maps an area.
+  bool look_again();
   const std::set<Pid>& mappers() const { return mappers_; }
+  /// nullptr: nobody waits on it.
+  const snapshot::SharedArea* find(const snapshot::PageId& page) const;
+  bool knows_maps_of(Pid pid) const { return maps_.contains(pid); }
   /// Sorted by dev and ino.
   std::vector<snapshot::SharedArea> list() const;
 
@@ -28,6 +34,8 @@ class SharedAreas {
   System& system_;
   std::map<std::pair<std::uint64_t, std::uint64_t>, snapshot::SharedArea> areas_;
   std::map<Pid, std::string> maps_;  ///< raw text of each process, read once
+  std::set<Pid> gone_;               ///< had exited before their mappings were read
+  std::size_t known_gone_ = 0;       ///< of those at the last look
   std::set<Pid> mappers_;
 };
 

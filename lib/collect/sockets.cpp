@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <set>
+#include <utility>
 
 #include "base/text.h"
 #include "linux/namespaces.h"
@@ -60,6 +61,18 @@ bool is_loopback(const linux::InetAddress& address, bool v6) {
   return zeros && address.bytes[15] == 1;
 }
 
+Result<snapshot::Tcp> tcp_of(const linux::InetSocketInfo& socket) {
+  if (!socket.has_info) return Error{Cause::Unsupported, 0, "read tcp_info by sock_diag"};
+  snapshot::Tcp tcp;
+  const auto timer = static_cast<snapshot::TcpTimer>(socket.timer);
+  tcp.timer = timer <= snapshot::TcpTimer::Probe ? timer : snapshot::TcpTimer::Retransmit;
+  tcp.unacked = socket.unacked;
+  tcp.not_sent = socket.not_sent;
+  tcp.bytes_acked = socket.bytes_acked;
+  tcp.bytes_received = socket.bytes_received;
+  return tcp;
+}
+
 }  // namespace
 
 void Sockets::add(std::vector<linux::UnixSocketInfo> sockets) {
@@ -70,40 +83,60 @@ void Sockets::add(const std::vector<linux::InetSocketInfo>& sockets, std::uint64
   for (const auto& socket : sockets) inet_.push_back({socket, net_ns});
 }
 
+void Sockets::dump(System& system, std::uint64_t net_ns) {
+  auto unix_sockets = linux::read_unix_sockets(kDumpPatience);
+  if (unix_sockets) {
+    add(std::move(*unix_sockets));
+  } else {
+    system.note_unseen(Pid{}, Tid{}, unix_sockets.error());
+  }
+  auto inet_sockets = linux::read_inet_sockets(kDumpPatience);
+  if (inet_sockets) {
+    add(*inet_sockets, net_ns);
+  } else {
+    system.note_unseen(Pid{}, Tid{}, inet_sockets.error());
+  }
+}
+
+bool Sockets::dump_of(System& system, const ProcessEntry& process, std::uint64_t net_ns) {
+  if (!namespaces_.insert(net_ns).second) return false;
+  const Status status = linux::within_network_namespace(*process.dir, [&]() -> Status {
+    dump(system, net_ns);
+    return Done{};
+  });
+  if (!status && process.examined) system.note_unseen(process.pid, Tid{}, status.error());
+  return status.has_value();
+}
+
 void Sockets::read(System& system) {
   read_ = true;
-  std::uint64_t net_ns = 0;
-  const auto dump = [&]() -> Status {
-    auto unix_sockets = linux::read_unix_sockets(kDumpPatience);
-    if (unix_sockets) {
-      add(std::move(*unix_sockets));
-    } else {
-      system.note_unseen(Pid{}, Tid{}, unix_sockets.error());
-    }
-    auto inet_sockets = linux::read_inet_sockets(kDumpPatience);
-    if (inet_sockets) {
-      add(*inet_sockets, net_ns);
-    } else {
-      system.note_unseen(Pid{}, Tid{}, inet_sockets.error());
-    }
-    return Done{};
-  };
   const ProcessEntry* self = system.find(system.self());
   const auto own =
       self != nullptr ? linux::read_namespace(*self->dir, "net") : Result<std::uint64_t>();
-  net_ns = own.value_or(0);
-  (void)dump();
-  std::set<std::uint64_t> seen{net_ns, 0};
-  for (const auto& process : system.processes()) {
-    if (!process->examined || !seen.insert(process->out.net_ns).second) continue;
-    net_ns = process->out.net_ns;
-    const Status status = linux::within_network_namespace(*process->dir, dump);
-    if (!status) system.note_unseen(process->pid, Tid{}, status.error());
-  }
+  namespaces_ = {own.value_or(0), 0};
+  dump(system, own.value_or(0));
+  for (const auto& process : system.processes())
+    if (process->examined) (void)dump_of(system, *process, process->out.net_ns);
   index();
 }
 
+bool Sockets::read_everywhere(System& system) {
+  if (std::exchange(everywhere_, true)) return false;
+  bool more = false;
+  for (const auto& process : system.processes()) {
+    if (process->scope == snapshot::Scope::Self || system.progress().is_late()) continue;
+    more =
+        dump_of(system, *process, linux::read_namespace(*process->dir, "net").value_or(0)) || more;
+  }
+  if (more) index();
+  return more;
+}
+
 void Sockets::index() {
+  unix_by_ino_.clear();
+  listener_of_.clear();
+  inet_by_ino_.clear();
+  by_tuple_.clear();
   for (const auto& socket : unix_) {
     unix_by_ino_[socket.ino] = &socket;
     for (const std::uint64_t client : socket.waiting) listener_of_[client] = socket.ino;
@@ -215,6 +248,9 @@ snapshot::Socket Sockets::describe_inet(const Inet& socket) const {
   out.receive_queue = socket.receive_queue;
   out.send_queue = socket.send_queue;
   out.kernel_timer = socket.timer != 0;
+  out.cookie = socket.cookie;
+  out.net_ns = socket.net_ns;
+  if (!socket.udp) out.tcp = tcp_of(socket);
   out.local = linux::to_string(socket.local, socket.v6);
   if (socket.remote.port == 0) return out;
   out.remote = linux::to_string(socket.remote, socket.v6);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -19,6 +20,9 @@ class Sockets {
  public:
   /// Dumps our own network namespace and those of the processes given (one dump each).
   void read(System& system);
+  /// The same of all other namespaces that some process is in, once: a peer may be in another
+  /// container of this kernel. @return whether there are more now; describe() again then.
+  bool read_everywhere(System& system);
   /// As said by parsers and tests; call index() afterwards.
   void add(std::vector<linux::UnixSocketInfo> sockets);
   void add(const std::vector<linux::InetSocketInfo>& sockets, std::uint64_t net_ns);
@@ -45,6 +49,8 @@ class Sockets {
     bool udp = false;
     friend auto operator<=>(const Tuple&, const Tuple&) = default;
   };
+  void dump(System& system, std::uint64_t net_ns);
+  bool dump_of(System& system, const ProcessEntry& process, std::uint64_t net_ns);
   static Tuple tuple_of(const linux::InetSocketInfo& socket);
   snapshot::Socket describe_unix(const linux::UnixSocketInfo& socket) const;
   snapshot::Socket describe_inet(const Inet& socket) const;
@@ -54,7 +60,8 @@ class Sockets {
   /// several share the address (SO_REUSEPORT).
   const Inet* find_listener(const Inet& unaccepted) const;
 
-  bool read_ = false;
+  bool read_ = false, everywhere_ = false;
+  std::set<std::uint64_t> namespaces_;  ///< those that were dumped, and 0
   std::vector<linux::UnixSocketInfo> unix_;
   std::vector<Inet> inet_;
   std::unordered_map<std::uint64_t, const linux::UnixSocketInfo*> unix_by_ino_;

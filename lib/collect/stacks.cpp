@@ -7,7 +7,7 @@
 #include <optional>
 #include <span>
 
-#include "collect/examine.h"
+#include "collect/lock_owners.h"
 #include "collect/python_locks.h"
 #include "collect/syscall_names.h"
 #include "linux/auxv.h"
@@ -160,7 +160,7 @@ class ProcessStacks {
     }
     for (PythonThread& python : *threads) add_python(python);
     if (extent == Extent::Stacks) return;
-    process_.out.python.ended_threads = interpreter->ended_threads();
+    if (const auto ended = interpreter->ended_threads()) process_.out.python.ended_threads = *ended;
     process_.out.python.objects = interpreter->read_objects();
     for (auto& object : process_.out.python.objects) resolve_fds(object);
     for (ThreadEntry& thread : process_.threads) {

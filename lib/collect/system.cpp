@@ -1,45 +1,90 @@
 #include "collect/system.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <set>
+#include <utility>
 
+#include "linux/capabilities.h"
+#include "linux/kcmp.h"
+#include "linux/namespaces.h"
 #include "linux/pidfd.h"
 
 namespace ipcdoctor::collect {
 
 using snapshot::Scope;
 
-Result<std::size_t> System::scan() {
+Status System::open_proc() {
+  auto proc = linux::ProcDir::open_system();
+  if (!proc) return proc.error();
+  proc_ = std::move(*proc);
+  const auto rights = linux::read_own_rights();
+  proc_hides_ = !rights || rights->hides_pids;
+  if (proc_hides_) note_hidden_holder();
+  const auto self = proc_->read_link("self");
+  numbers_as_proc_does_ = self && *self == std::to_string(::getpid());
+  struct rlimit files {};
+  if (::getrlimit(RLIMIT_NOFILE, &files) == 0)
+    room_for_dirs_ = static_cast<std::size_t>(files.rlim_cur) / 2;
+  in_init_pid_ns_ = linux::in_init_pid_namespace().value_or(false);
+  return Done{};
+}
+
+Result<bool> System::scan() {
   if (!proc_) {
-    auto proc = linux::ProcDir::open_system();
-    if (!proc) return proc.error();
-    proc_ = std::move(*proc);
+    const Status opened = open_proc();
+    if (!opened) return opened.error();
   }
   const auto pids = proc_->list_numbers(".");
   if (!pids) return pids.error();
-  std::size_t added = 0;
+  bool changed = false;
+  const std::map<Pid, Error> before = std::exchange(unread_, {});
   for (const int number : *pids) {
     const Pid pid{number};
-    if (by_pid_.contains(pid)) continue;
+    if (by_pid_.contains(pid) || kernel_threads_.contains(pid)) continue;
     auto dir = proc_->open_below(std::to_string(number));
-    if (!dir) {
-      if (dir.error().cause != Cause::Gone)
-        note_hidden_holder();  // most likely too many open files
+    auto stat = dir ? linux::read_stat(*dir) : Result<linux::Stat>(dir.error());
+    if (!stat) {
+      const bool gone = stat.error().cause == Cause::Gone;
+      changed = changed || gone || !before.contains(pid);
+      if (!gone) unread_.emplace(pid, stat.error());
       continue;
     }
-    auto stat = linux::read_stat(*dir);
-    if (!stat || stat->is_kernel_thread()) continue;
+    if (stat->is_kernel_thread()) {
+      kernel_threads_.insert(pid);
+      continue;
+    }
     auto entry = std::make_unique<ProcessEntry>();
     entry->pid = pid;
     entry->stat = std::move(*stat);
     entry->dir = std::move(*dir);
+    if (room_for_dirs_ > 0)
+      --room_for_dirs_;
+    else
+      entry->dir->park(entry->stat.start_ticks);
     if (is_own(pid)) entry->scope = Scope::Self;
     by_pid_[pid] = entry.get();
     processes_.push_back(std::move(entry));
-    ++added;
+    changed = true;
   }
   std::ranges::sort(processes_, {}, [](const auto& p) { return p->pid; });
-  return added;
+  return changed;
+}
+
+void System::note_unread() {
+  for (const auto& [pid, error] : unread_) {
+    note_hidden_holder();
+    note_unseen(pid, Tid{}, error);
+  }
+}
+
+void System::note_restless() {
+  if (!restless_)
+    note_unseen(Pid{}, Tid{}, Error{Cause::Limit, 0, "list processes: they keep coming and going"});
+  restless_ = true;
+  note_hidden_holder();
 }
 
 ProcessEntry* System::find(Pid pid) {
@@ -84,6 +129,22 @@ Result<linux::UniqueFd*> System::pidfd_of(ProcessEntry& process) {
     process.pidfd = std::move(*pidfd);
   }
   return &*process.pidfd;
+}
+
+bool System::can_compare() {
+  if (!compares_) {
+    const Tid self{::getpid()};
+    const auto order = linux::compare_tasks(linux::Kcmp::Vm, self, self);
+    compares_ = order ? Status(Done{}) : Status(order.error());
+  }
+  return compares_->has_value();
+}
+
+void System::note_unknown_sharing() {
+  if (std::exchange(said_unknown_sharing_, true) || can_compare()) return;
+  Error error = compares_->error();
+  error.what = "find out with kcmp(2) what processes share";
+  note_unseen(Pid{}, Tid{}, std::move(error));
 }
 
 Result<const linux::KernelTask*> System::kernel_task(Tid tid) {

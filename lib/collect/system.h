@@ -1,9 +1,12 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -57,9 +60,23 @@ class System {
   System(Progress& progress, Pid self, Pid helper)
       : progress_(progress), self_(self), helper_(helper) {}
 
-  /// Reads /proc and every stat; adds processes that are new since the last scan. @return how many
-  /// are new.
-  Result<std::size_t> scan();
+  /// Reads /proc and the stat of every process that is new since the last scan. @return whether
+  /// there was any, or one that had gone before it was read: it may have left a successor, so that
+  /// a pass is complete only if the next one says false.
+  Result<bool> scan();
+  /// Call after the last scan: who was listed and could not be read is unseen, and may hold
+  /// anything.
+  void note_unread();
+  /// Processes kept coming and going to the last pass: some may never have been listed.
+  void note_restless();
+  bool is_restless() const { return restless_; }
+  /// Why that process could not be read, though it was listed; nullptr: it was, or is not there.
+  const Error* unread(Pid pid) const {
+    const auto it = unread_.find(pid);
+    return it == unread_.end() ? nullptr : &it->second;
+  }
+  /// Every process of /proc was read.
+  bool all_listed() const { return !restless_ && unread_.empty(); }
 
   std::vector<std::unique_ptr<ProcessEntry>>& processes() { return processes_; }
   const std::vector<std::unique_ptr<ProcessEntry>>& processes() const { return processes_; }
@@ -88,15 +105,40 @@ class System {
   void note_hidden_holder() { all_holders_seen_ = false; }
   bool all_holders_seen() const { return all_holders_seen_; }
 
+  /// /proc is mounted so that it leaves processes out (hidepid), or nobody could tell.
+  bool proc_hides() const { return proc_hides_; }
+  /// Whether kcmp(2) answers here; seccomp profiles of containers refuse it. Then nobody can tell
+  /// what two processes share.
+  bool can_compare();
+  /// To be said once: sharing that nobody could find out.
+  void note_unknown_sharing();
+  /// Files of which other processes may have copies, and nobody can tell.
+  void note_unknown_copies(const snapshot::ObjectId& id) { unknown_copies_.insert(id); }
+  bool has_unknown_copies(const snapshot::ObjectId& id) const {
+    return unknown_copies_.contains(id);
+  }
+  /// Pids of /proc are those of our own namespace, as system calls take them.
+  bool numbers_as_proc_does() const { return numbers_as_proc_does_; }
+  bool in_init_pid_ns() const { return in_init_pid_ns_; }
+
  private:
+  Status open_proc();
+
   Progress& progress_;
   Pid self_, helper_;
   std::optional<linux::ProcDir> proc_;
   std::vector<std::unique_ptr<ProcessEntry>> processes_;  ///< ascending by pid
   std::unordered_map<Pid, ProcessEntry*> by_pid_;
+  std::unordered_set<Pid> kernel_threads_;
+  std::size_t room_for_dirs_ = 100;  ///< that many more may stay open
+  std::map<Pid, Error> unread_;      ///< listed in the last pass, and not to be read
   std::optional<Result<std::vector<linux::KernelTask>>> kernel_tasks_;  // ascending by tid
   std::vector<snapshot::Unseen> unseen_;
-  bool all_holders_seen_ = true;
+  std::optional<Status> compares_;  ///< what kcmp(2) says of us and ourselves
+  bool said_unknown_sharing_ = false;
+  std::set<snapshot::ObjectId> unknown_copies_;
+  bool all_holders_seen_ = true, restless_ = false;
+  bool proc_hides_ = true, numbers_as_proc_does_ = false, in_init_pid_ns_ = false;
   bool read_maps_ahead_ = true;
 };
 

@@ -1,6 +1,9 @@
 #include "collect/sysv.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <map>
 #include <set>
 
@@ -11,9 +14,17 @@ namespace {
 
 using snapshot::WaitKind;
 
+/// Who last used an object; 0 if nobody can tell whether he lives.
+Pid known_or_none(System& system, Pid pid) {
+  if (pid.value <= 0 || system.find(pid) != nullptr) return pid;
+  const bool ours = system.numbers_as_proc_does() && !system.proc_hides();
+  return ours && ::getpgid(pid.value) < 0 && errno == ESRCH ? pid : Pid{};
+}
+
 snapshot::SysvObject semaphores(System& system, int id) {
-  snapshot::SysvObject out{"sem", id, 0, {}, {}, {}};
+  snapshot::SysvObject out{"sem", id, snapshot::SysvObject::kUnknownKey, {}, {}, {}};
   const auto sets = linux::read_sysvipc_sem(system.proc());
+  if (!sets) system.note_unseen(Pid{}, Tid{}, sets.error());
   for (const auto& set : sets.value_or(std::vector<linux::SemaphoreSet>{})) {
     if (set.id == id) out.key = set.key;
   }
@@ -24,14 +35,15 @@ snapshot::SysvObject semaphores(System& system, int id) {
   }
   for (const linux::Semaphore& semaphore : *values) {
     out.values.push_back(semaphore.value);
-    out.last_pids.push_back(semaphore.last_pid);
+    out.last_pids.push_back(known_or_none(system, semaphore.last_pid));
   }
   return out;
 }
 
 snapshot::SysvObject queue(System& system, int id) {
-  snapshot::SysvObject out{"msg", id, 0, {}, {}, {}};
+  snapshot::SysvObject out{"msg", id, snapshot::SysvObject::kUnknownKey, {}, {}, {}};
   const auto queues = linux::read_sysvipc_msg(system.proc());
+  if (!queues) system.note_unseen(Pid{}, Tid{}, queues.error());
   for (const auto& info : queues.value_or(std::vector<linux::MessageQueueInfo>{})) {
     if (info.id == id) out.key = info.key;
   }
@@ -42,7 +54,8 @@ snapshot::SysvObject queue(System& system, int id) {
   }
   out.values = {static_cast<int>(limits->messages), static_cast<int>(limits->bytes),
                 static_cast<int>(limits->max_bytes)};
-  out.last_pids = {limits->last_sender, limits->last_receiver};
+  out.last_pids = {known_or_none(system, limits->last_sender),
+                   known_or_none(system, limits->last_receiver)};
   return out;
 }
 

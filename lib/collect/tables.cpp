@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <set>
+#include <string>
 #include <string_view>
 #include <tuple>
 
@@ -122,20 +124,35 @@ Result<std::vector<Fd>> read_table(System& system, ProcessEntry& process,
   return fds;
 }
 
-bool shares_table(const linux::ProcDir& dir, Pid leader, Tid tid) {
+/// Also false where nobody can tell.
+bool shares_table(Pid leader, Tid tid) {
   const auto order = linux::compare_tasks(linux::Kcmp::Files, Tid{leader.value}, tid);
   if (order) return *order == std::strong_ordering::equal;
-  if (order.error().cause == Cause::Gone) return true;
-  // no kcmp(2) here: the same numbers make it most likely that it is the same table
-  const auto ours = dir.list_numbers("fd");
-  const auto theirs = dir.list_numbers("task/" + std::to_string(tid.value) + "/fd");
-  return !ours || !theirs || *ours == *theirs;
+  return order.error().cause == Cause::Gone;
+}
+
+/// One table, or two that hold the same: then it makes no difference who holds what.
+bool are_alike(const std::vector<Fd>& a, const std::vector<Fd>& b) {
+  return std::ranges::equal(a, b, [](const Fd& x, const Fd& y) {
+    return x.fd == y.fd && x.object == y.object && x.access == y.access;
+  });
 }
 
 /// A leader that has exited has no table any more; its threads that live on still do.
-void read_threads_tables(System& system, ProcessEntry& process) {
+/// @return false if one of them went with its table unread.
+bool read_threads_tables(System& system, ProcessEntry& process) {
+  bool complete = true;
+  const auto missing = [&](Tid tid, const Error& error) {
+    complete = complete && error.cause != Cause::Gone;
+    if (error.cause == Cause::Gone) return;
+    system.note_hidden_holder();
+    system.note_unseen(process.pid, tid, error);
+  };
   const auto tids = process.dir->list_numbers("task");
-  if (!tids) return;
+  if (!tids) {
+    missing(Tid{}, tids.error());
+    return complete;
+  }
   const bool leader_dead = process.stat.has_exited();
   Tid first{process.pid.value};
   bool have_first = !leader_dead;
@@ -143,16 +160,15 @@ void read_threads_tables(System& system, ProcessEntry& process) {
     const Tid tid{tid_number};
     if (tid == first) continue;
     if (leader_dead && tid_number == process.pid.value) continue;
-    if (have_first && shares_table(*process.dir, Pid{first.value}, tid)) continue;
+    if (have_first && shares_table(Pid{first.value}, tid)) continue;
     const auto task = process.dir->open_below("task/" + std::to_string(tid_number));
-    if (!task) continue;
-    auto fds = read_table(system, process, *task);
+    auto fds = task ? read_table(system, process, *task) : task.error();
     if (!fds) {
-      if (fds.error().cause == Cause::Gone) continue;
-      system.note_hidden_holder();
-      system.note_unseen(process.pid, tid, fds.error());
+      missing(tid, fds.error());
       continue;
     }
+    if (have_first && !system.can_compare() && process.fds && are_alike(*process.fds, *fds))
+      continue;
     if (have_first) {
       process.thread_fds.emplace_back(tid, std::move(*fds));
     } else if (const auto state = linux::read_stat(*task); state && !state->has_exited()) {
@@ -161,6 +177,7 @@ void read_threads_tables(System& system, ProcessEntry& process) {
       process.fds = std::move(*fds);
     }
   }
+  return complete;
 }
 
 /// The order of two open files over all processes, as kcmp(2) has it.
@@ -174,6 +191,48 @@ bool is_same(const std::tuple<Pid, Tid, Fd*>& a, const std::tuple<Pid, Tid, Fd*>
   const auto order =
       linux::compare_files(std::get<1>(a), std::get<2>(a)->fd, std::get<1>(b), std::get<2>(b)->fd);
   return order && *order == std::strong_ordering::equal;
+}
+
+/// What is the same in all copies of a file: neither the flags, which have the descriptor's own
+/// close-on-exec, nor the time that is left.
+std::string lasting_lines(const std::string& fdinfo) {
+  std::string lasting;
+  for (std::size_t at = 0; at < fdinfo.size();) {
+    const std::size_t end = std::min(fdinfo.find('\n', at), fdinfo.size() - 1);
+    const std::string_view line(fdinfo.data() + at, end + 1 - at);
+    if (!line.starts_with("flags:") && !line.starts_with("it_value:")) lasting += line;
+    at = end + 1;
+  }
+  return lasting;
+}
+
+/// Without kcmp(2): files of which fdinfo tells different things are two, those of one table are
+/// taken for two; of all others nobody knows. Read twice, as what they tell may change meanwhile.
+void find_unknown_copies(System& system, const std::vector<std::tuple<Pid, Tid, Fd*>>& copies) {
+  std::map<std::string, std::set<Tid>> tables;
+  std::vector<std::vector<std::string>> texts(copies.size());
+  for (int pass = 0; pass < 2; ++pass) {
+    for (std::size_t i = 0; i < copies.size(); ++i) {
+      const auto& [pid, tid, fd] = copies[i];
+      const ProcessEntry* process = system.find(pid);
+      const Risk risk(system.progress(), pid, Fact::FdInfo, fd->fd);
+      const std::string name =
+          "task/" + std::to_string(tid.value) + "/fdinfo/" + std::to_string(fd->fd);
+      const auto text = risk.allowed() && !system.progress().is_late()
+                            ? process->dir->read(name, 64 << 20)
+                            : Result<std::string>();
+      const std::string key = text ? lasting_lines(*text) : "";  // unknown: like all unknown ones
+      texts[i].push_back(key);
+      tables[key].insert(tid);
+    }
+  }
+  for (std::size_t i = 0; i < copies.size(); ++i) {
+    const bool shared = std::ranges::any_of(
+        texts[i], [&](const std::string& text) { return text.empty() || tables[text].size() > 1; });
+    if (!shared) continue;
+    system.note_unknown_copies(std::get<2>(copies[i])->object);
+    system.note_unknown_sharing();
+  }
 }
 
 /// Ids of anonymous files that have no number of their own.
@@ -194,7 +253,8 @@ void group_by_kcmp(std::vector<std::tuple<Pid, Tid, Fd*>>& copies) {
 
 }  // namespace
 
-void read_tables(System& system) {
+bool read_tables(System& system) {
+  bool complete = true;
   for (const auto& process : system.processes()) {
     const bool tried = process->fds || process->fds.error().cause != Cause::NotRead;
     if (tried || process->scope == snapshot::Scope::Self) continue;
@@ -202,11 +262,17 @@ void read_tables(System& system) {
     process->fds = process->stat.has_exited() ? Result<std::vector<Fd>>(std::vector<Fd>())
                                               : read_table(system, *process, *process->dir);
     const bool denied = !process->fds && process->fds.error().cause == Cause::Denied;
-    if (process->stat.num_threads > 1 && !denied) read_threads_tables(system, *process);
-    if (process->fds || process->fds.error().cause == Cause::Gone) continue;
+    if (process->stat.num_threads > 1 && !denied)
+      complete = read_threads_tables(system, *process) && complete;
+    if (process->fds) continue;
+    if (process->fds.error().cause == Cause::Gone) {
+      complete = false;
+      continue;
+    }
     system.note_hidden_holder();
     system.note_unseen(process->pid, Tid{}, process->fds.error());
   }
+  return complete;
 }
 
 void for_each_table(System& system,
@@ -239,7 +305,11 @@ void identify_objects(System& system, ObjectKind kind) {
       }
     }
   });
-  if (!by_info) group_by_kcmp(copies);
+  if (by_info) return;
+  if (system.can_compare())
+    group_by_kcmp(copies);
+  else
+    find_unknown_copies(system, copies);
 }
 
 }  // namespace ipcdoctor::collect

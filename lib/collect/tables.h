@@ -11,8 +11,9 @@ namespace ipcdoctor::collect {
 
 /// Reads the descriptor tables of all processes that have none yet, also those of threads that
 /// share no table. Sockets are OtherSocket and anonymous files get dev = pid, ino = fd until
-/// identify_objects() has looked at their kind.
-void read_tables(System& system);
+/// identify_objects() has looked at their kind. @return false if a process or a thread went before
+/// its table was read: whoever it left its descriptors to has to be looked for.
+bool read_tables(System& system);
 
 /// Calls `each` for every table: that of a process has tid 0.
 void for_each_table(

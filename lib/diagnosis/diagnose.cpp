@@ -3,6 +3,7 @@
 #include <tuple>
 
 #include "diagnosis/probe.h"
+#include "snapshot/own_tree.h"
 
 namespace ipcdoctor::diagnosis {
 namespace {
@@ -79,9 +80,11 @@ void sort_for_report(std::vector<Finding>& findings) {
   });
 }
 
-bool is_of_tree(const Process& process) {
-  return process.scope == Scope::Target || process.scope == Scope::Descendant ||
-         process.scope == Scope::Related;
+bool names_the_tree(const Context& context, const Finding& finding) {
+  return finding.stuck.empty() || std::ranges::any_of(finding.stuck, [&](const StuckTask& stuck) {
+           const Process* process = snapshot::find_process(context.snapshot, stuck.task.pid);
+           return process != nullptr && snapshot::is_of_own_tree(context.snapshot, *process);
+         });
 }
 
 /// What is true of a tree in which no probe found anything.
@@ -90,7 +93,8 @@ Verdict without_findings(const Context& context) {
   bool any_blind = false;
   std::vector<TaskRef> blocked;
   for (const Process& process : context.snapshot.processes) {
-    if (!is_of_tree(process) || process.dead || process.exited) continue;
+    if (!snapshot::is_of_own_tree(context.snapshot, process) || process.dead || process.exited)
+      continue;
     if (process.threads.empty()) any_blind = true;
     for (const Thread& thread : process.threads) {
       if (!thread.wait) {
@@ -129,6 +133,8 @@ Diagnosis diagnose(const Context& context, std::span<const Probe* const> probes)
   std::vector<Finding> about_live;
   for (const Probe* probe : probes) {
     Answer answer = probe->run(context);
+    std::erase_if(answer.findings,
+                  [&](const Finding& finding) { return !names_the_tree(context, finding); });
     for (Finding& finding : answer.findings)
       (finding.set >= 0 ? about_sets : about_live).push_back(std::move(finding));
     for (Error& error : answer.missing) add_once(diagnosis.inconclusive, std::move(error));

@@ -43,6 +43,12 @@ Node Build::add_leaf(Life life, std::string text, const TaskRef& task, const Obj
   return gates_.network.add(0);
 }
 
+Node Build::unlisted_or(Life life, std::string text, const TaskRef& task, const ObjectId& object) {
+  return snapshot_.processes_were_missed
+             ? add_leaf(Life::NotSeen, "processes came and went unseen", task, object)
+             : add_leaf(life, std::move(text), task, object);
+}
+
 Node Build::add_guarded(Node to, Node leaf) {
   const Node both = add_gate("", {}, Network::kAll);
   const Node inner = add_gate();

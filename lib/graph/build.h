@@ -84,6 +84,9 @@ class Build {
   // build.cpp: nodes and groups of tasks
   Node add_gate(const char* by = "", const ObjectId& object = {}, std::uint32_t need = 1);
   Node add_leaf(Life life, std::string text, const TaskRef& task = {}, const ObjectId& object = {});
+  /// That leaf; NotSeen where processes came and went unlisted, as then one of them is likely.
+  Node unlisted_or(Life life, std::string text, const TaskRef& task = {},
+                   const ObjectId& object = {});
   /// An alternative of `to` that only counts as long as the leaf is on; the caller connects it.
   Node add_guarded(Node to, Node leaf);
   void add_tasks();
@@ -120,6 +123,8 @@ class Build {
   void pipe_event(Node to, const snapshot::Awaited& awaited, const Waiter& waiter);
   void socket_event(Node to, const snapshot::Awaited& awaited, const Waiter& waiter);
   void connected_event(Node to, const snapshot::Object& object, bool out, const Waiter& waiter);
+  void arriving_event(Node to, const snapshot::Object& object, const Waiter& waiter);
+  bool may_be_acknowledged(const snapshot::Socket& ours, const snapshot::Object* peer) const;
   void queue_event(Node to, const snapshot::Awaited& awaited, const Waiter& waiter);
   void terminal_event(Node to, const ObjectId& id);
   Node epoll(const ObjectId& id, const Waiter& waiter);
@@ -137,6 +142,7 @@ class Build {
   void owners_event(Node to, const char* by, const Waiter& waiter,
                     const std::vector<TaskRef>& owners);
   void memory_event(Node to, const Waiter& waiter);
+  void unseen_mappers_event(Node to, const Waiter& waiter, const std::string& what);
   void file_lock_event(const Waiter& waiter);
   void sysv_event(const Waiter& waiter);
   void stopped_event(const Waiter& waiter);

@@ -75,8 +75,8 @@ Node Build::holders(const ObjectId& id, Side side) {
   connect_in_flight(node, id);
   if (!snapshot_.all_holders_seen) {
     gates_.network.connect(
-        add_leaf(Life::UnseenHolder, "no process that could not be looked into holds " + name(id),
-                 {}, id),
+        unlisted_or(Life::UnseenHolder,
+                    "no process that could not be looked into holds " + name(id), {}, id),
         node);
   }
   if (snapshot_.unknown_fds_in_flight || strange_carriers_) {
@@ -86,6 +86,10 @@ Node Build::holders(const ObjectId& id, Side side) {
         node);
   }
   const Object* object = snapshot::find_object(snapshot_, id);
+  if (object != nullptr && object->copies_unknown) {
+    gates_.network.connect(
+        add_leaf(Life::NotSeen, "who else has " + name(id) + " could not be told", {}, id), node);
+  }
   if (object != nullptr && object->kernel_user) {
     gates_.network.connect(
         add_leaf(Life::KernelUser, "the kernel itself does not use " + name(id), {}, id), node);
@@ -274,6 +278,7 @@ void Build::socket_event(Node to, const Awaited& awaited, const Waiter& waiter) 
         to);
   }
   connected_event(to, *object, awaited.out || !awaited.in, waiter);
+  if (awaited.in || !awaited.out) arriving_event(to, *object, waiter);
   holders_event(to, "own-end", id, Side::All);
 }
 
@@ -296,6 +301,10 @@ void Build::connected_event(Node to, const Object& object, bool out, const Waite
         to);
   }
   if (!out) return;
+  if (may_be_acknowledged(socket, peer))
+    gates_.network.connect(add_leaf(Life::Timer, "bytes of " + object.name + " are on their way",
+                                    waiter.task, object.id),
+                           to);
   if (socket.family != "unix" && (socket.kernel_timer || peer == nullptr || !peer->socket)) {
     // With data that the peer does not take the timer is the one that probes its closed window.
     const bool window_closed = peer != nullptr && peer->socket && peer->socket->receive_queue > 0;
@@ -311,6 +320,36 @@ void Build::connected_event(Node to, const Object& object, bool out, const Waite
                                     waiter.task, object.id),
                            to);
   }
+}
+
+/// What the peer has sent and is not acknowledged may still arrive, whoever sent it is dead by now
+/// or not. The kernel's queues tell: a peer whose send queue is empty has nothing under way. A peer
+/// that only probes a window which the reader itself has closed has nothing under way either.
+void Build::arriving_event(Node to, const Object& object, const Waiter& waiter) {
+  const Object* peer = snapshot::find_object(snapshot_, object.socket->peer);
+  if (object.id.kind != ObjectKind::InetSocket || peer == nullptr || !peer->socket) return;
+  const Socket& theirs = *peer->socket;
+  if (theirs.type == "dgram") {
+    if (theirs.net_ns == object.socket->net_ns) return;  // the loopback device delivers at once
+    gates_.network.connect(add_leaf(Life::Outside, "a datagram may be on its way to " + object.name,
+                                    waiter.task, object.id),
+                           to);
+    return;
+  }
+  const bool probes = theirs.tcp && theirs.tcp->timer == snapshot::TcpTimer::Probe;
+  if (theirs.send_queue == 0 || (probes && object.socket->receive_queue > 0)) return;
+  gates_.network.connect(
+      add_leaf(Life::Timer, "bytes are on their way to " + object.name, waiter.task, object.id),
+      to);
+}
+
+/// Room comes with an acknowledgement that is under way; none is once the peer's queue is full and
+/// its window closed.
+bool Build::may_be_acknowledged(const Socket& ours, const Object* peer) const {
+  if (ours.tcp)
+    return ours.tcp->unacked > 0 || peer == nullptr || !peer->socket ||
+           peer->socket->receive_queue == 0;
+  return ours.family.starts_with("tcp") && ours.tcp.error().cause != Cause::NotRead;
 }
 
 void Build::queue_event(Node to, const Awaited& awaited, const Waiter& waiter) {

@@ -278,12 +278,20 @@ bool Build::counts_owners_alike(const Waiter& waiter) const {
   if (area == nullptr) return false;
   return std::ranges::all_of(area->mappers, [&](Pid pid) {
     const Process* mapper = snapshot::find_process(snapshot_, pid);
-    return mapper != nullptr && mapper->pid_ns == waiter.process.pid_ns;
+    return mapper != nullptr && mapper->pid_ns != 0 && mapper->pid_ns == waiter.process.pid_ns;
   });
 }
 
 void Build::futex_event(const Waiter& waiter) {
   const Lock& lock = waiter.wait.futex.lock;
+  if (lock.unseen_owner != 0 && waiter.wait.futex.shared_memory && !snapshot_.all_holders_seen) {
+    // more than a doubt: a number is stored of which nobody seen can be the bearer
+    gates_.network.connect(
+        add_leaf(Life::NotSeen,
+                 "its owner " + std::to_string(lock.unseen_owner) + " was not seen to have ended",
+                 waiter.task),
+        waiter.node);
+  }
   if (!counts_owners_alike(waiter)) return memory_event(waiter.node, waiter);
   if (lock.checked) {
     if (lock.ownership == Ownership::Known && !lock.owners.empty()) {
@@ -306,6 +314,8 @@ void Build::futex_event(const Waiter& waiter) {
   const Node leaf =
       add_leaf(Life::NonOwnerRelease, "only its holder releases " + what, waiter.task);
   memory_event(add_guarded(waiter.node, leaf), waiter);
+  if (waiter.wait.futex.shared_memory && lock.ownership != Ownership::NotStored)
+    unseen_mappers_event(waiter.node, waiter, what);
   if (!orphan) owners_event(waiter.node, "lock-owner", waiter, likely);
 }
 
@@ -339,12 +349,15 @@ void Build::memory_event(Node to, const Waiter& waiter) {
                                           "nobody else opens " + what, waiter.task),
                            to);
   }
-  if (!snapshot_.all_holders_seen) {
-    gates_.network.connect(
-        add_leaf(Life::UnseenHolder, "no process that could not be looked into maps " + what,
-                 waiter.task),
-        to);
-  }
+  unseen_mappers_event(to, waiter, what);
+}
+
+void Build::unseen_mappers_event(Node to, const Waiter& waiter, const std::string& what) {
+  if (snapshot_.all_holders_seen) return;
+  gates_.network.connect(
+      unlisted_or(Life::UnseenHolder, "no process that could not be looked into maps " + what,
+                  waiter.task),
+      to);
 }
 
 /// Every lock in the way must go; each by whoever holds it.
@@ -374,9 +387,9 @@ void Build::file_lock_event(const Waiter& waiter) {
     }
     if (!snapshot_.all_holders_seen && lock.type != "posix") {
       gates_.network.connect(
-          add_leaf(Life::UnseenHolder,
-                   "no process that could not be looked into holds " + name(wait.file), waiter.task,
-                   wait.file),
+          unlisted_or(Life::UnseenHolder,
+                      "no process that could not be looked into holds " + name(wait.file),
+                      waiter.task, wait.file),
           gate);
     }
     if ((snapshot_.unknown_fds_in_flight || strange_carriers_) && lock.type != "posix") {

@@ -6,8 +6,23 @@
 #include "graph/debts.h"
 #include "graph/explain.h"
 #include "graph/stuck_sets.h"
+#include "snapshot/own_tree.h"
 
 namespace ipcdoctor::graph {
+
+namespace {
+
+/// Somebody of the programs looked at is in it, or behind it. What only strangers wait for is
+/// theirs: those of the same session that are nobody's children any more, or who holds something.
+bool concerns_the_tree(const Snapshot& snapshot, const StuckSet& set) {
+  const auto is_inside = [&](const TaskRef& task) {
+    const snapshot::Process* process = snapshot::find_process(snapshot, task.pid);
+    return process != nullptr && snapshot::is_of_own_tree(snapshot, *process);
+  };
+  return std::ranges::any_of(set.core, is_inside) || std::ranges::any_of(set.behind, is_inside);
+}
+
+}  // namespace
 
 struct WaitGraph::Impl {
   explicit Impl(const Snapshot& snapshot)
@@ -15,6 +30,7 @@ struct WaitGraph::Impl {
         levels(find_levels(gates)),
         sets(find_stuck_sets(gates, levels)),
         explainer(snapshot, gates, levels) {
+    std::erase_if(sets, [&](const StuckSet& set) { return !concerns_the_tree(snapshot, set); });
     for (const StuckSet& set : take_out_rest(snapshot, gates, levels, sets)) {
       resting.insert(set.core.begin(), set.core.end());
       resting.insert(set.behind.begin(), set.behind.end());

@@ -148,8 +148,8 @@ class WaitGraph {
   WaitGraph& operator=(WaitGraph&&) noexcept;
   ~WaitGraph();
 
-  /// Independent deadlocks and stuck sets, the worst level first, then by the lowest pid and tid.
-  /// Sets at rest are not among them.
+  /// Independent deadlocks and stuck sets in which somebody of the tree is, the worst level first,
+  /// then by the lowest pid and tid. Sets at rest are not among them.
   const std::vector<StuckSet>& stuck_sets() const;
 
   /// Whether the task is dead without owing anything to anybody, while others of the tree live.

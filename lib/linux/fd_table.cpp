@@ -234,9 +234,9 @@ FdEntry parse_fd_link(int fd, std::string_view link) {
 
 Result<std::size_t> read_fds(const ProcDir& task, const FdTableOptions& options,
                              const std::function<bool(FdEntry&&)>& each) {
-  UniqueFd fds(::openat(task.fd(), "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fds.is_open()) return Error{cause_of(errno), errno, "list " + task.path() + "/fd"};
-  return FdWalk(task, std::move(fds), options).run(each);
+  auto fds = task.open_in("fd", O_RDONLY | O_DIRECTORY, "list");
+  if (!fds) return fds.error();
+  return FdWalk(task, std::move(*fds), options).run(each);
 }
 
 Result<std::vector<FdEntry>> read_fds(const ProcDir& task, const FdTableOptions& options) {

@@ -12,6 +12,7 @@
 #include <cstddef>
 
 #include "linux/broker.h"
+#include "linux/proc_stat.h"
 
 namespace ipcdoctor::linux {
 namespace {
@@ -44,32 +45,68 @@ Result<ProcDir> ProcDir::open_system() {
   return ProcDir(std::move(dir), "/proc");
 }
 
+void ProcDir::park(std::uint64_t start_ticks) {
+  start_ticks_ = start_ticks;
+  dir_ = UniqueFd();
+}
+
+Result<UniqueFd> ProcDir::open_again() const {
+  UniqueFd dir(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!dir.is_open()) return error_of(errno, "open", path_, ".");
+  ProcDir now(std::move(dir), path_);
+  const auto stat = read_stat(now);
+  if (!stat) return stat.error();
+  if (stat->start_ticks != start_ticks_) return error_of(ESRCH, "open", path_, ".");
+  return std::move(now.dir_);
+}
+
+int ProcDir::fd() const {
+  if (!dir_.is_open()) {
+    auto again = open_again();
+    if (again) dir_ = std::move(*again);
+  }
+  return dir_.get();
+}
+
+Result<UniqueFd> ProcDir::open_in(const std::string& name, int flags, const char* verb) const {
+  UniqueFd again;
+  if (!dir_.is_open()) {
+    auto opened = open_again();
+    if (!opened) return opened.error();
+    again = std::move(*opened);
+  }
+  const int dir = dir_.is_open() ? dir_.get() : again.get();
+  UniqueFd file(::openat(dir, name.c_str(), flags | O_CLOEXEC));
+  if (!file.is_open()) return error_of(errno, verb, path_, name);
+  return file;
+}
+
 Result<ProcDir> ProcDir::open_below(const std::string& name) const {
-  UniqueFd dir(::openat(dir_.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!dir.is_open()) return error_of(errno, "open", path_, name);
-  return ProcDir(std::move(dir), path_ + "/" + name);
+  auto dir = open_in(name, O_RDONLY | O_DIRECTORY, "open");
+  if (!dir) return dir.error();
+  return ProcDir(std::move(*dir), path_ + "/" + name);
 }
 
 Result<UniqueFd> ProcDir::open_in_root(const std::string& path, int flags) const {
-  const UniqueFd root(::openat(dir_.get(), "root", O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!root.is_open()) return error_of(errno, "open", path_, "root");
+  const auto root = open_in("root", O_PATH | O_DIRECTORY, "open");
+  if (!root) return root.error();
   struct open_how how {};
   how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
   how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
   UniqueFd file(
-      static_cast<int>(::syscall(SYS_openat2, root.get(), path.c_str(), &how, sizeof how)));
+      static_cast<int>(::syscall(SYS_openat2, root->get(), path.c_str(), &how, sizeof how)));
   if (!file.is_open()) return error_of(errno, "open", path_, "root" + path);
   return file;
 }
 
 Result<std::string> ProcDir::read(const std::string& name, std::size_t limit) const {
-  UniqueFd file(::openat(dir_.get(), name.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.is_open()) return error_of(errno, "read", path_, name);
+  const auto file = open_in(name, O_RDONLY, "read");
+  if (!file) return file.error();
   std::string text;
   std::size_t size = 0;
   while (size <= limit) {
     text.resize(std::max<std::size_t>(4096, size * 2));
-    const ssize_t n = ::read(file.get(), text.data() + size, text.size() - size);
+    const ssize_t n = ::read(file->get(), text.data() + size, text.size() - size);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return error_of(errno, "read", path_, name);
     if (n == 0) {
@@ -82,12 +119,12 @@ Result<std::string> ProcDir::read(const std::string& name, std::size_t limit) co
 }
 
 Result<std::string> ProcDir::read_record_here(const std::string& name) const {
-  UniqueFd file(::openat(dir_.get(), name.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.is_open()) return error_of(errno, "read", path_, name);
+  const auto file = open_in(name, O_RDONLY, "read");
+  if (!file) return file.error();
   char record[4096];
   ssize_t n = -1;
   do {
-    n = ::read(file.get(), record, sizeof record);
+    n = ::read(file->get(), record, sizeof record);
   } while (n < 0 && errno == EINTR);
   if (n < 0) return error_of(errno, "read", path_, name);
   if (static_cast<std::size_t>(n) == sizeof record) return read(name);  // it has no room here
@@ -97,24 +134,27 @@ Result<std::string> ProcDir::read_record_here(const std::string& name) const {
 Result<std::string> ProcDir::read_record(const std::string& name) const {
   Result<std::string> record = read_record_here(name);
   if (record || record.error().cause != Cause::Denied || !name.ends_with("syscall")) return record;
-  Result<std::string> asked = ask_to_read(dir_.get(), name);
+  Result<std::string> asked = ask_to_read(fd(), name);
   return asked ? asked : record;
 }
 
 Result<std::string> ProcDir::read_link(const std::string& name) const {
   char text[PATH_MAX + 64];
-  const ssize_t n = ::readlinkat(dir_.get(), name.c_str(), text, sizeof text);
+  const auto again = dir_.is_open() ? Result<UniqueFd>(UniqueFd()) : open_again();
+  if (!again) return again.error();
+  const int dir = dir_.is_open() ? dir_.get() : again->get();
+  const ssize_t n = ::readlinkat(dir, name.c_str(), text, sizeof text);
   if (n < 0) return error_of(errno, "read link", path_, name);
   return std::string(text, static_cast<std::size_t>(n));
 }
 
 Result<std::vector<int>> ProcDir::list_numbers(const std::string& name, std::size_t limit) const {
-  UniqueFd dir(::openat(dir_.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!dir.is_open()) return error_of(errno, "list", path_, name);
+  const auto dir = open_in(name, O_RDONLY | O_DIRECTORY, "list");
+  if (!dir) return dir.error();
   std::vector<int> numbers;
   alignas(DirectoryEntry) char buffer[32768];
   for (;;) {
-    const long n = ::syscall(SYS_getdents64, dir.get(), buffer, sizeof buffer);
+    const long n = ::syscall(SYS_getdents64, dir->get(), buffer, sizeof buffer);
     if (n < 0) return error_of(errno, "list", path_, name);
     if (n == 0) break;
     for (long at = 0; at < n;) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,8 +19,18 @@ class ProcDir {
   static Result<ProcDir> open_system();                       ///< /proc
   Result<ProcDir> open_below(const std::string& name) const;  ///< "task/43", "fd"
 
+  /// openat(2) of something in it that cannot wait. @param verb  for the Error: "list"
+  Result<UniqueFd> open_in(const std::string& name, int flags, const char* verb) const;
+
   const std::string& path() const { return path_; }
-  int fd() const { return dir_.get(); }
+  /// A descriptor of the directory, for what no function here does; -1 if it cannot be opened again
+  /// after park().
+  int fd() const;
+
+  /// Closes the descriptor, where there are too few for all: from now on each read of this
+  /// /proc/PID opens it for itself, and asks first whether it is still of the process that began at
+  /// `start_ticks` (proc_pid_stat(5)); Gone if not.
+  void park(std::uint64_t start_ticks);
 
   /// A path of the process, looked up in its own root and never out of it (openat2(2)). `flags` as
   /// of open(2): O_PATH, or O_DIRECTORY; never what could wait. @return Gone, Denied.
@@ -39,8 +50,10 @@ class ProcDir {
  private:
   Result<std::string> read_record_here(const std::string& name) const;
   ProcDir(UniqueFd dir, std::string path) : dir_(std::move(dir)), path_(std::move(path)) {}
-  UniqueFd dir_;
+  Result<UniqueFd> open_again() const;
+  mutable UniqueFd dir_;
   std::string path_;
+  std::uint64_t start_ticks_ = 0;  ///< parked: of whom it is; else 0
 };
 
 }  // namespace ipcdoctor::linux

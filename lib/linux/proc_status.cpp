@@ -48,6 +48,8 @@ bool parse_field(std::string_view key, std::string_view rest, TaskStatus& status
   if (key == "SigIgn") return set(status.ignored);
   if (key == "SigCgt") return set(status.caught);
   if (key == "CapEff") return take_number(rest, status.effective_caps, 16);
+  if (key == "VmPeak") return take_number(rest, status.peak_size_kb);
+  if (key == "VmHWM") return take_number(rest, status.peak_resident_kb);
   if (key == "Seccomp") return take_number(rest, status.seccomp_mode);
   if (key == "voluntary_ctxt_switches") return count(status.voluntary_switches);
   if (key == "nonvoluntary_ctxt_switches") return count(status.involuntary_switches);

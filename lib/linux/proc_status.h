@@ -27,9 +27,13 @@ struct TaskStatus {
   /// Bit n-1 = signal n.
   std::uint64_t pending = 0, shared_pending = 0, blocked = 0, ignored = 0, caught = 0;
   std::uint64_t effective_caps = 0;
+  /// VmPeak and VmHWM, kB: the most that its address space ever had. They belong to the address
+  /// space (mm_struct, fs/proc/task_mmu.c) and never sink; a zombie has none.
+  std::uint64_t peak_size_kb = 0, peak_resident_kb = 0;
   int seccomp_mode = 0;        ///< 0 none, 1 strict, 2 filter
   bool kernel_thread = false;  ///< Kthread, since Linux 6.9; else false: see Stat::is_kernel_thread
 
+  bool has_exited() const { return state == 'Z' || state == 'X'; }
   std::uint64_t switches() const { return voluntary_switches + involuntary_switches; }
 };
 

@@ -5,6 +5,7 @@
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <linux/tcp.h>
 #include <linux/unix_diag.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -155,6 +156,19 @@ auto collect_into(std::vector<T>& sockets, Parse parse) {
   };
 }
 
+/// Older kernels send a shorter structure, newer ones a longer.
+void read_tcp_info(const std::byte* data, std::size_t size, InetSocketInfo& socket) {
+  constexpr std::size_t kNeeded = offsetof(tcp_info, tcpi_notsent_bytes) + sizeof(__u32);
+  if (size < kNeeded) return;
+  tcp_info info{};
+  std::memcpy(&info, data, std::min(size, sizeof info));
+  socket.has_info = true;
+  socket.unacked = info.tcpi_unacked;
+  socket.not_sent = info.tcpi_notsent_bytes;
+  socket.bytes_acked = info.tcpi_bytes_acked;
+  socket.bytes_received = info.tcpi_bytes_received;
+}
+
 bool is_mapped_v4(const InetAddress& address) {
   static constexpr std::array<std::uint8_t, 12> kPrefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
   return std::equal(kPrefix.begin(), kPrefix.end(), address.bytes.begin());
@@ -250,10 +264,12 @@ Result<InetSocketInfo> parse_inet_diag(std::span<const std::byte> payload, bool 
   socket.mapped_v4 = socket.v6 && is_mapped_v4(socket.local) && is_mapped_v4(socket.remote);
   const bool complete = for_each_attribute(
       payload, sizeof message, [&](std::uint16_t type, const std::byte* data, std::size_t size) {
-        std::uint8_t bits = 0;
-        if (type != INET_DIAG_SHUTDOWN) return true;
-        if (!copy_object(data, size, bits)) return false;
-        socket.shutdown = bits;
+        if (type == INET_DIAG_SHUTDOWN) {
+          std::uint8_t bits = 0;
+          if (!copy_object(data, size, bits)) return false;
+          socket.shutdown = bits;
+        }
+        if (type == INET_DIAG_INFO && !udp) read_tcp_info(data, size, socket);
         return true;
       });
   if (!complete) return malformed;
@@ -284,7 +300,7 @@ Result<std::vector<InetSocketInfo>> read_inet_sockets(InetTable table,
   request.sdiag_family = table == InetTable::Tcp || table == InetTable::Udp ? AF_INET : AF_INET6;
   request.sdiag_protocol = udp ? IPPROTO_UDP : IPPROTO_TCP;
   request.idiag_states = ~0U;
-  request.idiag_ext = 1 << (INET_DIAG_SHUTDOWN - 1);
+  request.idiag_ext = 1 << (INET_DIAG_SHUTDOWN - 1) | 1 << (INET_DIAG_INFO - 1);
   std::vector<InetSocketInfo> sockets;
   const auto parse = [udp](std::span<const std::byte> payload) {
     return parse_inet_diag(payload, udp);

@@ -53,7 +53,12 @@ struct InetSocketInfo {
   std::uint32_t send_queue = 0;     ///< bytes not acknowledged; listener: limit of the backlog
   int timer = 0;  ///< 0 none, 1 retransmit, 2 keepalive, 3 TIME-WAIT, 4 zero window probe
   std::uint32_t expires_ms = 0;
-  int shutdown = 0;          ///< INET_DIAG_SHUTDOWN; 1 = no more reads, 2 = no more writes
+  int shutdown = 0;  ///< INET_DIAG_SHUTDOWN; 1 = no more reads, 2 = no more writes
+  /// INET_DIAG_INFO, TCP only: segments sent and not acknowledged, bytes not sent yet, and bytes
+  /// since the connection began (struct tcp_info, linux/tcp.h).
+  bool has_info = false;
+  std::uint32_t unacked = 0, not_sent = 0;
+  std::uint64_t bytes_acked = 0, bytes_received = 0;
   bool mapped_v4 = false;    ///< ::ffff:a.b.c.d on both sides: its mirror may be a v4 socket
   std::uint64_t cookie = 0;  ///< tells sockets with ino 0 apart
 

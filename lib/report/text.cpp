@@ -254,9 +254,8 @@ class TextWriter {
       processes += process->exited ? 0 : 1;
       threads += process->threads.size();
     }
-    const bool all = std::ranges::all_of(snapshot.unseen, [&](const snapshot::Unseen& unseen) {
-      return is_outside(snapshot, unseen);
-    });
+    const bool all =
+        unseen_lines(snapshot, report_.diagnosis.inconclusive, options_.stacks).empty();
     std::string text =
         count_of(processes, "process", "processes") + ", " +
         count_of(threads, "thread", "threads") + (all ? ", all seen in " : ", seen in ") +

@@ -16,6 +16,9 @@ namespace snapshot {
 constexpr ObjectKind last_of(ObjectKind) {
   return ObjectKind::OtherAnon;
 }
+constexpr TcpTimer last_of(TcpTimer) {
+  return TcpTimer::Probe;
+}
 constexpr Access last_of(Access) {
   return Access::Both;
 }

@@ -77,6 +77,17 @@ struct Watched {
   std::uint32_t events = 0;  ///< EPOLLIN ...
 };
 
+/// The timer of a TCP socket that runs (idiag_timer of inet_diag_msg, sock_diag(7)).
+enum class TcpTimer { None, Retransmit, Keepalive, TimeWait, Probe };
+
+/// What is under way on a connection, as one end knows it (struct tcp_info, linux/tcp.h).
+struct Tcp {
+  TcpTimer timer = TcpTimer::None;
+  std::uint32_t unacked = 0;   ///< segments that were sent and are not acknowledged
+  std::uint64_t not_sent = 0;  ///< bytes that wait to be sent
+  std::uint64_t bytes_acked = 0, bytes_received = 0;  ///< since the connection began
+};
+
 /// UNIX_DIAG and INET_DIAG. Queue lengths in bytes for data, in connections for listeners.
 struct Socket {
   std::string family;  ///< "unix", "tcp", "udp", "tcp6", "udp6"
@@ -94,6 +105,9 @@ struct Socket {
   std::uint64_t receive_queue = 0;  ///< listener: waiting connections
   std::uint64_t send_queue = 0;     ///< listener: limit of the backlog
   bool kernel_timer = false;        ///< a retransmit, probe or keepalive timer may end a wait
+  Result<Tcp> tcp = Error{};        ///< TCP only
+  std::uint64_t cookie = 0;         ///< INET_DIAG: no other socket since boot has it
+  std::uint64_t net_ns = 0;         ///< INET_DIAG: of which network namespace; 0 = not known
   std::uint32_t fds_in_flight = 0;  ///< scm_fds: descriptors that sit in its receive queue
   std::string local;                ///< address or path; "" if unnamed
   std::string remote;
@@ -118,6 +132,8 @@ struct Object {
   std::vector<ObjectId> in_flight;   ///< UnixSocket: what its queued SCM_RIGHTS hold, where known
   std::vector<ObjectId> registered;  ///< IoUring: fixed files
   std::uint64_t pending = 0;         ///< IoUring: operations under way
+  bool copies_unknown = false;  ///< other processes have such files, and without kcmp(2) nobody
+                                ///< can tell whether it is this one
 };
 
 // ------------------------------------------------------------------ what a thread waits for
@@ -193,7 +209,8 @@ enum class Ownership {
   NotStored,     ///< this kind of lock has no owner: anyone who can reach it may release it
   Unreadable,    ///< it has one, but it could not be read or did not pass its type check
   Known,         ///< owners: live threads
-  Dead,          ///< the stored owner has exited and nothing will release the lock
+  Dead,          ///< the stored owner has exited and nothing will release the lock; in shared
+                 ///< memory `checked` says too that no PID namespace but the waiter's matters
   LeftInParent,  ///< a private copy over fork: the owner is a thread of the parent (owners, if it
                  ///< still lives), which cannot release this copy
 };
@@ -217,6 +234,8 @@ struct Lock {
                          ///< all other wakers under `proved`
   std::vector<TaskRef> likely_owners;  ///< by stacks, by SemLock counts: only good for `assuming`
   std::int64_t dead_owner = 0;         ///< the TID that died, if Ownership::Dead and known
+  std::int64_t unseen_owner = 0;       ///< the TID that is stored, if Ownership::Unreadable because
+                                  ///< nobody can tell whether it lives; 0: the reason is another
   std::map<std::string, std::int64_t>
       numbers;           ///< "value", "waiters", "parties", "arrived", "readers", "max"
   std::string evidence;  ///< "owner word 4711 at 0x7f.. (glibc 2.36 mutex, kind 0)"
@@ -365,7 +384,8 @@ struct Thread {
 enum class Scope {
   Target,  ///< a pid that the user named
   Descendant,
-  Related,   ///< reparented, but of the same session or process group
+  Related,   ///< reparented, of the same session or process group: perhaps an orphan of the tree,
+             ///< perhaps a stranger
   Holder,    ///< outside the tree, but the tree waits for something it holds
   Outsider,  ///< holds something relevant, but was not looked into
   Self,      ///< ipcdoctor; always live, its fds are left out
@@ -375,8 +395,8 @@ struct PythonInfo {
   std::string version;  ///< "3.11.7"; "" = not a Python process
   std::vector<RuntimeObject>
       objects;  ///< reached from frames: queues, pools, executors, SemLocks with count > 0
-  std::uint32_t ended_threads =
-      0;  ///< of its own; those that a fork did not copy count too. 0: none, or unknown
+  std::int64_t ended_threads =
+      -1;  ///< of its own; those that a fork did not copy count too. -1: not known
 };
 
 struct Process {
@@ -433,9 +453,11 @@ struct SharedArea {
 struct SysvObject {
   std::string type;  ///< "sem", "msg"
   int id = -1;
-  std::int64_t key = 0;
-  std::vector<int> values;     ///< sem: value of each; msg: {messages, bytes, limit}
-  std::vector<Pid> last_pids;  ///< sem: last operator of each; msg: {last sender, last receiver}
+  static constexpr std::int64_t kUnknownKey = std::int64_t{1} << 40;
+  std::int64_t key = kUnknownKey;
+  std::vector<int> values;  ///< sem: value of each; msg: {messages, bytes, limit}; empty: not read
+  std::vector<Pid> last_pids;  ///< sem: last operator of each; msg: {last sender, last receiver};
+                               ///< 0: nobody, or somebody who was not found; empty: not read
   std::vector<Pid> attached;   ///< processes seen to use it (they wait on it)
 };
 
@@ -460,6 +482,8 @@ struct Snapshot {
   std::vector<Unseen> unseen;
   bool all_holders_seen =
       false;  ///< every fd table and every address space of the system could be read
+  bool processes_were_missed = false;  ///< they came and went faster than they could be listed: any
+                                       ///< may have held anything, and handed it on
   bool in_init_pid_ns = false;
   bool unknown_fds_in_flight =
       false;  ///< some socket of the system holds descriptors that nobody can name

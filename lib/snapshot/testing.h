@@ -193,6 +193,7 @@ class Builder {
     if (is_new) {
       process.pid = process.mm_group = process.fd_group = Pid{pid};
       process.comm = "app";
+      process.pid_ns = 1;
       process.state = 'S';
       process.scope = processes_.size() == 1 ? Scope::Target : Scope::Descendant;
       process.fds = std::vector<Fd>{};

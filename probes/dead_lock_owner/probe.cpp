@@ -153,9 +153,9 @@ Orphan by_manager(const Context& context, const Member& waiter, bool somebody_di
 /// ended.
 Orphan by_ended_thread(const Context& context, const Member& waiter) {
   const snapshot::FutexWait& futex = wait_of(waiter)->futex;
-  const std::uint32_t ended = waiter.process->python.ended_threads;
+  const std::int64_t ended = waiter.process->python.ended_threads;
   if (futex.lock.kind != LockKind::PyLock || futex.lock.ownership != Ownership::NotStored ||
-      ended == 0 || waiter.process->forked_copy || !waits_for_own_lock(waiter) ||
+      ended <= 0 || waiter.process->forked_copy || !waits_for_own_lock(waiter) ||
       !holders_of(context, waiter).empty())
     return {};
   return {

@@ -127,7 +127,7 @@ SelfWait by_loneliness(const Context& context, const Member& member) {
   if (!alone || !waits_for_own_lock(member) || wait->futex.lock.ownership != Ownership::NotStored)
     return {};
   const std::string what = lock_name(context, member);
-  if (member.process->python.ended_threads > 0)
+  if (!member.process->python.version.empty() && member.process->python.ended_threads != 0)
     return {45, "waits for " + what + ", which it or a thread that has ended took",
             "it is the only thread that is left of its process", relock_fix(member, what)};
   return {55, "waits for " + what + ", which only itself can have taken",

@@ -37,26 +37,30 @@ std::optional<bool> Describer::thread_exists(Object thread) const {
   if (thread == 0 || objects_->is_none(thread)) return std::nullopt;
   const auto ident = objects_->integer(at(thread, "_ident"));
   if (!ident) return std::nullopt;
-  return tids_->contains(static_cast<std::uint64_t>(*ident));
+  const bool found = tids_->contains(static_cast<std::uint64_t>(*ident));
+  return found || complete_ ? std::optional(found) : std::nullopt;
 }
 
 void Describer::lock(Out& out) const {
-  out.to.numbers["locked"] = is_locked(*objects_, out.self) ? 1 : 0;
+  if (const auto locked = is_locked(*objects_, out.self)) out.to.numbers["locked"] = *locked;
 }
 
 void Describer::rlock(Out& out) const {
-  auto count = objects_->remote().word(objects_->member(out.self, 32));
+  const auto level = objects_->remote().find<std::uint64_t>(objects_->member(out.self, 32));
+  const auto owner = objects_->remote().find<std::uint64_t>(objects_->member(out.self, 24));
+  if (!level || !owner) return;
   // From 3.14 on the level, which is 0 in the first turn; the owner tells whether it is taken.
-  if (objects_->layout().minor >= 14)
-    count += objects_->remote().word(objects_->member(out.self, 24)) != 0 ? 1 : 0;
+  const bool first_turn = objects_->layout().minor >= 14 && *owner != 0;
+  const std::uint64_t count = *level + (first_turn ? 1 : 0);
   out.to.numbers["count"] = static_cast<std::int64_t>(count);
   out.to.numbers["locked"] = count != 0 ? 1 : 0;
-  if (count != 0) put_owner(out, objects_->remote().word(objects_->member(out.self, 24)));
+  if (count != 0) put_owner(out, *owner);
 }
 
 void Describer::condition(Out& out) const {
   put_length(out, "waiters", at(out.self, "_waiters"));
-  out.to.numbers["lock"] = static_cast<std::int64_t>(at(out.self, "_lock"));
+  if (const Object held = at(out.self, "_lock"); held != 0)
+    out.to.numbers["lock"] = static_cast<std::int64_t>(held);
 }
 
 void Describer::event(Out& out) const {
@@ -83,7 +87,10 @@ void Describer::thread(Out& out) const {
     out.to.numbers["exists"] = *exists ? 1 : 0;
     const auto stopped = objects_->integer(at(out.self, "_is_stopped"));
     out.to.numbers["alive"] = *exists && stopped.value_or(0) == 0 ? 1 : 0;
-    const auto tid = tids_->find(static_cast<std::uint64_t>(out.to.numbers["ident"]));
+    const auto ident = out.to.numbers.find("ident");
+    const auto tid = ident == out.to.numbers.end()
+                         ? tids_->end()
+                         : tids_->find(static_cast<std::uint64_t>(ident->second));
     if (tid != tids_->end() && tid->second.value != 0) out.to.numbers["tid"] = tid->second.value;
   }
   if (const auto name = objects_->string(at(out.self, "_name"), 128))
@@ -115,10 +122,13 @@ void Describer::thread_executor(Out& out) const {
   put_int(out, "idle", at(at(out.self, "_idle_semaphore"), "_value"));
   const Object threads = at(out.self, "_threads");
   put_length(out, "threads", threads);
-  std::int64_t exist = 0;
-  for (const Object thread : objects_->items(threads, 1024))
-    exist += thread_exists(thread).value_or(false) ? 1 : 0;
-  if (objects_->length(threads)) out.to.numbers["threads_exist"] = exist;
+  std::int64_t exist = 0, told = 0;
+  for (const Object thread : objects_->items(threads, 1024)) {
+    const auto exists = thread_exists(thread);
+    told += exists ? 1 : 0;
+    exist += exists && *exists ? 1 : 0;
+  }
+  if (objects_->length(threads) == told) out.to.numbers["threads_exist"] = exist;
   const Object work = at(out.self, "_work_queue");
   if (types_->is(work, "queue.SimpleQueue"))
     out.to.numbers["queued"] = static_cast<std::int64_t>(objects_->simple_queue_size(work));

@@ -12,10 +12,11 @@ namespace ipcdoctor::runtime::cpython {
 /// left out.
 class Describer {
  public:
-  /// @param tids  the threads that have a thread state, by ident (pthread_self).
+  /// @param tids  the threads that have a thread state, by ident (pthread_self); all of them if
+  ///              `complete`.
   Describer(const Objects& objects, const Types& types,
-            const std::unordered_map<std::uint64_t, Tid>& tids)
-      : objects_(&objects), types_(&types), tids_(&tids) {}
+            const std::unordered_map<std::uint64_t, Tid>& tids, bool complete)
+      : objects_(&objects), types_(&types), tids_(&tids), complete_(complete) {}
 
   snapshot::RuntimeObject describe(const Reached& what) const;
 
@@ -52,6 +53,9 @@ class Describer {
   Object at(Object object, std::string_view name) const {
     return objects_->attribute(object, name);
   }
+  /// The number at an address.
+  template <class T>
+  void put(Out& out, const std::string& key, std::uint64_t address) const;
   void put_int(Out& out, const char* key, Object object) const;
   void put_bool(Out& out, const char* key, Object object) const;
   void put_fd(Out& out, const char* key, Object connection) const;
@@ -66,6 +70,7 @@ class Describer {
   const Objects* objects_;
   const Types* types_;
   const std::unordered_map<std::uint64_t, Tid>* tids_;
+  bool complete_;
 };
 
 }  // namespace ipcdoctor::runtime::cpython

@@ -29,8 +29,8 @@ void Describer::put_file_fd(Out& out, const char* key, Object file) const {
     } else if (type.starts_with("_io.Buffered")) {
       file = remote.pointer(objects_->member(file, 16));
     } else {
-      const auto fd = type == "_io.FileIO" ? remote.get<int>(objects_->member(file, 16)) : -1;
-      if (fd >= 0) out.to.numbers[key] = fd;
+      const auto fd = remote.find<int>(objects_->member(file, 16));
+      if (type == "_io.FileIO" && fd && *fd >= 0) out.to.numbers[key] = *fd;
       return;
     }
   }
@@ -43,7 +43,7 @@ std::optional<std::int64_t> Describer::semaphore_value(Object lock) const {
   if (!types_->is(sem, "multiprocessing.SemLock")) return std::nullopt;
   const std::uint64_t handle = objects_->remote().pointer(objects_->member(sem, kHandle));
   if (handle == 0) return std::nullopt;
-  return objects_->remote().get<std::uint32_t>(handle);
+  return objects_->remote().find<std::uint32_t>(handle);
 }
 
 void Describer::put_sem(Out& out, const std::string& prefix, Object lock) const {
@@ -51,21 +51,20 @@ void Describer::put_sem(Out& out, const std::string& prefix, Object lock) const 
   if (!value) return;
   const Object sem = types_->is(lock, "multiprocessing.SemLock") ? lock : at(lock, "_semlock");
   out.to.numbers[prefix + "_value"] = *value;
-  out.to.numbers[prefix + "_count"] = objects_->remote().get<int>(objects_->member(sem, kCount));
-  out.to.numbers[prefix] =
-      static_cast<std::int64_t>(objects_->remote().word(objects_->member(sem, kHandle)));
+  put<int>(out, prefix + "_count", objects_->member(sem, kCount));
+  put<std::int64_t>(out, prefix, objects_->member(sem, kHandle));
 }
 
 void Describer::sem_lock(Out& out) const {
   const Remote& remote = objects_->remote();
   const std::uint64_t handle = remote.pointer(objects_->member(out.self, kHandle));
-  out.to.numbers["kind"] = remote.get<int>(objects_->member(out.self, kKind));
-  out.to.numbers["maxvalue"] = remote.get<int>(objects_->member(out.self, kMaxValue));
-  out.to.numbers["count"] = remote.get<int>(objects_->member(out.self, kCount));
+  put<int>(out, "kind", objects_->member(out.self, kKind));
+  put<int>(out, "maxvalue", objects_->member(out.self, kMaxValue));
+  put<int>(out, "count", objects_->member(out.self, kCount));
   if (handle != 0) {
     out.to.numbers["handle"] = static_cast<std::int64_t>(handle);
-    out.to.numbers["value"] = remote.get<std::uint32_t>(handle);
-    out.to.numbers["waiters"] = remote.get<std::uint32_t>(handle + 4);
+    put<std::uint32_t>(out, "value", handle);
+    put<std::uint32_t>(out, "waiters", handle + 4);
   }
   const std::uint64_t name = remote.word(objects_->member(out.self, kName));
   if (name != 0) out.to.texts["semaphore"] = escape_untrusted(remote.text(name, 64));
@@ -101,8 +100,8 @@ void Describer::mp_barrier(Out& out) const {
   const Object view = at(out.self, "_array");
   const std::uint64_t data = view == 0 ? 0 : objects_->remote().word(objects_->member(view, 56));
   if (data != 0 && objects_->type_name(view) == "memoryview") {
-    out.to.numbers["state"] = objects_->remote().get<int>(data);
-    out.to.numbers["arrived"] = objects_->remote().get<int>(data + 4);
+    put<int>(out, "state", data);
+    put<int>(out, "arrived", data + 4);
   }
 }
 
@@ -161,8 +160,9 @@ void Describer::listener(Out& out) const {
   if (key != 0) out.to.numbers["authenticates"] = objects_->is_none(key) ? 0 : 1;
   // socket.socket is a subclass of _socket.socket, whose fd follows the header.
   const Object socket = at(at(out.self, "_listener"), "_socket");
-  const int fd = socket == 0 ? -1 : objects_->remote().get<int>(objects_->member(socket, 16));
-  if (fd >= 0) out.to.numbers["socket_fd"] = fd;
+  const auto fd =
+      socket == 0 ? std::nullopt : objects_->remote().find<int>(objects_->member(socket, 16));
+  if (fd && *fd >= 0) out.to.numbers["socket_fd"] = *fd;
 }
 
 void Describer::put_pids(Out& out, const std::vector<Object>& processes) const {

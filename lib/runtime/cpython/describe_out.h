@@ -10,4 +10,9 @@ struct Describer::Out {
   snapshot::RuntimeObject& to;
 };
 
+template <class T>
+void Describer::put(Out& out, const std::string& key, std::uint64_t address) const {
+  if (const auto value = objects_->remote().find<T>(address)) out.to.numbers[key] = *value;
+}
+
 }  // namespace ipcdoctor::runtime::cpython

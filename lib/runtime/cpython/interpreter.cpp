@@ -24,7 +24,7 @@ Result<std::vector<PythonThread>> Interpreter::read_threads(std::span<const Nati
   return impl_->read_threads(threads, extent);
 }
 
-std::uint32_t Interpreter::ended_threads() const {
+std::optional<std::uint32_t> Interpreter::ended_threads() const {
   return impl_->ended_threads();
 }
 

@@ -59,9 +59,10 @@ class Interpreter {
   Result<std::vector<PythonThread>> read_threads(std::span<const NativeThread> threads,
                                                  Extent extent = Extent::All);
 
-  /// How many threads of the main interpreter have ended; a fork ends all but one in the copy. 0
-  /// also where the version does not tell (3.10 and older). Call after read_threads().
-  std::uint32_t ended_threads() const;
+  /// How many threads of the main interpreter have ended; a fork ends all but one in the copy.
+  /// Nothing where the version does not tell (3.10 and older), or not all could be read. Call after
+  /// read_threads().
+  std::optional<std::uint32_t> ended_threads() const;
 
   /// Objects that matter for a diagnosis, reached from the frames: see objects.md. Call after
   /// read_threads().

@@ -35,7 +35,7 @@ struct Interpreter::Impl {
 
   Result<std::vector<PythonThread>> read_threads(std::span<const NativeThread> native,
                                                  Extent extent);
-  std::uint32_t ended_threads() const;
+  std::optional<std::uint32_t> ended_threads() const;
   std::vector<snapshot::RuntimeObject> read_objects();
   bool refine_lock(const snapshot::TaskRef& waiter, RemoteAddr futex, snapshot::Lock& lock);
 
@@ -87,7 +87,8 @@ struct Interpreter::Impl {
   Object modules = 0;
   std::vector<ThreadState> states;
   std::size_t main_states = 0;  ///< how many of them, the first, are the main interpreter's
-  std::unordered_map<std::uint64_t, Tid> tids;          ///< by ident
+  std::unordered_map<std::uint64_t, Tid> tids;  ///< by ident
+  bool tids_complete = false;                   ///< every thread state of the process is in it
   std::unordered_map<std::uint64_t, LockObject> locks;  ///< by futex word
 };
 

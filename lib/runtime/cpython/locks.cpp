@@ -39,7 +39,7 @@ bool is_taken(const Objects& objects, const LockObject& lock) {
   if (lock.type == "threading.RLock") return lock.owner != 0;
   if (lock.type == "multiprocessing.SemLock")
     return remote.get<int>(objects.member(lock.object, kSemCount)) > 0;
-  if (lock.type == "threading.Lock") return is_locked(objects, lock.object);
+  if (lock.type == "threading.Lock") return is_locked(objects, lock.object).value_or(false);
   return true;
 }
 
@@ -66,9 +66,10 @@ bool is_mutex(const Objects& objects, Object lock) {
          kOldSize + objects.layout().header_growth;  // tp_basicsize
 }
 
-bool is_locked(const Objects& objects, Object lock) {
+std::optional<bool> is_locked(const Objects& objects, Object lock) {
   const std::uint64_t at = is_mutex(objects, lock) ? kLock : kLockLocked;
-  return (objects.remote().get<std::uint8_t>(objects.member(lock, at)) & 1) != 0;  // _Py_LOCKED
+  const auto bits = objects.remote().find<std::uint8_t>(objects.member(lock, at));
+  return bits ? std::optional((*bits & 1) != 0) : std::nullopt;  // _Py_LOCKED
 }
 
 LockObject read_lock(const Objects& objects, const Types& types, Object object) {

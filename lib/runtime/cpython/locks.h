@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include <unordered_map>
 #include <vector>
 
@@ -25,7 +27,7 @@ struct LockObject {
 bool is_mutex(const Objects& objects, Object lock);
 
 /// Whether a threading.Lock is taken.
-bool is_locked(const Objects& objects, Object lock);
+std::optional<bool> is_locked(const Objects& objects, Object lock);
 
 /// Reads an object as a lock; `futex` 0 = it is none, or it has not been allocated.
 LockObject read_lock(const Objects& objects, const Types& types, Object object);

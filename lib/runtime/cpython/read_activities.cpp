@@ -176,7 +176,7 @@ snapshot::Activity Interpreter::Impl::describe_activity(ThreadState& state) cons
   activity.operation = doing.operation;
   const Type type = types.of(doing.object);
   if (type.role == Role::Library) {
-    const Describer describer(objects, types, tids);
+    const Describer describer(objects, types, tids, tids_complete);
     activity.object = describer.describe({doing.object, type.name, reach.name_of(doing.object)});
   }
   if (activity.object.type == "multiprocessing.SemLock") {

@@ -79,13 +79,17 @@ ThreadState Interpreter::Impl::read_state(std::uint64_t address,
 void Interpreter::Impl::read_states(std::span<const NativeThread> native) {
   const Layout& l = runtime.layout;
   std::size_t budget = kMaxAllFrames;
-  for (const std::uint64_t address : read_thread_states(remote, l, runtime.interpreter)) {
+  const ThreadStates main = read_thread_states(remote, l, runtime.interpreter);
+  tids_complete = main.complete;
+  for (const std::uint64_t address : main.addresses) {
     states.push_back(read_state(address, native, budget));
     tids.emplace(states.back().ident, states.back().tid);
   }
   main_states = states.size();
   for (auto at = runtime.sub_interpreters.rbegin(); at != runtime.sub_interpreters.rend(); ++at) {
-    for (const std::uint64_t address : read_thread_states(remote, l, *at)) {
+    const ThreadStates sub = read_thread_states(remote, l, *at);
+    tids_complete = tids_complete && sub.complete;
+    for (const std::uint64_t address : sub.addresses) {
       ThreadState inner = read_state(address, native, budget);
       if (inner.tid.value == 0 || inner.frames.empty()) continue;
       const auto outer = std::ranges::find(states, inner.tid, &ThreadState::tid);
@@ -163,12 +167,13 @@ Result<std::vector<PythonThread>> Interpreter::Impl::read_threads(
 
 // Python/pystate.c, 3.11 to 3.15: threads.next_unique_id counts every thread state that was made,
 // and stands right before threads.head.
-std::uint32_t Interpreter::Impl::ended_threads() const {
+std::optional<std::uint32_t> Interpreter::Impl::ended_threads() const {
   constexpr std::uint64_t kMost = 1'000'000'000;
   const Layout& l = runtime.layout;
-  if (l.minor < 11) return 0;
-  const std::uint64_t made = remote.word(runtime.interpreter + l.interp_threads - 8);
-  return made <= main_states || made > kMost ? 0 : static_cast<std::uint32_t>(made - main_states);
+  if (l.minor < 11 || !tids_complete) return std::nullopt;
+  const auto made = remote.find<std::uint64_t>(runtime.interpreter + l.interp_threads - 8);
+  if (!made || *made < main_states || *made > kMost) return std::nullopt;
+  return static_cast<std::uint32_t>(*made - main_states);
 }
 
 // A Process object lives on in forked children of its maker, where it tells nothing: a pool of n
@@ -180,7 +185,7 @@ bool Interpreter::Impl::is_copy(const Reached& r) const {
 }
 
 std::vector<snapshot::RuntimeObject> Interpreter::Impl::read_objects() {
-  const Describer describer(objects, types, tids);
+  const Describer describer(objects, types, tids, tids_complete);
   std::vector<snapshot::RuntimeObject> out;
   for (const Reached& r : reach.all()) {
     if (out.size() >= kMaxDescribed) break;

@@ -61,8 +61,8 @@ void Interpreter::Impl::set_owner(std::uint64_t ident, Pid pid, snapshot::Lock& 
   lock.numbers["owner_ident"] = static_cast<std::int64_t>(ident);
   const auto found = tids.find(ident);
   if (found == tids.end()) {
-    lock.ownership = Ownership::Dead;
-    lock.checked = true;
+    lock.ownership = tids_complete ? Ownership::Dead : Ownership::Unreadable;
+    lock.checked = tids_complete;
   } else if (found->second.value == 0) {
     lock.ownership = Ownership::Unreadable;
   } else {
@@ -163,7 +163,7 @@ bool Interpreter::Impl::refine_parked(const ThreadState& state, Pid pid, std::ui
 }
 
 void Interpreter::Impl::refine_sem_lock(const LockObject& found, snapshot::Lock& lock) const {
-  const Describer describer(objects, types, tids);
+  const Describer describer(objects, types, tids, tids_complete);
   std::string name = reach.name_of(found.object);
   if (name.ends_with("._semlock")) name.resize(name.size() - 9);
   const auto object = describer.describe({found.object, found.type, name});

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,6 +20,12 @@ class Remote {
   T get(std::uint64_t address) const {
     const auto value = memory_->read_object<T>(RemoteAddr{address});
     return value ? *value : T{};
+  }
+  /// For what is stored as a fact: nothing if it cannot be read.
+  template <class T>
+  std::optional<T> find(std::uint64_t address) const {
+    const auto value = memory_->read_object<T>(RemoteAddr{address});
+    return value ? std::optional<T>(*value) : std::nullopt;
   }
   std::uint64_t word(std::uint64_t address) const { return get<std::uint64_t>(address); }
   /// A pointer to an object: aligned, not in the first page, or 0.

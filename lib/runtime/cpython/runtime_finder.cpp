@@ -125,7 +125,8 @@ std::vector<std::uint64_t> find_interpreters(const Remote& remote, const Layout&
   std::uint64_t at = remote.pointer(runtime + layout.runtime_interpreters);
   for (; at != 0 && found.size() < kMaxInterpreters; at = remote.pointer(at + layout.interp_next))
     found.push_back(at);
-  if (at != 0 || found.empty() || read_thread_states(remote, layout, found.back()).empty())
+  if (at != 0 || found.empty() ||
+      read_thread_states(remote, layout, found.back()).addresses.empty())
     return {};
   return found;
 }
@@ -183,16 +184,17 @@ std::uint64_t find_dynamic_symbol(const Remote& remote, std::uint64_t start,
   return 0;
 }
 
-std::vector<std::uint64_t> read_thread_states(const Remote& remote, const Layout& layout,
-                                              std::uint64_t interpreter) {
-  std::vector<std::uint64_t> out;
+ThreadStates read_thread_states(const Remote& remote, const Layout& layout,
+                                std::uint64_t interpreter) {
+  ThreadStates out;
   std::unordered_set<std::uint64_t> seen;
-  std::uint64_t at = remote.pointer(interpreter + layout.interp_threads);
-  while (at != 0 && out.size() < kMaxThreads && seen.insert(at).second) {
-    if (remote.pointer(at + layout.thread_interp) != interpreter) break;
-    out.push_back(at);
-    at = remote.pointer(at + layout.thread_next);
+  auto at = remote.find<std::uint64_t>(interpreter + layout.interp_threads);
+  while (at && *at != 0 && out.addresses.size() < kMaxThreads && seen.insert(*at).second) {
+    if (remote.pointer(*at + layout.thread_interp) != interpreter) return out;
+    out.addresses.push_back(*at);
+    at = remote.find<std::uint64_t>(*at + layout.thread_next);
   }
+  out.complete = at && *at == 0;
   return out;
 }
 

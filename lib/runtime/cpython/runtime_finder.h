@@ -32,7 +32,11 @@ Result<Runtime> find_runtime(const linux::AddressSpace& space,
                              const std::set<std::uint64_t>& known = {});
 
 /// Thread states of an interpreter, each checked by its pointer back; at most 4096.
-std::vector<std::uint64_t> read_thread_states(const Remote& remote, const Layout& layout,
-                                              std::uint64_t interpreter);
+struct ThreadStates {
+  std::vector<std::uint64_t> addresses;
+  bool complete = false;  ///< the list was read to its end
+};
+ThreadStates read_thread_states(const Remote& remote, const Layout& layout,
+                                std::uint64_t interpreter);
 
 }  // namespace ipcdoctor::runtime::cpython

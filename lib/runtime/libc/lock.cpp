@@ -187,12 +187,16 @@ class Look {
   void take(const GlibcMutex& decoded, std::uint64_t address) {
     lock_.kind = decoded.kind;
     lock_.address = RemoteAddr{address};
-    find_owner(space_, call_, find_task_, decoded.owner_died ? 0 : decoded.owner, lock_);
     lock_.numbers["value"] = decoded.word;
     if (decoded.kind == LockKind::RecursiveMutex) lock_.numbers["count"] = decoded.count;
     lock_.evidence = fmt::format(
         "owner word {} in the glibc mutex at {:#x} (kind {:#x}); only the owner may unlock it",
         decoded.owner, address, decoded.kind_bits);
+    FutexCall call = call_;  // that of a parked thread waits on its own stack
+    if (const auto* mapping = linux::find_mapping(space_.maps(), lock_.address);
+        address != call_.address.value && mapping != nullptr)
+      call.shared_memory = mapping->shared;
+    find_owner(space_, call, find_task_, decoded.owner_died ? 0 : decoded.owner, lock_);
     check();
   }
 
@@ -220,7 +224,7 @@ class Look {
       if (!decoded || decoded->kind != LockKind::PiMutex || decoded->owner == 0) continue;
       take(*decoded, candidate);
       const bool own = lock_.owners.size() == 1 && lock_.owners[0] == call_.task;
-      if (own || lock_.ownership == Ownership::Dead) return true;
+      if (own || lock_.ownership == Ownership::Dead || lock_.unseen_owner != 0) return true;
       lock_ = Lock{};
       lock_.address = call_.address;
     }
@@ -342,9 +346,9 @@ class Look {
       return;
     }
     lock_.kind = LockKind::ThreadJoin;
-    find_owner(space_, call_, find_task_, *tid, lock_);
     lock_.evidence =
         fmt::format("waits until thread {} clears the word at {:#x}", *tid, call_.address.value);
+    find_owner(space_, call_, find_task_, *tid, lock_);
     check();
   }
 

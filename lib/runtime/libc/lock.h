@@ -22,8 +22,9 @@ struct FutexCall {
   std::vector<std::uint64_t> registers;     ///< those that calls preserve, if they are known
 };
 
-/// Looks up a thread id as the target's own PID namespace numbers it. Empty: no such thread lives.
-using FindTask = std::function<std::optional<snapshot::TaskRef>(int ns_tid)>;
+/// Looks up a thread id as the target's own PID namespace numbers it. Empty: no such thread lives,
+/// for sure. An Error: there may be one, and nobody could look.
+using FindTask = std::function<Result<std::optional<snapshot::TaskRef>>(int ns_tid)>;
 
 /// What the futex is: glibc 2.31 to 2.43 and musl. Never fails: what cannot be told stays
 /// LockKind::Unknown with Ownership::NotStored or Unreadable. The owner word is believed only if

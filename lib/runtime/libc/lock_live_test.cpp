@@ -30,13 +30,13 @@ using testing::IsEmpty;
 using unwind::test::Child;
 
 /// All threads of the given processes, as collect would look them up.
-std::optional<TaskRef> find_task(const std::vector<int>& pids, int tid) {
+Result<std::optional<TaskRef>> find_task(const std::vector<int>& pids, int tid) {
   for (const int pid : pids) {
     if (std::filesystem::exists("/proc/" + std::to_string(pid) + "/task/" + std::to_string(tid))) {
-      return TaskRef{Pid{pid}, Tid{tid}};
+      return std::optional(TaskRef{Pid{pid}, Tid{tid}});
     }
   }
-  return std::nullopt;
+  return std::optional<TaskRef>();
 }
 
 std::vector<std::uint64_t> registers_of(int tid) {

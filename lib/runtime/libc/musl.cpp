@@ -56,9 +56,9 @@ void identify_musl_lock(const linux::AddressSpace& space, const FutexCall& call,
     lock.evidence = fmt::format("musl mutex at {:#x}: normal type, no owner stored", base);
     return;
   }
-  find_owner(space, call, find_task, owner, lock);
   lock.evidence =
       fmt::format("owner word {} in the musl mutex at {:#x} (type {})", owner, base, *type);
+  find_owner(space, call, find_task, owner, lock);
   // no frame says that it is a mutex: musl's system calls have no unwind information
   lock.checked = false;
 }

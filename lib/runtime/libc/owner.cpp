@@ -1,8 +1,8 @@
 #include "runtime/libc/owner.h"
 
-#include "linux/kcmp.h"
 #include "linux/proc_stat.h"
 #include "linux/proc_status.h"
+#include "linux/same_memory.h"
 #include "runtime/libc/glibc_objects.h"
 
 namespace ipcdoctor::runtime::libc {
@@ -23,16 +23,18 @@ bool descends_from(const linux::AddressSpace& space, Pid ancestor) {
   return false;
 }
 
-bool shares_memory(Pid a, Pid b) {
-  const auto order = linux::compare_tasks(linux::Kcmp::Vm, Tid{a.value}, Tid{b.value});
-  return order && *order == std::strong_ordering::equal;
-}
-
 /// Thread ids grow, so one below the process's own was given out before it was forked (unless the
 /// numbers wrapped).
-bool is_older_than_process(const linux::AddressSpace& space, int ns_tid) {
+Result<bool> is_older_than_process(const linux::AddressSpace& space, int ns_tid) {
   const auto status = linux::read_status(space.dir);
-  return status && !status->ns_pids.empty() && ns_tid < status->ns_pids.back();
+  if (!status) return status.error();
+  return !status->ns_pids.empty() && ns_tid < status->ns_pids.back();
+}
+
+void leave_open(snapshot::Lock& lock, int ns_tid, const Error& why) {
+  lock.unseen_owner = ns_tid;
+  lock.evidence +=
+      "; whether its owner " + std::to_string(ns_tid) + " lives is not known: " + to_string(why);
 }
 
 }  // namespace
@@ -42,23 +44,32 @@ void find_owner(const linux::AddressSpace& space, const FutexCall& call, const F
   using snapshot::Ownership;
   lock.ownership = Ownership::Unreadable;
   if (ns_tid <= 0 || ns_tid > kMaxTid) return;
-  const auto task = find_task(ns_tid);
-  if (task && (call.shared_memory || task->pid == call.task.pid ||
-               shares_memory(task->pid, call.task.pid))) {
-    lock.ownership = Ownership::Known;
-    lock.owners = {*task};
+  const auto found = find_task(ns_tid);
+  if (!found) return leave_open(lock, ns_tid, found.error());
+  const std::optional<snapshot::TaskRef>& task = *found;
+  if (task) {
+    const bool plainly = call.shared_memory || task->pid == call.task.pid;
+    const auto reaches = plainly ? true : linux::share_memory(task->pid, call.task.pid);
+    if (!reaches) return leave_open(lock, ns_tid, reaches.error());
+    if (*reaches) {
+      lock.ownership = Ownership::Known;
+      lock.owners = {*task};
+      return;
+    }
+  }
+  if (call.shared_memory) {
+    lock.ownership = Ownership::Dead;
+    lock.dead_owner = ns_tid;
     return;
   }
-  lock.dead_owner = ns_tid;
-  if (task && descends_from(space, task->pid)) {
-    lock.ownership = Ownership::LeftInParent;
+  const auto older = is_older_than_process(space, ns_tid);
+  if (!older) return leave_open(lock, ns_tid, older.error());
+  const bool of_ancestor = task && descends_from(space, task->pid);
+  lock.ownership = of_ancestor || *older ? Ownership::LeftInParent : Ownership::Dead;
+  if (of_ancestor)
     lock.owners = {*task};
-    lock.dead_owner = 0;
-  } else if (!call.shared_memory && is_older_than_process(space, ns_tid)) {
-    lock.ownership = Ownership::LeftInParent;
-  } else {
-    lock.ownership = Ownership::Dead;
-  }
+  else
+    lock.dead_owner = ns_tid;
 }
 
 Result<int> read_pthread_tid(const linux::AddressSpace& space, RemoteAddr pthread) {

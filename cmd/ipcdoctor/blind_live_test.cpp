@@ -1,0 +1,165 @@
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <thread>
+
+#include "process_for_tests.h"
+
+/// What ipcdoctor cannot see is never taken for absent: the same programs, looked at by one who may
+/// or can see less.
+namespace ipcdoctor::cmd::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AnyOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+const std::string kHealthy = std::string(IPCDOCTOR_PROGRAMS) + "/healthy/";
+const std::string kMutex = kHealthy + "shared_mutex_holder";
+
+std::vector<std::string> attach(pid_t pid) {
+  return {IPCDOCTOR_BINARY, "attach", std::to_string(pid)};
+}
+
+/// That system call fails from now on, as where a container's profile refuses it.
+void refuse(int nr) {
+  sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(nr), 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog program{4, filter};
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+      ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+    ::_exit(126);
+}
+
+bool is_blocked_in(pid_t pid, long nr) {
+  return read_file("/proc/" + std::to_string(pid) + "/syscall")
+      .starts_with(std::to_string(nr) + " ");
+}
+
+bool eventually_blocked(pid_t pid, long nr) {
+  for (int i = 0; i < 200 && !is_blocked_in(pid, nr); ++i) std::this_thread::sleep_for(10ms);
+  return is_blocked_in(pid, nr);
+}
+
+void expect_no_claim(const Result& result) {
+  EXPECT_THAT(result.exit_code, AnyOf(0, 3)) << result.output;
+  EXPECT_THAT(result.output, Not(HasSubstr("DEADLOCK")));
+  EXPECT_THAT(result.output, Not(HasSubstr("STUCK")));
+}
+
+/// A file for the mutex that everybody may map.
+class SharedMutex : public ::testing::Test {
+ protected:
+  SharedMutex() {
+    char name[] = "/tmp/blind_XXXXXX";
+    ::close(::mkstemp(name));
+    path_ = name;
+    fs::permissions(path_, fs::perms(0666));
+  }
+  ~SharedMutex() override { fs::remove(path_); }
+  std::string path_;
+};
+
+TEST_F(SharedMutex, WhoHoldsItOutsideOfOurPidNamespaceIsNotDead) {
+  if (run_command({"unshare", "-pf", "--mount-proc", "true"}).exit_code != 0)
+    GTEST_SKIP() << "no right to make a PID namespace";
+  Process holder({kMutex, "hold", path_}, false);
+  ASSERT_THAT(holder.read_until("READY"), HasSubstr("READY"));
+  const Result result =
+      run_command({"unshare", "-pf", "--mount-proc", "sh", "-c",
+                   kMutex + " wait " + path_ +
+                       " & W=$!; sleep 0.5; " IPCDOCTOR_BINARY " attach $W; R=$?; "
+                       "kill -9 $W; exit $R"});
+  expect_no_claim(result);
+  EXPECT_EQ(result.exit_code, 3) << "whether the owner lives was not seen: " << result.output;
+  EXPECT_THAT(result.output, Not(HasSubstr("all seen")));
+}
+
+TEST_F(SharedMutex, WhoHoldsItAndIsHiddenByProcIsNotDead) {
+  const std::string hide = "mount -t proc -o hidepid=2 proc /proc";
+  if (run_command({"unshare", "-m", "sh", "-c", hide}).exit_code != 0)
+    GTEST_SKIP() << "no right to mount /proc";
+  const std::string other = "setpriv --reuid 12345 --regid 12345 --clear-groups ";
+  if (run_command({"sh", "-c", other + IPCDOCTOR_BINARY + " --version"}).exit_code != 0)
+    GTEST_SKIP() << "another user may not run " IPCDOCTOR_BINARY;
+  Process holder({kMutex, "hold", path_}, false);
+  ASSERT_THAT(holder.read_until("READY"), HasSubstr("READY"));
+  Process waiter({"sh", "-c", "exec " + other + kMutex + " wait " + path_}, false);
+  ASSERT_TRUE(eventually_blocked(waiter.pid(), SYS_futex));
+  const Result result = run_command(
+      {"unshare", "-m", "sh", "-c",
+       hide + " && " + other + IPCDOCTOR_BINARY " attach " + std::to_string(waiter.pid())});
+  expect_no_claim(result);
+  EXPECT_EQ(result.exit_code, 3) << result.output;
+}
+
+TEST_F(SharedMutex, OneWhoseOwnerReallyDiedIsFound) {
+  {
+    Process holder({kMutex, "hold", path_}, false);
+    ASSERT_THAT(holder.read_until("READY"), HasSubstr("READY"));
+  }
+  Process waiter({kMutex, "wait", path_}, false);
+  ASSERT_TRUE(eventually_blocked(waiter.pid(), SYS_futex));
+  const Result result = run_command(attach(waiter.pid()));
+  if (status_field(1, "NSpid") != "1") GTEST_SKIP() << "in a PID namespace nobody can tell";
+  EXPECT_THAT(result.output, HasSubstr("dead-lock-owner"));
+}
+
+TEST(WithoutKcmp, WhatMayBeSharedIsNotTakenForPrivate) {
+  Process program({kHealthy + "memory_shared_by_clone"}, false);
+  ASSERT_THAT(program.read_until("READY"), HasSubstr("READY"));
+  ASSERT_TRUE(eventually_blocked(program.pid(), SYS_futex));
+  const Result result = run_command(attach(program.pid()), [] { refuse(SYS_kcmp); });
+  expect_no_claim(result);
+  EXPECT_EQ(result.exit_code, 3) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("kcmp(2)"));
+}
+
+TEST(WithoutKcmp, ADeadlockThatNeedsNothingSharedIsFound) {
+  Process program({std::string(IPCDOCTOR_PROGRAMS) + "/self_deadlock/relock"}, false);
+  if (program.read_until("READY", 5s).empty()) GTEST_SKIP() << "no such program";
+  ASSERT_TRUE(eventually_blocked(program.pid(), SYS_futex));
+  const Result result = run_command(attach(program.pid()), [] { refuse(SYS_kcmp); });
+  EXPECT_EQ(result.exit_code, 1) << result.output;
+}
+
+TEST(FewDescriptors, AreEnoughForManyProcesses) {
+  std::vector<std::unique_ptr<Process>> crowd;
+  for (int i = 0; i < 40; ++i)
+    crowd.push_back(std::make_unique<Process>(std::vector<std::string>{"sleep", "100"}, false));
+  Process program({kHealthy + "lock_holder_sleeps"}, false);
+  ASSERT_THAT(program.read_until("READY"), HasSubstr("READY"));
+  const Result result = run_command(attach(program.pid()), [] {
+    const rlimit few{40, 40};
+    ::setrlimit(RLIMIT_NOFILE, &few);
+  });
+  expect_no_claim(result);
+  EXPECT_THAT(result.output, HasSubstr("lock_holder_sle"));
+}
+
+// Two jobs of one shell that has ended: one healthy, the other in a deadlock of its own.
+TEST(Orphans, OfTheSameSessionAreNoPartOfATreeThatDoesNotWaitForThem) {
+  const std::string hung =
+      "python3 " + std::string(IPCDOCTOR_PROGRAMS) + "/unclosed_write_end/consumer_keeps_end.py";
+  Process shell({"bash", "-c", "bash -c '" + hung + "; true' & sleep 1000 & echo job $! end"},
+                false);
+  const std::string said = shell.read_until("READY");
+  ASSERT_THAT(said, HasSubstr("READY"));
+  const pid_t healthy = std::atoi(said.substr(said.find("job ") + 4).c_str());
+  ASSERT_GT(healthy, 0);
+  std::this_thread::sleep_for(500ms);
+  expect_no_claim(run_command(attach(healthy)));
+}
+
+}  // namespace
+}  // namespace ipcdoctor::cmd::testing

@@ -1,0 +1,11 @@
+#pragma once
+
+#include "snapshot/snapshot.h"
+
+namespace ipcdoctor::snapshot {
+
+/// Whether the process is of what the user asked about for sure: a target, a descendant, or an
+/// orphan whom `run` has adopted. Others of the same session (Scope::Related) may be strangers.
+bool is_of_own_tree(const Snapshot& snapshot, const Process& process);
+
+}  // namespace ipcdoctor::snapshot
