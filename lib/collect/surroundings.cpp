@@ -187,7 +187,7 @@ snapshot::Wait decode_wait(System& system, ProcessEntry& process, const ThreadEn
 bool is_32bit(System& system, ProcessEntry& process) {
   const auto space = system.space_of(process);
   if (!space) return false;
-  for (const linux::Mapping& mapping : (*space)->maps()) {
+  for (const linux::Mapping& mapping : (*space)->notable_maps()) {
     if (mapping.path == "[stack]") return mapping.end <= 0xffffffffU;
   }
   return false;

@@ -34,15 +34,28 @@ class AddressSpace {
     static const std::vector<Mapping> kNone;
     return load_maps() ? **maps_ : kNone;
   }
+  /// Those with a path, a name in brackets, or code: all but plain memory and the stacks of
+  /// threads, of which there may be thousands.
+  const std::vector<Mapping>& notable_maps() const {
+    (void)load_maps();  // none then
+    return notable_maps_;
+  }
   /// @return Denied, Gone.
   Status load_maps() const {
-    if (!maps_) maps_ = read_maps(dir);
+    if (!maps_) {
+      maps_ = read_maps(dir);
+      if (*maps_) {
+        for (const Mapping& mapping : **maps_)
+          if (!mapping.path.empty() || mapping.executable) notable_maps_.push_back(mapping);
+      }
+    }
     if (!*maps_) return maps_->error();
     return Done{};
   }
 
  private:
   mutable std::optional<Result<std::vector<Mapping>>> maps_;
+  mutable std::vector<Mapping> notable_maps_;
 };
 
 }  // namespace ipcdoctor::linux

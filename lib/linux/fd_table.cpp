@@ -48,6 +48,12 @@ bool may_be_mqueue(std::string_view path) {
   return last == 0 || path.substr(0, last).ends_with("mqueue");
 }
 
+/// /dev/null, /dev/zero, /dev/urandom ...: nobody waits for them (Documentation/admin-guide/
+/// devices.txt, Linux 6.1).
+bool is_memory_device(std::uint64_t rdev) {
+  return major(rdev) == 1;
+}
+
 /// Tells POSIX message queues from other small files, without asking any file system that could
 /// block.
 class MqueueDevices {
@@ -138,12 +144,21 @@ class FdWalk {
     } else {
       return Error{cause_of(errno), errno, what_ + "/" + name};
     }
-    if (options_.stat_paths && entry_.link.starts_with('/')) add_stat(name);
+    if (options_.stat_paths && entry_.link.starts_with('/') && !is_known_device()) add_stat(name);
     if (entry_.kind == FileKind::Pipe || entry_.kind == FileKind::Fifo ||
-        entry_.kind == FileKind::CharDevice) {
+        (entry_.kind == FileKind::CharDevice && !is_memory_device(entry_.rdev))) {
       add_access(name);
     }
     return Done{};
+  }
+
+  /// A table is full of /dev/null, which has one meaning for all of a process.
+  bool is_known_device() {
+    if (device_.link.empty() || device_.link != entry_.link) return false;
+    const int fd = entry_.fd;
+    entry_ = device_;
+    entry_.fd = fd;
+    return true;
   }
 
   void add_stat(const char* name) {
@@ -183,6 +198,7 @@ class FdWalk {
     if (entry_.kind == FileKind::CharDevice || entry_.kind == FileKind::BlockDevice) {
       entry_.rdev = makedev(file.stx_rdev_major, file.stx_rdev_minor);
     }
+    if (entry_.kind == FileKind::CharDevice && is_memory_device(entry_.rdev)) device_ = entry_;
   }
 
   void add_access(const char* name) {
@@ -198,6 +214,7 @@ class FdWalk {
   MqueueDevices mqueues_;
   std::string what_;
   FdEntry entry_;
+  FdEntry device_;  ///< the memory device that was seen last
   std::size_t seen_ = 0;
   char link_[PATH_MAX + 64];
 };

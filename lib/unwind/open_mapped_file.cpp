@@ -41,10 +41,10 @@ Result<linux::UniqueFd> reopen_in_root(const linux::AddressSpace& space, const s
 /// btrfs show another device in maps than fstat(2) does, so that the inode cannot say it.
 bool has_build_id_of(const linux::AddressSpace& space, const linux::Mapping& mapping,
                      const linux::UniqueFd& file) {
-  const auto first = std::ranges::find_if(space.maps(), [&](const linux::Mapping& m) {
+  const auto first = std::ranges::find_if(space.notable_maps(), [&](const linux::Mapping& m) {
     return m.dev == mapping.dev && m.ino == mapping.ino && m.offset == 0 && m.readable;
   });
-  if (first == space.maps().end()) return false;
+  if (first == space.notable_maps().end()) return false;
   std::vector<std::byte> page(4096);
   if (!space.memory.read(RemoteAddr{first->start}, page)) return false;
   const auto in_memory = ElfFile::parse(std::move(page));

@@ -139,7 +139,7 @@ Result<Images::Variable> Images::variable_at(const linux::AddressSpace& space, R
 
 Result<RemoteAddr> Images::address_of(const linux::AddressSpace& space,
                                       std::string_view module_prefix, std::string_view symbol) {
-  for (const linux::Mapping& mapping : space.maps()) {
+  for (const linux::Mapping& mapping : space.notable_maps()) {
     const std::string_view file =
         std::string_view(mapping.path).substr(mapping.path.rfind('/') + 1);
     if (mapping.ino == 0 || !file.starts_with(module_prefix)) continue;

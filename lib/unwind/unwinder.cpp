@@ -163,7 +163,7 @@ void Unwinder::AddrSpaceDelete::operator()(unw_addr_space* space) const {
 
 unw_addr_space* Unwinder::space_for(const linux::AddressSpace& space) {
   std::vector<std::uint64_t> layout;
-  for (const linux::Mapping& m : space.maps()) {
+  for (const linux::Mapping& m : space.notable_maps()) {
     if (!m.executable) continue;
     layout.insert(layout.end(), {m.start, m.end, m.offset, m.dev, m.ino});
     if (m.ino == 0)

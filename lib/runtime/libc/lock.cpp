@@ -89,8 +89,9 @@ class Look {
 
   /// No other library has this symbol (musl 1.2, src/thread/__timedwait.c).
   bool is_static_musl() {
-    const bool has_libc = std::ranges::any_of(
-        space_.maps(), [](const linux::Mapping& m) { return m.path.find("/libc") != m.path.npos; });
+    const bool has_libc = std::ranges::any_of(space_.notable_maps(), [](const linux::Mapping& m) {
+      return m.path.find("/libc") != m.path.npos;
+    });
     return !has_libc && images_.address_of(space_, "", "__timedwait_cp");
   }
 

@@ -29,7 +29,7 @@ LockKind kind_of(int type) {
 }  // namespace
 
 bool is_musl(const linux::AddressSpace& space) {
-  return std::ranges::any_of(space.maps(), [](const linux::Mapping& m) {
+  return std::ranges::any_of(space.notable_maps(), [](const linux::Mapping& m) {
     return m.executable &&
            (m.path.find("/ld-musl-") != m.path.npos || m.path.find("-linux-musl/") != m.path.npos);
   });
