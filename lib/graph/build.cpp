@@ -93,7 +93,9 @@ void Build::add_tasks() {
     const Pid table = process.fd_group.value == 0 ? process.pid : process.fd_group;
     const Node groups[] = {group(thread_groups_, process.pid), group(memories_, memory),
                            group(fd_groups_, table), group(exits_, process.pid)};
+    if (process.tracer.value != 0) tracees_.emplace(process.tracer, process.pid);
     if (process.dead || process.exited) continue;
+    children_by_parent_.emplace(process.ppid, process.pid);
     if (process.scope == Scope::Outsider || process.scope == Scope::Self ||
         process.threads.empty()) {
       for (const Node to : groups) gates_.network.connect(outsider(process), to);
@@ -165,6 +167,8 @@ void Build::index_holders() {
     }
   }
   std::ranges::stable_sort(holders_, {}, &Holder::object);
+  for (const snapshot::FileLock& lock : snapshot_.file_locks)
+    locks_of_file_.emplace(lock.file, &lock);
   for (const Object& object : snapshot_.objects) {
     for (const ObjectId& inner : object.in_flight) carriers_[inner].push_back(object.id);
     for (const ObjectId& inner : object.registered) carriers_[inner].push_back(object.id);
@@ -224,12 +228,10 @@ Node Build::tree() {
 Node Build::children_of(Pid pid) {
   const auto [it, is_new] = children_.try_emplace(pid);
   if (is_new) {
-    it->second = add_gate();
-    for (const Process& process : snapshot_.processes) {
-      if (process.ppid == pid && !process.dead && !process.exited) {
-        gates_.network.connect(ends_of(process.pid), it->second);
-      }
-    }
+    const Node gate = it->second = add_gate();
+    const auto [begin, end] = children_by_parent_.equal_range(pid);
+    for (auto child = begin; child != end; ++child)
+      gates_.network.connect(ends_of(child->second), gate);
   }
   return it->second;
 }

@@ -138,7 +138,7 @@ class Build {
   void add_signals(const Process& process, const Thread& thread, Node node);
   void children_event(const Waiter& waiter);
   void futex_event(const Waiter& waiter);
-  bool counts_owners_alike(const Waiter& waiter) const;
+  bool counts_owners_alike(const Waiter& waiter);
   void owners_event(Node to, const char* by, const Waiter& waiter,
                     const std::vector<TaskRef>& owners);
   void memory_event(Node to, const Waiter& waiter);
@@ -166,6 +166,20 @@ class Build {
   std::map<std::tuple<ObjectId, Side>, Node> holder_gates_;
   std::map<std::tuple<const char*, ObjectId, Side>, Node> labels_;
   std::map<ObjectId, Node> epolls_;
+  /// Of alike waiters each has a gate of its own; what they wait for is there once.
+  struct Area {
+    Node mappers = Gate::kNoGuard;
+    bool is_of_one_pid_ns = true;
+    std::uint64_t pid_ns = 0;
+  };
+  const Area& area(const snapshot::SharedArea& area);
+  Node users_of(const snapshot::SysvObject& object);
+  Node holders_of(const snapshot::FileLock& lock);
+  std::map<const snapshot::SharedArea*, Area> areas_;
+  std::map<const snapshot::SysvObject*, Node> sysv_users_;
+  std::map<const snapshot::FileLock*, Node> lock_holders_;
+  std::multimap<ObjectId, const snapshot::FileLock*> locks_of_file_;
+  std::multimap<Pid, Pid> children_by_parent_, tracees_;
 };
 
 }  // namespace ipcdoctor::graph

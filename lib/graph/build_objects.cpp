@@ -6,6 +6,7 @@ namespace ipcdoctor::graph {
 
 using snapshot::Access;
 using snapshot::Awaited;
+using snapshot::Fd;
 using snapshot::Object;
 using snapshot::ObjectKind;
 using snapshot::Socket;
@@ -197,11 +198,16 @@ void Build::pipe_event(Node to, const Awaited& awaited, const Waiter& waiter) {
   // round.
   bool from_writers = awaited.in, from_readers = awaited.out;
   if (waiter.wait.kind == WaitKind::Poll || waiter.wait.kind == WaitKind::Epoll) {
-    for (const Holder& holder : std::ranges::equal_range(holders_, id, {}, &Holder::object)) {
-      if (holder.pid != waiter.process.pid || holder.fd != awaited.fd) continue;
-      from_writers |= holder.access == Access::Read;
-      from_readers |= holder.access == Access::Write;
-    }
+    const auto look_at = [&](const Result<std::vector<snapshot::Fd>>& table) {
+      if (!table) return;
+      for (const snapshot::Fd& fd : std::ranges::equal_range(*table, awaited.fd, {}, &Fd::fd)) {
+        if (fd.object != id) continue;
+        from_writers |= fd.access == Access::Read;
+        from_readers |= fd.access == Access::Write;
+      }
+    };
+    look_at(waiter.process.fds);
+    for (const Thread& thread : waiter.process.threads) look_at(thread.own_fds);
   }
   if (!from_writers && !from_readers) from_writers = from_readers = true;
   if (from_writers) holders_event(to, "pipe-write-end", id, Side::Writers);

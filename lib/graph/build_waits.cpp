@@ -235,9 +235,8 @@ void Build::children_event(const Waiter& waiter) {
                            gate);
   }
   if (waiter.wait.kind != WaitKind::Child) return;
-  for (const Process& process : snapshot_.processes) {
-    if (process.tracer == waiter.process.pid) gates_.network.connect(threads_of(process.pid), gate);
-  }
+  const auto [begin, end] = tracees_.equal_range(waiter.process.pid);
+  for (auto it = begin; it != end; ++it) gates_.network.connect(threads_of(it->second), gate);
   if (!waiter.wait.any_child) return;
   const Node siblings = add_gate("new-child");
   gates_.network.connect(siblings, waiter.node);
@@ -269,17 +268,30 @@ void Build::owners_event(Node to, const char* by, const Waiter& waiter,
   }
 }
 
+const Build::Area& Build::area(const SharedArea& area) {
+  const auto [it, is_new] = areas_.try_emplace(&area);
+  if (!is_new) return it->second;
+  Area& made = it->second;
+  made.mappers = add_gate();
+  for (std::size_t i = 0; i < area.mappers.size(); ++i) {
+    gates_.network.connect(users_of_memory(area.mappers[i]), made.mappers);
+    const Process* mapper = snapshot::find_process(snapshot_, area.mappers[i]);
+    if (i == 0 && mapper != nullptr) made.pid_ns = mapper->pid_ns;
+    if (mapper == nullptr || mapper->pid_ns != made.pid_ns) made.is_of_one_pid_ns = false;
+  }
+  return made;
+}
+
 /// An owner word is a TID in the PID namespace of whoever wrote it: where somebody of another one
 /// can write it, it names nobody.
-bool Build::counts_owners_alike(const Waiter& waiter) const {
+bool Build::counts_owners_alike(const Waiter& waiter) {
   const snapshot::FutexWait& futex = waiter.wait.futex;
   if (!futex.shared_memory) return true;
-  const SharedArea* area = snapshot::find_area(snapshot_, futex.page);
-  if (area == nullptr) return false;
-  return std::ranges::all_of(area->mappers, [&](Pid pid) {
-    const Process* mapper = snapshot::find_process(snapshot_, pid);
-    return mapper != nullptr && mapper->pid_ns != 0 && mapper->pid_ns == waiter.process.pid_ns;
-  });
+  const SharedArea* shared = snapshot::find_area(snapshot_, futex.page);
+  if (shared == nullptr) return false;
+  const Area& its = area(*shared);
+  return shared->mappers.empty() ||
+         (its.is_of_one_pid_ns && its.pid_ns != 0 && its.pid_ns == waiter.process.pid_ns);
 }
 
 void Build::futex_event(const Waiter& waiter) {
@@ -323,16 +335,19 @@ void Build::futex_event(const Waiter& waiter) {
 void Build::memory_event(Node to, const Waiter& waiter) {
   const snapshot::FutexWait& futex = waiter.wait.futex;
   const Node own = add_gate(futex.shared_memory ? "shared-page" : "same-memory");
-  gates_.network.connect(users_of_memory(waiter.process.pid), own);
   gates_.network.connect(own, to);
+  const SharedArea* area =
+      futex.shared_memory ? snapshot::find_area(snapshot_, futex.page) : nullptr;
+  const bool is_mapper =
+      area != nullptr && std::ranges::binary_search(area->mappers, waiter.process.pid);
+  if (!is_mapper) gates_.network.connect(users_of_memory(waiter.process.pid), own);
   if (!futex.shared_memory) return;
-  const SharedArea* area = snapshot::find_area(snapshot_, futex.page);
   if (area == nullptr) {
     gates_.network.connect(
         add_leaf(Life::NotSeen, "who maps the page of the futex was not seen", waiter.task), to);
     return;
   }
-  for (const Pid mapper : area->mappers) gates_.network.connect(users_of_memory(mapper), own);
+  gates_.network.connect(this->area(*area).mappers, own);
   const std::string what = area->path.empty() ? "the shared memory" : area->path;
   if (area->has_name) {
     // One process alone with a named semaphore, as with a FIFO, waits for others to come; a mutex
@@ -360,25 +375,34 @@ void Build::unseen_mappers_event(Node to, const Waiter& waiter, const std::strin
       to);
 }
 
+Node Build::holders_of(const FileLock& lock) {
+  const auto [it, is_new] = lock_holders_.try_emplace(&lock);
+  if (!is_new) return it->second;
+  const Node gate = it->second = add_gate("", lock.file);
+  for (const auto& [pid, fd] : lock.holders) {
+    const Process* process = snapshot::find_process(snapshot_, pid);
+    const Pid table = process == nullptr || process->fd_group.value == 0 ? pid : process->fd_group;
+    const bool by_process = lock.type == "posix" || process == nullptr;
+    gates_.network.connect(by_process ? threads_of(pid) : group(fd_groups_, table), gate, fd);
+    // A thread with a table of its own may hold the description there, under that number.
+    if (!by_process) gates_.network.connect(threads_of(pid), gate, fd);
+  }
+  return gate;
+}
+
 /// Every lock in the way must go; each by whoever holds it.
 void Build::file_lock_event(const Waiter& waiter) {
   const snapshot::FileLockWait& wait = waiter.wait.file_lock;
   const Node all = add_gate("file-lock", wait.file, Network::kAll);
   bool found = false;
-  for (const FileLock& lock : snapshot_.file_locks) {
+  const auto [begin, end] = locks_of_file_.equal_range(wait.file);
+  for (auto it = begin; it != end; ++it) {
+    const FileLock& lock = *it->second;
     if (!snapshot::is_in_the_way(snapshot_, lock, wait, waiter.process.pid)) continue;
     found = true;
     const Node gate = add_gate("", wait.file);
     gates_.network.connect(gate, all);
-    for (const auto& [pid, fd] : lock.holders) {
-      const Process* process = snapshot::find_process(snapshot_, pid);
-      const Pid table =
-          process == nullptr || process->fd_group.value == 0 ? pid : process->fd_group;
-      const bool by_process = lock.type == "posix" || process == nullptr;
-      gates_.network.connect(by_process ? threads_of(pid) : group(fd_groups_, table), gate, fd);
-      // A thread with a table of its own may hold the description there, under that number.
-      if (!by_process) gates_.network.connect(threads_of(pid), gate, fd);
-    }
+    gates_.network.connect(holders_of(lock), gate);
     if (lock.holders.empty()) {
       gates_.network.connect(
           add_leaf(Life::NotSeen,
@@ -409,6 +433,19 @@ void Build::file_lock_event(const Waiter& waiter) {
   gates_.network.connect(all, waiter.node);
 }
 
+/// There is no table of users: whoever knows the number may use it. All of the tree is at hand.
+Node Build::users_of(const SysvObject& object) {
+  const auto [it, is_new] = sysv_users_.try_emplace(&object);
+  if (!is_new) return it->second;
+  const Node gate = it->second = add_gate("sysv");
+  for (const Pid pid : object.attached) gates_.network.connect(threads_of(pid), gate);
+  for (const Pid pid : object.last_pids)
+    if (snapshot::find_process(snapshot_, pid) != nullptr)
+      gates_.network.connect(threads_of(pid), gate);
+  gates_.network.connect(tree(), gate);
+  return gate;
+}
+
 void Build::sysv_event(const Waiter& waiter) {
   const int id = waiter.wait.sysv.id;
   const bool is_sem = waiter.wait.kind == WaitKind::SysvSem;
@@ -422,20 +459,12 @@ void Build::sysv_event(const Waiter& waiter) {
                            waiter.node);
     return;
   }
-  const Node gate = add_gate("sysv");
-  gates_.network.connect(gate, waiter.node);
-  bool others = false;
-  for (const Pid pid : it->attached) {
-    gates_.network.connect(threads_of(pid), gate);
-    others |= pid != waiter.process.pid;
-  }
-  for (const Pid pid : it->last_pids) {
-    if (snapshot::find_process(snapshot_, pid) == nullptr) continue;
-    gates_.network.connect(threads_of(pid), gate);
-    others |= pid != waiter.process.pid;
-  }
-  // There is no table of users: whoever knows the number may use it. All of the tree is at hand.
-  gates_.network.connect(tree(), gate);
+  gates_.network.connect(users_of(*it), waiter.node);
+  const auto is_other = [&](const Pid pid) { return pid != waiter.process.pid; };
+  const bool others = std::ranges::any_of(it->attached, is_other) ||
+                      std::ranges::any_of(it->last_pids, [&](const Pid pid) {
+                        return is_other(pid) && snapshot::find_process(snapshot_, pid) != nullptr;
+                      });
   const bool is_private = it->key == IPC_PRIVATE;  // nobody can ask for its number by a key
   const bool is_server = waiter.wait.kind == WaitKind::SysvReceive && !is_private && !others;
   gates_.network.connect(is_server

@@ -152,6 +152,7 @@ class Finder {
 
   /// Collects the switched-off leaves without which the set, or one behind it, would live.
   void explain(StuckSet& set) const {
+    std::set<std::string> known;
     std::vector<Node> tasks;
     for (const TaskRef& task : set.core) tasks.push_back(gates_.node_of_task.at(task));
     for (const TaskRef& task : set.behind) tasks.push_back(gates_.node_of_task.at(task));
@@ -159,7 +160,7 @@ class Finder {
          {Level::Assuming, Level::Suspected, Level::Stuck, Level::Conditional}) {
       if (level > set.level) continue;
       for (const Node n : switched_off_leaves(tasks, level))
-        add_leaf(set, *gates_.leaf(n), level < set.level);
+        add_leaf(set, *gates_.leaf(n), level < set.level, known);
     }
     merge_hidden_holders(set.assumptions);
   }
@@ -202,7 +203,9 @@ class Finder {
     });
   }
 
-  static void add_leaf(StuckSet& set, const Leaf& leaf, bool only_behind) {
+  /// @param known  the assumptions so far
+  static void add_leaf(StuckSet& set, const Leaf& leaf, bool only_behind,
+                       std::set<std::string>& known) {
     if (switched_off_at(leaf.life) == Level::Stuck) {
       set.causes.push_back(leaf);
       return;
@@ -212,12 +215,9 @@ class Finder {
       return;
     }
     if (!only_behind) set.assumed.push_back(leaf);
-    const auto is_known = [&](const std::string& text) {
-      return std::ranges::find(set.assumptions, text) != set.assumptions.end();
-    };
-    if (is_known(leaf.text)) return;
+    if (known.contains(leaf.text)) return;
     const std::string text = only_behind ? "for those behind: " + leaf.text : leaf.text;
-    if (!is_known(text)) set.assumptions.push_back(text);
+    if (known.insert(text).second) set.assumptions.push_back(text);
   }
 
   const Gates& gates_;
