@@ -80,9 +80,9 @@ std::string one_of(const Snapshot& snapshot, const Awaited& awaited) {
 std::string any_of(const Snapshot& snapshot, const std::vector<Awaited>& objects) {
   std::vector<std::string> parts;
   for (const Awaited& awaited : objects) {
+    if (parts.size() == kMaxNamed) break;
     const std::string part = one_of(snapshot, awaited);
-    if (parts.size() < kMaxNamed && std::ranges::find(parts, part) == parts.end())
-      parts.push_back(part);
+    if (std::ranges::find(parts, part) == parts.end()) parts.push_back(part);
   }
   return join(parts, ", ", parts.size() < kMaxNamed ? parts.size() : objects.size());
 }
@@ -100,8 +100,10 @@ std::string watched_by(const Snapshot& snapshot, const ObjectId& epoll) {
 
 std::string thread_list(const std::vector<TaskRef>& tasks) {
   std::vector<std::string> parts;
-  for (const TaskRef& task : tasks)
-    if (parts.size() < kMaxNamed) parts.push_back(std::to_string(task.tid.value));
+  for (const TaskRef& task : tasks) {
+    if (parts.size() == kMaxNamed) break;
+    parts.push_back(std::to_string(task.tid.value));
+  }
   return join(parts, ", ", tasks.size());
 }
 

@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <tuple>
 
+#include "diagnosis/fold.h"
 #include "diagnosis/probe.h"
 #include "snapshot/own_tree.h"
 
@@ -125,9 +127,7 @@ bool is_alarm(const Finding& finding) {
   return finding.verdict == Verdict::Deadlock || finding.verdict == Verdict::Stuck;
 }
 
-}  // namespace
-
-Diagnosis diagnose(const Context& context, std::span<const Probe* const> probes) {
+Diagnosis diagnose_all(const Context& context, std::span<const Probe* const> probes) {
   Diagnosis diagnosis;
   std::vector<Finding> about_sets;
   std::vector<Finding> about_live;
@@ -148,6 +148,16 @@ Diagnosis diagnose(const Context& context, std::span<const Probe* const> probes)
       diagnosis.findings, [](const Finding& finding) { return !finding.unless.empty(); });
   diagnosis.verdict =
       claims_nothing ? without_findings(context) : diagnosis.findings.front().verdict;
+  return diagnosis;
+}
+
+}  // namespace
+
+Diagnosis diagnose(const Context& context, std::span<const Probe* const> probes) {
+  const std::optional<Fold> few = fold(context);
+  if (!few) return diagnose_all(context, probes);
+  Diagnosis diagnosis = diagnose_all({*few->snapshot, *few->graph}, probes);
+  unfold(*few, context, diagnosis);
   return diagnosis;
 }
 

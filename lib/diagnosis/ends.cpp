@@ -49,6 +49,14 @@ Ends::Ends(const Snapshot& snapshot) : snapshot_(snapshot) {
         for (const snapshot::Fd& fd : *thread.own_fds) add(process.pid, fd);
   }
   std::ranges::stable_sort(by_object_, {}, &Holder::object);
+  for (const Object& object : snapshot.objects) {
+    for (const ObjectId& inner : object.in_flight)
+      carriers_.push_back({inner, object.id, Hold::InFlight});
+    for (const ObjectId& inner : object.registered)
+      carriers_.push_back({inner, object.id, Hold::Registered});
+    if (object.socket && object.socket->fds_in_flight > 0) loaded_sockets_.push_back(object.id);
+  }
+  std::ranges::stable_sort(carriers_, {}, &Carrier::inner);
 }
 
 std::span<const Holder> Ends::with(const ObjectId& object) const {
@@ -59,14 +67,10 @@ std::span<const Holder> Ends::with(const ObjectId& object) const {
 std::vector<Holder> Ends::holders(const ObjectId& object) const {
   std::vector<Holder> found;
   for (const Holder& holder : with(object)) found.push_back(holder);
-  for (const Object& other : snapshot_.objects) {
-    const bool queued = std::ranges::find(other.in_flight, object) != other.in_flight.end();
-    const bool fixed = std::ranges::find(other.registered, object) != other.registered.end();
-    if (!queued && !fixed) continue;
+  for (const Carrier& carrier : std::ranges::equal_range(carriers_, object, {}, &Carrier::inner)) {
     // The access of such a descriptor is not known: both ways, which never hides a holder.
-    for (const Holder& carrier : with(other.id))
-      found.push_back({carrier.pid, carrier.fd, object, true, true,
-                       queued ? Hold::InFlight : Hold::Registered});
+    for (const Holder& holder : with(carrier.outer))
+      found.push_back({holder.pid, holder.fd, object, true, true, carrier.hold});
   }
   std::ranges::sort(found, {}, [](const Holder& h) { return std::tuple(h.pid, h.fd, h.hold); });
   const auto repeated = std::ranges::unique(found);
@@ -85,9 +89,8 @@ std::vector<Holder> Ends::senders(const ObjectId& id) const {
   if (id.kind == ObjectKind::Terminal) return holders({ObjectKind::TerminalMaster, id.dev, 0});
   std::vector<Holder> found = only(holders(id), [](const Holder& h) { return h.writes; });
   if (!found.empty() || id.kind != ObjectKind::Pipe) return found;
-  for (const Object& other : snapshot_.objects) {
-    if (!other.socket || other.socket->fds_in_flight == 0) continue;
-    for (Holder holder : holders(other.id)) {
+  for (const ObjectId& socket : loaded_sockets_) {
+    for (Holder holder : holders(socket)) {
       holder.hold = Hold::InFlight;
       found.push_back(holder);
     }

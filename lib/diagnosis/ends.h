@@ -48,8 +48,16 @@ class Ends {
  private:
   std::span<const Holder> with(const ObjectId& object) const;
 
+  /// A socket or ring that holds a reference to another object.
+  struct Carrier {
+    ObjectId inner, outer;
+    Hold hold;
+  };
+
   const Snapshot& snapshot_;
-  std::vector<Holder> by_object_;  ///< sorted by object
+  std::vector<Holder> by_object_;         ///< sorted by object
+  std::vector<Carrier> carriers_;         ///< sorted by inner
+  std::vector<ObjectId> loaded_sockets_;  ///< with descriptors in their queues
 };
 
 /// The pids of these, each once, sorted.

@@ -16,16 +16,6 @@ std::string proc_path(TaskRef task, const std::string& file) {
   return "/proc/" + pid + "/task/" + std::to_string(task.tid.value) + "/" + file;
 }
 
-StuckTask stuck_task(const Snapshot& snapshot, TaskRef task) {
-  StuckTask stuck{task, "", "", describe_wait(snapshot, task)};
-  if (const snapshot::Thread* thread = snapshot::find_thread(snapshot, task)) {
-    stuck.where = snapshot::where(*thread);
-    if (const snapshot::Frame* frame = snapshot::user_frame(*thread))
-      stuck.function = frame->function;
-  }
-  return stuck;
-}
-
 void add_call(Finding& finding, const Snapshot& snapshot, TaskRef task) {
   const snapshot::Thread* thread = snapshot::find_thread(snapshot, task);
   if (thread == nullptr || !thread->wait) return;
@@ -83,6 +73,16 @@ ChainLink link_of(const graph::Edge& edge) {
 }
 
 }  // namespace
+
+StuckTask stuck_task(const Snapshot& snapshot, TaskRef task) {
+  StuckTask stuck{task, "", "", describe_wait(snapshot, task)};
+  if (const snapshot::Thread* thread = snapshot::find_thread(snapshot, task)) {
+    stuck.where = snapshot::where(*thread);
+    if (const snapshot::Frame* frame = snapshot::user_frame(*thread))
+      stuck.function = frame->function;
+  }
+  return stuck;
+}
 
 Finding start_finding(const Context& context, const Probe& probe, int set) {
   const graph::StuckSet& stuck_set = context.graph.stuck_sets().at(static_cast<std::size_t>(set));

@@ -55,6 +55,9 @@ Finding start_finding(const Context& context, const Probe& probe, int set);
 Finding start_finding(const Context& context, const Probe& probe, Verdict verdict,
                       std::span<const TaskRef> stuck);
 
+/// With where and function filled in from its stack.
+StuckTask stuck_task(const snapshot::Snapshot& snapshot, TaskRef task);
+
 /// "data or EOF on pipe:[7]", "the exit of 42", "mutex `m` in app".
 std::string describe_wait(const snapshot::Snapshot& snapshot, TaskRef task);
 
@@ -77,8 +80,9 @@ struct Diagnosis {
 /// Runs all probes and merges: one finding a stuck set, the heaviest leads, the slugs of the others
 /// become its `also`. Weight 0 is the fallback that never shows beside another:
 /// unclassified-deadlock claims each deadlock with it. A set of level Stuck that no probe claims is
-/// dropped: it merely waits. Findings about live tasks that share a stuck task are one finding too;
-/// those of verdict waiting are dropped where something worse was found.
+/// dropped: it merely waits. Where many tasks are alike the probes see some of each kind (fold.h).
+/// Findings about live tasks that share a stuck task are one finding too; those of verdict waiting
+/// are dropped where something worse was found.
 Diagnosis diagnose(const Context& context, std::span<const Probe* const> probes);
 
 }  // namespace ipcdoctor::diagnosis

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <utility>
 
 namespace ipcdoctor::snapshot {
@@ -12,6 +13,15 @@ auto find_sorted(const Range& range, const Key& key, Projection projection) -> c
     typename Range::value_type* {
   const auto it = std::ranges::lower_bound(range, key, {}, projection);
   return it != range.end() && projection(*it) == key ? &*it : nullptr;
+}
+
+std::size_t count_kinds(const Snapshot& snapshot, std::size_t listed,
+                        const std::map<std::uint32_t, std::size_t>& listed_of) {
+  for (const auto& [kind, count] : listed_of) {
+    const Kind& of = snapshot.kinds[kind - 1];
+    if (2 * count >= of.here.size()) listed += of.left_out.size();
+  }
+  return listed;
 }
 
 const Frame* first_user_frame(const Result<std::vector<Frame>>& frames) {
@@ -47,6 +57,27 @@ const SharedArea* find_area(const Snapshot& snapshot, const PageId& page) {
     return a.dev == page.dev && a.ino == page.ino;
   });
   return it == snapshot.shared_areas.end() ? nullptr : &*it;
+}
+
+std::size_t count_with_left_out(const Snapshot& snapshot, const std::vector<TaskRef>& tasks) {
+  std::map<std::uint32_t, std::size_t> listed_of;
+  if (snapshot.kinds.empty()) return tasks.size();
+  const std::set<TaskRef> once(tasks.begin(), tasks.end());
+  for (const TaskRef& task : once) {
+    const Thread* thread = find_thread(snapshot, task);
+    if (thread != nullptr && thread->kind != 0) ++listed_of[thread->kind];
+  }
+  return count_kinds(snapshot, once.size(), listed_of);
+}
+
+std::size_t count_with_left_out(const Snapshot& snapshot, const std::vector<Pid>& pids) {
+  std::map<std::uint32_t, std::size_t> listed_of;
+  if (snapshot.kinds.empty()) return pids.size();
+  for (const Pid pid : pids) {
+    const Process* process = find_process(snapshot, pid);
+    if (process != nullptr && process->kind != 0) ++listed_of[process->kind];
+  }
+  return count_kinds(snapshot, pids.size(), listed_of);
 }
 
 std::string label(const Snapshot& snapshot, TaskRef task) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -379,6 +380,7 @@ struct Thread {
   /// What it is for its runtime, known by the runtime's image and the thread's entry function:
   /// "worker of libuv"; "" for the program's own. It does nothing that its program did not ask for.
   std::string housekeeping;
+  std::uint32_t kind = 0;  ///< place in Snapshot::kinds plus one; 0: all of its kind are here
 };
 
 enum class Scope {
@@ -428,6 +430,7 @@ struct Process {
   Result<std::vector<Fd>> fds = Error{};  ///< of fd_group; Outsider: only relevant ones
   std::vector<Thread> threads;            ///< empty for an Outsider
   PythonInfo python;
+  std::uint32_t kind = 0;  ///< as Thread::kind, for the process as a whole
 };
 
 /// A lock of /proc/locks joined with the holders' fdinfo.
@@ -468,6 +471,21 @@ struct Unseen {
   Error error;
 };
 
+/// Tasks that nothing tells apart, of which a snapshot has only some; tid 0: whole processes.
+/// Sorted.
+struct Kind {
+  std::vector<TaskRef> here;
+  std::vector<TaskRef> left_out;
+};
+
+/// A process that is not here because others like it are.
+struct LeftOut {
+  Pid pid;
+  Pid ppid;
+  int ns_pid = 0;
+  Pid like;  ///< one that is here
+};
+
 struct Snapshot {
   std::string tool_version;
   std::string host, kernel;
@@ -490,7 +508,15 @@ struct Snapshot {
   std::uint32_t stopped_threads = 0;  ///< how many this collection had to stop; 0 by default
   double elapsed_ms = 0;
   double observed_ms = 0;  ///< length of the window for Thread::polls; 0 = there was none
+  // Only where some of each kind stand for all, see diagnosis/fold.h; never saved.
+  std::vector<Kind> kinds;
+  std::vector<LeftOut> left_out;  ///< by ns_pid
 };
+
+/// How many these are, together with those of their kinds that the snapshot leaves out. A kind
+/// counts whole where at least half of what is here of it is among these.
+std::size_t count_with_left_out(const Snapshot& snapshot, const std::vector<TaskRef>& tasks);
+std::size_t count_with_left_out(const Snapshot& snapshot, const std::vector<Pid>& pids);
 
 /// Whether no thread of the process blocks any of these signals: then none of them stays pending,
 /// as signalfd(2) and sigwait(3) need it. Masks as in SignalSets.

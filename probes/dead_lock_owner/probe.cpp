@@ -38,16 +38,18 @@ std::int64_t number(const Lock& lock, const char* key, std::int64_t otherwise) {
 }
 
 /// Everybody who waits in the set for the same semaphore.
-std::size_t waiters_of(const Members& members, const Member& one) {
+std::size_t waiters_of(const Context& context, const Members& members, const Member& one) {
   const Wait& wanted = *wait_of(one);
-  return static_cast<std::size_t>(std::ranges::count_if(members, [&](const Member& m) {
+  Members waiters;
+  std::ranges::copy_if(members, std::back_inserter(waiters), [&](const Member& m) {
     const Wait* wait = wait_of(m);
     if (wait == nullptr || wait->kind != wanted.kind) return false;
     if (wait->kind == WaitKind::SysvSem) return wait->sysv.id == wanted.sysv.id;
     if (wait->futex.shared_memory) return wait->futex.page == wanted.futex.page;
     return m.process->mm_group == one.process->mm_group &&
            wait->futex.address == wanted.futex.address;
-  }));
+  });
+  return count_of(context, waiters);
 }
 
 /// The owner word names a thread that is gone.
@@ -104,7 +106,7 @@ Orphan by_stale_semaphore(const Context& context, const Members& members, const 
            (waits_in(m, WaitKind::Futex) && wait_of(m)->futex.page == futex.page);
   });
   if (!all_wait_for_it) return {};
-  const bool several = waiters_of(members, waiter) > 1;
+  const bool several = waiters_of(context, members, waiter) > 1;
   if (!is_named && !somebody_died && !several) return {};
   std::string because = "the semaphore is 0 and everybody who could post it waits";
   if (is_named) because += "; " + area->path + " outlives the processes that use it";
@@ -236,7 +238,7 @@ Finding describe_orphan(const Context& context, int set, const Members& members,
                         const std::vector<DeadProcess>& dead) {
   Finding finding = diagnosis::start_finding(context, kDeadLockOwner, set);
   const std::string what = lock_name(context, waiter);
-  const std::size_t waiters = waiters_of(members, waiter);
+  const std::size_t waiters = waiters_of(context, members, waiter);
   const bool is_private =
       waits_in(waiter, WaitKind::Futex) && !wait_of(waiter)->futex.shared_memory;
   const std::string who =

@@ -72,12 +72,13 @@ std::string function_of(const Snapshot& snapshot, TaskRef task, const std::strin
 
 std::string names(const Snapshot& snapshot, const std::vector<Pid>& pids) {
   std::string text;
+  const std::size_t all = snapshot::count_with_left_out(snapshot, pids);
   for (std::size_t i = 0; i < std::min(pids.size(), kMaxNamed); ++i) {
-    const bool is_last = i + 1 == pids.size();
+    const bool is_last = i + 1 == all;
     if (i > 0) text += is_last ? " and " : ", ";
     text += name(snapshot, pids[i]);
   }
-  if (pids.size() > kMaxNamed) text += " and " + std::to_string(pids.size() - kMaxNamed) + " more";
+  if (all > kMaxNamed) text += " and " + std::to_string(all - kMaxNamed) + " more";
   return text;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 #include <limits>
+#include <map>
 
 #include "probes/internal/lock_facts.h"
 
@@ -16,18 +17,24 @@ constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
 
 using StepsFrom = std::vector<std::vector<std::size_t>>;  // by member: indices into the steps
 
-std::vector<std::size_t> members_at(const Members& members, TaskRef task) {
+/// Members by task; those of a process as a whole are next to each other.
+using Places = std::multimap<TaskRef, std::size_t>;
+
+std::vector<std::size_t> members_at(const Places& places, TaskRef task) {
+  const bool whole = task.tid.value == 0;
+  const auto begin = places.lower_bound(task);
+  const auto end =
+      whole ? places.lower_bound({Pid{task.pid.value + 1}, Tid{}}) : places.upper_bound(task);
   std::vector<std::size_t> found;
-  for (std::size_t i = 0; i < members.size(); ++i)
-    if (members[i].task.pid == task.pid && (task.tid.value == 0 || members[i].task.tid == task.tid))
-      found.push_back(i);
+  for (auto it = begin; it != end; ++it) found.push_back(it->second);
+  std::ranges::sort(found);
   return found;
 }
 
-void add_lock_steps(const Context& context, const Members& members, std::size_t from,
-                    std::vector<Step>& steps) {
+void add_lock_steps(const Context& context, const Members& members, const Places& places,
+                    std::size_t from, std::vector<Step>& steps) {
   for (const LockHolder& holder : holders_of(context, members[from])) {
-    std::vector<std::size_t> targets = members_at(members, holder.task);
+    std::vector<std::size_t> targets = members_at(places, holder.task);
     const bool whole_process = holder.task.tid.value == 0;
     // Which of its threads took a process's lock is not recorded: another thread than the waiter is
     // the better guess.
@@ -39,12 +46,12 @@ void add_lock_steps(const Context& context, const Members& members, std::size_t 
   }
 }
 
-void add_other_steps(const Context& context, const Members& members, std::size_t from,
-                     std::vector<Step>& steps) {
+void add_other_steps(const Context& context, const Members& members, const Places& places,
+                     std::size_t from, std::vector<Step>& steps) {
   const StepKind kind = waits_for_end(members[from]) ? StepKind::End : StepKind::Other;
   const auto wakers = context.graph.wakers(members[from].task, kMaxWakers);
   for (const graph::Waker& waker : wakers) {
-    const std::vector<std::size_t> targets = members_at(members, waker.task);
+    const std::vector<std::size_t> targets = members_at(places, waker.task);
     const bool direct = waker.by != "same-memory" && waker.by != "shared-page";
     for (const std::size_t to : targets)
       if (steps.size() < kMaxSteps) steps.push_back({from, to, kind, direct, waker.evidence});
@@ -114,11 +121,13 @@ bool is_mixed(const Ring& ring) {
 
 std::vector<Step> steps_between(const Context& context, const Members& members) {
   std::vector<Step> steps;
+  Places places;
+  for (std::size_t i = 0; i < members.size(); ++i) places.emplace(members[i].task, i);
   for (std::size_t i = 0; i < members.size(); ++i) {
     if (waits_for_lock(members[i]))
-      add_lock_steps(context, members, i, steps);
+      add_lock_steps(context, members, places, i, steps);
     else
-      add_other_steps(context, members, i, steps);
+      add_other_steps(context, members, places, i, steps);
   }
   return steps;
 }

@@ -94,6 +94,15 @@ const Process* living_process(const Context& context, const Process& viewer, std
     if (same_namespace && process.ns_pid != 0 && process.ns_pid == ns_pid) return &process;
     if (same_namespace && process.ns_pid == 0 && process.pid.value == ns_pid) return &process;
   }
+  // One that is left out lives as those do that are like it.
+  const auto& left_out = context.snapshot.left_out;
+  const auto like = std::ranges::equal_range(
+      left_out, ns_pid, {}, [](const snapshot::LeftOut& l) { return std::int64_t{l.ns_pid}; });
+  for (const snapshot::LeftOut& one : like) {
+    const Process* process = snapshot::find_process(context.snapshot, one.like);
+    const bool lives = process != nullptr && !process->dead && !process->exited;
+    if (lives && process->pid_ns == viewer.pid_ns) return process;
+  }
   return nullptr;
 }
 
@@ -145,9 +154,15 @@ std::size_t gone_children(const Context& context, const Members& members, Pid pa
   for (const RuntimeObject& object : process->python.objects)
     if (object.type == "multiprocessing.Process" && is_own_child(object, *process))
       started = std::max(started, number_in_name(object));
-  const auto living = static_cast<std::size_t>(std::ranges::count_if(
-      context.snapshot.processes,
-      [&](const Process& p) { return p.ppid == parent && !p.dead && !p.exited && p.forked_copy; }));
+  std::size_t living = 0;
+  const auto is_living_copy = [](const Process* child) {
+    return child != nullptr && !child->dead && !child->exited && child->forked_copy;
+  };
+  for (const Process& child : context.snapshot.processes)
+    if (child.ppid == parent && is_living_copy(&child)) ++living;
+  for (const snapshot::LeftOut& child : context.snapshot.left_out)
+    if (child.ppid == parent && is_living_copy(find_process(context.snapshot, child.like)))
+      ++living;
   return std::max(known, started > living ? started - living : 0);
 }
 

@@ -46,6 +46,9 @@ bool waits_in(const Member& member, WaitKind kind);
 bool is_member(std::span<const Member> members, TaskRef task);
 bool has_process(std::span<const Member> members, Pid pid);
 
+/// How many these are, with those that are alike and not in the snapshot.
+std::size_t count_of(const Context& context, std::span<const Member> members);
+
 /// One member a process: its leader if that is one of them.
 Members one_a_process(std::span<const Member> members);
 

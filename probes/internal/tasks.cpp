@@ -358,6 +358,15 @@ TaskRef task_of(const std::vector<TaskRef>& tasks, Pid pid) {
   return best;
 }
 
+std::map<Pid, TaskRef> first_of_each(const std::vector<TaskRef>& tasks) {
+  std::map<Pid, TaskRef> first;
+  for (const TaskRef& task : tasks) {
+    const auto [it, is_new] = first.try_emplace(task.pid, task);
+    if (!is_new) it->second = std::min(it->second, task);
+  }
+  return first;
+}
+
 std::string name(const Snapshot& snapshot, Pid pid) {
   return snapshot::label(snapshot, {pid, Tid{0}});
 }

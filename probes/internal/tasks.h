@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -85,6 +86,8 @@ bool is_leaked_over_exec(const Process& process, int fd);
 /// The task that best stands for a process in a set: a member of it, the lowest tid first; tid 0 if
 /// none.
 TaskRef task_of(const std::vector<TaskRef>& tasks, Pid pid);
+/// That of each process among them.
+std::map<Pid, TaskRef> first_of_each(const std::vector<TaskRef>& tasks);
 
 /// "python3[42]"
 std::string name(const Snapshot& snapshot, Pid pid);

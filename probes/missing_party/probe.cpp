@@ -79,7 +79,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   const Member& first = waiters.front();
   const std::vector<DeadProcess> dead = most_suspect(dead_children(context, members));
   const Members elsewhere = strayed(members, waiters);
-  const std::string sum = arithmetic(first, waiters.size());
+  const std::string sum = arithmetic(first, count_of(context, waiters));
   Finding finding = diagnosis::start_finding(context, kMissingParty, set);
   finding.weight = 73;
   finding.title = "a barrier waits for a party that does not come: " + sum;

@@ -40,7 +40,7 @@ Members consumers_of(const Members& members) {
   return {};
 }
 
-std::string count_of(std::size_t n, const char* thing) {
+std::string counted(std::size_t n, const char* thing) {
   return std::to_string(n) + " " + thing + (n == 1 ? "" : "s");
 }
 
@@ -63,6 +63,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   if (consumers.empty()) return std::nullopt;
   const Members joiners = joiners_of(members, consumers);
   const Member& first = consumers.front();
+  const std::size_t missing = count_of(context, consumers);
   const std::string queue = queue_name(context, first);
   const std::string who = snapshot::label(context.snapshot, first.task);
   Finding finding = diagnosis::start_finding(context, kMissingSentinel, set);
@@ -76,9 +77,9 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
                    : joiners.empty() ? 42
                                      : 70;
   finding.title =
-      (consumers.size() == 1 ? who + " waits" : count_of(consumers.size(), "consumer") + " wait") +
+      (consumers.size() == 1 ? who + " waits" : counted(missing, "consumer") + " wait") +
       " for an item of " + queue +
-      ", and nobody is left to put one: " + count_of(consumers.size(), "sentinel") + " missing";
+      ", and nobody is left to put one: " + counted(missing, "sentinel") + " missing";
   finding.explanation = who + place_in_brackets(*first.thread) + " takes from " + queue +
                         " until something tells it to stop. ";
   finding.explanation += joiners.empty()
@@ -86,7 +87,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
                              : snapshot::label(context.snapshot, joiners.front().task) +
                                    place_in_brackets(*joiners.front().thread) +
                                    " waits for its end and puts nothing more.";
-  finding.fix = fix_for(first, joiners, consumers.size(), queue);
+  finding.fix = fix_for(first, joiners, missing, queue);
   blame(context, joiners, "waits for the consumers to end without telling them to: no sentinel",
         finding);
   if (joiners.empty())

@@ -26,15 +26,28 @@ bool take_from_one_end(const Flow& a, const Flow& b) {
   return !a.objects.empty() && a.objects == b.objects;
 }
 
+std::vector<Pid> pids_in(const std::vector<Flow>& flows) {
+  std::vector<Pid> pids;
+  for (const Flow& flow : flows) pids.push_back(flow.task.pid);
+  std::ranges::sort(pids);
+  const auto repeated = std::ranges::unique(pids);
+  pids.erase(repeated.begin(), repeated.end());
+  return pids;
+}
+
 /// Drops all that do not receive from one of the others until only those who receive from each
 /// other are left.
 std::vector<Flow> receiving_from_each_other(std::vector<Flow> flows) {
   std::erase_if(flows, [](const Flow& f) { return f.way != Way::Receive; });
   for (bool shrunk = true; shrunk;) {
+    std::multimap<Pid, const Flow*> left;
+    for (const Flow& flow : flows) left.emplace(flow.task.pid, &flow);
     const auto has_partner = [&](const Flow& f) {
-      return std::ranges::any_of(flows, [&](const Flow& other) {
-        return other.task.pid != f.task.pid && is_partner(f, other.task.pid) &&
-               !take_from_one_end(f, other);
+      return std::ranges::any_of(f.partners, [&](const Pid pid) {
+        const auto [begin, end] = left.equal_range(pid);
+        return pid != f.task.pid && std::any_of(begin, end, [&](const auto& other) {
+                 return !take_from_one_end(f, *other.second);
+               });
       });
     };
     std::vector<Flow> kept;
@@ -55,23 +68,14 @@ bool expects_no_message(const Context& context, const Flow& flow) {
          call == "multiprocessing.forkserver" || call == "multiprocessing.resource_tracker";
 }
 
-std::vector<Pid> pids_in(const std::vector<Flow>& flows) {
-  std::vector<Pid> pids;
-  for (const Flow& flow : flows) pids.push_back(flow.task.pid);
-  std::ranges::sort(pids);
-  const auto repeated = std::ranges::unique(pids);
-  pids.erase(repeated.begin(), repeated.end());
-  return pids;
-}
-
 /// Two wait for each other: either could begin. Of more, those that most others wait for.
 std::vector<Pid> who_should_send(const std::vector<Flow>& flows) {
   const std::vector<Pid> pids = pids_in(flows);
   if (pids.size() <= 2) return pids;
   std::map<Pid, std::size_t> waited_for;
   for (const Flow& flow : flows)
-    for (const Pid pid : pids)
-      if (pid != flow.task.pid && is_partner(flow, pid)) ++waited_for[pid];
+    for (const Pid pid : flow.partners)
+      if (pid != flow.task.pid && std::ranges::binary_search(pids, pid)) ++waited_for[pid];
   std::size_t most = 0;
   for (const auto& [pid, count] : waited_for) most = std::max(most, count);
   std::vector<Pid> hubs;
@@ -137,8 +141,9 @@ Finding describe(const Context& context, int set, const std::vector<Flow>& flows
   finding.title = names(snapshot, parties) + (parties.size() == 2 ? " both" : " all") +
                   " wait to receive first";
   finding.explanation = explanation(snapshot, flows);
+  const std::map<Pid, TaskRef> first = first_of_each(tasks);
   for (const Pid pid : guilty) {
-    const TaskRef task = task_of(tasks, pid);
+    const TaskRef task = first.at(pid);
     finding.culprits.push_back(diagnosis::culprit(
         snapshot, task, -1,
         "should send, but waits for " + diagnosis::describe_wait(snapshot, task)));

@@ -61,8 +61,8 @@ std::optional<Finding> by_pool(const Context& context, int set, const Members& m
     const Member& first = workers.front();
     const std::string wants = first.thread->activity.call;
     finding.weight = 78;
-    finding.title = "all " + std::to_string(workers.size()) + " workers of " + pool->name +
-                    " wait (" + wants + ") for work that no worker is free to do";
+    finding.title = "all " + std::to_string(count_of(context, workers)) + " workers of " +
+                    pool->name + " wait (" + wants + ") for work that no worker is free to do";
     finding.explanation = "Every worker of " + pool->name + " runs a task that waits in " + wants +
                           place_in_brackets(*first.thread) +
                           ". What they wait for is the work of a task that is still queued, and no "
@@ -122,7 +122,7 @@ std::optional<Finding> by_slots(const Context& context, int set, const Members& 
     const std::size_t slots = waits_in(launcher, WaitKind::Child) ? slots_of(*launcher.process) : 0;
     if (slots == 0) continue;
     const Members jobs = stuck_children(context, launcher);
-    if (jobs.size() < slots) continue;
+    if (count_of(context, jobs) < slots) continue;
     Finding finding = diagnosis::start_finding(context, kPoolStarvation, set);
     const std::string who = snapshot::label(context.snapshot, launcher.task);
     // jobs in a deadlock of their own would not go on if there were more slots
@@ -133,7 +133,7 @@ std::optional<Finding> by_slots(const Context& context, int set, const Members& 
     finding.title = "all " + std::to_string(slots) + " slots of " + who +
                     " are taken by jobs that wait for one that is not started";
     finding.explanation =
-        who + " starts the next job when one ends. Its " + std::to_string(jobs.size()) +
+        who + " starts the next job when one ends. Its " + std::to_string(count_of(context, jobs)) +
         " jobs wait: " + snapshot::label(context.snapshot, jobs.front().task) + " for " +
         diagnosis::describe_wait(context.snapshot, jobs.front().task) + ".";
     finding.fix = "Give " + launcher.process->comm +

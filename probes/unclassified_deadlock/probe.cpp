@@ -29,7 +29,7 @@ std::string steps(const Context& context, const Finding& finding) {
 Finding describe(const Context& context, int set) {
   Finding finding = start_finding(context, kUnclassifiedDeadlock, set);
   const graph::StuckSet& stuck_set = context.graph.stuck_sets()[static_cast<std::size_t>(set)];
-  const std::size_t count = stuck_set.core.size();
+  const std::size_t count = snapshot::count_with_left_out(context.snapshot, stuck_set.core);
   const std::string first = snapshot::label(context.snapshot, stuck_set.core.front());
   finding.title =
       count == 1 ? first + " waits for " + finding.stuck.front().waits_for + ", which cannot come"

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <optional>
 #include <string_view>
 
@@ -72,49 +73,28 @@ bool own_end_counts(const Snapshot& snapshot, const Process& process, const Wait
          epoll->watched.front().object.kind == ObjectKind::Pipe && process.python.version.empty();
 }
 
-struct Judge {
-  const Context& context;
-  const Ends& ends;
-  const std::vector<TaskRef>& tasks;
-  graph::Level level;
-
-  bool exit_is_awaited(Pid reader, Pid except) const {
-    return std::ranges::any_of(tasks, [&](const TaskRef& t) {
-      return t.pid != except && t.pid != reader && waits_for_exit(context.snapshot, t.pid, reader);
-    });
-  }
-
-  /// communicate() closes its own child's input and reads to the end: what its caller keeps open of
-  /// another child's input is what that one, and so the end, waits for.
-  bool waits_for_eof(Pid holder, Pid reader) const {
-    return !receives_from(holder, reader) && std::ranges::any_of(tasks, [&](const TaskRef& task) {
-      const Thread* thread = snapshot::find_thread(context.snapshot, task);
-      return task.pid == holder && thread != nullptr &&
-             thread->activity.call == "subprocess.communicate";
-    });
-  }
-
-  bool receives_from(Pid holder, Pid reader) const {
-    for (const TaskRef& task : tasks) {
-      if (task.pid != holder) continue;
-      for (const ObjectId& id : received_objects(context.snapshot, task))
-        for (const Holder& sender : ends.senders(id))
-          if (sender.pid == reader) return true;
-    }
-    return false;
+class Judge {
+ public:
+  Judge(const Context& of, const Ends& its_ends, const std::vector<TaskRef>& tasks,
+        graph::Level its_level)
+      : context_(of), ends_(its_ends), level_(its_level) {
+    for (const TaskRef& task : tasks) tasks_of_[task.pid].push_back(task);
+    for (const auto& [pid, own] : tasks_of_)
+      if (waits_for_any_exit(pid)) joiners_.push_back(pid);
   }
 
   std::optional<Omission> omission(const TaskRef& reader, const Wait& wait,
                                    const Holder& holder) const {
-    const Snapshot& snapshot = context.snapshot;
+    const Snapshot& snapshot = context_.snapshot;
     const Process* process = snapshot::find_process(snapshot, holder.pid);
     if (process == nullptr) return std::nullopt;
+    const bool is_stuck = tasks_of_.contains(holder.pid);
     // Whose socket it is that carries the end is not always known: strangers are not blamed for it.
     if (holder.hold == Hold::InFlight)
-      return contains(tasks, holder.pid) ? std::optional(Omission::InFlight) : std::nullopt;
+      return is_stuck ? std::optional(Omission::InFlight) : std::nullopt;
     if (leader_exited(snapshot, holder.pid)) return Omission::LeaderExited;
     // A set that only something outside can end: the other kinds would be guesses.
-    if (level == graph::Level::Stuck || !contains(tasks, holder.pid)) return std::nullopt;
+    if (level_ == graph::Level::Stuck || !is_stuck) return std::nullopt;
     if (left_the_tree(snapshot, *process)) return Omission::LeftTree;
     if (holder.pid == reader.pid)
       return own_end_counts(snapshot, *process, wait) ? std::optional(Omission::Itself)
@@ -123,7 +103,7 @@ struct Judge {
     if (waits_for_eof(holder.pid, reader.pid)) return Omission::WaitsForReader;
     if (answers_at_the_end(snapshot, reader.pid) && receives_from(holder.pid, reader.pid))
       return Omission::WaitsForReader;
-    if (level == graph::Level::Suspected && only_polls(snapshot, holder.pid))
+    if (level_ == graph::Level::Suspected && only_polls(snapshot, holder.pid))
       return Omission::WaitsForReader;
     if (!exit_is_awaited(reader.pid, holder.pid)) return std::nullopt;
     const bool is_filter = fd_of(wait, holder.object).value_or(-1) == 0;
@@ -131,6 +111,52 @@ struct Judge {
     if (!receives_from(holder.pid, reader.pid)) return Omission::Inherited;
     return std::nullopt;
   }
+
+ private:
+  bool waits_for_any_exit(Pid pid) const {
+    const Process* process = snapshot::find_process(context_.snapshot, pid);
+    return process != nullptr && std::ranges::any_of(process->threads, [&](const Thread& thread) {
+             const TaskRef task{pid, thread.tid};
+             return !awaited_exits(context_.snapshot, task).empty() ||
+                    !awaited_threads(context_.snapshot, task).empty();
+           });
+  }
+
+  bool exit_is_awaited(Pid reader, Pid except) const {
+    return std::ranges::any_of(joiners_, [&](const Pid pid) {
+      return pid != except && pid != reader && waits_for_exit(context_.snapshot, pid, reader);
+    });
+  }
+
+  /// communicate() closes its own child's input and reads to the end: what its caller keeps open of
+  /// another child's input is what that one, and so the end, waits for.
+  bool waits_for_eof(Pid holder, Pid reader) const {
+    return !receives_from(holder, reader) &&
+           std::ranges::any_of(tasks_of(holder), [&](const TaskRef& task) {
+             const Thread* thread = snapshot::find_thread(context_.snapshot, task);
+             return thread != nullptr && thread->activity.call == "subprocess.communicate";
+           });
+  }
+
+  bool receives_from(Pid holder, Pid reader) const {
+    for (const TaskRef& task : tasks_of(holder))
+      for (const ObjectId& id : received_objects(context_.snapshot, task))
+        for (const Holder& sender : ends_.senders(id))
+          if (sender.pid == reader) return true;
+    return false;
+  }
+
+  const std::vector<TaskRef>& tasks_of(Pid pid) const {
+    static const std::vector<TaskRef> kNone;
+    const auto it = tasks_of_.find(pid);
+    return it == tasks_of_.end() ? kNone : it->second;
+  }
+
+  const Context& context_;
+  const Ends& ends_;
+  graph::Level level_;
+  std::map<Pid, std::vector<TaskRef>> tasks_of_;
+  std::vector<Pid> joiners_;
 };
 
 /// The kinds that are as strong as the strongest: an own copy and a waiting holder are one mistake.
@@ -173,7 +199,7 @@ bool is_unnamed(const Snapshot& snapshot, const ObjectId& id) {
 
 std::vector<EofWait> eof_waits_in_set(const Context& context, const Ends& ends,
                                       const std::vector<TaskRef>& tasks, graph::Level level) {
-  const Judge judge{context, ends, tasks, level};
+  const Judge judge(context, ends, tasks, level);
   std::vector<EofWait> found;
   for (const TaskRef& task : tasks) {
     const Wait* wait = wait_of(context.snapshot, task);
