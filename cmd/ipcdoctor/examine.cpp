@@ -1,6 +1,7 @@
 #include "examine.h"
 
 #include <algorithm>
+#include <chrono>
 #include <set>
 
 #include "commands.h"
@@ -16,7 +17,16 @@ using snapshot::Scope;
 using snapshot::TaskRef;
 
 constexpr std::chrono::milliseconds kSymboliseDeadline{4000};
-constexpr std::size_t kMaxSymbolised = 256;
+
+/// Adds the milliseconds that `make` takes.
+template <class Make>
+auto timed(double& elapsed, const Make& make) {
+  const auto begin = std::chrono::steady_clock::now();
+  auto made = make();
+  elapsed +=
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+  return made;
+}
 
 /// The tasks that findings name; a process that is named as a whole stands for all its threads.
 std::vector<TaskRef> named_tasks(const snapshot::Snapshot& snapshot,
@@ -73,8 +83,12 @@ bool has_blind_spot(const snapshot::Snapshot& snapshot) {
 
 Examination::Examination(snapshot::Snapshot snapshot)
     : snapshot_(std::make_unique<snapshot::Snapshot>(std::move(snapshot))),
-      graph_(*snapshot_),
-      diagnosis_(diagnosis::diagnose({*snapshot_, graph_}, probes::all_probes())) {}
+      graph_(timed(elapsed_.graph, [&] { return graph::WaitGraph(*snapshot_); })),
+      diagnosis_(timed(elapsed_.probes, [&] { return diagnose(); })) {}
+
+diagnosis::Diagnosis Examination::diagnose() const {
+  return diagnosis::diagnose({*snapshot_, graph_}, probes::all_probes());
+}
 
 void Examination::symbolise(const ReportOptions& options) {
   // The images may not be there when a snapshot is analysed.
@@ -86,10 +100,11 @@ void Examination::symbolise(const ReportOptions& options) {
     const snapshot::Thread* thread = snapshot::find_thread(*snapshot_, task);
     return thread == nullptr || !thread->native || (!all && !snapshot::where(*thread).empty());
   });
-  if (tasks.size() > kMaxSymbolised) tasks.resize(kMaxSymbolised);
   if (tasks.empty()) return;
-  collect::symbolise(*snapshot_, tasks, kSymboliseDeadline);
-  diagnosis_ = diagnosis::diagnose({*snapshot_, graph_}, probes::all_probes());
+  diagnosis_ = timed(elapsed_.probes, [&] {
+    collect::symbolise(*snapshot_, tasks, kSymboliseDeadline);
+    return diagnose();
+  });
 }
 
 int Examination::exit_code() const {
@@ -113,8 +128,7 @@ Result<Examination> examine(const std::vector<Pid>& pids, const collect::Options
 }
 
 int report_on(const Examination& examination, const ReportOptions& options) {
-  const Status written = write_outputs(
-      {examination.snapshot(), examination.graph(), examination.diagnosis()}, options);
+  const Status written = write_outputs(examination.report(), options);
   if (!written) return fail(kUsage, words_of(written.error()));
   return examination.exit_code();
 }

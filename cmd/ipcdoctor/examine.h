@@ -4,6 +4,7 @@
 
 #include "diagnosis/probe.h"
 #include "options.h"
+#include "report/report.h"
 #include "snapshot/snapshot.h"
 
 namespace ipcdoctor::cmd {
@@ -16,6 +17,9 @@ class Examination {
   const snapshot::Snapshot& snapshot() const { return *snapshot_; }
   const graph::WaitGraph& graph() const { return graph_; }
   const diagnosis::Diagnosis& diagnosis() const { return diagnosis_; }
+  report::Report report() const {
+    return {.snapshot = *snapshot_, .graph = graph_, .diagnosis = diagnosis_, .elapsed = elapsed_};
+  }
 
   /// Names functions and lines of the native stacks that a reader will see, and diagnoses again
   /// with them. Live only: it reads the images of the target. `verbose`: of all threads, else of
@@ -26,8 +30,11 @@ class Examination {
   int exit_code() const;
 
  private:
+  diagnosis::Diagnosis diagnose() const;
+
   std::unique_ptr<snapshot::Snapshot>
-      snapshot_;  // stays where it is when this moves: graph_ refers to it
+      snapshot_;             // stays where it is when this moves: graph_ refers to it
+  report::Elapsed elapsed_;  // before what it measures
   graph::WaitGraph graph_;
   diagnosis::Diagnosis diagnosis_;
 };

@@ -122,7 +122,7 @@ Status append_step_summary(const report::Report& report) {
 }  // namespace
 
 Status write_outputs(const report::Report& given, const ReportOptions& options) {
-  report::Report report{given.snapshot, given.graph, given.diagnosis};
+  report::Report report = given;
   std::error_code gone;  // the directory was removed: paths stay whole
   report.directory = std::filesystem::current_path(gone).string();
   report.version = kVersion;

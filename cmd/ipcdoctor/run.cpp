@@ -71,8 +71,7 @@ int run(const RunCommand& options) {
     ReportOptions report = options.report;
     // a file is a verdict on the command, which may still end well
     if (why == watch::Why::NeedsHelp) report.outputs.clear();
-    written = write_outputs({examination.snapshot(), examination.graph(), examination.diagnosis()},
-                            report);
+    written = write_outputs(examination.report(), report);
     const std::string next = what_follows(why, options.run);
     if (!options.report.quiet) fmt::print(stderr, "ipcdoctor: {}\n", next);
   };

@@ -2,6 +2,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <map>
+
 #include "collect/collector.h"
 #include "collect/helper.h"
 #include "collect/stacks.h"
@@ -48,8 +51,45 @@ Result<Snapshot> collect(const std::vector<Pid>& targets, const Options& options
   return snapshot::decode(*answer);
 }
 
-void symbolise(Snapshot& snapshot, const std::vector<snapshot::TaskRef>& tasks,
+namespace {
+
+using Frames = std::vector<snapshot::Frame>;
+
+/// The same places in the same images of the same program: the same names.
+std::string place_of(const snapshot::Process& process, const Frames& frames) {
+  std::string place = process.exe + "\n" + std::to_string(process.mount_ns);
+  for (const snapshot::Frame& frame : frames)
+    place += "\n" + frame.module + "+" + std::to_string(frame.offset) + frame.function +
+             frame.file + std::to_string(frame.line);
+  return place;
+}
+
+/// The names of `like`, whose stack was `unnamed` before it had them, for the stack of another.
+Frames named_as(const Frames& like, const Frames& unnamed, const Frames& other) {
+  Frames named = like;
+  for (snapshot::Frame& frame : named) {
+    const auto it = std::ranges::find(unnamed, frame.pc, &snapshot::Frame::pc);
+    if (it != unnamed.end()) frame.pc = other[static_cast<std::size_t>(it - unnamed.begin())].pc;
+  }
+  return named;
+}
+
+}  // namespace
+
+void symbolise(Snapshot& snapshot, const std::vector<snapshot::TaskRef>& all,
                std::chrono::milliseconds deadline) {
+  constexpr std::size_t kMaxDifferent = 256;
+  std::vector<snapshot::TaskRef> tasks;
+  std::map<std::string, std::vector<snapshot::Thread*>> alike;
+  for (const snapshot::TaskRef& task : all) {
+    const snapshot::Process* process = snapshot::find_process(snapshot, task.pid);
+    snapshot::Thread* thread = snapshot::find_thread(snapshot, task);
+    if (process == nullptr || thread == nullptr || !thread->native || thread->native->empty())
+      continue;
+    auto& threads = alike[place_of(*process, *thread->native)];
+    threads.push_back(thread);
+    if (threads.size() == 1 && tasks.size() < kMaxDifferent) tasks.push_back(task);
+  }
   const auto answer = run_in_helper(
       {deadline, deadline, only_ancestors_may_look()}, [&](Progress& progress, const Send& send) {
         send(snapshot::encode(symbolise_here(snapshot, tasks, progress)));
@@ -58,8 +98,12 @@ void symbolise(Snapshot& snapshot, const std::vector<snapshot::TaskRef>& tasks,
   auto stacks = snapshot::decode_stacks(*answer);
   if (!stacks) return;
   for (snapshot::NamedStack& stack : *stacks) {
-    snapshot::Thread* thread = snapshot::find_thread(snapshot, stack.task);
-    if (thread != nullptr) thread->native = std::move(stack.frames);
+    const snapshot::Process* process = snapshot::find_process(snapshot, stack.task.pid);
+    const snapshot::Thread* thread = snapshot::find_thread(snapshot, stack.task);
+    if (process == nullptr || thread == nullptr || !thread->native) continue;
+    const Frames unnamed = *thread->native;
+    for (snapshot::Thread* one : alike[place_of(*process, unnamed)])
+      one->native = named_as(stack.frames, unnamed, *one->native);
   }
 }
 

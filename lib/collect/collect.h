@@ -40,8 +40,9 @@ struct Options {
 Result<snapshot::Snapshot> collect(const std::vector<Pid>& targets, const Options& options);
 
 /// Adds functions and lines to the native stacks of these tasks (in a helper process, bounded by
-/// `deadline`). What cannot be named stays module+offset.
-void symbolise(snapshot::Snapshot& snapshot, const std::vector<snapshot::TaskRef>& tasks,
+/// `deadline`). Equal stacks are looked up once, and at most 256 different ones. What cannot be
+/// named stays module+offset.
+void symbolise(snapshot::Snapshot& snapshot, const std::vector<snapshot::TaskRef>& all,
                std::chrono::milliseconds deadline);
 
 }  // namespace ipcdoctor::collect

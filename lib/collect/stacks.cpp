@@ -28,7 +28,7 @@ using runtime::cpython::PythonThread;
 using snapshot::Fd;
 using snapshot::WaitKind;
 
-constexpr std::size_t kMaxStacks = 2000;
+constexpr std::size_t kMaxStacks = 32768;
 constexpr std::size_t kMaxReadThreads = 32;  // of a process: whose code is read
 
 RemoteAddr stack_pointer(const ThreadEntry& thread) {

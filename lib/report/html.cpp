@@ -1,6 +1,7 @@
 #include <ostream>
 #include <sstream>
 
+#include "report/crowd.h"
 #include "report/markup.h"
 #include "report/report.h"
 #include "report/stacks.h"
@@ -85,19 +86,37 @@ class HtmlWriter {
          << where << "</td><td>" << escape_markup(what) << "</td></tr>\n";
   }
 
+  void write_culprits(const Finding& finding) {
+    std::vector<std::string> fds, texts;
+    for (const diagnosis::Culprit& c : finding.culprits) {
+      fds.push_back((c.fd >= 0 ? " fd " + std::to_string(c.fd) : "") + (c.dead ? " (dead)" : ""));
+      texts.push_back(fds.back() + "\n" + c.where + "\n" + c.function + "\n" + c.why);
+    }
+    for (const Line& line : crowds_folded(texts)) {
+      const diagnosis::Culprit& c = finding.culprits[line.index];
+      write_row("blame", "to blame", label(c.task) + fds[line.index] + and_more(line.more),
+                place(c.where, c.function), c.why);
+    }
+  }
+
+  void write_stuck(const Finding& finding) {
+    std::vector<std::string> texts;
+    for (const diagnosis::StuckTask& s : finding.stuck)
+      texts.push_back(s.where + "\n" + s.function + "\n" + s.waits_for);
+    for (const Line& line : crowds_folded(texts)) {
+      const diagnosis::StuckTask& s = finding.stuck[line.index];
+      write_row("stuck-task", "stuck", label(s.task) + and_more(line.more),
+                place(s.where, s.function), "waits for " + s.waits_for);
+    }
+  }
+
   void write_finding(const Finding& finding) {
     out_ << "<h2 class=\"" << to_string(finding.verdict) << "\">" << lines(finding.title)
          << "</h2>\n<p>" << escape_markup(finding.code) << ' '
          << escape_markup(class_and_grade(finding)) << "</p>\n<p>" << lines(finding.explanation)
          << "</p>\n<p class=\"fix\"><b>Fix:</b> " << lines(finding.fix) << "</p>\n<table>\n";
-    for (const diagnosis::Culprit& c : finding.culprits) {
-      const std::string fd = c.fd >= 0 ? " fd " + std::to_string(c.fd) : "";
-      write_row("blame", "to blame", label(c.task) + fd + (c.dead ? " (dead)" : ""),
-                place(c.where, c.function), c.why);
-    }
-    for (const diagnosis::StuckTask& s : finding.stuck)
-      write_row("stuck-task", "stuck", label(s.task), place(s.where, s.function),
-                "waits for " + s.waits_for);
+    write_culprits(finding);
+    write_stuck(finding);
     out_ << "</table>\n";
     if (!finding.chain.empty()) out_ << "<h3>Who waits for whom</h3>\n<ul>";
     for (const diagnosis::ChainLink& link : finding.chain) {

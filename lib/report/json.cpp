@@ -2,8 +2,10 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 #include <set>
+#include <utility>
 
 #include "base/text.h"
+#include "report/crowd.h"
 #include "report/report.h"
 #include "report/words.h"
 
@@ -37,6 +39,10 @@ std::string safe_lines(std::string_view text) {
     out += '\n';
     text.remove_prefix(end + 1);
   }
+}
+
+std::string text_of(const json& value) {
+  return value.dump(-1, ' ', true, json::error_handler_t::replace);
 }
 
 json task_json(TaskRef task) {
@@ -132,11 +138,43 @@ json thread_json(const Thread& thread, TaskRef task, const graph::WaitGraph& gra
   return out;
 }
 
+/// Of a crowd that differs in its numbers alone the first, with the numbers of the others.
+/// @param key  of each entry all but its number
+json folded(std::vector<json> entries, const char* number, const std::vector<std::string>& keys) {
+  json out = json::array();
+  std::map<std::string_view, std::size_t> shown;
+  const std::vector<Line> lines = crowds_folded(keys);
+  for (const Line& line : lines) {
+    if (line.more > 0) shown.emplace(keys[line.index], out.size());
+    out.push_back(std::move(entries[line.index]));
+  }
+  auto next = lines.begin();
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const bool is_shown = next != lines.end() && next->index == i;
+    if (is_shown)
+      ++next;
+    else
+      out[shown.at(keys[i])]["alike"].push_back(std::move(entries[i][number]));
+  }
+  return out;
+}
+
 /// @param describe  what is said of each of its threads
 template <class Describe>
 json process_json(const Process& process, Describe describe) {
-  json threads = json::array();
-  for (const Thread& thread : process.threads) threads.push_back(describe(thread));
+  std::vector<json> described;
+  std::vector<std::string> keys;
+  for (const Thread& thread : process.threads) {
+    described.push_back(describe(thread));
+    json& tid = described.back()["tid"];
+    const json kept = std::exchange(tid, nullptr);
+    if (process.threads.size() > 1)
+      keys.push_back(text_of(described.back()));
+    else
+      keys.emplace_back();
+    tid = kept;
+  }
+  json threads = folded(std::move(described), "tid", keys);
   return {{"pid", process.pid.value},
           {"ppid", process.ppid.value},
           {"comm", safe(process.comm)},
@@ -148,6 +186,24 @@ json process_json(const Process& process, Describe describe) {
           {"dead", process.dead || process.exited},
           {"python", or_null(process.python.version)},
           {"threads", std::move(threads)}};
+}
+
+/// Those with one thread that are alike are told once.
+json processes_json(std::vector<json> processes) {
+  std::vector<std::string> keys;
+  for (json& process : processes) {
+    json& pid = process["pid"];
+    if (process["threads"].size() != 1 || process["threads"][0].contains("alike")) {
+      keys.push_back(pid.dump());
+      continue;
+    }
+    json& tid = process["threads"][0]["tid"];
+    const json kept_pid = std::exchange(pid, nullptr), kept_tid = std::exchange(tid, nullptr);
+    keys.push_back(text_of(process));
+    pid = kept_pid;
+    tid = kept_tid;
+  }
+  return folded(std::move(processes), "pid", keys);
 }
 
 /// What the examined threads wait for, and who holds it.
@@ -220,7 +276,7 @@ void print(std::ostream& out, const json& document) {
 }  // namespace
 
 void write_stacks_json(std::ostream& out, const Snapshot& snapshot, const std::string& version) {
-  json processes = json::array();
+  std::vector<json> processes;
   for (const Process* process : examined(snapshot)) {
     processes.push_back(process_json(*process, [](const Thread& thread) {
       json described = stacks_of(thread);
@@ -230,7 +286,7 @@ void write_stacks_json(std::ostream& out, const Snapshot& snapshot, const std::s
     }));
   }
   print(out, {{"schema", "ipcdoctor/stacks/1"},
-              {"processes", std::move(processes)},
+              {"processes", processes_json(std::move(processes))},
               {"unseen", unseen_json(snapshot)},
               {"tool",
                {{"name", "ipcdoctor"}, {"version", version}, {"elapsed_ms", snapshot.elapsed_ms}}},
@@ -242,7 +298,7 @@ void write_json(std::ostream& out, const Report& report) {
   json findings = json::array();
   for (const diagnosis::Finding& finding : report.diagnosis.findings)
     findings.push_back(finding_json(finding));
-  json processes = json::array();
+  std::vector<json> processes;
   for (const Process* process : examined(snapshot))
     processes.push_back(process_json(*process, [&](const Thread& thread) {
       return thread_json(thread, {process->pid, thread.tid}, report.graph);
@@ -251,7 +307,7 @@ void write_json(std::ostream& out, const Report& report) {
       {"schema", "ipcdoctor/report/1"},
       {"verdict", to_string(report.diagnosis.verdict)},
       {"findings", std::move(findings)},
-      {"processes", std::move(processes)},
+      {"processes", processes_json(std::move(processes))},
       {"resources", resources_json(snapshot)},
       {"unseen", unseen_json(report)},
       {"tool",

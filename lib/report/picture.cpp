@@ -1,10 +1,11 @@
 #include "report/picture.h"
 
-#include <algorithm>
 #include <map>
+#include <set>
 #include <tuple>
 
 #include "base/text.h"
+#include "report/crowd.h"
 
 namespace ipcdoctor::report {
 namespace {
@@ -19,13 +20,30 @@ class Drawing {
 
   void arrow(const diagnosis::ChainLink& link) {
     const Picture::Arrow arrow{index(link.from), index(link.to), escape_untrusted(link.by)};
-    const bool is_new = std::ranges::none_of(picture_.arrows, [&](const Picture::Arrow& a) {
-      return std::tie(a.from, a.to, a.label) == std::tie(arrow.from, arrow.to, arrow.label);
-    });
-    if (is_new) picture_.arrows.push_back(arrow);
+    if (drawn_.emplace(arrow.from, arrow.to, arrow.label).second) picture_.arrows.push_back(arrow);
   }
 
-  Picture take() { return std::move(picture_); }
+  /// One box for a crowd; who stands in the chain has a box of his own.
+  template <class List, class Mark>
+  void crowd(const List& list, const std::set<TaskRef>& in_chain, const Mark& mark) {
+    std::vector<std::string> texts;
+    for (const auto& entry : list) {
+      const snapshot::Process* process = snapshot::find_process(report_.snapshot, entry.task.pid);
+      const bool alone = process == nullptr || in_chain.contains(entry.task);
+      texts.push_back(alone ? snapshot::label(report_.snapshot, entry.task)
+                            : process->comm + "\n" + entry.where + "\n" + entry.function);
+    }
+    for (const Line& line : crowds_folded(texts)) {
+      Picture::Node& box = node(list[line.index].task);
+      mark(box);
+      if (line.more > 0 && box.more < line.more) box.more = line.more;
+    }
+  }
+
+  Picture take() {
+    for (Picture::Node& node : picture_.nodes) node.label += and_more(node.more);
+    return std::move(picture_);
+  }
 
  private:
   std::size_t index(TaskRef task) {
@@ -33,8 +51,8 @@ class Drawing {
       task.tid = Tid{task.pid.value};  // the process as a whole stands at its leader
     const auto [it, is_new] = indices_.try_emplace(task, picture_.nodes.size());
     if (is_new) {
-      Picture::Node node{task, escape_untrusted(snapshot::label(report_.snapshot, task)), "", false,
-                         false};
+      Picture::Node node{
+          task, escape_untrusted(snapshot::label(report_.snapshot, task)), "", false, false, 0};
       if (const snapshot::Thread* thread = snapshot::find_thread(report_.snapshot, task)) {
         node.where = escape_untrusted(snapshot::where(*thread));
       }
@@ -46,6 +64,7 @@ class Drawing {
   const Report& report_;
   Picture picture_;
   std::map<TaskRef, std::size_t> indices_;
+  std::set<std::tuple<std::size_t, std::size_t, std::string>> drawn_;
 };
 
 }  // namespace
@@ -53,10 +72,10 @@ class Drawing {
 Picture draw(const Report& report) {
   Drawing drawing(report);
   for (const diagnosis::Finding& finding : report.diagnosis.findings) {
-    for (const diagnosis::StuckTask& stuck : finding.stuck)
-      drawing.node(stuck.task).is_stuck = true;
-    for (const diagnosis::Culprit& culprit : finding.culprits)
-      drawing.node(culprit.task).is_culprit = true;
+    std::set<TaskRef> in_chain;
+    for (const diagnosis::ChainLink& link : finding.chain) in_chain.insert({link.from, link.to});
+    drawing.crowd(finding.stuck, in_chain, [](Picture::Node& node) { node.is_stuck = true; });
+    drawing.crowd(finding.culprits, in_chain, [](Picture::Node& node) { node.is_culprit = true; });
     for (const diagnosis::ChainLink& link : finding.chain) drawing.arrow(link);
   }
   return drawing.take();

@@ -15,6 +15,7 @@ struct Picture {
     std::string where;  ///< safe: "app.py:9 in f"; may be empty
     bool is_stuck = false;
     bool is_culprit = false;
+    std::size_t more = 0;  ///< that are alike and have no box; the label says so
   };
   struct Arrow {
     std::size_t from = 0, to = 0;  ///< indices of nodes

@@ -8,6 +8,12 @@
 /// Renders a diagnosis; one file a format.
 namespace ipcdoctor::report {
 
+/// How long the parts behind the collection took, in milliseconds; 0: not measured.
+struct Elapsed {
+  double graph = 0;
+  double probes = 0;  ///< with what the first look led to: names and a second look
+};
+
 struct Report {
   const snapshot::Snapshot& snapshot;
   const graph::WaitGraph& graph;
@@ -15,6 +21,7 @@ struct Report {
   std::string directory =
       {};  ///< annotations name the files below it without it, as a repository does
   std::string version = IPCDOCTOR_VERSION;  ///< of what made the report
+  Elapsed elapsed = {};
 };
 
 enum class Colour { Off, On };

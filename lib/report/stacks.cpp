@@ -5,6 +5,7 @@
 #include <ostream>
 
 #include "base/text.h"
+#include "report/crowd.h"
 #include "report/report.h"
 #include "report/words.h"
 
@@ -71,16 +72,27 @@ std::vector<Frame> merged_stack(const Thread& thread) {
 }
 
 std::string stacks_text(const snapshot::Snapshot& snapshot) {
-  std::string out;
+  std::vector<const snapshot::Process*> processes;
+  std::vector<std::string> texts, bodies;
   for (const snapshot::Process* process : examined(snapshot)) {
     if (process->threads.empty()) continue;
     std::map<std::string, std::vector<const Thread*>> groups;
-    for (const Thread& thread : process->threads) {
+    for (const Thread& thread : process->threads)
       groups[state_words(thread) + "\n" + stack_of(thread)].push_back(&thread);
+    std::string text = process->comm + "\n", body;
+    for (const auto& [stack, threads] : groups) {
+      text += std::to_string(threads.size()) + stack;
+      body += "    " + threads_text(threads) + "  " + stack;
     }
-    out +=
-        "  " + escape_untrusted(process->comm) + "[" + std::to_string(process->pid.value) + "]\n";
-    for (const auto& [text, threads] : groups) out += "    " + threads_text(threads) + "  " + text;
+    processes.push_back(process);
+    texts.push_back(std::move(text));
+    bodies.push_back(std::move(body));
+  }
+  std::string out;
+  for (const Line& line : crowds_folded(texts)) {
+    const snapshot::Process& process = *processes[line.index];
+    out += "  " + escape_untrusted(process.comm) + "[" + std::to_string(process.pid.value) + "]" +
+           and_more(line.more) + "\n" + bodies[line.index];
   }
   return out;
 }

@@ -1,8 +1,12 @@
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <cstdio>
 #include <map>
 #include <ostream>
 #include <ranges>
+#include <set>
+#include <string_view>
 
 #include "base/text.h"
 #include "report/layout.h"
@@ -30,7 +34,8 @@ class TextWriter {
       : out_(out),
         report_(report),
         options_(options),
-        width_(static_cast<std::size_t>(options.width)) {}
+        width_(static_cast<std::size_t>(options.width)),
+        begin_(std::chrono::steady_clock::now()) {}
 
   void write() {
     if (report_.diagnosis.findings.empty()) write_no_finding();
@@ -43,6 +48,7 @@ class TextWriter {
     }
     write_unseen();
     write_footer();
+    if (options_.stacks && report_.elapsed.graph > 0) write_elapsed();
   }
 
  private:
@@ -104,21 +110,19 @@ class TextWriter {
   /// Those with the same text stand on one line, in the order of their first.
   void write_groups(const std::vector<std::pair<std::string, TaskRef>>& entries,
                     std::string_view heading) {
-    std::vector<std::pair<std::string, std::vector<TaskRef>>> groups;
+    std::vector<std::pair<std::string_view, std::vector<TaskRef>>> groups;
+    std::map<std::string_view, std::size_t> place;
+    std::set<std::pair<std::size_t, TaskRef>> listed;
     for (const auto& [text, task] : entries) {
-      const auto same =
-          std::ranges::find(groups, text, &std::pair<std::string, std::vector<TaskRef>>::first);
-      if (same == groups.end()) {
-        groups.push_back({text, {task}});
-      } else if (std::ranges::find(same->second, task) == same->second.end()) {
-        same->second.push_back(task);
-      }
+      const auto [it, is_new] = place.try_emplace(text, groups.size());
+      if (is_new) groups.push_back({text, {}});
+      if (listed.emplace(it->second, task).second) groups[it->second].second.push_back(task);
     }
     const std::size_t limit = options_.stacks ? groups.size() : kShownGroups;
     const std::string blank(heading.size(), ' ');
     for (std::size_t i = 0; i < groups.size() && i < limit; ++i) {
-      item(labels(groups[i].second) + groups[i].first, i == 0 ? heading : std::string_view(blank),
-           blank + "  ");
+      item(labels(groups[i].second).append(groups[i].first),
+           i == 0 ? heading : std::string_view(blank), blank + "  ");
     }
     if (groups.size() > limit)
       out_ << blank << "and " << groups.size() - limit << " more (-v shows all)\n";
@@ -275,10 +279,22 @@ class TextWriter {
     item(text, "", "");
   }
 
+  void write_elapsed() {
+    const double own =
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin_)
+            .count();
+    char text[120];
+    std::snprintf(text, sizeof text,
+                  "Time: collection %.0f, graph %.1f, probes %.1f, report %.1f ms.",
+                  report_.snapshot.elapsed_ms, report_.elapsed.graph, report_.elapsed.probes, own);
+    item(text, "", "");
+  }
+
   std::ostream& out_;
   const Report& report_;
   const TextOptions& options_;
   std::size_t width_;
+  std::chrono::steady_clock::time_point begin_;
 };
 
 }  // namespace
