@@ -50,6 +50,9 @@ std::string what_follows(watch::Why why, const watch::RunOptions& run) {
   if (why == watch::Why::NeedsHelp)
     return "only somebody outside of the command could help it: it is not ended (--grade stuck "
            "ends it)";
+  if (why == watch::Why::MayHang)
+    return "the command hangs, unless what is named above helps: it is not ended (--grade "
+           "suspected ends it)";
   if (why == watch::Why::PartHangs)
     return "a part of the command hangs; the command itself goes on and is not ended (--fail-fast "
            "ends it)";
@@ -70,7 +73,7 @@ int run(const RunCommand& options) {
     examination.symbolise(options.report);
     ReportOptions report = options.report;
     // a file is a verdict on the command, which may still end well
-    if (why == watch::Why::NeedsHelp) report.outputs.clear();
+    if (why == watch::Why::NeedsHelp || why == watch::Why::MayHang) report.outputs.clear();
     written = write_outputs(examination.report(), report);
     const std::string next = what_follows(why, options.run);
     if (!options.report.quiet) fmt::print(stderr, "ipcdoctor: {}\n", next);

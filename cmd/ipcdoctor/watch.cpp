@@ -27,7 +27,7 @@ int watch_for_hang(const WatchCommand& options) {
   while (options.timeout.count() == 0 || watch::Clock::now() - begin < options.timeout) {
     Result<std::optional<watch::Hang>> hang = hang_watch.look(watch::Clock::now());
     if (!hang) return fail(kNoTarget, words_of(hang.error()));
-    if (*hang) {
+    if (*hang && !(*hang)->conditional) {
       Examination examination(std::move((*hang)->snapshot));
       examination.symbolise(options.report);
       return report_on(examination, options.report);

@@ -100,9 +100,9 @@ std::vector<Leaf> Explainer::reasons(TaskRef task, std::size_t limit) const {
   const auto it = gates_.node_of_task.find(task);
   if (it == gates_.node_of_task.end()) return {};
   // Of one that lives whatever is switched off, the reasons that are never switched off.
-  const bool always = levels_[it->second] == Level::Live;
+  const Level own = levels_[it->second];
   const auto lives = [&](Node n) {
-    return always ? levels_[n] == Level::Live : levels_[n] != Level::Proved;
+    return graph::lives(own) ? levels_[n] <= own : levels_[n] != Level::Proved;
   };
   std::vector<Leaf> reasons;
   if (!lives(it->second)) return reasons;

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/text.h"
+#include "graph/lives.h"
 #include "report/words.h"
 
 namespace ipcdoctor::report {
@@ -55,7 +56,10 @@ std::string reasons(const Report& report, TaskRef task) {
   for (const graph::Leaf& leaf : report.graph.reasons(task, kMaxReasons)) {
     if (leaf.text.empty()) continue;
     const bool own = leaf.task == task || leaf.task.pid.value == 0;
-    std::string reason = (own ? "" : label(report, leaf.task) + " ") + escape_untrusted(leaf.text);
+    const std::string text = escape_untrusted(leaf.text);
+    const std::string who = label(report, leaf.task);
+    std::string reason = (own || text.starts_with(who) ? "" : who + " ") + text;
+    if (graph::switched_off_at(leaf.life) == graph::Level::Conditional) reason += " may help";
     if (why.find(reason) == std::string::npos) why += (why.empty() ? "" : "; ") + std::move(reason);
   }
   return why.empty() ? "" : " (" + why + ")";

@@ -199,21 +199,23 @@ bool HangWatch::waits_for_outside(const snapshot::Snapshot& snapshot,
          });
 }
 
-/// Those that each finding of verdict stuck names, for Grade::Suspected those of every claim. A set
-/// of that level which no finding claims is a program that merely waits.
-std::vector<std::vector<snapshot::TaskRef>> HangWatch::tasks_of_findings(
-    const snapshot::Snapshot& snapshot, const graph::WaitGraph& graph) const {
-  std::vector<std::vector<snapshot::TaskRef>> found;
+/// Those that each finding of verdict stuck and each claim under a condition names, for
+/// Grade::Suspected those of every claim. A set of that level which no finding claims is a program
+/// that merely waits.
+std::vector<HangWatch::Named> HangWatch::tasks_of_findings(const snapshot::Snapshot& snapshot,
+                                                           const graph::WaitGraph& graph) const {
+  std::vector<Named> found;
   for (const auto& finding : diagnosis::diagnose({snapshot, graph}, options_.probes).findings) {
     const bool claim =
-        finding.verdict == diagnosis::Verdict::Stuck ||
+        finding.verdict == diagnosis::Verdict::Stuck || !finding.unless.empty() ||
         (finding.verdict == diagnosis::Verdict::Deadlock && options_.enough == Grade::Suspected);
     if (!claim) continue;
     std::vector<snapshot::TaskRef> tasks;
     for (const diagnosis::StuckTask& stuck : finding.stuck) tasks.push_back(stuck.task);
     const bool outside = std::ranges::any_of(
         tasks, [&](snapshot::TaskRef task) { return waits_for_outside(snapshot, task); });
-    if (!outside || options_.enough >= Grade::Assuming) found.push_back(std::move(tasks));
+    if (!outside || options_.enough >= Grade::Assuming)
+      found.push_back({std::move(tasks), !finding.unless.empty()});
   }
   return found;
 }
@@ -288,15 +290,20 @@ Result<std::optional<Hang>> HangWatch::deep_look(Clock::time_point now) {
   }
   hang.enough = counted || options_.enough >= Grade::Stuck;
   if (!counted || options_.enough >= Grade::Stuck) {
-    for (const auto& named : tasks_of_findings(*snapshot, graph)) {
-      if (!seen_twice(named, {}, options_.stall * 3 / 2)) continue;
+    for (const Named& named : tasks_of_findings(*snapshot, graph)) {
+      if (!seen_twice(named.tasks, {}, options_.stall * 3 / 2)) continue;
+      if (named.conditional && options_.enough != Grade::Suspected) {
+        hang.conditional = true;
+        continue;
+      }
       is_hang = true;
-      hang.of_a_root = hang.of_a_root || has_main_of_a_root(named);
+      hang.of_a_root = hang.of_a_root || has_main_of_a_root(named.tasks);
     }
   }
   dead_ = std::move(dead);
   cost_ = Clock::now() - begin - std::chrono::milliseconds(static_cast<int>(snapshot->observed_ms));
-  if (!is_hang) return std::optional<Hang>();
+  hang.conditional = hang.conditional && !is_hang;
+  if (!is_hang && !hang.conditional) return std::optional<Hang>();
   hang.snapshot = *std::move(snapshot);
   return std::optional<Hang>(std::move(hang));
 }

@@ -48,6 +48,7 @@ struct HangOptions {
 struct Hang {
   snapshot::Snapshot snapshot;
   bool enough = true;  ///< for HangOptions::enough; else only an outsider could help (Grade::Stuck)
+  bool conditional = false;  ///< it holds only unless what the report names helps: never enough
   bool of_a_root =
       false;  ///< the main thread of a root is part of it: the root cannot end any more
 };
@@ -100,8 +101,13 @@ class HangWatch {
   bool is_granted(const graph::Leaf& leaf, bool sends_descriptors) const;
   bool counts(const graph::StuckSet& set, bool sends_descriptors) const;
   bool waits_for_outside(const snapshot::Snapshot& snapshot, snapshot::TaskRef task) const;
-  std::vector<std::vector<snapshot::TaskRef>> tasks_of_findings(
-      const snapshot::Snapshot& snapshot, const graph::WaitGraph& graph) const;
+  /// Those that a claim names.
+  struct Named {
+    std::vector<snapshot::TaskRef> tasks;
+    bool conditional = false;
+  };
+  std::vector<Named> tasks_of_findings(const snapshot::Snapshot& snapshot,
+                                       const graph::WaitGraph& graph) const;
   Result<std::optional<Hang>> deep_look(Clock::time_point now);
 
   std::vector<Pid> roots_;

@@ -110,6 +110,11 @@ class Runner {
   void look(Clock::time_point now) {
     Result<std::optional<Hang>> hang = watch_.look(now);
     if (!hang || !*hang) return;  // Gone: SIGCHLD is on its way; else the next look may succeed
+    if ((*hang)->conditional) {
+      if (!std::exchange(condition_is_told_, true) && !part_is_told_)
+        on_hang_(Why::MayHang, std::move((*hang)->snapshot));
+      return;
+    }
     if (!(*hang)->enough) {
       if (!std::exchange(need_is_told_, true) && !part_is_told_)
         on_hang_(Why::NeedsHelp, std::move((*hang)->snapshot));
@@ -159,6 +164,7 @@ class Runner {
   bool exited_ = false;
   bool part_is_told_ = false;
   bool need_is_told_ = false;
+  bool condition_is_told_ = false;
   bool told_to_end_ = false;
   bool over_ = false;  ///< it hangs or its time is over: nothing more to look for
   RunOutcome outcome_;

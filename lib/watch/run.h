@@ -25,6 +25,7 @@ struct RunOutcome {
 enum class Why {
   Hangs,      ///< the command itself cannot end any more
   PartHangs,  ///< a part of its tree; the command goes on, and may still end
+  MayHang,    ///< unless what the report names helps; told once, and never ended for it
   NeedsHelp,  ///< only somebody outside could help, which is less than RunOptions::hang asks for
   TimeIsOver,
   ToldToEnd,  ///< a signal that ends programs was sent to us, while nothing in the tree worked
