@@ -69,8 +69,10 @@ bool is_idle(const Thread& thread) {
 
 void find_workers(const Context& context, Pool& pool) {
   if (pool.of_threads) {
+    // The main thread of a process may be the worker of a pool of processes that its parent has.
     for (const Thread& thread : pool.owner->threads)
-      if (is_worker_call(thread.activity.call) || has_worker_frame(thread))
+      if (thread.tid.value != pool.owner->pid.value &&
+          (is_worker_call(thread.activity.call) || has_worker_frame(thread)))
         pool.threads.push_back(&thread);
     return;
   }

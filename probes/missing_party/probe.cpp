@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <map>
+#include <tuple>
 
 #include "probes/all_probes.h"
 #include "probes/internal/dead_ones.h"
@@ -32,6 +34,35 @@ bool waits_at_barrier(const Member& member) {
           (lock.name == "std::latch" || lock.name == "std::barrier"));
 }
 
+/// Which barrier: the object of the library, else the word in shared or in own memory.
+std::tuple<int, std::uint64_t, std::uint64_t, std::uint64_t> barrier_of(const Member& member) {
+  const std::uint64_t object = member.thread->activity.object.address.value;
+  // A copy over fork of one for threads is another barrier.
+  const bool of_processes = member.thread->activity.object.type.starts_with("multiprocessing.");
+  if (object != 0)
+    return {0, 0, of_processes ? 0 : static_cast<std::uint64_t>(member.process->mm_group.value),
+            object};
+  const Wait* wait = wait_of(member);
+  if (wait == nullptr || wait->kind != WaitKind::Futex) return {3, 0, 0, 0};
+  const snapshot::FutexWait& futex = wait->futex;
+  const std::uint64_t address =
+      futex.lock.address.value != 0 ? futex.lock.address.value : futex.address.value;
+  if (futex.shared_memory)  // the word, less its place in the object
+    return {1, futex.page.dev, futex.page.ino, futex.page.offset - (futex.address.value - address)};
+  return {2, 0, static_cast<std::uint64_t>(member.process->mm_group.value), address};
+}
+
+/// Those at the barrier where most wait.
+Members at_one_barrier(const Members& members) {
+  std::map<std::tuple<int, std::uint64_t, std::uint64_t, std::uint64_t>, Members> barriers;
+  for (const Member& member : members)
+    if (waits_at_barrier(member)) barriers[barrier_of(member)].push_back(member);
+  Members most;
+  for (auto& [key, waiters] : barriers)
+    if (waiters.size() > most.size()) most = std::move(waiters);
+  return most;
+}
+
 /// From the Python object or the libc one; -1: not known.
 std::int64_t count(const Member& waiter, const char* key) {
   const std::int64_t of_object = number(waiter.thread->activity.object, key, -1);
@@ -49,7 +80,7 @@ Members strayed(const Members& members, const Members& waiters) {
     const bool related = std::ranges::any_of(waiters, [&](const Member& w) {
       return w.task.pid == member.task.pid || w.process->ppid == member.process->ppid;
     });
-    if (related && !waits_at_barrier(member) && !waits_for_end(member) &&
+    if (related && !is_member(waiters, member.task) && !waits_for_end(member) &&
         !is_idle_helper(*member.thread))
       others.push_back(member);
   }
@@ -73,8 +104,7 @@ std::string arithmetic(const Member& waiter, std::size_t waiters) {
 }
 
 std::optional<Finding> examine(const Context& context, int set, const Members& members) {
-  Members waiters;
-  std::ranges::copy_if(members, std::back_inserter(waiters), waits_at_barrier);
+  const Members waiters = at_one_barrier(members);
   if (waiters.empty()) return std::nullopt;
   const Member& first = waiters.front();
   const std::vector<DeadProcess> dead = most_suspect(dead_children(context, members));
