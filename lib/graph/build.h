@@ -107,7 +107,9 @@ class Build {
 
   // build_helpers.cpp: what those who live can do for others
   void index_awaited();
-  bool is_awaited(const Process& process, const std::vector<int>& fds) const;
+  /// @param except  the one whose own wait does not count; TaskRef{}: everybody's does
+  bool is_awaited(const Process& process, const std::vector<int>& fds,
+                  const TaskRef& except = {}) const;
   void add_help(const Process& process, const Thread& thread, Node node, Node to, Reach reach);
   std::string describe_helper(const Thread& thread, const TaskRef& task) const;
   void add_handlers(const Process& process, const Thread& thread, Node node);
@@ -153,7 +155,8 @@ class Build {
   std::map<Pid, Node> thread_groups_, exits_, fd_groups_, memories_, children_, outsiders_, alarms_,
       timers_;
   std::map<TaskRef, Node> helpers_, read_helpers_;  ///< their leaves
-  std::set<ObjectId> awaited_;                      ///< by any thread, through epoll too
+  /// By any thread, through epoll too: the thread, TaskRef{} if there are several.
+  std::map<ObjectId, TaskRef> awaited_;
   Node tree_ = Gate::kNoGuard;
   Node unreadable_tables_ = Gate::kNoGuard;  ///< tasks that may hold anything
   Node unseen_ = Gate::kNoGuard;

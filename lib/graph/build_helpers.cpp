@@ -144,27 +144,36 @@ bool is_interruptible(const snapshot::Thread& thread) {
 }  // namespace
 
 /// Whether somebody waits for what those descriptors are; true where that is not known.
-bool Build::is_awaited(const snapshot::Process& process, const std::vector<int>& fds) const {
+bool Build::is_awaited(const snapshot::Process& process, const std::vector<int>& fds,
+                       const TaskRef& except) const {
+  const auto awaits = [&](const ObjectId& id) {
+    const auto it = awaited_.find(id);
+    return it != awaited_.end() && (except == TaskRef{} || it->second != except);
+  };
   if (fds.empty() || !process.fds) return true;
   return std::ranges::any_of(fds, [&](int fd) {
     const auto it = std::ranges::find(*process.fds, fd, &snapshot::Fd::fd);
     if (it == process.fds->end()) return true;
     const snapshot::Object* object = snapshot::find_object(snapshot_, it->object);
     const ObjectId peer = object != nullptr && object->socket ? object->socket->peer : ObjectId{};
-    return awaited_.contains(it->object) ||
-           (peer.kind != snapshot::ObjectKind::Unknown && awaited_.contains(peer));
+    return awaits(it->object) || (peer.kind != snapshot::ObjectKind::Unknown && awaits(peer));
   });
 }
 
 void Build::index_awaited() {
+  const auto add = [this](const ObjectId& object, const TaskRef& task) {
+    const auto [it, is_new] = awaited_.try_emplace(object, task);
+    if (!is_new && it->second != task) it->second = TaskRef{};
+  };
   for (const snapshot::Process& process : snapshot_.processes) {
     for (const snapshot::Thread& thread : process.threads) {
       if (!thread.wait) continue;
       for (const snapshot::Awaited& awaited : thread.wait->objects) {
-        awaited_.insert(awaited.object);
+        add(awaited.object, {process.pid, thread.tid});
         const snapshot::Object* object = snapshot::find_object(snapshot_, awaited.object);
         if (object == nullptr) continue;
-        for (const snapshot::Watched& watched : object->watched) awaited_.insert(watched.object);
+        for (const snapshot::Watched& watched : object->watched)
+          add(watched.object, {process.pid, thread.tid});
       }
     }
   }
@@ -221,6 +230,7 @@ std::string Build::describe_helper(const Thread& thread, const TaskRef& task) co
 /// program do what the signal would have done without them.
 void Build::add_handlers(const Process& process, const Thread& thread, Node node) {
   if (!thread.wait || !is_interruptible(thread)) return;
+  const TaskRef task{process.pid, thread.tid};
   const std::uint64_t open = thread.signals->caught & ~thread.signals->blocked;
   // Only its owner releases it, and the libc goes back to wait for it.
   const bool owned = libc_repeats(*thread.wait) && thread.wait->futex.lock.checked;
@@ -235,15 +245,16 @@ void Build::add_handlers(const Process& process, const Thread& thread, Node node
     }
     const Effects& effects = *handler->effects;
     if ((effects.mask & snapshot::kExits) != 0) continue;
+    // A helper of the library that is woken through its own pipe looks, and waits again.
+    const bool serves = thread.activity.operation == snapshot::Operation::Serve;
     const bool channels =
         (effects.mask & (snapshot::kReads | snapshot::kWrites | snapshot::kCloses)) != 0 &&
-        is_awaited(process, effects.fds);
+        is_awaited(process, effects.fds, serves ? task : TaskRef{});
     const bool acts = channels || effects.may(kAnything | snapshot::kReleases | snapshot::kSignals);
     const bool goes_on = language_repeats(thread) || libc_repeats(*thread.wait) ||
                          (handler->restarts && !never_restarts(*thread.wait));
     (!acts && goes_on ? harmless : owned ? jumping : helping).push_back(signal);
   }
-  const TaskRef task{process.pid, thread.tid};
   const auto live = [&](Life life, std::string text) {
     gates_.network.connect(add_leaf(life, std::move(text), task), node);
   };

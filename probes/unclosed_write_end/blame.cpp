@@ -73,6 +73,15 @@ bool own_end_counts(const Snapshot& snapshot, const Process& process, const Wait
          epoll->watched.front().object.kind == ObjectKind::Pipe && process.python.version.empty();
 }
 
+/// It lives, but the code of all its threads was read, and none will write or close.
+bool uses_no_descriptor(const Process& process) {
+  constexpr std::uint32_t kUses = snapshot::kWrites | snapshot::kCloses | snapshot::kExits |
+                                  snapshot::kEndsThread | snapshot::kForks;
+  return !process.threads.empty() && std::ranges::all_of(process.threads, [](const Thread& t) {
+    return t.next && !t.next->may(kUses);
+  });
+}
+
 class Judge {
  public:
   Judge(const Context& of, const Ends& its_ends, const std::vector<TaskRef>& tasks,
@@ -94,7 +103,9 @@ class Judge {
       return is_stuck ? std::optional(Omission::InFlight) : std::nullopt;
     if (leader_exited(snapshot, holder.pid)) return Omission::LeaderExited;
     // A set that only something outside can end: the other kinds would be guesses.
-    if (level_ == graph::Level::Stuck || !is_stuck) return std::nullopt;
+    if (level_ == graph::Level::Stuck) return std::nullopt;
+    if (!is_stuck)
+      return uses_no_descriptor(*process) ? std::optional(Omission::WaitsForReader) : std::nullopt;
     if (left_the_tree(snapshot, *process)) return Omission::LeftTree;
     if (holder.pid == reader.pid)
       return own_end_counts(snapshot, *process, wait) ? std::optional(Omission::Itself)
