@@ -38,7 +38,7 @@ const std::map<std::string, Folders> kMayInclude = {
 const std::map<std::string, Folders> kKnownTo = {
     {"CLI/", {"cmd"}},           {"nlohmann/", {"snapshot", "report"}},
     {"sys/ptrace.h", {"linux"}},
-    {"libunwind", {"unwind"}},
+    {"libunwind", {"unwind"}},   {"capstone/", {"runtime"}},
 };
 
 std::string read(const fs::path& path) {

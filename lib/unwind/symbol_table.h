@@ -31,6 +31,8 @@ class SymbolTable {
   const Symbol* find_variable(std::uint64_t address) const { return find(variables_, address); }
   std::optional<std::uint64_t> address_of(std::string_view name) const;
   std::string_view name_of(const Symbol& symbol) const;
+  /// All functions, in no order; one that is in several tables comes several times.
+  const std::vector<Symbol>& functions() const { return functions_.symbols; }
   bool empty() const { return functions_.symbols.empty() && variables_.symbols.empty(); }
 
  private:

@@ -109,6 +109,15 @@ Result<std::vector<snapshot::Frame>> Images::unwind(const linux::AddressSpace& s
   return frames;
 }
 
+RawStack Images::unwind_raw(const linux::AddressSpace& space, const Registers& registers,
+                            std::size_t limit) {
+  return impl_->unwinder.unwind(space, registers, limit);
+}
+
+ImageCache& Images::cache() {
+  return impl_->cache;
+}
+
 Result<std::string> Images::function_at(const linux::AddressSpace& space, RemoteAddr pc) {
   const auto place = impl_->cache.find(space, pc.value);
   if (!place) return place.error();

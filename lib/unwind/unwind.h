@@ -9,6 +9,9 @@
 
 namespace ipcdoctor::unwind {
 
+class ImageCache;
+struct RawStack;
+
 /// What is known of a blocked thread's registers: SP and PC from /proc/TID/syscall; the
 /// callee-saved ones only where ptrace or a BPF iterator gave them.
 struct Registers {
@@ -31,6 +34,12 @@ class Images {
   /// @param limit  most frames. Errors: none of the frames could be found.
   Result<std::vector<snapshot::Frame>> unwind(const linux::AddressSpace& space,
                                               const Registers& registers, std::size_t limit = 512);
+
+  /// The same with the registers of each frame, and why the stack ended.
+  RawStack unwind_raw(const linux::AddressSpace& space, const Registers& registers,
+                      std::size_t limit = 512);
+  /// The images themselves, for readers of code.
+  ImageCache& cache();
 
   /// The function that contains pc by the image's symbol tables (.symtab, .dynsym, MiniDebugInfo),
   /// demangled; never a symbol beyond its size. Cheap enough for every futex. @return Unsupported

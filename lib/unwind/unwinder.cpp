@@ -143,6 +143,17 @@ RawFrame frame_at(unw_cursor_t& cursor) {
   unw_word_t value = 0;
   if (unw_get_reg(&cursor, UNW_REG_IP, &value) == 0) frame.pc = value;
   if (unw_get_reg(&cursor, UNW_REG_SP, &value) == 0) frame.sp = value;
+  const auto saved = [&](unw_regnum_t number, std::optional<std::uint64_t>& into) {
+    if (unw_get_reg(&cursor, number, &value) == 0) into = value;
+  };
+  frame.registers.pc = RemoteAddr{frame.pc};
+  frame.registers.sp = RemoteAddr{frame.sp};
+  saved(UNW_X86_64_RBP, frame.registers.rbp);
+  saved(UNW_X86_64_RBX, frame.registers.rbx);
+  saved(UNW_X86_64_R12, frame.registers.r12);
+  saved(UNW_X86_64_R13, frame.registers.r13);
+  saved(UNW_X86_64_R14, frame.registers.r14);
+  saved(UNW_X86_64_R15, frame.registers.r15);
   return frame;
 }
 
@@ -199,7 +210,7 @@ struct Unwinder::Walk {
     context.reads_left = kReadsPerFrame;
     context.registers.pc = RemoteAddr{pc};
     context.registers.sp = RemoteAddr{sp};
-    stack.frames.push_back({pc, sp, guessing});
+    stack.frames.push_back({pc, sp, guessing, context.registers});
     return space != nullptr && unw_init_remote(&cursor, space, &context) == 0;
   }
 
@@ -222,7 +233,8 @@ struct Unwinder::Walk {
         cursor = before;
         return;
       }
-      stack.frames.push_back({frame.pc, frame.sp, guessing});
+      stack.frames.push_back(frame);
+      stack.frames.back().guessed = guessing;
     }
   }
 
@@ -242,11 +254,11 @@ class Unwinder::QuickWalk {
 
   /// nullopt: something is not simple at the last frame. Never Broken: libunwind has the last word.
   std::optional<End> run(RawStack& stack, std::size_t limit) {
-    stack.frames.push_back({registers_.pc.value, registers_.sp.value, false});
+    stack.frames.push_back({registers_.pc.value, registers_.sp.value, false, registers_});
     while (stack.frames.size() < limit) {
       const auto end = step(stack.frames.size() > 1 ? 1 : 0);
       if (end || stuck_) return end;
-      stack.frames.push_back({registers_.pc.value, registers_.sp.value, false});
+      stack.frames.push_back({registers_.pc.value, registers_.sp.value, false, registers_});
     }
     return End::Limit;
   }

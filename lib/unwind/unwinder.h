@@ -16,6 +16,7 @@ namespace ipcdoctor::unwind {
 struct RawFrame {
   std::uint64_t pc = 0, sp = 0;
   bool guessed = false;  ///< found by scanning the stack, or beyond such a frame
+  Registers registers;   ///< as the code at pc will find them: sp, pc, and the saved ones if known
 };
 
 /// Why a stack ended.

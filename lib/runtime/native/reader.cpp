@@ -1,0 +1,84 @@
+#include "runtime/native/reader.h"
+
+#include <algorithm>
+
+namespace ipcdoctor::runtime::native {
+namespace {
+
+constexpr std::size_t kMostOfOne = 20'000;  ///< instructions: some 10 ms
+
+/// By what the image calls itself. Beside these a thread may run functions of the C and C++
+/// libraries only.
+struct Runtime {
+  std::string_view soname;  ///< how it begins
+  std::string_view name;
+  std::string_view but_not;  ///< a function that runs what its program registered
+};
+constexpr Runtime kRuntimes[] = {
+    {"libgomp.so.", "libgomp", ""},        {"libomp.so", "libomp", ""},
+    {"libiomp5.so", "libiomp5", ""},       {"libopenblas", "OpenBLAS", ""},
+    {"libscipy_openblas", "OpenBLAS", ""}, {"libtbb.so.", "TBB", ""},
+    {"libuv.so.", "libuv", "uv_run"},      {"libjvm.so", "the JVM", ""},
+};
+
+const Runtime* runtime_of(const Linkage& linkage) {
+  const auto it = std::ranges::find_if(
+      kRuntimes, [&](const Runtime& r) { return linkage.soname.starts_with(r.soname); });
+  return it == std::end(kRuntimes) ? nullptr : it;
+}
+
+}  // namespace
+
+bool Reader::is_of_runtime(std::string_view module) {
+  return std::ranges::any_of(kRuntimes,
+                             [&](const Runtime& r) { return module.starts_with(r.soname); });
+}
+
+std::string Reader::find_housekeeping(const linux::AddressSpace& space,
+                                      const unwind::RawStack& stack) {
+  if (stack.end != unwind::End::Outermost || stack.frames.size() < 3) return "";
+  Program program(space, images_, linkages_);
+  const Runtime* found = nullptr;
+  for (std::size_t i = 0; i < stack.frames.size(); ++i) {
+    if (stack.frames[i].guessed) return "";
+    const std::uint64_t pc = stack.frames[i].pc - (i == 0 ? 0 : 1);
+    const Linkage* linkage = program.linkage_at(pc);
+    if (linkage == nullptr) return "";
+    if (linkage->kind == Linkage::Kind::CLibrary || linkage->kind == Linkage::Kind::CxxLibrary)
+      continue;
+    const Runtime* runtime = runtime_of(*linkage);
+    if (runtime == nullptr || (found != nullptr && found != runtime)) return "";
+    if (!runtime->but_not.empty() && program.function_around(pc) == runtime->but_not) return "";
+    found = runtime;
+  }
+  return found == nullptr ? "" : "thread of " + std::string(found->name);
+}
+
+snapshot::Effects Reader::read_thread(const linux::AddressSpace& space,
+                                      const unwind::RawStack& stack, const Walk::Thread& thread) {
+  Program program(space, images_, linkages_);
+  std::size_t left = std::min(budget_, kMostOfOne);
+  const std::size_t before = left;
+  auto effects = Walk(program, disassembler_, left).read_thread(stack, thread);
+  budget_ -= before - left;
+  return effects;
+}
+
+Reader::Handler Reader::read_handler(const linux::AddressSpace& space, RemoteAddr address) {
+  Program program(space, images_, linkages_);
+  std::size_t left = std::min(budget_, kMostOfOne);
+  const std::size_t before = left;
+  Handler handler;
+  handler.of_python = program.exports(address.value, "Py_IsInitialized");
+  if (handler.of_python) return handler;
+  handler.effects = Walk(program, disassembler_, left).read_function(address.value);
+  budget_ -= before - left;
+  const std::string function = program.function_around(address.value);
+  const unwind::Image* image = program.image_at(address.value);
+  if (image != nullptr)
+    handler.name =
+        function.empty() ? program.name_of(address.value) : function + " in " + image->name();
+  return handler;
+}
+
+}  // namespace ipcdoctor::runtime::native
