@@ -12,7 +12,8 @@ std::string to_string(const Mark& mark) {
                                         "memory of",       "path of",
                                         "command line of", "stack of",
                                         "runtime of",      "lock of",
-                                        "registers of",    "tasks of the kernel for"};
+                                        "registers of",    "tasks of the kernel for",
+                                        "code of"};
   std::string text = std::string("read ") + kNames[static_cast<std::size_t>(mark.fact)] + " " +
                      std::to_string(mark.pid);
   if (mark.tid != 0 && mark.tid != mark.pid) text += "/" + std::to_string(mark.tid);

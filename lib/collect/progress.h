@@ -29,7 +29,8 @@ enum class Fact : std::int32_t {
   Runtime,
   Lock,
   Stop,
-  KernelTasks
+  KernelTasks,
+  Code
 };
 
 struct Mark {

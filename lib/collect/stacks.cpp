@@ -7,7 +7,9 @@
 #include <optional>
 #include <span>
 
+#include "collect/examine.h"
 #include "collect/lock_owners.h"
+#include "collect/native_code.h"
 #include "collect/python_locks.h"
 #include "collect/syscall_names.h"
 #include "linux/auxv.h"
@@ -44,6 +46,7 @@ bool is_incomplete(const ThreadEntry& thread) {
 struct Found {
   unwind::Images images;
   runtime::cpython::KnownRuntimes pythons;
+  std::optional<NativeCode> code;
 };
 
 /// The stacks of one process and what they tell.
@@ -54,7 +57,8 @@ class ProcessStacks {
         process_(process),
         space_(space),
         images_(found.images),
-        pythons_(found.pythons) {}
+        pythons_(found.pythons),
+        code_(found.code) {}
 
   /// @param which  None: only of threads that have no frames of a language
   void read_native(std::size_t& budget, Symbols which = Symbols::All) {
@@ -125,6 +129,12 @@ class ProcessStacks {
       futex.lock = runtime::libc::identify_lock(
           space_, images_, call, [&](int ns_tid) { return find_task(system_, process_, ns_tid); });
     }
+  }
+
+  /// What those that live by themselves may do next.
+  void read_code() {
+    if (!code_) code_.emplace(system_, images_);
+    code_->read(process_, space_);
   }
 
   /// Names and lines for the native frames of threads that have nothing else, or of all.
@@ -301,6 +311,7 @@ class ProcessStacks {
   linux::AddressSpace& space_;
   unwind::Images& images_;
   runtime::cpython::KnownRuntimes& pythons_;
+  std::optional<NativeCode>& code_;
 };
 
 /// fork without exec since: the same image as the parent's.
@@ -367,6 +378,7 @@ void read_stacks(System& system, const Options& options) {
     stacks.identify_locks();
     stacks.read_robust_locks();
     stacks.read_python();
+    stacks.read_code();
     stacks.read_shell();
     if (options.symbols == Symbols::All) stacks.name_native(Symbols::All);
   });

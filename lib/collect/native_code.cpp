@@ -1,0 +1,186 @@
+#include "collect/native_code.h"
+
+#include <algorithm>
+#include <csignal>
+#include <map>
+#include <string>
+
+#include "unwind/unwinder.h"
+
+namespace ipcdoctor::collect {
+namespace {
+
+using snapshot::Effects;
+using snapshot::ObjectKind;
+using snapshot::WaitKind;
+
+constexpr std::uint64_t bit(int signal) {
+  return std::uint64_t{1} << (signal - 1);
+}
+/// What an operator or a service manager sends.
+constexpr std::uint64_t kOperators =
+    bit(SIGHUP) | bit(SIGINT) | bit(SIGQUIT) | bit(SIGUSR1) | bit(SIGUSR2) | bit(SIGTERM);
+constexpr int kThreadTimer = 32, kSetIds = 33;  ///< the C library's own
+
+bool is_blocked(const ThreadEntry& thread) {
+  return thread.call && thread.call->kind == linux::SyscallState::Kind::InCall && thread.out.wait;
+}
+
+std::uint64_t handled_signals(const ThreadEntry& thread) {
+  return thread.status.caught & ~thread.status.blocked & kOperators;
+}
+
+/// Signals whose handlers are known already; CPython's SIGINT always is its own.
+std::uint64_t told_signals(const snapshot::Process& process) {
+  std::uint64_t told = process.python.version.empty() ? 0 : bit(SIGINT);
+  if (process.handlers)
+    for (const snapshot::Handler& handler : *process.handlers)
+      if (handler.signal >= 1 && handler.signal <= 64) told |= bit(handler.signal);
+  return told;
+}
+
+/// Kinds of files that only somebody of the same machine writes into.
+bool is_between_processes(ObjectKind kind) {
+  return kind == ObjectKind::Pipe || kind == ObjectKind::UnixSocket ||
+         kind == ObjectKind::EventFd || kind == ObjectKind::Fifo;
+}
+
+/// Whether a thread may go on although nobody of the waiting ones helps it: its wait has an end, or
+/// is for strangers, or a handler interrupts it.
+bool may_live_by_itself(const snapshot::Process& process, const ThreadEntry& thread) {
+  if (!is_blocked(thread)) return false;
+  const snapshot::Wait& wait = *thread.out.wait;
+  if (!wait.untimed || wait.kind == WaitKind::Sleep || wait.kind == WaitKind::Accept ||
+      wait.kind == WaitKind::Signal)
+    return true;
+  if (std::ranges::any_of(wait.objects, [](const snapshot::Awaited& awaited) {
+        return !is_between_processes(awaited.object.kind);
+      }))
+    return true;
+  if (handled_signals(thread) == 0 || !process.handlers) return false;
+  return wait.kind == WaitKind::Poll ||
+         std::ranges::any_of(*process.handlers,
+                             [](const snapshot::Handler& handler) { return !handler.restarts; });
+}
+
+/// More could be said if all registers were known.
+bool is_vague(const Effects& effects) {
+  constexpr std::uint32_t kOfDescriptors = snapshot::kReads | snapshot::kWrites | snapshot::kCloses;
+  return effects.may(0) || ((effects.mask & kOfDescriptors) != 0 && effects.fds.empty());
+}
+
+}  // namespace
+
+/// Equal stacks with equal registers go on alike.
+struct NativeCode::Stacks {
+  std::map<std::vector<std::uint64_t>, Effects> known;
+};
+
+void NativeCode::read(ProcessEntry& process, linux::AddressSpace& space) {
+  read_handlers(process, space);
+  Stacks stacks;
+  for (ThreadEntry& thread : process.threads) {
+    if (thread.out.is_python || !is_blocked(thread)) continue;
+    if (system_.progress().is_late() || reader_.budget() == 0) return;
+    const Risk risk(system_.progress(), process.pid, Fact::Code, thread.tid.value);
+    if (risk.allowed()) read_thread(process, space, thread, stacks);
+  }
+}
+
+/// The kernel alone knows which function handles a signal.
+void NativeCode::read_handlers(ProcessEntry& process, linux::AddressSpace& space) {
+  const std::uint64_t told = told_signals(process.out);
+  const bool matters = std::ranges::any_of(process.threads, [&](const ThreadEntry& thread) {
+    return is_blocked(thread) && (handled_signals(thread) & ~told) != 0;
+  });
+  if (!matters) return;
+  const Risk risk(system_.progress(), process.pid, Fact::Code);
+  if (!risk.allowed()) return;
+  const auto task = system_.kernel_task(Tid{process.pid.value});
+  if (!task) {
+    if (!process.out.handlers) process.out.handlers = task.error();
+    return;
+  }
+  std::vector<snapshot::Handler> handlers;
+  if (process.out.handlers) handlers = *process.out.handlers;
+  std::map<std::uint64_t, runtime::native::Reader::Handler> known;
+  for (const linux::SignalAction& action : (*task)->actions) {
+    const bool is_internal = action.signal == kThreadTimer || action.signal == kSetIds;
+    if (is_internal) continue;
+    const auto [it, is_new] = known.try_emplace(action.handler.value);
+    if (is_new) it->second = reader_.read_handler(space, action.handler);
+    if (it->second.of_python) continue;
+    // what a language has written down is not what the kernel calls
+    std::erase_if(handlers, [&](const snapshot::Handler& told_before) {
+      return told_before.signal == action.signal;
+    });
+    snapshot::Handler& handler = handlers.emplace_back();
+    handler.signal = action.signal;
+    handler.restarts = (action.flags & SA_RESTART) != 0;
+    handler.name = it->second.name;
+    handler.effects = it->second.effects;
+  }
+  std::ranges::sort(handlers, {}, &snapshot::Handler::signal);
+  process.out.handlers = std::move(handlers);
+}
+
+/// @param all  also those that only the kernel knows
+unwind::Registers NativeCode::registers_of(const ThreadEntry& thread, bool all) {
+  unwind::Registers registers;
+  registers.sp = thread.call->sp;
+  registers.pc = thread.call->pc;
+  const auto found = all ? system_.kernel_task(thread.tid) : Error{};
+  if (!found) return registers;
+  const linux::KernelTask& task = **found;
+  const bool same = task.sp == registers.sp.value && task.pc == registers.pc.value;
+  if (!task.is_user || !same) return registers;
+  registers.rbp = task.rbp, registers.rbx = task.rbx, registers.r12 = task.r12;
+  registers.r13 = task.r13, registers.r14 = task.r14, registers.r15 = task.r15;
+  return registers;
+}
+
+void NativeCode::read_thread(ProcessEntry& process, linux::AddressSpace& space, ThreadEntry& thread,
+                             Stacks& stacks) {
+  const bool is_leader = thread.tid.value == process.pid.value;
+  const bool lives = may_live_by_itself(process.out, thread);
+  const bool runs_runtime =
+      !is_leader && thread.out.native &&
+      std::ranges::any_of(*thread.out.native, [](const snapshot::Frame& frame) {
+        return runtime::native::Reader::is_of_runtime(frame.module);
+      });
+  if (!lives && !runs_runtime) return;
+  unwind::Registers registers = registers_of(thread, false);
+  unwind::RawStack stack = images_.unwind_raw(space, registers);
+  if (runs_runtime) thread.out.housekeeping = reader_.find_housekeeping(space, stack);
+  if (!lives) return;
+  runtime::native::Walk::Thread about;
+  about.is_leader = is_leader;
+  about.is_alone = process.threads.size() == 1;
+  about.call = thread.call->nr;
+  about.argument = thread.call->args[0];
+  std::vector<std::uint64_t> key{about.argument, std::uint64_t{is_leader}};
+  for (const unwind::RawFrame& frame : stack.frames) {
+    const unwind::Registers& r = frame.registers;
+    key.push_back(frame.pc);
+    for (const auto& value : {r.rbx, r.rbp, r.r12, r.r13, r.r14, r.r15})
+      key.push_back(value.value_or(0));
+  }
+  const auto [it, is_new] = stacks.known.try_emplace(std::move(key));
+  if (is_new) it->second = reader_.read_thread(space, stack, about);
+  Effects next = it->second;
+  if (is_vague(next)) {
+    registers = registers_of(thread, true);
+    if (registers.rbp)
+      next = reader_.read_thread(space, images_.unwind_raw(space, registers), about);
+  }
+  // it may have run meanwhile: then it is not where it was read
+  const auto text =
+      process.dir->read_record("task/" + std::to_string(thread.tid.value) + "/status");
+  const auto status = text ? linux::parse_status(*text) : Result<linux::TaskStatus>(text.error());
+  if (status && status->switches() == thread.status.switches())
+    thread.out.next = std::move(next);
+  else
+    thread.out.next = Error{Cause::Other, 0, "read what its code does next: it runs"};
+}
+
+}  // namespace ipcdoctor::collect
