@@ -90,6 +90,30 @@ void read_alarm(Alarms& alarms, ProcessEntry& process) {
 
 }  // namespace
 
+namespace {
+
+/// What is known of the program stands where its code was not read, or not understood.
+void add_known_handlers(snapshot::Process& process, std::uint64_t caught) {
+  std::vector<snapshot::Handler> handlers;
+  if (process.handlers) handlers = *process.handlers;
+  for (snapshot::Handler& handler : handlers) {
+    const bool vague = !handler.effects || handler.effects->may(0);
+    const auto known = runtime::known_effects(process.exe, handler.name);
+    if (vague && known) handler.effects = *known;
+  }
+  for (snapshot::Handler& known : runtime::known_handlers(process.exe, caught)) {
+    const auto told = std::ranges::find(handlers, known.signal, &snapshot::Handler::signal);
+    if (told == handlers.end())
+      handlers.push_back(std::move(known));
+    else if (!told->effects || told->effects->may(0))
+      told->effects = known.effects;
+  }
+  std::ranges::sort(handlers, {}, &snapshot::Handler::signal);
+  if (!handlers.empty()) process.handlers = std::move(handlers);
+}
+
+}  // namespace
+
 void read_signal_sources(System& system) {
   Alarms alarms(system);
   for (const auto& process : system.processes()) {
@@ -97,8 +121,7 @@ void read_signal_sources(System& system) {
     read_alarm(alarms, *process);
     const std::uint64_t caught = process->status->caught;
     if (has_timer(*process, caught)) process->out.timer_possible = true;
-    auto handlers = runtime::known_handlers(process->out.exe, caught);
-    if (!handlers.empty()) process->out.handlers = std::move(handlers);
+    add_known_handlers(process->out, caught);
     if ((caught & bit(SIGIO)) != 0) process->out.async_io = has_async_file(*process);
   }
 }

@@ -17,8 +17,9 @@ using snapshot::WaitKind;
 namespace {
 
 /// Whatever else it does: another thread or process, a way out of its code that was not followed,
-/// the destructors at its end.
-constexpr std::uint32_t kAnything = snapshot::kForks | snapshot::kRaises | snapshot::kEndsThread;
+/// the destructors at its end; an end, its own or one by a signal, closes and releases.
+constexpr std::uint32_t kAnything = snapshot::kForks | snapshot::kRaises | snapshot::kEndsThread |
+                                    snapshot::kExits | snapshot::kSignals;
 
 std::uint32_t effects_on(Reach reach) {
   switch (reach) {
@@ -27,7 +28,7 @@ std::uint32_t effects_on(Reach reach) {
     case Reach::Descriptors:
       return kAnything | snapshot::kReads | snapshot::kWrites | snapshot::kCloses;
     case Reach::Exit:
-      return kAnything | snapshot::kExits | snapshot::kSignals;
+      return kAnything;
     case Reach::Children:
       return kAnything;
     case Reach::Anything:
@@ -172,6 +173,13 @@ void Build::index_awaited() {
         add(awaited.object, {process.pid, thread.tid});
         const snapshot::Object* object = snapshot::find_object(snapshot_, awaited.object);
         if (object == nullptr) continue;
+        // who has not been accepted yet waits for an accept
+        if (object->socket) {
+          const snapshot::Object* peer = snapshot::find_object(snapshot_, object->socket->peer);
+          add(object->socket->listener, {process.pid, thread.tid});
+          if (peer != nullptr && peer->socket)
+            add(peer->socket->listener, {process.pid, thread.tid});
+        }
         for (const snapshot::Watched& watched : object->watched)
           add(watched.object, {process.pid, thread.tid});
       }
@@ -179,7 +187,8 @@ void Build::index_awaited() {
   }
 }
 
-/// Who waits elsewhere than in a futex for ever may live, and is asked what it can do.
+/// Who waits elsewhere than in a futex for ever may live, and is asked what it can do. One whose
+/// code says that it will help is no bystander.
 void Build::add_help(const Process& process, const Thread& thread, Node node, Node to,
                      Reach reach) {
   const bool idle = !thread.wait ||
@@ -191,7 +200,7 @@ void Build::add_help(const Process& process, const Thread& thread, Node node, No
     const Effects& next = *thread.next;
     reaches = next.may(effects_on(reach));
     const bool only_descriptors =
-        reach == Reach::Descriptors && !next.may(kAnything) && !is_awaited(process, next.fds);
+        reach == Reach::Descriptors && !next.may(kAnything) && !is_awaited(process, next.fds, task);
     reaches = reaches && !only_descriptors;
   }
   Node leaf = Gate::kNoGuard;
@@ -205,7 +214,7 @@ void Build::add_help(const Process& process, const Thread& thread, Node node, No
                             task);
     }
     leaf = it->second;
-  } else if (seems_a_bystander(process, thread)) {
+  } else if ((!thread.next || thread.next->may(0)) && seems_a_bystander(process, thread)) {
     const auto [it, is_new] = helpers_.try_emplace(task);
     if (is_new) it->second = add_leaf(Life::Helper, describe_helper(thread, task), task);
     leaf = it->second;

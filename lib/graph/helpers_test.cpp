@@ -59,13 +59,20 @@ TEST(Helper, OneThatWasReadAndOnlySleepsIsNoWaker) {
 }
 
 TEST(Helper, OneThatMayReleaseIsAWaker) {
-  for (const std::uint32_t mask : {std::uint32_t{kReleases}, std::uint32_t{kUnknown},
-                                   std::uint32_t{kForks}, std::uint32_t{kEndsThread}}) {
+  for (const std::uint32_t mask : {std::uint32_t{kReleases}, std::uint32_t{kForks},
+                                   std::uint32_t{kEndsThread}, std::uint32_t{kSignals}}) {
     Builder b = two_threads();
     b.process(40).thread(42).sleeps();
     b.process(40).last().next = effects(mask);
-    EXPECT_EQ(Built(b)->level(task(40)), Level::Conditional) << mask;
+    EXPECT_EQ(Built(b)->level(task(40)), Level::Live) << mask;
   }
+}
+
+TEST(Helper, OneThatWasNotUnderstoodIsAsGoodAsUnread) {
+  Builder b = two_threads();
+  b.process(40).thread(42).sleeps();
+  b.process(40).last().next = effects(kUnknown);
+  EXPECT_EQ(Built(b)->level(task(40)), Level::Conditional);
 }
 
 TEST(Helper, OneThatWasNotReadMakesAClaimUnderACondition) {
@@ -97,9 +104,9 @@ TEST(Helper, WhatItWritesCountsOnlyWhereSomebodyWaitsForIt) {
   b.process(42).last().next->fds = {5};
   EXPECT_EQ(Built(b)->level(task(42)), Level::Assuming) << "nobody waits for what it writes";
   b.process(42).last().next->fds = {3};
-  EXPECT_EQ(Built(b)->level(task(42)), Level::Conditional);
+  EXPECT_EQ(Built(b)->level(task(42)), Level::Live);
   b.process(42).last().next->fds.clear();
-  EXPECT_EQ(Built(b)->level(task(42)), Level::Conditional) << "it may be any descriptor";
+  EXPECT_EQ(Built(b)->level(task(42)), Level::Live) << "it may be any descriptor";
 }
 
 TEST(Helper, HousekeepingHelpsNobody) {

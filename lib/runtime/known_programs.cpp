@@ -62,4 +62,19 @@ std::vector<snapshot::Handler> known_handlers(std::string_view exe, std::uint64_
   return handlers;
 }
 
+std::optional<snapshot::Effects> known_effects(std::string_view exe, std::string_view name) {
+  constexpr std::string_view kEndingHandlers[] = {
+      "termsig_sighandler", "sigint_sighandler", "wait_sigint_handler"};  // bash 5.2, sig.c, jobs.c
+  if (file_name(exe) != "bash") return std::nullopt;
+  const std::string_view function = name.substr(0, name.find(' '));
+  for (const std::string_view ending : kEndingHandlers) {
+    if (function != ending) continue;
+    snapshot::Effects effects;
+    effects.mask = snapshot::kExits;
+    effects.summary = "ends the shell";
+    return effects;
+  }
+  return std::nullopt;
+}
+
 }  // namespace ipcdoctor::runtime

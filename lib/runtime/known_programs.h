@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -17,5 +18,10 @@ namespace ipcdoctor::runtime {
 /// xargs.c; gzip 1.12 gzip.c; git 2.39 sigchain.c; gcc 12 gcc.cc, fatal_signal(); bash 5.2 sig.c;
 /// Node 18 src/node.cc, SignalExit().
 std::vector<snapshot::Handler> known_handlers(std::string_view exe, std::uint64_t caught);
+
+/// What a handler of that name does in such a program, "FUNCTION in FILE": those of shells that
+/// end the shell, by its own doing or for a trap on EXIT, and no trap of the script for that
+/// signal.
+std::optional<snapshot::Effects> known_effects(std::string_view exe, std::string_view name);
 
 }  // namespace ipcdoctor::runtime

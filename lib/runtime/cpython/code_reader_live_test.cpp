@@ -462,7 +462,7 @@ TEST_P(HandlersOfEachPython, WriteToTheWakeupFd) {
   for (const Handler& handler : *effects->handlers) {
     if (handler.signal == 15 && handler.effects) {
       EXPECT_EQ(handler.effects->mask, kWrites);
-      EXPECT_THAT(handler.effects->fds, testing::ElementsAre(4));
+      EXPECT_EQ(handler.effects->fds.size(), 1U);  // which one depends on what we have open
     }
   }
 }
