@@ -32,7 +32,7 @@ function(ipcdoctor_static objects)
     message(STATUS "no static binary: there is no ${missing}")
     return()
   endif()
-  add_executable(ipcdoctor-static)
+  add_executable(ipcdoctor-static ${PROJECT_SOURCE_DIR}/cmake/capstone_x86_only.c)
   set_target_properties(ipcdoctor-static PROPERTIES
     IPCDOCTOR_STATIC TRUE
     OUTPUT_NAME ipcdoctor
