@@ -23,8 +23,7 @@ constexpr std::size_t kMaxNamed = 4;
 constexpr std::size_t kMaxReasons = 2;
 
 bool in_tree(const Process& process) {
-  return process.scope == Scope::Target || process.scope == Scope::Descendant ||
-         process.scope == Scope::Related;
+  return process.scope == Scope::Target || process.scope == Scope::Descendant;
 }
 
 std::string label(const Report& report, TaskRef task) {

@@ -85,6 +85,7 @@ TEST(SelfDeadlock, IsLessSureOfALockThatAnEndedThreadMayHaveTaken) {
   auto waiter = b.process(42).python().thread().futex(0x1000, LockKind::PyLock);
   waiter.lock().ownership = snapshot::Ownership::NotStored;
   waiter.at("/app/app.py", 6, "main");
+  waiter.process().python.ended_threads = 0;
   const int alone = ask(kSelfDeadlock, b.build()).findings.at(0).weight;
 
   waiter.process().python.ended_threads = 1;

@@ -1,5 +1,6 @@
 /* healthy: a process waits for a semaphore that another one will post, which has the same memory
  * (CLONE_VM) and nothing else in common */
+#define _GNU_SOURCE
 #include <sched.h>
 #include <semaphore.h>
 
