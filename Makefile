@@ -5,6 +5,10 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 # Programs with their truth, and a benchmark, that are kept outside of this repository.
 CORPUS ?=
+SCORED ?=
+# What of it is right at least, and what noise is made beside it.
+FLOOR ?= testdata/corpus-floor.json
+NOISE ?= heartbeat
 BENCH ?=
 # Which Debian suites `make test-pythons` and `make test-libcs` take; all that they know by default.
 SUITES ?=
@@ -107,8 +111,13 @@ soundness: build ## N=5000: healthy programs must get no finding, random graphs 
 	@cd $(BUILD) && ctest --output-on-failure -R '[Hh]ealthy|[Ss]ound|[Rr]andom'
 	@testdata/soundness/run --ipcdoctor $(BUILD)/bin/ipcdoctor -n $(N)
 
-score: build     ## CORPUS=dir: run it on a corpus of programs with their truth
-	@$(CORPUS)/score --ipcdoctor $(BUILD)/bin/ipcdoctor --floor testdata/corpus-floor.json
+score: build     ## CORPUS=dir: run it on a corpus of programs with their truth; SCORED=dir: on those of another folder
+	@$(CORPUS)/score --ipcdoctor $(BUILD)/bin/ipcdoctor --floor $(FLOOR) $(if $(SCORED),--corpus $(SCORED))
+
+score-noise: build ## CORPUS=dir NOISE=heartbeat: the same under everyday noise
+	@$(CORPUS)/noisy --ipcdoctor $(BUILD)/bin/ipcdoctor --noise $(NOISE) -- --floor $(FLOOR) --json $(BUILD)/noise.json \
+	  --only 'python-*' --only 'c-*' --only 'cpp-*' --only 'sh-*'
+	@python3 -c 'import json, sys; sys.exit("\n".join(json.load(open("$(BUILD)/noise.json"))["floors_missed"]))'
 
 benchmarks: build ## time the unwinding and the graph (Google Benchmark: OPTIONAL=1 .ci/setup)
 	@cmake --build $(BUILD) --target benchmarks
@@ -137,4 +146,4 @@ uninstall:       ## what install put there
 clean:           ## remove what was built
 	@rm -rf $(BUILD) $(BUILD)-asan
 
-.PHONY: help setup build product demo static release test-distros test test-live check lint format asan golden record new-probe man man-check test-pythons test-libcs run-table run-corpus stack-table run-overhead benchmarks soundness score bench bench-stacks install uninstall clean
+.PHONY: help setup build product demo static release test-distros test test-live check lint format asan golden record new-probe man man-check test-pythons test-libcs run-table run-corpus stack-table run-overhead benchmarks soundness score score-noise bench bench-stacks install uninstall clean

@@ -103,10 +103,12 @@ void add_known_handlers(snapshot::Process& process, std::uint64_t caught) {
   }
   for (snapshot::Handler& known : runtime::known_handlers(process.exe, caught)) {
     const auto told = std::ranges::find(handlers, known.signal, &snapshot::Handler::signal);
-    if (told == handlers.end())
+    if (told == handlers.end()) {
       handlers.push_back(std::move(known));
-    else if (!told->effects || told->effects->may(0))
-      told->effects = known.effects;
+      continue;
+    }
+    if (!told->effects || told->effects->may(0)) told->effects = known.effects;
+    told->restarts = told->restarts || known.restarts;  // or it waits again by itself
   }
   std::ranges::sort(handlers, {}, &snapshot::Handler::signal);
   if (!handlers.empty()) process.handlers = std::move(handlers);

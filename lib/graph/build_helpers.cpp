@@ -243,11 +243,15 @@ void Build::add_handlers(const Process& process, const Thread& thread, Node node
   const std::uint64_t open = thread.signals->caught & ~thread.signals->blocked;
   // Only its owner releases it, and the libc goes back to wait for it.
   const bool owned = libc_repeats(*thread.wait) && thread.wait->futex.lock.checked;
-  std::vector<int> harmless, helping, unread, jumping;
+  std::vector<int> harmless, helping, unread, jumping, acting;
   for (const int signal : kOperators) {
     if (!has_signal(open, signal)) continue;
     const Handler* handler = find_handler(process, signal);
     if (is_default_of_language(process, signal, handler)) continue;
+    // Elsewhere than in the main thread the language only takes note, and repeats the call.
+    const bool elsewhere = handler != nullptr && !handler->any_thread &&
+                           thread.tid.value != process.pid.value && language_repeats(thread);
+    if (elsewhere) continue;
     if (handler == nullptr || !handler->effects || handler->effects->may(0)) {
       (owned ? jumping : unread).push_back(signal);
       continue;
@@ -262,7 +266,7 @@ void Build::add_handlers(const Process& process, const Thread& thread, Node node
     const bool acts = channels || effects.may(kAnything | snapshot::kReleases | snapshot::kSignals);
     const bool goes_on = language_repeats(thread) || libc_repeats(*thread.wait) ||
                          (handler->restarts && !never_restarts(*thread.wait));
-    (!acts && goes_on ? harmless : owned ? jumping : helping).push_back(signal);
+    (!acts && goes_on ? harmless : !owned ? helping : acts ? acting : jumping).push_back(signal);
   }
   const auto live = [&](Life life, std::string text) {
     gates_.network.connect(add_leaf(life, std::move(text), task), node);
@@ -273,6 +277,8 @@ void Build::add_handlers(const Process& process, const Thread& thread, Node node
          "no handler for " + list_of(harmless) + of + " helps: their code was read");
   if (!jumping.empty())
     live(Life::ReadHandler, "no handler for " + list_of(jumping) + of + " jumps out of its wait");
+  if (!acting.empty())
+    live(Life::SignalSent, "nobody sends " + list_of(acting) + of + ", which has a handler for it");
   if (!helping.empty()) live(Life::Handler, "a handler for " + list_of(helping) + of);
   if (!unread.empty())
     live(Life::Handler, "a handler for " + list_of(unread) + of + " (it was not read)");

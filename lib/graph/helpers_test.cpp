@@ -146,6 +146,15 @@ TEST(Handlers, OneThatEndsTheProgramDoesWhatTheSignalWouldHaveDone) {
   EXPECT_EQ(Built(reader_with_handler(kExits | kSignals, false))->level(task(42)), Level::Proved);
 }
 
+TEST(Handlers, OfALanguageRunInTheMainThreadOnly) {
+  Builder b = reader_with_handler(kCloses, false);
+  b.process(42).process().handlers->front().any_thread = false;
+  EXPECT_EQ(Built(b)->level(task(42)), Level::Conditional) << "this is the main thread";
+  b.process(42).last().tid = Tid{43};
+  b.process(42).last().is_python = true;
+  EXPECT_EQ(Built(b)->level(task(42, 43)), Level::Proved);
+}
+
 TEST(Handlers, OneThatWasNotReadMayDoAnything) {
   Builder b = reader_with_handler(0, true);
   b.process(42).process().handlers = Error{Cause::Denied, EPERM, "read the handlers"};

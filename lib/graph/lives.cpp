@@ -21,6 +21,7 @@ constexpr LifeRule kRules[] = {
     {Life::KernelUser, Level::Assuming},
     {Life::UnseenHolder, Level::Assuming},
     {Life::ReadHelper, Level::Assuming},
+    {Life::SignalSent, Level::Assuming},
     {Life::ReadHandler, Level::Assuming},
     {Life::Polling, Level::Suspected},
     {Life::ServerLoop, Level::Suspected},

@@ -56,6 +56,7 @@ enum class Life {
   KernelUser,
   UnseenHolder,  ///< not every fd table or address space of the system could be read
   ReadHelper,    ///< a thread that lives by itself and whose code was read: it reaches nobody
+  SignalSent,    ///< a handler that may help others, of a thread whose own wait it cannot end
   ReadHandler,   ///< a handler whose code was read: it changes memory at most, and its call goes on
   // switched off for Suspected
   Polling,
