@@ -210,6 +210,13 @@ std::vector<HangWatch::Named> HangWatch::tasks_of_findings(const snapshot::Snaps
         finding.verdict == diagnosis::Verdict::Stuck || !finding.unless.empty() ||
         (finding.verdict == diagnosis::Verdict::Deadlock && options_.enough == Grade::Suspected);
     if (!claim) continue;
+    // Who looks again and again, and may be helped besides: that is two doubts.
+    const bool polls =
+        finding.set >= 0 && !finding.unless.empty() &&
+        std::ranges::any_of(
+            graph.stuck_sets()[static_cast<std::size_t>(finding.set)].assumed,
+            [](const graph::Leaf& leaf) { return leaf.life == graph::Life::Polling; });
+    if (polls) continue;
     std::vector<snapshot::TaskRef> tasks;
     for (const diagnosis::StuckTask& stuck : finding.stuck) tasks.push_back(stuck.task);
     const bool outside = std::ranges::any_of(
