@@ -109,11 +109,10 @@ void Build::add_tasks() {
       const bool has_own_table = thread.own_fds || thread.own_fds.error().cause != Cause::NotRead;
       add_task(process, thread, has_own_table);
       const Node node = gates_.node_of_task.at({process.pid, thread.tid});
-      if (!thread.housekeeping.empty()) continue;  // it acts only when its program asks for it
       add_help(process, thread, node, groups[0], Reach::Anything);
       add_help(process, thread, node, groups[1], Reach::Memory);
       if (!has_own_table) add_help(process, thread, node, groups[2], Reach::Descriptors);
-      add_help(process, thread, node, groups[3], Reach::Exit);
+      add_help(process, thread, node, groups[3], Reach::Processes);
     }
   }
 }

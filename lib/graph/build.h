@@ -52,7 +52,8 @@ struct Gates {
 Gates build_gates(const Snapshot& snapshot);
 
 /// What somebody who lives may act on.
-enum class Reach { Memory, Descriptors, Exit, Children, Anything };
+/// Processes: the end of its own, or a new one.
+enum class Reach { Memory, Descriptors, Processes, Anything };
 
 /// Those who hold a side of an object.
 enum class Side { Readers, Writers, All };

@@ -21,15 +21,15 @@ namespace {
 constexpr std::uint32_t kAnything = snapshot::kForks | snapshot::kRaises | snapshot::kEndsThread |
                                     snapshot::kExits | snapshot::kSignals;
 
+constexpr std::uint32_t kOnChannels = snapshot::kReads | snapshot::kWrites | snapshot::kCloses;
+
 std::uint32_t effects_on(Reach reach) {
   switch (reach) {
     case Reach::Memory:
       return kAnything | snapshot::kReleases;
     case Reach::Descriptors:
-      return kAnything | snapshot::kReads | snapshot::kWrites | snapshot::kCloses;
-    case Reach::Exit:
-      return kAnything;
-    case Reach::Children:
+      return kAnything | kOnChannels;
+    case Reach::Processes:
       return kAnything;
     case Reach::Anything:
       break;
@@ -45,7 +45,6 @@ bool seems_a_bystander(const snapshot::Process& process, const snapshot::Thread&
   switch (wait.kind) {
     case WaitKind::Sleep:
     case WaitKind::Accept:
-      return true;
     case WaitKind::Poll:
     case WaitKind::Epoll:
       return true;
@@ -195,8 +194,10 @@ void Build::add_help(const Process& process, const Thread& thread, Node node, No
                     (thread.wait->kind == WaitKind::Futex && thread.wait->untimed && !thread.next);
   if (idle) return gates_.network.connect(node, to);
   const TaskRef task{process.pid, thread.tid};
-  bool reaches = true;
-  if (thread.next) {
+  // One of the runtime's acts when its program asks for it, unless it does so right now.
+  const bool rests = !thread.housekeeping.empty() && thread.stable && thread.state != 'R';
+  bool reaches = !rests;
+  if (reaches && thread.next) {
     const Effects& next = *thread.next;
     reaches = next.may(effects_on(reach));
     const bool only_descriptors =
@@ -207,11 +208,13 @@ void Build::add_help(const Process& process, const Thread& thread, Node node, No
   if (!reaches) {
     const auto [it, is_new] = read_helpers_.try_emplace(task);
     if (is_new) {
-      const std::string does = thread.next->summary.empty() ? "" : ", only " + thread.next->summary;
-      it->second = add_leaf(Life::ReadHelper,
-                            snapshot::label(snapshot_, task) +
-                                " does nothing for the others (its code was read" + does + ")",
-                            task);
+      const std::string does = rests ? "a " + thread.housekeeping
+                               : thread.next->summary.empty()
+                                   ? "its code was read"
+                                   : "its code was read, only " + thread.next->summary;
+      it->second = add_leaf(
+          Life::ReadHelper,
+          snapshot::label(snapshot_, task) + " does nothing for the others (" + does + ")", task);
     }
     leaf = it->second;
   } else if ((!thread.next || thread.next->may(0)) && seems_a_bystander(process, thread)) {
@@ -248,22 +251,26 @@ void Build::add_handlers(const Process& process, const Thread& thread, Node node
     if (!has_signal(open, signal)) continue;
     const Handler* handler = find_handler(process, signal);
     if (is_default_of_language(process, signal, handler)) continue;
-    // Elsewhere than in the main thread the language only takes note, and repeats the call.
-    const bool elsewhere = handler != nullptr && !handler->any_thread &&
+    const bool unknown = handler == nullptr || !handler->effects || handler->effects->may(0);
+    // A helper of the library that is woken through its own pipe looks, and waits again.
+    const bool serves = thread.activity.operation == snapshot::Operation::Serve;
+    const bool channels = !unknown && handler->effects->may(kOnChannels) &&
+                          is_awaited(process, handler->effects->fds, serves ? task : TaskRef{});
+    // Elsewhere than in the main thread the language only takes note, perhaps with a byte into a
+    // pipe, and repeats the call.
+    const bool elsewhere = handler != nullptr && !handler->any_thread && !channels &&
                            thread.tid.value != process.pid.value && language_repeats(thread);
     if (elsewhere) continue;
-    if (handler == nullptr || !handler->effects || handler->effects->may(0)) {
+    if (unknown) {
       (owned ? jumping : unread).push_back(signal);
       continue;
     }
     const Effects& effects = *handler->effects;
-    if ((effects.mask & snapshot::kExits) != 0) continue;
-    // A helper of the library that is woken through its own pipe looks, and waits again.
-    const bool serves = thread.activity.operation == snapshot::Operation::Serve;
-    const bool channels =
-        (effects.mask & (snapshot::kReads | snapshot::kWrites | snapshot::kCloses)) != 0 &&
-        is_awaited(process, effects.fds, serves ? task : TaskRef{});
-    const bool acts = channels || effects.may(kAnything | snapshot::kReleases | snapshot::kSignals);
+    // Machine code that ends the program does so on every way through it; a language's may not.
+    const bool helps_besides =
+        channels || effects.may(snapshot::kReleases | snapshot::kForks | snapshot::kEndsThread);
+    if (effects.may(snapshot::kExits) && (handler->any_thread || !helps_besides)) continue;
+    const bool acts = channels || effects.may(kAnything | snapshot::kReleases);
     const bool goes_on = language_repeats(thread) || libc_repeats(*thread.wait) ||
                          (handler->restarts && !never_restarts(*thread.wait));
     (!acts && goes_on ? harmless : !owned ? helping : acts ? acting : jumping).push_back(signal);

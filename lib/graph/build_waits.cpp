@@ -243,7 +243,7 @@ void Build::children_event(const Waiter& waiter) {
   for (const Thread& thread : waiter.process.threads) {
     const auto node = gates_.node_of_task.find({waiter.process.pid, thread.tid});
     if (node != gates_.node_of_task.end() && node->second != waiter.node) {
-      add_help(waiter.process, thread, node->second, siblings, Reach::Children);
+      add_help(waiter.process, thread, node->second, siblings, Reach::Processes);
     }
   }
 }

@@ -155,7 +155,7 @@ class Debts {
     return std::ranges::all_of(process.threads, [&](const Thread& thread) {
       const auto node = gates_.node_of_task.find({process.pid, thread.tid});
       return node == gates_.node_of_task.end() || levels_[node->second] >= level ||
-             !thread.housekeeping.empty() || is_bystander(process, thread, node->second, level);
+             is_bystander(process, thread, node->second, level);
     });
   }
 

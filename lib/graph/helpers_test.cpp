@@ -109,11 +109,21 @@ TEST(Helper, WhatItWritesCountsOnlyWhereSomebodyWaitsForIt) {
   EXPECT_EQ(Built(b)->level(task(42)), Level::Live) << "it may be any descriptor";
 }
 
-TEST(Helper, HousekeepingHelpsNobody) {
+TEST(Helper, HousekeepingThatRestsIsAnAssumption) {
   Builder b = two_threads();
   b.process(40).thread(42).sleeps();
-  b.process(40).last().housekeeping = "worker of libuv";
-  EXPECT_EQ(Built(b)->level(task(40)), Level::Proved);
+  b.process(40).last().housekeeping = "thread of libuv";
+  const Built graph(b);
+  EXPECT_EQ(graph->level(task(40)), Level::Assuming);
+  EXPECT_THAT(graph->stuck_sets().at(0).assumptions,
+              ElementsAre("app[40/42] does nothing for the others (a thread of libuv)"));
+}
+
+TEST(Helper, HousekeepingAtWorkIsAWaker) {
+  Builder b = two_threads();
+  b.process(40).thread(42).runs();  // a garbage collector, for which the others wait
+  b.process(40).last().housekeeping = "thread of the JVM";
+  EXPECT_EQ(Built(b)->level(task(40)), Level::Live);
 }
 
 Builder reader_with_handler(std::uint32_t mask, bool restarts) {
@@ -153,6 +163,25 @@ TEST(Handlers, OfALanguageRunInTheMainThreadOnly) {
   b.process(42).last().tid = Tid{43};
   b.process(42).last().is_python = true;
   EXPECT_EQ(Built(b)->level(task(42, 43)), Level::Proved);
+}
+
+/// "The first SIGTERM sets the event, the second one ends the program."
+TEST(Handlers, OfALanguageThatMayEndTheProgramMayAlsoHelp) {
+  Builder b = reader_with_handler(kReleases | kExits | kRaises, false);
+  b.process(42).last().is_python = true;
+  b.process(42).process().handlers->front().any_thread = false;
+  EXPECT_EQ(Built(b)->level(task(42)), Level::Conditional);
+  b.process(42).process().handlers->front().effects = effects(kExits | kRaises);
+  EXPECT_EQ(Built(b)->level(task(42)), Level::Proved);
+}
+
+TEST(Handlers, OfALanguageWriteIntoTheWakeupPipeOnAnyThread) {
+  Builder b = reader_with_handler(kWrites, false);
+  b.process(42).process().handlers->front().any_thread = false;
+  b.process(42).process().handlers->front().effects->fds = {3};
+  b.process(42).last().tid = Tid{43};
+  b.process(42).last().is_python = true;
+  EXPECT_EQ(Built(b)->level(task(42, 43)), Level::Conditional);
 }
 
 TEST(Handlers, OneThatWasNotReadMayDoAnything) {
