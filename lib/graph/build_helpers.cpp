@@ -58,10 +58,6 @@ bool seems_a_bystander(const snapshot::Process& process, const snapshot::Thread&
 /// What an operator or a service manager sends.
 constexpr std::array kOperators = {SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGTERM};
 
-bool has_signal(std::uint64_t set, int signal) {
-  return (set >> (signal - 1) & 1) != 0;
-}
-
 /// SIGINT becomes a KeyboardInterrupt, which ends the program as its default action would.
 bool is_default_of_language(const snapshot::Process& process, int signal, const Handler* handler) {
   return signal == SIGINT && !process.python.version.empty() &&
@@ -145,10 +141,10 @@ bool is_interruptible(const snapshot::Thread& thread) {
 
 /// Whether somebody waits for what those descriptors are; true where that is not known.
 bool Build::is_awaited(const snapshot::Process& process, const std::vector<int>& fds,
-                       const TaskRef& except) const {
+                       const TaskRef& except) {
   const auto awaits = [&](const ObjectId& id) {
-    const auto it = awaited_.find(id);
-    return it != awaited_.end() && (except == TaskRef{} || it->second != except);
+    const auto it = awaited().find(id);
+    return it != awaited().end() && (except == TaskRef{} || it->second != except);
   };
   if (fds.empty() || !process.fds) return true;
   return std::ranges::any_of(fds, [&](int fd) {
@@ -160,9 +156,11 @@ bool Build::is_awaited(const snapshot::Process& process, const std::vector<int>&
   });
 }
 
-void Build::index_awaited() {
+const std::map<ObjectId, TaskRef>& Build::awaited() {
+  if (awaited_) return *awaited_;
+  awaited_.emplace();
   const auto add = [this](const ObjectId& object, const TaskRef& task) {
-    const auto [it, is_new] = awaited_.try_emplace(object, task);
+    const auto [it, is_new] = awaited_->try_emplace(object, task);
     if (!is_new && it->second != task) it->second = TaskRef{};
   };
   for (const snapshot::Process& process : snapshot_.processes) {
@@ -184,6 +182,7 @@ void Build::index_awaited() {
       }
     }
   }
+  return *awaited_;
 }
 
 /// Who waits elsewhere than in a futex for ever may live, and is asked what it can do. One whose
@@ -248,7 +247,7 @@ void Build::add_handlers(const Process& process, const Thread& thread, Node node
   const bool owned = libc_repeats(*thread.wait) && thread.wait->futex.lock.checked;
   std::vector<int> harmless, helping, unread, jumping, acting;
   for (const int signal : kOperators) {
-    if (!has_signal(open, signal)) continue;
+    if (!snapshot::has_signal(open, signal)) continue;
     const Handler* handler = find_handler(process, signal);
     if (is_default_of_language(process, signal, handler)) continue;
     const bool unknown = handler == nullptr || !handler->effects || handler->effects->may(0);
@@ -258,7 +257,8 @@ void Build::add_handlers(const Process& process, const Thread& thread, Node node
                           is_awaited(process, handler->effects->fds, serves ? task : TaskRef{});
     // Elsewhere than in the main thread the language only takes note, perhaps with a byte into a
     // pipe, and repeats the call.
-    const bool elsewhere = handler != nullptr && !handler->any_thread && !channels &&
+    const bool elsewhere = handler != nullptr && !handler->any_thread &&
+                           !(channels && handler->effects->may(snapshot::kWrites)) &&
                            thread.tid.value != process.pid.value && language_repeats(thread);
     if (elsewhere) continue;
     if (unknown) {
