@@ -35,11 +35,6 @@ constexpr std::size_t kMaxHolders = 256;
 constexpr std::size_t kMaxWholeTable =
     1024;  // descriptors of a process of the tree that are kept although nobody waits
 
-bool in_tree(const ProcessEntry& process) {
-  return process.scope == Scope::Target || process.scope == Scope::Descendant ||
-         process.scope == Scope::Related;
-}
-
 std::uint64_t uptime_ticks() {
   timespec time{};
   (void)::clock_gettime(CLOCK_BOOTTIME, &time);
@@ -94,7 +89,7 @@ class Collector {
     if (!added) return added.error();
     mark_tree(system_, targets_);
     for (const auto& process : system_.processes())
-      if (in_tree(*process)) examine(system_, *process);
+      if (snapshot::is_of_tree(process->scope)) examine(system_, *process);
     read_only_stacks(system_, options_.symbols);
     for (const auto& process : system_.processes())
       if (process->examined) look_again(system_, *process);
@@ -126,7 +121,7 @@ class Collector {
       }
       mark_tree(system_, targets_);
       for (const auto& process : system_.processes()) {
-        if (in_tree(*process) && !process->examined) examine(system_, *process);
+        if (snapshot::is_of_tree(process->scope) && !process->examined) examine(system_, *process);
       }
       unread_table_ = !read_tables(system_);
     }
@@ -250,7 +245,7 @@ class Collector {
     for (const ThreadEntry& thread : process.threads) {
       snapshot::Thread& added = copy.threads.emplace_back(thread.out);
       for (const auto& [tid, table] : process.thread_fds) {
-        if (tid == thread.tid) added.own_fds = kept(table, in_tree(process));
+        if (tid == thread.tid) added.own_fds = kept(table, snapshot::is_of_tree(process.scope));
       }
     }
     out.processes.push_back(std::move(copy));
@@ -262,7 +257,7 @@ class Collector {
   Result<std::vector<Fd>> kept_fds(const ProcessEntry& process) const {
     if (process.scope == Scope::Self) return std::vector<Fd>{};
     if (!process.fds) return process.fds.error();
-    return kept(*process.fds, in_tree(process));
+    return kept(*process.fds, snapshot::is_of_tree(process.scope));
   }
 
   std::vector<Fd> kept(const std::vector<Fd>& table, bool of_tree) const {

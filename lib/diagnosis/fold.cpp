@@ -185,6 +185,7 @@ class Shrinking {
     few_->all_holders_seen = whole_.all_holders_seen;
     few_->in_init_pid_ns = whole_.in_init_pid_ns;
     few_->unknown_fds_in_flight = whole_.unknown_fds_in_flight;
+    few_->processes_were_missed = whole_.processes_were_missed;
     few_->stopped_threads = whole_.stopped_threads;
     few_->elapsed_ms = whole_.elapsed_ms;
     few_->observed_ms = whole_.observed_ms;

@@ -16,7 +16,6 @@ Build::Build(const Snapshot& snapshot) : snapshot_(snapshot) {}
 
 Gates Build::run() && {
   unreadable_tables_ = add_gate("unread-table");
-  index_awaited();
   add_tasks();
   add_unseen_tasks();
   index_holders();
@@ -63,11 +62,6 @@ Node Build::group(std::map<Pid, Node>& groups, Pid key) {
   const auto [it, is_new] = groups.try_emplace(key);
   if (is_new) it->second = add_gate();
   return it->second;
-}
-
-bool Build::in_tree(const Process& process) const {
-  return process.scope == Scope::Target || process.scope == Scope::Descendant ||
-         process.scope == Scope::Related;
 }
 
 /// A process that was not looked into: one task that stands for all of it and can do anything.
@@ -219,7 +213,7 @@ Node Build::tree() {
   if (tree_ != Gate::kNoGuard) return tree_;
   tree_ = add_gate();
   for (const Process& process : snapshot_.processes) {
-    if (in_tree(process)) gates_.network.connect(threads_of(process.pid), tree_);
+    if (snapshot::is_of_tree(process.scope)) gates_.network.connect(threads_of(process.pid), tree_);
   }
   return tree_;
 }

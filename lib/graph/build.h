@@ -2,7 +2,7 @@
 
 #include <cstdint>
 #include <map>
-#include <set>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -103,14 +103,11 @@ class Build {
   Node children_of(Pid pid);
   Node outsider(const Process& process);
   void add_task_event(Node to, const TaskRef& task);
-  bool in_tree(const Process& process) const;
   bool tree_reaches(const ObjectId& id) const;
 
   // build_helpers.cpp: what those who live can do for others
-  void index_awaited();
   /// @param except  the one whose own wait does not count; TaskRef{}: everybody's does
-  bool is_awaited(const Process& process, const std::vector<int>& fds,
-                  const TaskRef& except = {}) const;
+  bool is_awaited(const Process& process, const std::vector<int>& fds, const TaskRef& except = {});
   void add_help(const Process& process, const Thread& thread, Node node, Node to, Reach reach);
   std::string describe_helper(const Thread& thread, const TaskRef& task) const;
   void add_handlers(const Process& process, const Thread& thread, Node node);
@@ -156,8 +153,10 @@ class Build {
   std::map<Pid, Node> thread_groups_, exits_, fd_groups_, memories_, children_, outsiders_, alarms_,
       timers_;
   std::map<TaskRef, Node> helpers_, read_helpers_;  ///< their leaves
-  /// By any thread, through epoll too: the thread, TaskRef{} if there are several.
-  std::map<ObjectId, TaskRef> awaited_;
+  /// By any thread, through epoll too: the thread, TaskRef{} if there are several. Made when first
+  /// asked for.
+  const std::map<ObjectId, TaskRef>& awaited();
+  std::optional<std::map<ObjectId, TaskRef>> awaited_;
   Node tree_ = Gate::kNoGuard;
   Node unreadable_tables_ = Gate::kNoGuard;  ///< tasks that may hold anything
   Node unseen_ = Gate::kNoGuard;

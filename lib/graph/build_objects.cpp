@@ -381,7 +381,7 @@ void Build::terminal_event(Node to, const ObjectId& id) {
   bool is_ours = anyone_holds(master, Side::All);
   for (const Holder& holder : std::ranges::equal_range(holders_, master, {}, &Holder::object)) {
     const Process* process = snapshot::find_process(snapshot_, holder.pid);
-    is_ours = is_ours && process != nullptr && in_tree(*process);
+    is_ours = is_ours && process != nullptr && snapshot::is_of_tree(process->scope);
   }
   if (!is_ours) {
     gates_.network.connect(add_leaf(Life::Outside, "waits for terminal " + name(id), {}, id), to);

@@ -28,10 +28,6 @@ bool catches_alarm_by_habit(const std::string& comm, const snapshot::Thread& thr
   return shell && thread.wait && thread.wait->kind == WaitKind::Child;
 }
 
-bool has_signal(std::uint64_t set, int signal) {
-  return (set >> (signal - 1) & 1) != 0;
-}
-
 /// A longer sleep is one for ever.
 constexpr std::uint64_t kLongestSleepMs = 31 * 86'400'000ULL;
 
@@ -182,14 +178,14 @@ void Build::add_signals(const Process& process, const Thread& thread, Node node)
     return;
   }
   const snapshot::SignalSets& signals = *thread.signals;
-  if (has_signal(signals.caught & ~signals.blocked, kSigChld)) {
+  if (snapshot::has_signal(signals.caught & ~signals.blocked, kSigChld)) {
     const Node gate = add_gate("sigchld");
     gates_.network.connect(children_of(process.pid), gate);
     gates_.network.connect(gate, node);
   }
-  const bool handles_alarm = has_signal(signals.caught & ~signals.blocked, kSigAlrm) ||
-                             has_signal(signals.caught & ~signals.blocked, kSigVtalrm) ||
-                             has_signal(signals.caught & ~signals.blocked, kSigProf);
+  const bool handles_alarm = snapshot::has_signal(signals.caught & ~signals.blocked, kSigAlrm) ||
+                             snapshot::has_signal(signals.caught & ~signals.blocked, kSigVtalrm) ||
+                             snapshot::has_signal(signals.caught & ~signals.blocked, kSigProf);
   const TaskRef whole{process.pid, Tid{}};
   const bool by_habit = catches_alarm_by_habit(process.comm, thread);
   if (process.alarm_possible && handles_alarm && (by_habit || !process.timer_possible)) {
@@ -202,7 +198,7 @@ void Build::add_signals(const Process& process, const Thread& thread, Node node)
   add_handlers(process, thread, node);
   // Who waits for a signal and handles none waits for his end, perhaps by an alarm. For anybody
   // else an alarm that kills is a timeout of its own, by which a deadlock ends but nothing goes on.
-  const bool alarm_kills = has_signal(~signals.ignored & ~signals.blocked, kSigAlrm) &&
+  const bool alarm_kills = snapshot::has_signal(~signals.ignored & ~signals.blocked, kSigAlrm) &&
                            (signals.caught & ~kHarmless) == 0;
   if (process.alarm_possible && alarm_kills && thread.wait && thread.wait->kind == WaitKind::Signal)
     gates_.network.connect(add_leaf(Life::Timer, "an alarm may end it", task), node);

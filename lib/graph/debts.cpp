@@ -5,8 +5,6 @@
 #include <optional>
 #include <set>
 
-#include "graph/lives.h"
-
 namespace ipcdoctor::graph {
 namespace {
 
@@ -20,38 +18,13 @@ using snapshot::Thread;
 using snapshot::Wait;
 using snapshot::WaitKind;
 
-bool in_tree(const Process& process) {
-  return (process.scope == Scope::Target || process.scope == Scope::Descendant ||
-          process.scope == Scope::Related) &&
-         !process.dead && !process.exited;
+bool is_alive_in_tree(const Process& process) {
+  return snapshot::is_of_tree(process.scope) && !process.dead && !process.exited;
 }
 
 bool is_channel(ObjectKind kind) {
   return kind == ObjectKind::Pipe || kind == ObjectKind::Fifo || kind == ObjectKind::UnixSocket ||
          kind == ObjectKind::InetSocket || kind == ObjectKind::MessageQueue;
-}
-
-/// A mutex in all but name: who waits for it wants what somebody else has.
-bool is_owned_kind(LockKind kind) {
-  switch (kind) {
-    case LockKind::Mutex:
-    case LockKind::RecursiveMutex:
-    case LockKind::ErrorcheckMutex:
-    case LockKind::RobustMutex:
-    case LockKind::PiMutex:
-    case LockKind::RwlockRead:
-    case LockKind::RwlockWrite:
-    case LockKind::Once:
-    case LockKind::FileStream:
-    case LockKind::Arena:
-    case LockKind::LibcInternal:
-    case LockKind::PyRLock:
-    case LockKind::PyGil:
-    case LockKind::PyImportLock:
-      return true;
-    default:
-      return false;
-  }
 }
 
 std::optional<Debt::Kind> debt_of_operation(Operation operation) {
@@ -80,7 +53,7 @@ std::optional<Debt::Kind> debt_of_lock(const snapshot::Lock& lock, Operation ope
   if (operation == Operation::Take || operation == Operation::Serve) return std::nullopt;
   const bool owner = lock.ownership == Ownership::Known || lock.ownership == Ownership::Dead ||
                      lock.ownership == Ownership::LeftInParent || !lock.likely_owners.empty();
-  if (is_owned_kind(lock.kind) || (owner && lock.kind != LockKind::Condition))
+  if (snapshot::has_owner(lock.kind) || (owner && lock.kind != LockKind::Condition))
     return Debt::Kind::Lock;
   return std::nullopt;
 }
@@ -145,7 +118,7 @@ class Debts {
     const auto [known, is_new] = all_dead_.try_emplace(level);
     if (!is_new) return known->second;
     return known->second = std::ranges::all_of(snapshot_.processes, [&](const Process& process) {
-             return !in_tree(process) || is_dead(process, level);
+             return !is_alive_in_tree(process) || is_dead(process, level);
            });
   }
 

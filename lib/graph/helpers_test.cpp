@@ -3,8 +3,7 @@
 
 #include <csignal>
 
-#include "graph/wait_graph.h"
-#include "snapshot/testing.h"
+#include "graph/built_graph_for_tests.h"
 
 /// Who lives beside a deadlock, what it could do, and what is at rest.
 namespace ipcdoctor::graph {
@@ -12,18 +11,10 @@ namespace {
 
 using namespace snapshot;           // NOLINT: the words of a hand-made snapshot
 using namespace snapshot::testing;  // NOLINT: its builder
+using testing::BuiltGraph;
 using ::testing::ElementsAre;
+using testing::graph_of;
 using ::testing::IsEmpty;
-
-class Built {
- public:
-  explicit Built(const Builder& builder) : snapshot_(builder.build()), graph_(snapshot_) {}
-  const WaitGraph* operator->() const { return &graph_; }
-
- private:
-  Snapshot snapshot_;
-  WaitGraph graph_;
-};
 
 Effects effects(std::uint32_t mask, std::string summary = "sleeps") {
   Effects made;
@@ -50,10 +41,10 @@ TEST(Helper, OneThatWasReadAndOnlySleepsIsNoWaker) {
   Builder b = two_threads();
   b.process(40).thread(42).sleeps();
   b.process(40).last().next = effects(0);
-  const Built graph(b);
-  EXPECT_EQ(graph->level(task(40)), Level::Assuming);
-  ASSERT_FALSE(graph->stuck_sets().empty());
-  EXPECT_THAT(graph->stuck_sets()[0].assumptions,
+  const BuiltGraph graph = graph_of(b);
+  EXPECT_EQ(graph.level(task(40)), Level::Assuming);
+  ASSERT_FALSE(graph.stuck_sets().empty());
+  EXPECT_THAT(graph.stuck_sets()[0].assumptions,
               ElementsAre("app[40/42] does nothing for the others (its code was read, only "
                           "sleeps)"));
 }
@@ -64,7 +55,7 @@ TEST(Helper, OneThatMayReleaseIsAWaker) {
     Builder b = two_threads();
     b.process(40).thread(42).sleeps();
     b.process(40).last().next = effects(mask);
-    EXPECT_EQ(Built(b)->level(task(40)), Level::Live) << mask;
+    EXPECT_EQ(graph_of(b).level(task(40)), Level::Live) << mask;
   }
 }
 
@@ -72,17 +63,17 @@ TEST(Helper, OneThatWasNotUnderstoodIsAsGoodAsUnread) {
   Builder b = two_threads();
   b.process(40).thread(42).sleeps();
   b.process(40).last().next = effects(kUnknown);
-  EXPECT_EQ(Built(b)->level(task(40)), Level::Conditional);
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Conditional);
 }
 
 TEST(Helper, OneThatWasNotReadMakesAClaimUnderACondition) {
   Builder b = two_threads();
   b.process(40).thread(42).sleeps();
-  const Built graph(b);
-  EXPECT_EQ(graph->level(task(40)), Level::Conditional);
-  ASSERT_FALSE(graph->stuck_sets().empty());
-  EXPECT_EQ(graph->stuck_sets()[0].level, Level::Conditional);
-  EXPECT_THAT(graph->stuck_sets()[0].unless,
+  const BuiltGraph graph = graph_of(b);
+  EXPECT_EQ(graph.level(task(40)), Level::Conditional);
+  ASSERT_FALSE(graph.stuck_sets().empty());
+  EXPECT_EQ(graph.stuck_sets()[0].level, Level::Conditional);
+  EXPECT_THAT(graph.stuck_sets()[0].unless,
               ElementsAre(::testing::Field(&Leaf::text, "app[40/42] (it sleeps)")));
 }
 
@@ -91,7 +82,7 @@ TEST(Helper, AMainThreadThatLivesIsNoBystander) {
   b.process(40).thread().sleeps();
   b.process(40).thread(41).futex(0x1000, LockKind::PyLock).activity("threading.Lock.acquire");
   b.process(40).last().activity.operation = Operation::Acquire;
-  EXPECT_EQ(Built(b)->level(task(40, 41)), Level::Live);
+  EXPECT_EQ(graph_of(b).level(task(40, 41)), Level::Live);
 }
 
 TEST(Helper, WhatItWritesCountsOnlyWhereSomebodyWaitsForIt) {
@@ -102,20 +93,20 @@ TEST(Helper, WhatItWritesCountsOnlyWhereSomebodyWaitsForIt) {
   b.process(42).thread(43).sleeps();
   b.process(42).last().next = effects(kWrites);
   b.process(42).last().next->fds = {5};
-  EXPECT_EQ(Built(b)->level(task(42)), Level::Assuming) << "nobody waits for what it writes";
+  EXPECT_EQ(graph_of(b).level(task(42)), Level::Assuming) << "nobody waits for what it writes";
   b.process(42).last().next->fds = {3};
-  EXPECT_EQ(Built(b)->level(task(42)), Level::Live);
+  EXPECT_EQ(graph_of(b).level(task(42)), Level::Live);
   b.process(42).last().next->fds.clear();
-  EXPECT_EQ(Built(b)->level(task(42)), Level::Live) << "it may be any descriptor";
+  EXPECT_EQ(graph_of(b).level(task(42)), Level::Live) << "it may be any descriptor";
 }
 
 TEST(Helper, HousekeepingThatRestsIsAnAssumption) {
   Builder b = two_threads();
   b.process(40).thread(42).sleeps();
   b.process(40).last().housekeeping = "thread of libuv";
-  const Built graph(b);
-  EXPECT_EQ(graph->level(task(40)), Level::Assuming);
-  EXPECT_THAT(graph->stuck_sets().at(0).assumptions,
+  const BuiltGraph graph = graph_of(b);
+  EXPECT_EQ(graph.level(task(40)), Level::Assuming);
+  EXPECT_THAT(graph.stuck_sets().at(0).assumptions,
               ElementsAre("app[40/42] does nothing for the others (a thread of libuv)"));
 }
 
@@ -123,7 +114,7 @@ TEST(Helper, HousekeepingAtWorkIsAWaker) {
   Builder b = two_threads();
   b.process(40).thread(42).runs();  // a garbage collector, for which the others wait
   b.process(40).last().housekeeping = "thread of the JVM";
-  EXPECT_EQ(Built(b)->level(task(40)), Level::Live);
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
 }
 
 Builder reader_with_handler(std::uint32_t mask, bool restarts) {
@@ -138,31 +129,31 @@ Builder reader_with_handler(std::uint32_t mask, bool restarts) {
 }
 
 TEST(Handlers, OneThatSetsAFlagAndRestartsHelpsNobody) {
-  const Built graph(reader_with_handler(0, true));
-  EXPECT_EQ(graph->level(task(42)), Level::Assuming);
-  EXPECT_THAT(graph->stuck_sets()[0].assumptions,
+  const BuiltGraph graph = graph_of(reader_with_handler(0, true));
+  EXPECT_EQ(graph.level(task(42)), Level::Assuming);
+  EXPECT_THAT(graph.stuck_sets()[0].assumptions,
               ElementsAre("no handler for SIGTERM of app[42] helps: their code was read"));
 }
 
 TEST(Handlers, OneThatInterruptsTheCallMayHelp) {
-  EXPECT_EQ(Built(reader_with_handler(0, false))->level(task(42)), Level::Conditional);
+  EXPECT_EQ(graph_of(reader_with_handler(0, false)).level(task(42)), Level::Conditional);
 }
 
 TEST(Handlers, OneThatClosesMayHelp) {
-  EXPECT_EQ(Built(reader_with_handler(kCloses, true))->level(task(42)), Level::Conditional);
+  EXPECT_EQ(graph_of(reader_with_handler(kCloses, true)).level(task(42)), Level::Conditional);
 }
 
 TEST(Handlers, OneThatEndsTheProgramDoesWhatTheSignalWouldHaveDone) {
-  EXPECT_EQ(Built(reader_with_handler(kExits | kSignals, false))->level(task(42)), Level::Proved);
+  EXPECT_EQ(graph_of(reader_with_handler(kExits | kSignals, false)).level(task(42)), Level::Proved);
 }
 
 TEST(Handlers, OfALanguageRunInTheMainThreadOnly) {
   Builder b = reader_with_handler(kCloses, false);
   b.process(42).process().handlers->front().any_thread = false;
-  EXPECT_EQ(Built(b)->level(task(42)), Level::Conditional) << "this is the main thread";
+  EXPECT_EQ(graph_of(b).level(task(42)), Level::Conditional) << "this is the main thread";
   b.process(42).last().tid = Tid{43};
   b.process(42).last().is_python = true;
-  EXPECT_EQ(Built(b)->level(task(42, 43)), Level::Proved);
+  EXPECT_EQ(graph_of(b).level(task(42, 43)), Level::Proved);
 }
 
 /// "The first SIGTERM sets the event, the second one ends the program."
@@ -170,9 +161,9 @@ TEST(Handlers, OfALanguageThatMayEndTheProgramMayAlsoHelp) {
   Builder b = reader_with_handler(kReleases | kExits | kRaises, false);
   b.process(42).last().is_python = true;
   b.process(42).process().handlers->front().any_thread = false;
-  EXPECT_EQ(Built(b)->level(task(42)), Level::Conditional);
+  EXPECT_EQ(graph_of(b).level(task(42)), Level::Conditional);
   b.process(42).process().handlers->front().effects = effects(kExits | kRaises);
-  EXPECT_EQ(Built(b)->level(task(42)), Level::Proved);
+  EXPECT_EQ(graph_of(b).level(task(42)), Level::Proved);
 }
 
 TEST(Handlers, OfALanguageWriteIntoTheWakeupPipeOnAnyThread) {
@@ -181,15 +172,15 @@ TEST(Handlers, OfALanguageWriteIntoTheWakeupPipeOnAnyThread) {
   b.process(42).process().handlers->front().effects->fds = {3};
   b.process(42).last().tid = Tid{43};
   b.process(42).last().is_python = true;
-  EXPECT_EQ(Built(b)->level(task(42, 43)), Level::Conditional);
+  EXPECT_EQ(graph_of(b).level(task(42, 43)), Level::Conditional);
 }
 
 TEST(Handlers, OneThatWasNotReadMayDoAnything) {
   Builder b = reader_with_handler(0, true);
   b.process(42).process().handlers = Error{Cause::Denied, EPERM, "read the handlers"};
-  const Built graph(b);
-  EXPECT_EQ(graph->level(task(42)), Level::Conditional);
-  EXPECT_EQ(graph->stuck_sets().at(0).unless.at(0).text,
+  const BuiltGraph graph = graph_of(b);
+  EXPECT_EQ(graph.level(task(42)), Level::Conditional);
+  EXPECT_EQ(graph.stuck_sets().at(0).unless.at(0).text,
             "a handler for SIGTERM of app[42] (it was not read)");
 }
 
@@ -199,10 +190,10 @@ TEST(Rest, AHelperThatIsParkedUntilItIsEndedIsNoHang) {
   b.object(inet_socket(5)).socket->state = "listen";
   b.process(42).child_of(40).thread().futex(0x1000, LockKind::PyLock);
   b.process(42).last().activity = {"threading.Event.wait", Operation::AwaitSignal, {}};
-  const Built graph(b);
-  EXPECT_THAT(graph->stuck_sets(), IsEmpty());
-  EXPECT_TRUE(graph->is_at_rest(task(42)));
-  EXPECT_FALSE(graph->is_at_rest(task(40)));
+  const BuiltGraph graph = graph_of(b);
+  EXPECT_THAT(graph.stuck_sets(), IsEmpty());
+  EXPECT_TRUE(graph.is_at_rest(task(42)));
+  EXPECT_FALSE(graph.is_at_rest(task(40)));
 }
 
 TEST(Rest, WhoseEndIsAwaitedIsNot) {
@@ -211,16 +202,16 @@ TEST(Rest, WhoseEndIsAwaitedIsNot) {
   b.object(inet_socket(5)).socket->state = "listen";
   b.process(41).child_of(40).thread().waits_for_child(42);
   b.process(42).child_of(41).thread().futex(0x1000, LockKind::PyLock);
-  const Built graph(b);
-  ASSERT_EQ(graph->stuck_sets().size(), 1U);
-  ASSERT_EQ(graph->stuck_sets()[0].debts.size(), 1U);
-  EXPECT_EQ(graph->stuck_sets()[0].debts[0].kind, Debt::Kind::End);
+  const BuiltGraph graph = graph_of(b);
+  ASSERT_EQ(graph.stuck_sets().size(), 1U);
+  ASSERT_EQ(graph.stuck_sets()[0].debts.size(), 1U);
+  EXPECT_EQ(graph.stuck_sets()[0].debts[0].kind, Debt::Kind::End);
 }
 
 TEST(Rest, WhenAllIsDeadNothingIsAtRest) {
   Builder b;
   b.process(40).thread().futex(0x1000, LockKind::Condition);
-  EXPECT_EQ(Built(b)->stuck_sets().size(), 1U);
+  EXPECT_EQ(graph_of(b).stuck_sets().size(), 1U);
 }
 
 TEST(Rest, UnreadDataIsOwedToItsSender) {
@@ -232,9 +223,9 @@ TEST(Rest, UnreadDataIsOwedToItsSender) {
       .fd(4, pipe(7), Access::Read)
       .thread()
       .futex(0x1000, LockKind::Condition);
-  EXPECT_THAT(Built(b)->stuck_sets(), IsEmpty());
+  EXPECT_THAT(graph_of(b).stuck_sets(), IsEmpty());
   b.object(pipe(7)).queued = 12;
-  EXPECT_EQ(Built(b)->stuck_sets().size(), 1U);
+  EXPECT_EQ(graph_of(b).stuck_sets().size(), 1U);
 }
 
 }  // namespace

@@ -1,8 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "graph/wait_graph.h"
-#include "snapshot/testing.h"
+#include "graph/built_graph_for_tests.h"
 
 /// What was not seen lives: only what is known to be absent takes a waker away.
 namespace ipcdoctor::graph {
@@ -18,11 +17,7 @@ using snapshot::Tcp;
 using snapshot::TcpTimer;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-
-Level level_of(const Builder& builder, snapshot::TaskRef of) {
-  const Snapshot snapshot = builder.build();
-  return WaitGraph(snapshot).level(of);
-}
+using testing::level_of;
 
 /// A process waits for a mutex in memory that only itself is seen to map.
 Builder waiter_for_shared_mutex() {

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "snapshot/testing.h"
+#include "graph/built_graph_for_tests.h"
 
 namespace ipcdoctor::snapshot {
 
@@ -25,24 +25,11 @@ using snapshot::Ownership;
 using snapshot::Scope;
 using snapshot::SignalSets;
 using snapshot::WaitKind;
+using testing::BuiltGraph;
 using ::testing::ElementsAre;
+using testing::graph_of;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
-
-struct KeptSnapshot {
-  Snapshot snapshot;
-};
-
-/// A graph that keeps its snapshot alive.
-struct BuiltGraph : private KeptSnapshot, public WaitGraph {
-  explicit BuiltGraph(Snapshot built)
-      : KeptSnapshot{std::move(built)}, WaitGraph(KeptSnapshot::snapshot) {}
-  BuiltGraph(BuiltGraph&&) = delete;
-};
-
-BuiltGraph graph_of(const Builder& builder) {
-  return BuiltGraph(builder.build());
-}
 
 /// A parent that waits for its child, which reads a pipe whose write ends only the two hold.
 Builder forgotten_write_end() {

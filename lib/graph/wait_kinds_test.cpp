@@ -1,8 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "graph/wait_graph.h"
-#include "snapshot/testing.h"
+#include "graph/built_graph_for_tests.h"
 
 /// One test for each rarer kind of wait: what is dead, and the nearest thing that lives.
 namespace ipcdoctor::graph {
@@ -15,11 +14,7 @@ using snapshot::Scope;
 using snapshot::SysvObject;
 using snapshot::WaitKind;
 using ::testing::ElementsAre;
-
-Level level_of(const Builder& builder, TaskRef who) {
-  const Snapshot snapshot = builder.build();
-  return WaitGraph(snapshot).level(who);
-}
+using testing::level_of;
 
 TEST(WaitKinds, AnEventFdIsWrittenByItsHoldersOrTheKernel) {
   Builder b;

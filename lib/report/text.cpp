@@ -95,16 +95,8 @@ class TextWriter {
     return escape_untrusted(snapshot::label(report_.snapshot, task));
   }
 
-  /// "python3[4242], [4243] and 7 more"
   std::string labels(const std::vector<TaskRef>& tasks) const {
-    std::string out = label(tasks.front());
-    const std::size_t limit = options_.stacks ? tasks.size() : kShownLabels;
-    for (std::size_t i = 1; i < tasks.size() && i < limit; ++i) {
-      const std::string name = label(tasks[i]);
-      out += ", " + (tasks.size() > 2 ? name.substr(name.rfind('[')) : name);
-    }
-    if (tasks.size() > limit) out += " and " + std::to_string(tasks.size() - limit) + " more";
-    return out;
+    return labels_of(report_.snapshot, tasks, options_.stacks ? tasks.size() : kShownLabels);
   }
 
   /// Those with the same text stand on one line, in the order of their first.

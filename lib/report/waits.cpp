@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "graph/lives.h"
 #include "report/words.h"
+#include "snapshot/own_tree.h"
 
 namespace ipcdoctor::report {
 namespace {
@@ -21,10 +22,6 @@ using snapshot::WaitKind;
 
 constexpr std::size_t kMaxNamed = 4;
 constexpr std::size_t kMaxReasons = 2;
-
-bool in_tree(const Process& process) {
-  return process.scope == Scope::Target || process.scope == Scope::Descendant;
-}
 
 std::string label(const Report& report, TaskRef task) {
   return escape_untrusted(snapshot::label(report.snapshot, task));
@@ -101,7 +98,7 @@ std::vector<std::string> wait_lines(const Report& report) {
   std::vector<std::string> order;
   std::map<std::string, Alike> groups;
   for (const Process& process : report.snapshot.processes) {
-    if (!in_tree(process)) continue;
+    if (!snapshot::is_of_own_tree(report.snapshot, process)) continue;
     for (const Thread& thread : process.threads) {
       auto text = words(report, process, thread);
       if (!text) continue;
@@ -116,18 +113,10 @@ std::vector<std::string> wait_lines(const Report& report) {
                                 [&](const std::string& text) { return groups[text].of_target; });
   std::vector<std::string> lines;
   for (const std::string& text : order) {
-    const std::vector<TaskRef>& tasks = groups[text].tasks;
-    std::string names = label(report, tasks.front());
-    for (std::size_t i = 1; i < std::min(tasks.size(), kMaxNamed); ++i) {
-      const std::string name = label(report, tasks[i]);
-      names += ", " + name.substr(name.rfind('['));
-    }
-    if (tasks.size() > kMaxNamed)
-      names += " and " + std::to_string(tasks.size() - kMaxNamed) + " more";
-    lines.push_back(names + text);
+    lines.push_back(labels_of(report.snapshot, groups[text].tasks, kMaxNamed) + text);
   }
   for (const Process& process : report.snapshot.processes)
-    if (in_tree(process) && process.dead && !process.exited)
+    if (process.dead && !process.exited && snapshot::is_of_own_tree(report.snapshot, process))
       lines.push_back(label(report, {process.pid, Tid{}}) + "  " + end_of(process) +
                       "; its parent has not waited for it");
   return lines;

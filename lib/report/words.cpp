@@ -130,6 +130,20 @@ std::string frame_words(const snapshot::Frame& frame) {
   return escape_untrusted(place + (frame.function.empty() ? "" : " in " + frame.function));
 }
 
+std::string labels_of(const snapshot::Snapshot& snapshot,
+                      const std::vector<snapshot::TaskRef>& tasks, std::size_t limit) {
+  const auto label = [&](snapshot::TaskRef task) {
+    return escape_untrusted(snapshot::label(snapshot, task));
+  };
+  std::string out = label(tasks.front());
+  for (std::size_t i = 1; i < tasks.size() && i < limit; ++i) {
+    const std::string name = label(tasks[i]);
+    out += ", " + (tasks.size() > 2 ? name.substr(name.rfind('[')) : name);
+  }
+  if (tasks.size() > limit) out += " and " + std::to_string(tasks.size() - limit) + " more";
+  return out;
+}
+
 std::string count_of(std::size_t n, std::string_view singular, std::string_view plural) {
   return std::to_string(n) + " " + std::string(n == 1 ? singular : plural);
 }

@@ -35,6 +35,10 @@ std::vector<std::string> unseen_lines(const snapshot::Snapshot& snapshot,
 /// "app.py:9 in consumer", "libfoo.so+0x1234 in f", "?" of one frame.
 std::string frame_words(const snapshot::Frame& frame);
 
+/// "python3[4242], [4243] and 7 more": at most `limit` of them are named. Safe to print.
+std::string labels_of(const snapshot::Snapshot& snapshot,
+                      const std::vector<snapshot::TaskRef>& tasks, std::size_t limit);
+
 /// "1 process", "2 processes".
 std::string count_of(std::size_t n, std::string_view singular, std::string_view plural);
 

@@ -33,6 +33,28 @@ const Frame* first_user_frame(const Result<std::vector<Frame>>& frames) {
 
 }  // namespace
 
+bool has_owner(LockKind kind) {
+  switch (kind) {
+    case LockKind::Mutex:
+    case LockKind::RecursiveMutex:
+    case LockKind::ErrorcheckMutex:
+    case LockKind::RobustMutex:
+    case LockKind::PiMutex:
+    case LockKind::RwlockRead:
+    case LockKind::RwlockWrite:
+    case LockKind::Once:
+    case LockKind::FileStream:
+    case LockKind::Arena:
+    case LockKind::LibcInternal:
+    case LockKind::PyRLock:
+    case LockKind::PyGil:
+    case LockKind::PyImportLock:
+      return true;
+    default:
+      return false;
+  }
+}
+
 const Process* find_process(const Snapshot& snapshot, Pid pid) {
   return find_sorted(snapshot.processes, pid, [](const Process& p) { return p.pid; });
 }

@@ -206,6 +206,9 @@ enum class LockKind {
   PyParked,
 };
 
+/// A mutex in all but name: who waits for it wants what somebody else has.
+bool has_owner(LockKind kind);
+
 enum class Ownership {
   NotStored,     ///< this kind of lock has no owner: anyone who can reach it may release it
   Unreadable,    ///< it has one, but it could not be read or did not pass its type check
@@ -355,6 +358,9 @@ struct SignalSets {
   std::uint64_t pending = 0, shared_pending = 0, blocked = 0, ignored = 0,
                 caught = 0;  ///< bit n-1 = signal n
 };
+constexpr bool has_signal(std::uint64_t set, int signal) {
+  return (set >> (signal - 1) & 1) != 0;
+}
 
 struct Thread {
   Tid tid;
@@ -392,6 +398,11 @@ enum class Scope {
   Outsider,  ///< holds something relevant, but was not looked into
   Self,      ///< ipcdoctor; always live, its fds are left out
 };
+
+/// Of the programs that were looked at, or of their sessions. See also own_tree.h.
+constexpr bool is_of_tree(Scope scope) {
+  return scope == Scope::Target || scope == Scope::Descendant || scope == Scope::Related;
+}
 
 struct PythonInfo {
   std::string version;  ///< "3.11.7"; "" = not a Python process

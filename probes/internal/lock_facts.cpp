@@ -215,29 +215,9 @@ void add_file_holders(const Context& context, const Member& waiter,
 }  // namespace
 
 bool is_mutex_like(const Lock& lock) {
-  switch (lock.kind) {
-    case LockKind::Mutex:
-    case LockKind::RecursiveMutex:
-    case LockKind::ErrorcheckMutex:
-    case LockKind::RobustMutex:
-    case LockKind::PiMutex:
-    case LockKind::RwlockRead:
-    case LockKind::RwlockWrite:
-    case LockKind::Once:
-    case LockKind::FileStream:
-    case LockKind::Arena:
-    case LockKind::LibcInternal:
-    case LockKind::PyLock:
-    case LockKind::PyRLock:
-    case LockKind::PyGil:
-    case LockKind::PyImportLock:
-      return true;
-    case LockKind::PySemLock:
-      return number_is(lock, "maxvalue", 1) || number_is(lock, "max", 1) ||
-             number_is(lock, "kind", 0);
-    default:
-      return false;
-  }
+  if (lock.kind != LockKind::PySemLock)
+    return lock.kind == LockKind::PyLock || snapshot::has_owner(lock.kind);
+  return number_is(lock, "maxvalue", 1) || number_is(lock, "max", 1) || number_is(lock, "kind", 0);
 }
 
 bool waits_for_lock(const Member& member) {

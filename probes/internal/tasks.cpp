@@ -238,8 +238,7 @@ bool is_ancestor(const Snapshot& snapshot, Pid older, Pid younger) {
 }
 
 bool is_of_tree(const Process& process) {
-  return process.scope == Scope::Target || process.scope == Scope::Descendant ||
-         process.scope == Scope::Related;
+  return snapshot::is_of_tree(process.scope);
 }
 
 namespace {
