@@ -77,6 +77,8 @@ const std::string* SharedAreas::maps_of(ProcessEntry& process) {
   const Risk risk(system_.progress(), process.pid, Fact::Maps);
   if (!risk.allowed()) return nullptr;
   auto text = read_maps(process);
+  if (text && text->empty() && !process.stat.has_exited())
+    text = Error{Cause::Gone, 0, "it has ended since it was listed"};
   if (!text) {
     if (text.error().cause == Cause::Gone)
       gone_.insert(process.pid);

@@ -77,6 +77,16 @@ TEST(Holders, AFileOfWhichOthersMayHaveCopiesIsOpenToThem) {
   EXPECT_EQ(level_of(b, task(40)), Level::Live);
 }
 
+TEST(Holders, WhoEndedWhileItWasLookedAtMayHaveHandedOver) {
+  Builder b;
+  b.process(40).fd(3, pipe(7), Access::Read).fd(4, pipe(7), Access::Write).thread().reads(3);
+  b.process(41).fd(4, pipe(7), Access::Write).thread().waits_for_child(40);
+  EXPECT_EQ(level_of(b, task(40)), Level::Proved);
+  b.process(41).last().state = 'Z';
+  b.process(41).last().stable = false;
+  EXPECT_EQ(level_of(b, task(40)), Level::Live);
+}
+
 TEST(Strangers, ADeadlockThatNobodyOfTheTreeWaitsForIsNotOfTheTree) {
   Builder b;
   b.process(40).thread().sleeps();
