@@ -1,6 +1,9 @@
 // A random program of several processes and threads that share pipes, sockets, locks and children.
 //
-//     actor SEED BOARD
+//     actor SEED BOARD [users]
+//
+// As root some of its processes live in PID namespaces of their own; with "users" they belong to
+// two users, 12345 and 12346.
 //
 // Phase 1: each task takes what its part in the play says, one after the other, then makes one
 // blocking call. Those whose call returns, and those whose part is to be free, sleep. Phase 2,
@@ -52,7 +55,8 @@ struct Row {
   std::atomic<int> pid, tid;
   std::atomic<int>
       state;  // 0 none, 1 about to block, 2 free before phase 2, 3 moved in phase 2, 4 done helping
-  char part[116];
+  std::atomic<int> handled;  // a signal that the process has a handler for, 0: none
+  char part[112];
 };
 struct Board {
   std::atomic<int> phase, tasks, turn, ready, sysv;
@@ -81,6 +85,9 @@ struct Process {
   int parent = -1;
   unsigned seed = 0;
   bool sigchld = false, alarm = false, pidfds = false, locks_before_fork = false, quits = false;
+  bool in_namespace = false, relay = false, is_other_user = false;
+  int handler = 0, helper = 0;  // see install_handler, start_helper; 0: none
+  bool restarts = false;
   std::vector<Task> tasks;
   std::vector<int> children;
   std::vector<pid_t> pids;
@@ -96,6 +103,7 @@ std::vector<Process> cast;
 std::vector<std::string> files;
 int sysv = -1;
 int free_percent = 0;
+bool two_users = false;
 
 using Random = std::mt19937;
 int below(Random& random, int n) {
@@ -211,6 +219,94 @@ void help(Task& task, bool last) {
   _exit(0);
 }
 
+// ------------------------------------------------- handlers and threads beside the tasks
+
+volatile sig_atomic_t noted = 0;
+int handler_fd = -1, helper_fd = -1;
+sem_t* handler_semaphore = nullptr;
+volatile unsigned beats = 0;
+
+/// Whoever started the play sends the signal to each thread in phase 2.
+void install_handler(Process& process, Random& random) {
+  static void (*const kHandlers[])(int) = {
+      nullptr,
+      [](int) { noted = 1; },
+      [](int) { (void)!write(handler_fd, "x", 1); },
+      [](int) { close(handler_fd); },
+      [](int) { sem_post(handler_semaphore); },
+      [](int signal) {
+        noted = signal;
+        for (int i = 0; i < 3; ++i) beats = beats + 1;
+      },
+  };
+  if (process.handler == 0) return;
+  const std::vector<int> writable = fds(random, can_write);
+  handler_fd = writable.empty() ? -1 : writable.front();
+  handler_semaphore =
+      below(random, 2) == 0 ? &process.semaphore : &shared->semaphores[below(random, kSemaphores)];
+  struct sigaction action {};
+  action.sa_handler = kHandlers[process.handler];
+  action.sa_flags = process.restarts ? SA_RESTART : 0;
+  sigaction(SIGUSR1, &action, nullptr);
+}
+
+void* beat(void*) {
+  for (;;) {
+    nap(40);
+    beats = beats + 1;
+  }
+}
+void* beat_and_write(void*) {
+  for (;;) {
+    nap(40);
+    if (board->phase >= 2) (void)!write(helper_fd, "x", 1);
+  }
+}
+void* beat_and_post(void*) {
+  for (;;) {
+    nap(40);
+    if (board->phase < 2) continue;
+    for (sem_t& semaphore : shared->semaphores) sem_post(&semaphore);
+  }
+}
+void close_it(int fd) {
+  close(fd);
+}
+void* beat_and_call(void* argument) {
+  auto* call = reinterpret_cast<void (*)(int)>(argument);
+  for (;;) {
+    nap(40);
+    if (board->phase >= 2) call(helper_fd);
+  }
+}
+void* sleep_and_close(void*) {
+  while (board->phase < 2) nap(300);
+  close(helper_fd);
+  return nullptr;
+}
+
+void start_helper(Process& process, Random& random) {
+  static void* (*const kHelpers[])(void*) = {
+      nullptr, beat, beat, beat_and_write, beat_and_post, beat_and_call, sleep_and_close};
+  if (process.helper == 0) return;
+  const std::vector<int> writable = fds(random, can_write);
+  helper_fd = writable.empty() ? -1 : writable.front();
+  pthread_t thread;
+  pthread_create(&thread, nullptr, kHelpers[process.helper], reinterpret_cast<void*>(close_it));
+}
+
+/// Holds what it has, hands it over to a successor again and again, and helps at last.
+[[noreturn]] void hand_over(Process& process) {
+  Task helper;
+  helper.process = &process;
+  while (board->phase < 2) {
+    nap(5);
+    if (fork() > 0) _exit(0);
+  }
+  for (int round = 0; round < 6; ++round) help(helper, round == 5), nap(15);
+  _exit(0);
+}
+
 // ------------------------------------------------------------------ phase 1
 
 void describe(Task& task, const char* call, long what) {
@@ -280,7 +376,7 @@ void block(Task& task, Random& random) {
   Process& process = *task.process;
   const auto pick = [&](const std::vector<int>& from) { return from.empty() ? -1 : from.front(); };
   char byte = 0;
-  switch (below(random, 17)) {
+  switch (below(random, 18)) {
     case 0:
     case 1:
     case 2: {
@@ -339,6 +435,11 @@ void block(Task& task, Random& random) {
       pthread_mutex_lock(&process.for_condition);
       pthread_cond_wait(&process.condition, &process.for_condition);
       pthread_mutex_unlock(&process.for_condition);
+      return;
+    }
+    case 16: {
+      describe(task, "pause", 0);
+      pause();
       return;
     }
     default: {
@@ -401,12 +502,21 @@ void take(Task& task, Random& random) {
   }
 }
 
+/// As the PID namespace of /proc numbers us.
+int number_in_proc(const char* link) {
+  char path[64] = "";
+  if (readlink(link, path, sizeof path - 1) <= 0) return 0;
+  const char* last = strrchr(path, '/');
+  return atoi(last == nullptr ? path : last + 1);
+}
+
 void* play(void* argument) {
   Task& task = *static_cast<Task*>(argument);
   Row& row = board->rows[task.row];
   Random random(task.seed);
-  row.pid = getpid();
-  row.tid = static_cast<int>(syscall(SYS_gettid));
+  row.pid = number_in_proc("/proc/self");
+  row.tid = number_in_proc("/proc/thread-self");
+  row.handled = task.process->handler != 0 ? SIGUSR1 : 0;
   while (board->turn < task.row) nap(1);
   take(task, random);
   ++board->turn;
@@ -435,13 +545,21 @@ void write_cast(unsigned seed) {
   for (int i = 0; i < processes; ++i) {
     Process& process = cast[static_cast<std::size_t>(i)];
     process.parent = i == 0 ? -1 : below(random, i);
+    if (i != 0 && cast[static_cast<std::size_t>(process.parent)].relay) process.parent = 0;
     process.seed = static_cast<unsigned>(random());
     process.sigchld = below(random, 6) == 0;
     process.alarm = below(random, 10) == 0;
     process.pidfds = below(random, 6) == 0;
     process.locks_before_fork = below(random, 6) == 0;
     process.quits = i != 0 && below(random, 8) == 0;
+    process.in_namespace = i != 0 && geteuid() == 0 && below(random, 10) == 0;
+    process.relay = i != 0 && below(random, 25) == 0;
+    process.is_other_user = i != 0 && below(random, 3) == 0;
+    process.handler = below(random, 4) == 0 ? 1 + below(random, 5) : 0;
+    process.restarts = below(random, 2) == 0;
+    process.helper = below(random, 4) == 0 ? 1 + below(random, 6) : 0;
     if (i != 0) cast[static_cast<std::size_t>(process.parent)].children.push_back(i);
+    if (process.relay) continue;
     const int threads = below(random, 2) == 0 ? 1 : 1 + below(random, 3);
     for (int t = 0; t < threads; ++t) {
       Task task;
@@ -543,7 +661,9 @@ void enter(int number) {
     pthread_mutex_lock(&process.mine[0]);
     process.tasks[0].owned.push_back(&process.mine[0]);
   }
+  if (process.relay) hand_over(process);
   for (const int child : process.children) {
+    if (cast[static_cast<std::size_t>(child)].in_namespace) unshare(CLONE_NEWPID);
     const pid_t pid = fork();
     if (pid == 0) return enter(child);
     process.pids.push_back(pid);
@@ -553,8 +673,15 @@ void enter(int number) {
     const itimerval once{{0, 0}, {1, 500000}};
     setitimer(ITIMER_REAL, &once, nullptr);
   }
+  if (two_users) {
+    const uid_t user = process.is_other_user ? 12346 : 12345;
+    if (setresgid(user, user, user) != 0 || setresuid(user, user, user) != 0) _exit(2);
+    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+  }
+  for (Task& task : process.tasks) task.process = &process;
+  install_handler(process, random);
+  start_helper(process, random);
   for (std::size_t i = 0; i < process.tasks.size(); ++i) {
-    process.tasks[i].process = &process;
     if (i == 0) continue;
     pthread_create(&process.tasks[i].thread, nullptr, play, &process.tasks[i]);
   }
@@ -564,8 +691,10 @@ void enter(int number) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count != 3) return 2;
+  if (count < 3) return 2;
+  two_users = count > 3;
   signal(SIGPIPE, SIG_IGN);
+  umask(0);
   const int fd = open(arguments[2], O_RDWR);
   board =
       static_cast<Board*>(mmap(nullptr, sizeof(Board), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
@@ -573,8 +702,8 @@ int main(int count, char** arguments) {
   if (board == MAP_FAILED) return 2;
   for (const char* name : {".a", ".b", ".fifo"}) files.push_back(std::string(arguments[2]) + name);
   for (int i = 0; i < 2; ++i)
-    close(open(files[static_cast<std::size_t>(i)].c_str(), O_RDWR | O_CREAT, 0600));
-  mkfifo(files[2].c_str(), 0600);
+    close(open(files[static_cast<std::size_t>(i)].c_str(), O_RDWR | O_CREAT, 0666));
+  mkfifo(files[2].c_str(), 0666);
   const auto seed = static_cast<unsigned>(std::strtoul(arguments[1], nullptr, 10));
   write_cast(seed);
   make_resources(seed);
