@@ -71,6 +71,25 @@ std::vector<std::string> command_of(const std::string& path) {
   return {path.substr(0, path.size() - 2)};  // without ".c"
 }
 
+/// The youngest process of the same job, if there is another one that has not ended.
+pid_t another_of(pid_t pid) {
+  pid_t found = 0;
+  std::istringstream children(
+      read_file("/proc/" + std::to_string(pid) + "/task/" + std::to_string(pid) + "/children"));
+  for (pid_t child = 0; children >> child;) {
+    const bool ended = status_field(child, "State").starts_with("Z");
+    if (!ended && ::getpgid(child) == ::getpgid(pid) && ::getsid(child) == ::getsid(pid))
+      found = child;
+  }
+  return found;
+}
+
+std::pair<std::string, std::set<std::string>> claims_of(const json& report) {
+  std::set<std::string> codes;
+  for (const json& finding : report["findings"]) codes.insert(finding["code"].get<std::string>());
+  return {report["verdict"], codes};
+}
+
 class Programs : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(Programs, AreDiagnosedAndLeftAsTheyWere) {
@@ -104,6 +123,11 @@ TEST_P(Programs, AreDiagnosedAndLeftAsTheyWere) {
     EXPECT_TRUE(names(report, expected)) << report["findings"];
     EXPECT_EQ(result.exit_code,
               report["verdict"] == "deadlock" || report["verdict"] == "stuck" ? 1 : 0);
+  }
+  if (const pid_t other_pid = another_of(program.pid()); other_pid != 0) {
+    const json other_report = json::parse(attach_json(other_pid).output, nullptr, false);
+    ASSERT_FALSE(other_report.is_discarded());
+    EXPECT_EQ(claims_of(other_report), claims_of(report)) << "when another process is named";
   }
   EXPECT_EQ(::kill(program.pid(), 0), 0);
   EXPECT_EQ(status_field(program.pid(), "TracerPid"), "0");

@@ -138,7 +138,7 @@ void add_pids(CLI::App& command, std::vector<Pid>& pids) {
           [&pids](const std::vector<std::string>& words) {
             for (const std::string& word : words) pids.push_back(parse_pid(word));
           },
-          "a process of the program; its descendants belong to it")
+          "a process of the program; its job and its descendants belong to it")
       ->required()
       ->type_name("");
 }

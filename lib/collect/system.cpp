@@ -190,7 +190,7 @@ void mark_descendants(System& system) {
           parent->scope == Scope::Holder) {
         continue;
       }
-      process->scope = parent->scope == Scope::Target ? Scope::Descendant : parent->scope;
+      process->scope = parent->scope == Scope::Related ? Scope::Related : Scope::Descendant;
       changed = true;
     }
   }
@@ -205,12 +205,27 @@ bool is_ancestor_of_self(System& system, Pid pid) {
   return false;
 }
 
+/// A shell with job control gives each job a process group, a service manager each service a
+/// session: whoever started the target and shares both is of the same program or script.
+void mark_job(System& system, const ProcessEntry& target) {
+  const auto is_of_job = [&](const ProcessEntry* process) {
+    return process != nullptr && process->scope == Scope::Outsider &&
+           process->stat.pgid == target.stat.pgid && process->stat.sid == target.stat.sid &&
+           !is_ancestor_of_self(system, process->pid);
+  };
+  for (ProcessEntry* at = system.find(target.stat.ppid); is_of_job(at);
+       at = system.find(at->stat.ppid))
+    at->scope = Scope::Ancestor;
+}
+
 }  // namespace
 
 void mark_tree(System& system, const std::vector<Pid>& targets) {
   for (const Pid target : targets) {
     ProcessEntry* process = system.find(target);
-    if (process != nullptr && process->scope != Scope::Self) process->scope = Scope::Target;
+    if (process == nullptr || process->scope == Scope::Self) continue;
+    process->scope = Scope::Target;
+    mark_job(system, *process);
   }
   mark_descendants(system);
   std::set<Pid> sessions, groups;

@@ -142,8 +142,9 @@ class System {
   bool read_maps_ahead_ = true;
 };
 
-/// Sets the scope of the targets, their descendants, and of reparented processes of their sessions
-/// and groups.
+/// Sets the scope of the targets, of their ancestors of the same job (so that the verdict does not
+/// depend on which process of a program was named), of the descendants of these, and of reparented
+/// processes of their sessions and groups.
 void mark_tree(System& system, const std::vector<Pid>& targets);
 
 }  // namespace ipcdoctor::collect

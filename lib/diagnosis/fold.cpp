@@ -91,6 +91,7 @@ class Choice {
     for (Index p = 0; p < processes.size(); ++p) {
       const snapshot::Process& known = *all_.processes[p].known;
       const bool special = known.scope == snapshot::Scope::Target ||
+                           known.scope == snapshot::Scope::Ancestor ||
                            known.scope == snapshot::Scope::Self || known.inits_pid_ns;
       if (special || (known.threads.empty() && whole[colours_.processes[p]]++ < keep_))
         keep_process(p);

@@ -5,6 +5,8 @@
 #include <optional>
 #include <set>
 
+#include "snapshot/own_tree.h"
+
 namespace ipcdoctor::graph {
 namespace {
 
@@ -17,10 +19,6 @@ using snapshot::Scope;
 using snapshot::Thread;
 using snapshot::Wait;
 using snapshot::WaitKind;
-
-bool is_alive_in_tree(const Process& process) {
-  return snapshot::is_of_tree(process.scope) && !process.dead && !process.exited;
-}
 
 bool is_channel(ObjectKind kind) {
   return kind == ObjectKind::Pipe || kind == ObjectKind::Fifo || kind == ObjectKind::UnixSocket ||
@@ -113,12 +111,14 @@ class Debts {
     if (await_each_other(set.core)) owe(Debt::Kind::Answer, set.core.front());
   }
 
-  /// Whether of all the tree nobody lives at that level but those that reach nobody.
+  /// Whether of all the tree nobody lives at that level but those that reach nobody. An orphan of
+  /// the session may be a stranger.
   bool is_all_dead(Level level) {
     const auto [known, is_new] = all_dead_.try_emplace(level);
     if (!is_new) return known->second;
     return known->second = std::ranges::all_of(snapshot_.processes, [&](const Process& process) {
-             return !is_alive_in_tree(process) || is_dead(process, level);
+             return process.dead || process.exited ||
+                    !snapshot::is_of_own_tree(snapshot_, process) || is_dead(process, level);
            });
   }
 

@@ -27,8 +27,8 @@ std::string_view pick(const std::array<std::string_view, N>& words, Enum value) 
 }  // namespace
 
 std::string_view word_for(Scope scope) {
-  static constexpr std::array<std::string_view, 6> kWords = {"target", "descendant", "related",
-                                                             "holder", "outsider",   "self"};
+  static constexpr std::array<std::string_view, 7> kWords = {
+      "target", "descendant", "related", "holder", "outsider", "self", "ancestor"};
   return pick(kWords, scope);
 }
 

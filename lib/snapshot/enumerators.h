@@ -38,7 +38,7 @@ constexpr Operation last_of(Operation) {
   return Operation::AwaitParties;
 }
 constexpr Scope last_of(Scope) {
-  return Scope::Self;
+  return Scope::Ancestor;
 }
 
 /// An enumeration of what is written and read.

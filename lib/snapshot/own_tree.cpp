@@ -9,7 +9,7 @@ bool is_of_own_tree(const Snapshot& snapshot, const Process& process) {
     at = find_process(snapshot, at->ppid);
     if (at != nullptr && at->scope == Scope::Self) return true;
   }
-  return at != nullptr && (at->scope == Scope::Target || at->scope == Scope::Descendant);
+  return at != nullptr && at->scope != Scope::Related && is_of_tree(at->scope);
 }
 
 }  // namespace ipcdoctor::snapshot

@@ -397,11 +397,13 @@ enum class Scope {
   Holder,    ///< outside the tree, but the tree waits for something it holds
   Outsider,  ///< holds something relevant, but was not looked into
   Self,      ///< ipcdoctor; always live, its fds are left out
+  Ancestor,  ///< of a target, and of its job: the same session and process group
 };
 
 /// Of the programs that were looked at, or of their sessions. See also own_tree.h.
 constexpr bool is_of_tree(Scope scope) {
-  return scope == Scope::Target || scope == Scope::Descendant || scope == Scope::Related;
+  return scope == Scope::Target || scope == Scope::Descendant || scope == Scope::Related ||
+         scope == Scope::Ancestor;
 }
 
 struct PythonInfo {
