@@ -27,12 +27,14 @@ std::string quote(const std::string& text) {
 
 /// A flowchart for Markdown.
 void write_mermaid(std::ostream& out, const Report& report) {
-  const Picture picture = draw(report);
+  const Picture picture = draw(report, report.diagnosis.findings);
   out << "flowchart LR\n";
   for (std::size_t i = 0; i < picture.nodes.size(); ++i) {
     const Picture::Node& node = picture.nodes[i];
-    out << "  n" << i << "[\"" << quote(node.label)
-        << (node.where.empty() ? "" : "<br/>" + quote(node.where)) << "\"]\n";
+    const bool is_object = node.kind == Picture::Node::Kind::Object;
+    out << "  n" << i << (is_object ? "([\"" : "[\"") << quote(node.label)
+        << (node.where.empty() ? "" : "<br/>" + quote(node.where))
+        << (is_object ? "\"])\n" : "\"]\n");
     if (node.is_culprit) out << "  style n" << i << " stroke:#c00,stroke-width:3px\n";
   }
   for (const Picture::Arrow& arrow : picture.arrows) {

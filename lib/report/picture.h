@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -7,24 +8,41 @@
 
 namespace ipcdoctor::report {
 
-/// The wait-for graph as dot and mermaid draw it: tasks of all findings, steps of their chains.
+/// The wait-for graph as html, dot and mermaid draw it: who is stuck or to blame, and between them
+/// what they wait for. Alike tasks are one node; the knot, a cycle that closes on itself, is drawn
+/// task by task. All text is safe to print.
 struct Picture {
   struct Node {
-    snapshot::TaskRef task;
-    std::string label;  ///< safe: "python3[42]"
-    std::string where;  ///< safe: "app.py:9 in f"; may be empty
+    enum class Kind { Task, Object };
+    Kind kind = Kind::Task;
+    std::string label;      ///< "python3[42]", "python3[42] and 9 more"; "pipe:[7]"
+    std::string where;      ///< a task's "app.py:9 in f", how full an object is; may be empty
+    std::string waits_for;  ///< a task's: "data or EOF on pipe:[7]"
+    std::string why;        ///< what a culprit is to blame for
+    std::vector<snapshot::TaskRef> tasks;  ///< those it stands for, the one that is named first
     bool is_stuck = false;
     bool is_culprit = false;
-    std::size_t more = 0;  ///< that are alike and have no box; the label says so
+    bool in_knot = false;
+    std::size_t box = 0;  ///< a task's process
   };
+  /// A process, or alike ones, with those of its threads that are drawn.
+  struct Box {
+    std::string label;  ///< "python3[42]", "9 x python3"
+    std::size_t processes = 1;
+    std::vector<std::size_t> nodes;
+  };
+  /// From who waits, through what it waits for, to who could end the wait.
   struct Arrow {
     std::size_t from = 0, to = 0;  ///< indices of nodes
-    std::string label;
+    std::string label;             ///< "data or EOF", "fd 3 is open for writing"
+    std::string evidence;          ///< may be empty
+    bool in_knot = false;
   };
   std::vector<Node> nodes;
+  std::vector<Box> boxes;
   std::vector<Arrow> arrows;
 };
 
-Picture draw(const Report& report);
+Picture draw(const Report& report, std::span<const diagnosis::Finding> findings);
 
 }  // namespace ipcdoctor::report

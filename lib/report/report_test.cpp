@@ -5,12 +5,15 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "report/diagram.h"
 #include "report/layout.h"
 #include "report/markup.h"
 #include "report/stacks.h"
+#include "report/tree.h"
 #include "snapshot/testing.h"
 
 namespace ipcdoctor::report {
@@ -197,7 +200,8 @@ TEST(Hostile, NoControlCharacterReachesAnyFormat) {
 TEST(Hostile, MarkupOfTheTargetIsNotMarkup) {
   const Case c(kHostile, kHostile);
 
-  EXPECT_THAT(written(c, write_html), Not(HasSubstr("<script")));
+  const std::string html = written(c, write_html);
+  EXPECT_EQ(html.find("<script"), html.rfind("<script")) << "its own";
   EXPECT_THAT(written(c, write_junit), Not(HasSubstr("<script")));
   EXPECT_THAT(written(c, write_mermaid), Not(HasSubstr("<script")));
   EXPECT_EQ(escape_markup("a<b>&\"'"), "a&lt;b&gt;&amp;&quot;&#39;");
@@ -268,12 +272,134 @@ TEST(Github, PutsTheErrorAtItsLine) {
               HasSubstr("::error title=IPC101 unclosed-write-end (proved),file=app.py,line=17::"));
 }
 
-TEST(Dot, DrawsEachTaskOnceAndEachStep) {
+TEST(Dot, DrawsEachTaskOnceAndWhatStandsBetween) {
   const std::string dot = written(Case(), write_dot);
 
-  EXPECT_THAT(dot, HasSubstr("n0 -> n1"));
-  EXPECT_THAT(dot, HasSubstr("n1 -> n0"));
-  EXPECT_THAT(dot, Not(HasSubstr("n2")));
+  EXPECT_THAT(dot, HasSubstr("n1 -> n0 [label=\"the exit of 42\"]"));
+  EXPECT_THAT(dot, HasSubstr("n0 -> n2 [label=\"data or EOF\"]"));
+  EXPECT_THAT(dot, HasSubstr("n2 -> n1 [label=\"fd 3\"]"));
+  EXPECT_THAT(dot, Not(HasSubstr("n3 [")));
+}
+
+/// `readers` children of 40, of which the first reads a pipe of which 40 has the other end, and the
+/// others wait for the file lock that it has; `extra` more programs are each different.
+struct Crowd {
+  snapshot::Snapshot snapshot;
+  std::unique_ptr<graph::WaitGraph> graph;
+  diagnosis::Diagnosis diagnosis;
+
+  Crowd(int readers, int extra) {
+    Builder b;
+    b.process(40).comm("app").thread().waits_for_child(42).at("/src/app.py", 17, "main");
+    for (int i = 0; i < readers; ++i) {
+      auto process = b.process(42 + i).comm("app").child_of(40);
+      process.fd(4, snapshot::testing::pipe(7), Access::Read).thread().reads(4);
+      process.at("/src/app.py", i == 0 ? 9 : 8, "consumer");
+    }
+    for (int i = 0; i < extra; ++i) {
+      auto process = b.process(100000 + i).comm("tool" + std::string(1, char('a' + i % 26)));
+      process.child_of(40).fd(4, snapshot::testing::pipe(7), Access::Read).thread().reads(4);
+      process.at("/src/app.py", 100 + i, "other");
+    }
+    snapshot = b.build();
+    graph = std::make_unique<graph::WaitGraph>(snapshot);
+    diagnosis = one_finding("nobody writes");
+    diagnosis::Finding& finding = diagnosis.findings[0];
+    finding.stuck.clear();
+    for (const snapshot::Process& process : snapshot.processes)
+      finding.stuck.push_back(diagnosis::stuck_task(snapshot, task(process.pid.value)));
+    for (int i = 1; i < std::min(readers, 30); ++i)
+      finding.chain.push_back({task(42 + i), task(40), "pipe-write-end", "fd 3"});
+  }
+  Report report() const { return {snapshot, *graph, diagnosis, "/src"}; }
+};
+
+TEST(Picture, AKnotIsDrawnTaskByTaskAndACrowdBehindItOnce) {
+  const Crowd crowd(500, 0);
+
+  const Picture picture = draw(crowd.report(), crowd.diagnosis.findings);
+
+  ASSERT_EQ(picture.nodes.size(), 4U);  // 40, 42, the other readers, the pipe
+  EXPECT_EQ(picture.boxes.size(), 3U);
+  EXPECT_EQ(picture.boxes[2].label, "499 \u00d7 app");
+  EXPECT_EQ(picture.nodes[2].tasks.size(), 499U);
+  EXPECT_FALSE(picture.nodes[2].in_knot);
+  EXPECT_TRUE(picture.nodes[0].in_knot && picture.nodes[1].in_knot && picture.nodes[3].in_knot);
+}
+
+TEST(Picture, HasRoomForSomeKindsOfTasksAndCountsTheOthers) {
+  const Crowd crowd(1, 500);
+
+  const Picture picture = draw(crowd.report(), crowd.diagnosis.findings);
+
+  EXPECT_LT(picture.nodes.size(), 30U);
+  const auto rest = std::ranges::find(picture.boxes, "others", &Picture::Box::label);
+  ASSERT_NE(rest, picture.boxes.end());
+  EXPECT_THAT(picture.nodes[rest->nodes[0]].label, HasSubstr(" tasks of other kinds"));
+}
+
+TEST(Picture, NoShapeStandsOnAnotherAndNoTextLeavesItsShape) {
+  const Crowd crowd(40, 30);
+  const Picture picture = draw(crowd.report(), crowd.diagnosis.findings);
+  for (const Columns columns : {Columns::One, Columns::Three}) {
+    const Diagram diagram = lay_out(picture, columns);
+    for (const Diagram::Shape& a : diagram.shapes) {
+      EXPECT_LE(a.x + a.width, diagram.width);
+      EXPECT_LE(a.y + a.height, diagram.height);
+      for (const Diagram::Row& row : a.rows) {
+        EXPECT_LE(row.y + row.height, a.y + a.height);
+        for (const Diagram::Line& line : row.lines) EXPECT_LE(columns_of(line.text), 40U);
+      }
+      for (const Diagram::Shape& b : diagram.shapes) {
+        const bool apart = &a == &b || a.x + a.width <= b.x || b.x + b.width <= a.x ||
+                           a.y + a.height <= b.y || b.y + b.height <= a.y;
+        EXPECT_TRUE(apart);
+      }
+    }
+    EXPECT_EQ(diagram.paths.size(), picture.arrows.size());
+  }
+}
+
+TEST(Html, IsSmallWhetherProcessesAreAlikeOrEachDifferent) {
+  for (const Crowd& crowd : {Crowd(5000, 0), Crowd(1, 5000)}) {
+    std::ostringstream out;
+    write_html(out, crowd.report());
+    EXPECT_LT(out.str().size(), 1000000U);
+  }
+}
+
+TEST(Html, ItsTitleNamesTheVerdict) {
+  EXPECT_THAT(written(Case(), write_html),
+              HasSubstr("<title>Deadlock: unclosed-write-end (proved)"));
+}
+
+TEST(Tree, AlikeProcessesAreOneLineBelowTheirParent) {
+  const Crowd crowd(500, 1);
+
+  const std::vector<TreeLine> lines = tree_lines(crowd.report(), Likeness::Folded);
+
+  ASSERT_EQ(lines.size(), 4U);
+  EXPECT_EQ(lines[0].label, "app[40]");
+  EXPECT_EQ(lines[2].label, "app[43] and 498 more");
+  EXPECT_EQ(lines[2].depth, 1U);
+  EXPECT_EQ(lines[2].threads[0].does, "waits for data or EOF on pipe:[7]");
+  EXPECT_EQ(lines[3].label, "toola[100000]");
+  EXPECT_EQ(tree_lines(crowd.report(), Likeness::Each).size(), 502U);
+}
+
+TEST(Tree, ProcessesThatAreEachOthersParentsAreListedOnce) {
+  Builder b;
+  b.process(40).child_of(41).thread().sleeps();
+  b.process(41).child_of(40).thread().sleeps();
+  const snapshot::Snapshot snapshot = b.build();
+  const graph::WaitGraph graph(snapshot);
+
+  EXPECT_EQ(tree_lines({snapshot, graph, {}}, Likeness::Each).size(), 2U);
+}
+
+TEST(Tree, NumbersAreRanges) {
+  EXPECT_EQ(ranges_of({9, 3, 4, 5, 4}), "3-5 9");
+  EXPECT_EQ(ranges_of({}), "");
 }
 
 TEST(Layout, BreaksAtSpacesAndIndentsTheRest) {

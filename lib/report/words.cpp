@@ -148,4 +148,16 @@ std::string count_of(std::size_t n, std::string_view singular, std::string_view 
   return std::to_string(n) + " " + std::string(n == 1 ? singular : plural);
 }
 
+std::string without_numbers(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const bool is_digit = c >= '0' && c <= '9';
+    if (!is_digit)
+      out += c;
+    else if (out.empty() || out.back() != '#')
+      out += '#';
+  }
+  return out;
+}
+
 }  // namespace ipcdoctor::report

@@ -42,4 +42,7 @@ std::string labels_of(const snapshot::Snapshot& snapshot,
 /// "1 process", "2 processes".
 std::string count_of(std::size_t n, std::string_view singular, std::string_view plural);
 
+/// Each number as one #: "the exit of 42" and "the exit of 43" are one kind of wait.
+std::string without_numbers(std::string_view text);
+
 }  // namespace ipcdoctor::report

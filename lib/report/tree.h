@@ -1,0 +1,35 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "report/report.h"
+
+namespace ipcdoctor::report {
+
+/// A process below its parent, or alike ones of alike parents. All text is safe to print.
+struct TreeLine {
+  struct Threads {
+    std::vector<snapshot::TaskRef> tasks;
+    std::string where;  ///< "app.py:9 in f"; may be empty
+    std::string does;   ///< "waits for data or EOF on pipe:[7]", "runs", of the first
+    graph::Level level = graph::Level::Live;
+    bool is_stuck = false, is_culprit = false;  ///< a finding says so
+  };
+  std::size_t depth = 0;
+  std::vector<Pid> pids;
+  std::string label;  ///< "python3[42]", "python3[42] and 9 more"
+  std::string state;  ///< "dead", or empty
+  std::vector<Threads> threads;
+};
+
+enum class Likeness { Folded, Each };
+
+/// All that was looked into, parents first. Alike: the same program at the same places, waiting for
+/// the same kind of thing, with alike children.
+std::vector<TreeLine> tree_lines(const Report& report, Likeness likeness);
+
+/// "3-5 9": the numbers in order.
+std::string ranges_of(std::vector<int> numbers);
+
+}  // namespace ipcdoctor::report
