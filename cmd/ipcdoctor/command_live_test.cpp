@@ -212,8 +212,8 @@ TEST(Output, HostileNamesComeOutEscaped) {
   Process sleeper({program, "1000"}, false);
   std::this_thread::sleep_for(200ms);
 
-  for (const char* format :
-       {"text", "json", "html", "junit", "sarif", "github", "dot", "mermaid", "snapshot"}) {
+  for (const char* format : {"text", "brief", "json", "html", "junit", "sarif", "github", "dot",
+                             "mermaid", "snapshot"}) {
     const Result result =
         ipcdoctor({"attach", std::to_string(sleeper.pid()), "-v", "--format", format});
     EXPECT_TRUE(result.exit_code == 0 || result.exit_code == 3) << result.output;

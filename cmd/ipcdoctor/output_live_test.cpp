@@ -152,6 +152,20 @@ TEST_F(Files, WorkflowCommandsInNamesDoNotReachTheRunner) {
   EXPECT_EQ(in_run[1], "::" + in_run[0].substr(std::string("::stop-commands::").size()) + "::");
 }
 
+TEST(Brief, HasFortyLinesAtMostOfAllThatWasRecorded) {
+  std::size_t count = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(IPCDOCTOR_TESTDATA "/snapshots")) {
+    if (entry.path().extension() != ".json") continue;
+    const std::string file = entry.path();
+    const Result result = ipcdoctor({"analyze", file, "--format", "brief"});
+    EXPECT_TRUE(result.output.starts_with("## ")) << file << '\n' << result.output;
+    EXPECT_LE(std::ranges::count(result.output, '\n'), 40) << file << '\n' << result.output;
+    EXPECT_THAT(result.output, HasSubstr("\nNext:\n")) << file;
+    ++count;
+  }
+  EXPECT_GT(count, 0U);
+}
+
 TEST_F(Files, SecretsOfACommandLineAreNotInThem) {
   Process hung({"sh", "-c", "sleep 1000; :", "sh", "--token", "hunter2-value", "plain-value"},
                false);

@@ -27,6 +27,7 @@ struct Format {
 constexpr Format kFormats[] = {
     {"text", nullptr},
     {"json", report::write_json},
+    {"brief", report::write_brief},
     {"html", report::write_html},
     {"dot", report::write_dot},
     {"mermaid", report::write_mermaid},

@@ -34,6 +34,8 @@ struct TextOptions {
 
 void write_text(std::ostream& out, const Report& report, const TextOptions& options);
 void write_json(std::ostream& out, const Report& report);  ///< ipcdoctor/report/1
+/// Markdown of at most 40 lines, to be pasted into a ticket or read by a program.
+void write_brief(std::ostream& out, const Report& report);
 void write_html(std::ostream& out, const Report& report);
 void write_dot(std::ostream& out, const Report& report);
 void write_mermaid(std::ostream& out, const Report& report);

@@ -187,8 +187,8 @@ TEST(Json, ADeadCulpritSaysSo) {
 
 TEST(Hostile, NoControlCharacterReachesAnyFormat) {
   const Case c(kHostile, kHostile);
-  for (const auto write : {write_json, write_html, write_dot, write_mermaid, write_junit,
-                           write_sarif, write_github, write_step_summary}) {
+  for (const auto write : {write_json, write_html, write_brief, write_dot, write_mermaid,
+                           write_junit, write_sarif, write_github, write_step_summary}) {
     const std::string text = written(c, write);
     EXPECT_TRUE(std::ranges::none_of(text, [](char byte) {
       return (static_cast<unsigned char>(byte) < 0x20 && byte != '\n') || byte == 0x7f ||
@@ -224,6 +224,43 @@ TEST(StepSummary, IsMarkdownThatATargetCannotLeave) {
   for (std::string line; std::getline(lines, line);) fences += line.starts_with("```") ? 1 : 0;
 
   EXPECT_EQ(fences, 2);
+}
+
+TEST(Brief, IsCodeWhateverTheTargetIsCalled) {
+  const std::string name = "``` ` </code> [x](http://e) @all ##[error]";
+  std::istringstream lines(written(Case(name, name + "\n# second line"), write_brief));
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find("@all") == std::string::npos) continue;
+    EXPECT_THAT(line, ::testing::MatchesRegex("(- [a-z ]+: )?```` .* ````")) << line;
+    EXPECT_THAT(line, Not(HasSubstr("##[")));
+  }
+}
+
+TEST(Brief, SaysVerdictCulpritsFixAndWhatToDoNext) {
+  const std::string brief = written(Case(), write_brief);
+
+  EXPECT_THAT(brief, HasSubstr("## DEADLOCK: unclosed-write-end (proved), IPC101\n"));
+  EXPECT_THAT(brief, HasSubstr("\n- to blame: `python3[40] fd 3 at app.py:17 in main(): holds"));
+  EXPECT_THAT(brief, HasSubstr("\n- evidence: `read(4) on pipe:[7] (/proc/42/syscall)`\n"));
+  EXPECT_THAT(brief, HasSubstr("`ipcdoctor explain unclosed-write-end`"));
+}
+
+TEST(Brief, HasFortyLinesAtMost) {
+  Case c;
+  diagnosis::Finding& finding = c.diagnosis.findings[0];
+  const auto letters = [](std::size_t i) { return std::string(i + 1, 'x'); };
+  for (std::size_t i = 0; i < 60; ++i) {
+    finding.culprits.push_back({task(40), -1, "", "", letters(i), false});
+    finding.stuck.push_back({task(40), "", "", letters(i)});
+    finding.fix += "\n" + letters(i);
+    finding.evidence.push_back({letters(i), "x"});
+    finding.unless.push_back(letters(i));
+    finding.assumptions.push_back(letters(i));
+    c.snapshot.unseen.push_back({Pid{40}, Tid{40}, Error{Cause::Other, 0, letters(i)}});
+  }
+  for (int i = 0; i < 60; ++i) c.diagnosis.findings.push_back(c.diagnosis.findings[0]);
+
+  EXPECT_LE(std::ranges::count(written(c, write_brief), '\n'), 40);
 }
 
 TEST(Annotations, NameFilesBelowTheDirectoryAsTheRepositoryDoes) {

@@ -73,13 +73,6 @@ class TextWriter {
     return "0";
   }
 
-  static std::string capitals(Verdict verdict) {
-    std::string word = to_string(verdict);
-    std::ranges::transform(word, word.begin(),
-                           [](char c) { return c >= 'a' && c <= 'z' ? char(c - 'a' + 'A') : c; });
-    return word;
-  }
-
   /// The first word gets its colour after the layout, which counts columns.
   void headline(Verdict verdict, const std::string& rest, const std::string& right) {
     const std::string word = capitals(verdict);
@@ -214,12 +207,7 @@ class TextWriter {
   /// What the targets wait for, and why that can still come.
   void write_no_finding() {
     const Verdict verdict = report_.diagnosis.verdict;
-    static const std::map<Verdict, const char*> kWords = {
-        {Verdict::Waiting, "no deadlock: what is waited for can still come"},
-        {Verdict::Running, "no deadlock: it makes progress"},
-        {Verdict::Inconclusive, "too little could be seen to tell"}};
-    const auto words = kWords.find(verdict);
-    headline(verdict, words == kWords.end() ? "" : words->second, "");
+    headline(verdict, std::string(words_for(verdict)), "");
     write_waits();
   }
 

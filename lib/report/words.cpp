@@ -1,5 +1,6 @@
 #include "report/words.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <map>
@@ -63,6 +64,29 @@ std::string_view word_for(Cause cause) {
   static constexpr std::array<std::string_view, 8> kWords = {
       "not-read", "gone", "denied", "unsupported", "malformed", "timed-out", "limit", "other"};
   return pick(kWords, cause);
+}
+
+std::string capitals(diagnosis::Verdict verdict) {
+  std::string word = to_string(verdict);
+  std::ranges::transform(word, word.begin(), [](char c) {
+    return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  });
+  return word;
+}
+
+std::string_view words_for(diagnosis::Verdict verdict) {
+  switch (verdict) {
+    case diagnosis::Verdict::Waiting:
+      return "no deadlock: what is waited for can still come";
+    case diagnosis::Verdict::Running:
+      return "no deadlock: it makes progress";
+    case diagnosis::Verdict::Inconclusive:
+      return "too little could be seen to tell";
+    case diagnosis::Verdict::Deadlock:
+    case diagnosis::Verdict::Stuck:
+      break;
+  }
+  return "";
 }
 
 std::string state_words(const snapshot::Thread& thread) {

@@ -17,6 +17,10 @@ std::string_view word_for(snapshot::Access access);   ///< "read", "write", "bot
 std::string_view word_for(snapshot::FrameKind kind);  ///< "native", "inlined", "python"
 std::string_view word_for(graph::Level level);        ///< "live", "stuck" ...
 std::string_view word_for(Cause cause);               ///< "denied", "timed-out" ...
+std::string capitals(diagnosis::Verdict verdict);     ///< "DEADLOCK" ...
+
+/// What is said of a tree in which nothing was found; "" of other verdicts.
+std::string_view words_for(diagnosis::Verdict verdict);
 
 /// One word for what a thread is doing: "runs", "sleeps", "waits for data".
 std::string state_words(const snapshot::Thread& thread);
