@@ -235,6 +235,8 @@ namespace {
 bool is_log_reader(const Context& context, const Process& process) {
   const Process* parent = snapshot::find_process(context.snapshot, process.ppid);
   const bool orphan = parent == nullptr || !is_of_tree(*parent);
+  if (orphan && process.scope != snapshot::Scope::Target)
+    return true;  // nor does the tree wait for it
   if (!orphan || process.threads.size() != 1 || !process.python.version.empty()) return false;
   const Thread& thread = process.threads.front();
   return thread.wait && !thread.wait->objects.empty() && thread.wait->objects.front().fd == 0;
@@ -255,6 +257,15 @@ std::vector<ObjectId> received_from_others(const Context& context, const Ends& e
   return objects;
 }
 
+/// It would go on with a client or a signal: a server.
+bool serves(const Snapshot& snapshot, const std::vector<ObjectId>& objects) {
+  return std::ranges::any_of(objects, [&](const ObjectId& id) {
+    const Object* object = snapshot::find_object(snapshot, id);
+    return id.kind == ObjectKind::SignalFd ||
+           (object != nullptr && object->socket && object->socket->state == "listen");
+  });
+}
+
 bool waits_for_input(const Thread& thread) {
   if (!thread.wait || !thread.wait->untimed || !thread.stable) return false;
   const WaitKind kind = thread.wait->kind;
@@ -273,7 +284,9 @@ std::vector<EofWait> eof_waits_of_live_readers(const Context& context, const End
       const TaskRef task{process.pid, thread.tid};
       if (!waits_for_input(thread) || context.graph.level(task) > graph::Level::Stuck) continue;
       const std::vector<ObjectId> objects = received_from_others(context, ends, task);
-      if (objects.size() > kMaxPolled || is_log_reader(context, process)) continue;
+      if (objects.size() > kMaxPolled || serves(context.snapshot, objects) ||
+          is_log_reader(context, process))
+        continue;
       for (const ObjectId& object : objects) {
         if (!is_unnamed(context.snapshot, object)) continue;
         std::vector<Blame> blamed = strangers_that_hold(context, ends, task, object);

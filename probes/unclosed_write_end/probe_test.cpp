@@ -196,6 +196,21 @@ TEST(UnclosedWriteEnd, IgnoresAServerThatAlsoReadsFromADaemon) {
   EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::NotFound);
 }
 
+TEST(UnclosedWriteEnd, IgnoresAServerThatReadsFromADaemonAlone) {
+  Builder b = daemon_keeps_stdout();
+  b.process(40).fd(4, unix_socket(1)).polls_in({3, 4});
+  b.object(unix_socket(1)).socket->state = "listen";
+  EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::NotFound);
+}
+
+TEST(UnclosedWriteEnd, IgnoresALeftBehindReaderThatNobodyWaitsFor) {
+  Builder b = daemon_keeps_stdout();
+  b.process(40).thread(41).runs();
+  b.process(40).scope(Scope::Related).child_of(1);
+  b.process(46).scope(Scope::Target).thread().sleeps();
+  EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::NotFound);
+}
+
 TEST(UnclosedWriteEnd, BlamesWhoeverDoesNotReceiveTheEndThatIsInFlightToIt) {
   Builder b;
   b.process(40).fd(3, unix_socket(1)).thread().waits_for_child(41);
