@@ -22,7 +22,12 @@ Status System::open_proc() {
   proc_ = std::move(*proc);
   const auto rights = linux::read_own_rights();
   proc_hides_ = !rights || rights->hides_pids;
-  if (proc_hides_) note_hidden_holder();
+  if (proc_hides_) {
+    note_hidden_holder();
+    note_unseen(
+        Pid{}, Tid{},
+        Error{Cause::Denied, 0, "list the processes of other users: /proc hides them (hidepid)"});
+  }
   const auto self = proc_->read_link("self");
   numbers_as_proc_does_ = self && *self == std::to_string(::getpid());
   struct rlimit files {};
