@@ -155,13 +155,14 @@ class Decoder {
       return true;
     }
     wait_.detail = "path " + escape_untrusted(path);
-    const auto object = from_.find_path(dir_fd, path);
-    if (!object || object->kind != ObjectKind::Fifo)
+    const auto file = from_.find_path(dir_fd, path);
+    if (!file || file->object.kind != ObjectKind::Fifo)
       return true;  // Unknown: a file system or a device takes its time
     wait_.kind = WaitKind::OpenFifo;
     wait_.untimed = true;
     const bool reads = (flags & O_ACCMODE) == O_RDONLY;
-    wait_.objects = {Awaited{-1, *object, reads, !reads}};
+    wait_.fifo_was_used = file->was_written;
+    wait_.objects = {Awaited{-1, file->object, reads, !reads}};
     return true;
   }
 

@@ -30,6 +30,11 @@ struct ChildFilter {
 
 enum class Direction { Receive, Send };
 
+struct FoundFile {
+  snapshot::ObjectId object;
+  bool was_written = false;  ///< since it was made: its mtime is later than its birth
+};
+
 /// What the decoder asks about the surroundings of a thread. Answers may cost reads of the target.
 class Surroundings {
  public:
@@ -39,7 +44,7 @@ class Surroundings {
   /// The target's memory.
   virtual Status read(RemoteAddr address, std::span<std::byte> into) = 0;
   /// Which file a path names for that thread; found without opening it. dir_fd as for openat(2).
-  virtual Result<snapshot::ObjectId> find_path(int dir_fd, const std::string& path) = 0;
+  virtual Result<FoundFile> find_path(int dir_fd, const std::string& path) = 0;
   /// SO_RCVTIMEO or SO_SNDTIMEO is set. An error: not known.
   virtual Result<bool> has_socket_timeout(int fd, Direction direction) = 0;
   virtual std::vector<Pid> children(const ChildFilter& filter) = 0;

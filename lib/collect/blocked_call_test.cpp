@@ -45,9 +45,9 @@ class MadeSurroundings final : public Surroundings {
     std::memcpy(into.data(), it->second.data() + offset, into.size());
     return Done{};
   }
-  Result<ObjectId> find_path(int, const std::string& path) override {
+  Result<FoundFile> find_path(int, const std::string& path) override {
     if (!paths.contains(path)) return Error{Cause::Gone, ENOENT, "find"};
-    return paths[path];
+    return FoundFile{paths[path], false};
   }
   Result<bool> has_socket_timeout(int, Direction) override { return socket_timeout; }
   std::vector<Pid> children(const ChildFilter& filter) override {

@@ -4,6 +4,7 @@
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -49,7 +50,7 @@ class LiveSurroundings final : public Surroundings {
     return (*space)->memory.read(address, into);
   }
 
-  Result<ObjectId> find_path(int dir_fd, const std::string& path) override {
+  Result<FoundFile> find_path(int dir_fd, const std::string& path) override {
     return collect::find_path(system_, process_, dir_fd, path);
   }
 
@@ -193,8 +194,16 @@ bool is_32bit(System& system, ProcessEntry& process) {
   return false;
 }
 
-Result<ObjectId> find_path(System& system, ProcessEntry& process, int dir_fd,
-                           const std::string& path) {
+namespace {
+
+bool is_later(const struct statx_timestamp& a, const struct statx_timestamp& b) {
+  return a.tv_sec != b.tv_sec ? a.tv_sec > b.tv_sec : a.tv_nsec > b.tv_nsec;
+}
+
+}  // namespace
+
+Result<FoundFile> find_path(System& system, ProcessEntry& process, int dir_fd,
+                            const std::string& path) {
   const Risk risk(system.progress(), process.pid, Fact::Path);
   if (!risk.allowed())
     return Error{Cause::TimedOut, 0, to_string(Mark{process.pid.value, 0, Fact::Path})};
@@ -213,15 +222,18 @@ Result<ObjectId> find_path(System& system, ProcessEntry& process, int dir_fd,
   how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
   const linux::UniqueFd file(
       static_cast<int>(::syscall(SYS_openat2, root.get(), full.c_str(), &how, sizeof how)));
-  struct stat status {};
-  if (!file.is_open() || ::fstat(file.get(), &status) != 0) {
+  struct statx status {};
+  if (!file.is_open() ||
+      ::statx(file.get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &status) != 0) {
     return Error{cause_of(errno), errno, "find a path of " + process.dir->path()};
   }
   ObjectKind kind = ObjectKind::File;
-  if (S_ISFIFO(status.st_mode)) kind = ObjectKind::Fifo;
-  if (S_ISDIR(status.st_mode)) kind = ObjectKind::Directory;
-  if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode)) kind = ObjectKind::Device;
-  return ObjectId{kind, status.st_dev, status.st_ino};
+  if (S_ISFIFO(status.stx_mode)) kind = ObjectKind::Fifo;
+  if (S_ISDIR(status.stx_mode)) kind = ObjectKind::Directory;
+  if (S_ISCHR(status.stx_mode) || S_ISBLK(status.stx_mode)) kind = ObjectKind::Device;
+  const bool knows_birth = (status.stx_mask & STATX_BTIME) != 0;
+  return FoundFile{{kind, makedev(status.stx_dev_major, status.stx_dev_minor), status.stx_ino},
+                   knows_birth && is_later(status.stx_mtime, status.stx_btime)};
 }
 
 }  // namespace ipcdoctor::collect

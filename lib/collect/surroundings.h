@@ -13,7 +13,7 @@ snapshot::Wait decode_wait(System& system, ProcessEntry& process, const ThreadEn
 bool is_32bit(System& system, ProcessEntry& process);
 
 /// The file that a path names for that process, found without opening it. dir_fd as for openat(2).
-Result<snapshot::ObjectId> find_path(System& system, ProcessEntry& process, int dir_fd,
-                                     const std::string& path);
+Result<FoundFile> find_path(System& system, ProcessEntry& process, int dir_fd,
+                            const std::string& path);
 
 }  // namespace ipcdoctor::collect

@@ -131,13 +131,16 @@ void Build::add_condition(const Waiter& waiter) {
       for (const Awaited& awaited : waiter.wait.objects) object_event(waiter.node, awaited, waiter);
       if (waiter.wait.objects.empty()) live(Life::Signal, "waits for a signal");
       return;
-    case WaitKind::OpenFifo:
-      live(Life::PeerlessOpen,
-           "nobody has opened the other side of " + (waiter.wait.objects.empty()
-                                                         ? waiter.wait.detail
-                                                         : name(waiter.wait.objects[0].object)));
+    case WaitKind::OpenFifo: {
+      const bool known = !waiter.wait.objects.empty();
+      const std::string fifo = known ? name(waiter.wait.objects[0].object) : waiter.wait.detail;
+      // A service of commands: after each it waits for the next one.
+      if (waiter.wait.fifo_was_used && known && waiter.wait.objects[0].in)
+        live(Life::Client, "a client that writes into " + fifo + " again");
+      live(Life::PeerlessOpen, "nobody has opened the other side of " + fifo);
       gates_.network.connect(tree(), waiter.node);
       return;
+    }
     case WaitKind::Signal:
       live(Life::Signal, "waits for a signal");
       gates_.network.connect(tree(), waiter.node);

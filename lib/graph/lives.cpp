@@ -30,12 +30,13 @@ constexpr LifeRule kRules[] = {
     {Life::Signal, Level::Stuck},
     {Life::Helper, Level::Conditional},
     {Life::Handler, Level::Conditional},
+    {Life::Client, Level::Conditional},
 };
 
 constexpr bool is_in_order() {
   for (std::size_t i = 0; i < std::size(kRules); ++i)
     if (static_cast<std::size_t>(kRules[i].life) != i) return false;
-  return std::size(kRules) == static_cast<std::size_t>(Life::Handler) + 1;
+  return std::size(kRules) == static_cast<std::size_t>(Life::Client) + 1;
 }
 static_assert(is_in_order());
 

@@ -68,6 +68,7 @@ enum class Life {
   // switched off for Conditional: text names who could help
   Helper,   ///< a thread beside the main one that lives by itself: what it does next is not known
   Handler,  ///< a handler of a signal from outside: what it does is not known, or it ends the call
+  Client,   ///< who writes into a FIFO with a name, as somebody has before
 };
 
 /// A reason to live: a task's own (task.pid != 0) or an object's.
