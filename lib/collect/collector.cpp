@@ -12,6 +12,7 @@
 #include "collect/command_line.h"
 #include "collect/examine.h"
 #include "collect/file_locks.h"
+#include "collect/goroutines.h"
 #include "collect/lock_owners.h"
 #include "collect/objects.h"
 #include "collect/observe.h"
@@ -21,6 +22,7 @@
 #include "collect/system.h"
 #include "collect/sysv.h"
 #include "collect/tables.h"
+#include "unwind/image.h"
 
 namespace ipcdoctor::collect {
 namespace {
@@ -72,7 +74,9 @@ class Collector {
     check_shared_owners(system_, areas_);
     read_signal_sources(system_);
     for (const auto& process : system_.processes()) {
-      if (process->examined) look_again(system_, *process);
+      if (!process->examined) continue;
+      look_again(system_, *process);
+      look_again_at_goroutines(*process);
     }
     read_cpu_timers(system_);
     if (options_.observe.count() > 0)
@@ -136,6 +140,7 @@ class Collector {
       for (const auto& process : system_.processes()) {
         if (!process->examined || !decoded.insert(process->pid).second) continue;
         decode_waits(system_, *process);
+        read_goroutines(system_, *process, images_);
         objects_.add_waits(*process);
         areas_.add_waits(*process);
       }
@@ -242,8 +247,19 @@ class Collector {
       out.processes.push_back(std::move(copy));
       return;
     }
+    // the first task of a runtime stands for the main thread where that has nothing of its own
+    const ThreadEntry* main_fiber = nullptr;
+    const ThreadEntry* leader = nullptr;
     for (const ThreadEntry& thread : process.threads) {
-      snapshot::Thread& added = copy.threads.emplace_back(thread.out);
+      if (thread.of_fiber && thread.tid.value == snapshot::kFirstFiber + 1) main_fiber = &thread;
+      if (thread.tid.value == process.pid.value) leader = &thread;
+    }
+    const bool stands = main_fiber != nullptr && leader != nullptr && leader->out.carries;
+    for (const ThreadEntry& thread : process.threads) {
+      if (stands && &thread == main_fiber) continue;
+      snapshot::Thread& added =
+          copy.threads.emplace_back(stands && &thread == leader ? main_fiber->out : thread.out);
+      added.tid = thread.tid;
       for (const auto& [tid, table] : process.thread_fds) {
         if (tid == thread.tid) added.own_fds = kept(table, snapshot::is_of_tree(process.scope));
       }
@@ -275,7 +291,8 @@ class Collector {
   System system_;
   Objects objects_;
   SharedAreas areas_;
-  std::set<Pid> users_;  ///< of System V objects, the last of each
+  unwind::ImageCache images_;  ///< of programs whose runtime is looked into
+  std::set<Pid> users_;        ///< of System V objects, the last of each
   std::size_t holders_ = 0;
   bool over_limit_ = false;
   bool unread_table_ = false;  ///< of a process that went while it was looked at

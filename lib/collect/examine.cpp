@@ -124,6 +124,7 @@ void decode_waits(System& system, ProcessEntry& process) {
 
 void look_again(System& system, ProcessEntry& process) {
   for (ThreadEntry& thread : process.threads) {
+    if (thread.of_fiber) continue;
     const auto text = process.dir->read_record(task_file(thread.tid, "status"));
     const auto status = text ? linux::parse_status(*text) : Result<linux::TaskStatus>(text.error());
     if (!status && status.error().cause == Cause::Gone) continue;  // it has ended: not stable

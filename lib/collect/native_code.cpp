@@ -80,7 +80,7 @@ void NativeCode::read(ProcessEntry& process, linux::AddressSpace& space) {
   read_handlers(process, space);
   Stacks stacks;
   for (ThreadEntry& thread : process.threads) {
-    if (thread.out.is_python || !is_blocked(thread)) continue;
+    if (thread.out.is_python || thread.of_runtime || !is_blocked(thread)) continue;
     if (system_.progress().is_late() || reader_.budget() == 0) return;
     const Risk risk(system_.progress(), process.pid, Fact::Code, thread.tid.value);
     if (risk.allowed()) read_thread(process, space, thread, stacks);

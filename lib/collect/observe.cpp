@@ -69,7 +69,7 @@ std::chrono::duration<double, std::milli> observe(System& system, milliseconds w
   for (const auto& process : system.processes()) {
     for (ThreadEntry& thread : process->threads) {
       const bool blocked = thread.out.stable && thread.out.wait && thread.out.wait->untimed;
-      if (blocked) continue;
+      if (blocked || thread.of_fiber) continue;
       Sample sample;
       sample.process = process.get();
       sample.thread = &thread;

@@ -63,7 +63,7 @@ class ProcessStacks {
   /// @param which  None: only of threads that have no frames of a language
   void read_native(std::size_t& budget, Symbols which = Symbols::All) {
     for (ThreadEntry& thread : process_.threads) {
-      if (thread.out.python && which == Symbols::None) continue;
+      if (thread.of_runtime || (thread.out.python && which == Symbols::None)) continue;
       const bool blocked = thread.call && thread.call->kind != linux::SyscallState::Kind::Running;
       if (!blocked || budget == 0 || system_.progress().is_late()) continue;
       --budget;
@@ -424,6 +424,7 @@ linux::FileOfCall file_of_call(const ThreadEntry& thread) {
 
 bool should_stop(const ThreadEntry& thread, StopPolicy policy) {
   if (!thread.out.stable || !is_incomplete(thread) || thread.out.state != 'S') return false;
+  if (thread.of_runtime) return false;
   if (thread.call->kind != linux::SyscallState::Kind::InCall) return false;
   return policy == StopPolicy::Always || linux::may_be_stopped(*thread.call, file_of_call(thread));
 }

@@ -32,7 +32,11 @@ struct ThreadEntry {
   linux::TaskStatus status;                    ///< first look
   Result<linux::SyscallState> call = Error{};  ///< first look
   std::string wchan;
-  snapshot::Thread out;  ///< what goes into the snapshot
+  bool of_runtime = false;  ///< its frames are known by its language's runtime
+  bool is_monitor = false;  ///< of a runtime: it wakes by itself, and runs none of its tasks
+  bool of_fiber = false;    ///< no thread but a task of the runtime: /proc has no such number
+  Tid on;                   ///< of_fiber: the thread whose call it is in; 0: it is in none
+  snapshot::Thread out;     ///< what goes into the snapshot
 };
 
 /// One process of the system.

@@ -71,7 +71,7 @@ void add_lock(Mix& mix, const snapshot::FutexWait& futex) {
 std::uint64_t alone(const Relations::Thread& thread, Detail detail) {
   const snapshot::Thread& known = *thread.known;
   Mix mix;
-  mix.add(mixed(known.state, known.stable, known.polls, known.is_python));
+  mix.add(mixed(known.state, known.stable, known.polls, known.is_python, known.carries));
   mix.add(known.housekeeping).add(known.activity.call);
   mix.add(known.activity.object.type).add(known.activity.object.name);
   if (known.signals)

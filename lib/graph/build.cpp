@@ -96,6 +96,7 @@ void Build::add_tasks() {
       continue;
     }
     for (const Thread& thread : process.threads) {
+      if (thread.carries) continue;
       // A table of its own that could not be read is one too. NotRead says that it shares the
       // process's.
       const bool has_own_table = thread.own_fds || thread.own_fds.error().cause != Cause::NotRead;

@@ -44,10 +44,11 @@ bool seems_a_bystander(const snapshot::Process& process, const snapshot::Thread&
   const snapshot::Wait& wait = *thread.wait;
   switch (wait.kind) {
     case WaitKind::Sleep:
+      return true;
     case WaitKind::Accept:
     case WaitKind::Poll:
     case WaitKind::Epoll:
-      return true;
+      return !snapshot::is_fiber(thread.tid);  // those are made to hand on what they get
     case WaitKind::Futex:
       return !wait.untimed;
     default:
@@ -232,7 +233,8 @@ std::string Build::describe_helper(const Thread& thread, const TaskRef& task) co
   if (!wait.objects.empty() && wait.objects.front().object.kind != snapshot::ObjectKind::Unknown &&
       wait.kind != WaitKind::Epoll)
     what += " on " + name(wait.objects.front().object);
-  const std::string at = snapshot::where(thread);
+  std::string at = snapshot::where(thread);
+  if (at.empty() && snapshot::is_fiber(thread.tid)) at = thread.name;
   if (!at.empty()) what += ", " + at;
   return snapshot::label(snapshot_, task) + " (" + what + ")";
 }

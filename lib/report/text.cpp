@@ -152,11 +152,7 @@ class TextWriter {
     }
   }
 
-  static std::string short_name(TaskRef task) {
-    const bool leader = task.tid.value == 0 || task.tid.value == task.pid.value;
-    return leader ? std::to_string(task.pid.value)
-                  : std::to_string(task.pid.value) + "/" + std::to_string(task.tid.value);
-  }
+  static std::string short_name(TaskRef task) { return snapshot::number_of(task); }
 
   /// Steps that follow on each other make one line: 40 ──child-exit──▶ 42 ──pipe-write-end──▶ 40
   void write_chain(const Finding& finding) {

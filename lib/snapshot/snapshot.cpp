@@ -102,12 +102,17 @@ std::size_t count_with_left_out(const Snapshot& snapshot, const std::vector<Pid>
   return count_kinds(snapshot, pids.size(), listed_of);
 }
 
+std::string number_of(TaskRef task) {
+  const std::string pid = std::to_string(task.pid.value);
+  if (task.tid.value == 0 || task.tid.value == task.pid.value) return pid;
+  if (is_fiber(task.tid)) return pid + "#" + std::to_string(task.tid.value - kFirstFiber);
+  return pid + "/" + std::to_string(task.tid.value);
+}
+
 std::string label(const Snapshot& snapshot, TaskRef task) {
   const Process* process = find_process(snapshot, task.pid);
   const std::string comm = process == nullptr || process->comm.empty() ? "process" : process->comm;
-  const std::string pid = std::to_string(task.pid.value);
-  if (task.tid.value == 0 || task.tid.value == task.pid.value) return comm + "[" + pid + "]";
-  return comm + "[" + pid + "/" + std::to_string(task.tid.value) + "]";
+  return comm + "[" + number_of(task) + "]";
 }
 
 const Frame* user_frame(const Thread& thread) {

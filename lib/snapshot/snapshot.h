@@ -363,6 +363,14 @@ constexpr bool has_signal(std::uint64_t set, int signal) {
   return (set >> (signal - 1) & 1) != 0;
 }
 
+/// Tasks that a language's runtime runs on threads of its own choice (goroutines) have numbers that
+/// no thread can have: those of the runtime, from here on. The kernel's end below 2^22
+/// (PID_MAX_LIMIT in include/linux/threads.h). The runtime's first one stands for the main thread.
+constexpr int kFirstFiber = 1 << 30;
+constexpr bool is_fiber(Tid tid) {
+  return tid.value >= kFirstFiber;
+}
+
 struct Thread {
   Tid tid;
   std::string comm;
@@ -387,6 +395,9 @@ struct Thread {
   /// What it is for its runtime, known by the runtime's image and the thread's entry function:
   /// "worker of libuv"; "" for the program's own. It does nothing that its program did not ask for.
   std::string housekeeping;
+  /// It only runs tasks of its language's runtime, each of which is here with its own wait: no task
+  /// itself, whatever it is in.
+  bool carries = false;
   std::uint32_t kind = 0;  ///< place in Snapshot::kinds plus one; 0: all of its kind are here
 };
 
@@ -536,6 +547,9 @@ std::size_t count_with_left_out(const Snapshot& snapshot, const std::vector<Pid>
 /// as signalfd(2) and sigwait(3) need it. Masks as in SignalSets.
 bool blocks_none_of(const Process& process, std::uint64_t signals);
 
+/// "42", "42/43", "42#7": as in a label.
+std::string number_of(TaskRef task);
+
 /// The process of that pid, or nullptr.
 const Process* find_process(const Snapshot& snapshot, Pid pid);
 const Thread* find_thread(const Snapshot& snapshot, TaskRef task);
@@ -549,7 +563,8 @@ bool is_in_the_way(const Snapshot& snapshot, const FileLock& lock, const FileLoc
                    Pid waiter);
 const SharedArea* find_area(const Snapshot& snapshot, const PageId& page);
 
-/// "python3[42]"; "python3[42/43]" for a thread that is not the leader.
+/// "python3[42]"; "python3[42/43]" for a thread that is not the leader, "app[42#7]" for task 7 of
+/// its language's runtime.
 std::string label(const Snapshot& snapshot, TaskRef task);
 
 /// The innermost frame of the user's own code, Python before native; nullptr if there is none.

@@ -16,7 +16,7 @@ void add_members(const Context& context, const std::vector<TaskRef>& tasks, bool
 
 std::string about(const Member& member, const char* what) {
   return std::string(what) + " of " + member.process->comm + "[" +
-         std::to_string(member.task.pid.value) + "/" + std::to_string(member.task.tid.value) + "]";
+         snapshot::number_of(member.task) + "]";
 }
 
 }  // namespace
@@ -131,7 +131,8 @@ std::vector<Error> unknown_locks(const Members& members) {
           about(member, "read the blocked call") + (error.what.empty() ? "" : ": " + error.what);
       errors.push_back(std::move(error));
     } else if (wait->kind == WaitKind::Futex &&
-               wait->futex.lock.kind == snapshot::LockKind::Unknown) {
+               wait->futex.lock.kind == snapshot::LockKind::Unknown &&
+               wait->futex.lock.name.empty()) {
       errors.push_back({Cause::Unsupported, 0, about(member, "identify the futex")});
     } else if (wait->kind == WaitKind::Futex &&
                wait->futex.lock.ownership == snapshot::Ownership::Unreadable) {
