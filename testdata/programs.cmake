@@ -24,6 +24,24 @@ foreach(script IN LISTS scripts)
   configure_file(${script} ${CMAKE_BINARY_DIR}/programs/${class}/${name} COPYONLY)  # again whenever it changes
 endforeach()
 
+# Go is needed by nobody else; where it is not installed their tests are skipped.
+find_program(GO go)
+if(GO)
+  file(GLOB go_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/testdata/programs/*/*.go)
+  foreach(source IN LISTS go_sources)
+    get_filename_component(folder ${source} DIRECTORY)
+    get_filename_component(class ${folder} NAME)
+    get_filename_component(name ${source} NAME_WE)
+    set(binary ${CMAKE_BINARY_DIR}/programs/${class}/${name})
+    add_custom_command(OUTPUT ${binary} DEPENDS ${source}
+      COMMAND ${CMAKE_COMMAND} -E env GOCACHE=${CMAKE_BINARY_DIR}/go-cache GO111MODULE=off GOFLAGS= CGO_ENABLED=0
+              ${GO} build -o ${binary} ${source})
+    list(APPEND go_programs ${binary})
+  endforeach()
+  add_custom_target(go_programs DEPENDS ${go_programs})
+  add_dependencies(programs go_programs)
+endif()
+
 # What `ipcdoctor demo CLASS` starts, and so what is installed: the first of each class by name.
 set(demo_programs "")
 file(GLOB classes CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/testdata/programs/*)

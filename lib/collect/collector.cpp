@@ -95,8 +95,11 @@ class Collector {
     for (const auto& process : system_.processes())
       if (snapshot::is_of_tree(process->scope)) examine(system_, *process);
     read_only_stacks(system_, options_.symbols);
-    for (const auto& process : system_.processes())
-      if (process->examined) look_again(system_, *process);
+    for (const auto& process : system_.processes()) {
+      if (!process->examined) continue;
+      look_again(system_, *process);
+      look_again_at_goroutines(*process);
+    }
     if (!has_target()) return no_target();
     return build({}, {}, started);
   }

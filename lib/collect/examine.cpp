@@ -99,8 +99,8 @@ void examine(System& system, ProcessEntry& process) {
   if (!tids) system.note_unseen(process.pid, Tid{}, tids.error());
   for (const int tid : tids.value_or(std::vector<int>{}))
     all_read = add_thread(system, process, Tid{tid}) && all_read;
-  // Who lived when he was listed and has ended since has run meanwhile, and may have left a successor
-  // with all that he had: he counts as one who was not looked into.
+  // Who lived when he was listed and has ended since has run meanwhile, and may have left a
+  // successor with all that he had: he counts as one who was not looked into.
   process.dead = all_read && process.threads.empty() && process.stat.has_exited();
   add_identity(system, process);
 }

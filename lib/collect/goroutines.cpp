@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <csignal>
 #include <map>
+#include <optional>
 
 #include "linux/fdinfo.h"
 #include "runtime/go/program.h"
@@ -133,16 +134,33 @@ class Goroutines {
   /// sighandler() in signal_unix.go): only that is the program's. A call goes on, as all are
   /// installed with SA_RESTART.
   void read_signals(const std::vector<Goroutine>& goroutines) {
-    if (program_.has_foreign_code() || !process_.status) return;
+    if (!process_.status) return;
+    const auto foreign = foreign_signals();
+    if (!foreign) return;
     wanted_ = 0;
     if (std::ranges::any_of(goroutines, is_signal_loop))
       wanted_ = program_.wanted_signals().value_or(~std::uint64_t{0}) & process_.status->caught;
+    if (*foreign != 0) return;
     process_.status->caught &= wanted_;
     for (ThreadEntry& thread : process_.threads) {
       thread.status.caught = 0;
       if (thread.out.signals) thread.out.signals->caught = 0;
     }
     signals_known_ = true;
+  }
+
+  /// Those that C code handles itself; only the kernel knows them. Nothing: not known.
+  std::optional<std::uint64_t> foreign_signals() {
+    if (!program_.has_foreign_code()) return 0;
+    const auto task = system_.kernel_task(Tid{process_.pid.value});
+    if (!task) return std::nullopt;
+    std::uint64_t signals = 0;
+    constexpr int kLibcs = 32, kSetIds = 33;
+    for (const linux::SignalAction& action : (*task)->actions)
+      if (action.signal != kLibcs && action.signal != kSetIds && action.signal >= 1 &&
+          action.signal <= 64 && !program_.has_code_at(action.handler.value))
+        signals |= std::uint64_t{1} << (action.signal - 1);
+    return signals;
   }
 
   ThreadEntry* thread_of(const Goroutine& goroutine) {
@@ -242,8 +260,8 @@ class Goroutines {
     wait.untimed = true;
     const auto found = polled_.find(goroutine.address);
     if (found == polled_.end() || found->second.size() != 1 || !process_.fds) {
-      wait.kind = WaitKind::Unknown;
-      wait.call = "a wait for a descriptor that was not seen";
+      // a poll of nothing would be a wait for a signal
+      if (kind == WaitKind::Poll) wait.kind = WaitKind::Unknown;
       return wait;
     }
     const auto& [polled, reads] = found->second.front();
@@ -323,16 +341,17 @@ void look_again_at_goroutines(ProcessEntry& process) {
   });
   for (ThreadEntry& thread : process.threads) {
     if (!thread.of_fiber) continue;
-    const auto on = std::ranges::find(process.threads, thread.on, &ThreadEntry::tid);
-    if (thread.on.value != 0 && on != process.threads.end()) {
-      std::string name = std::move(thread.out.name);
-      thread.out = on->out;
-      thread.out.name = std::move(name);
-      thread.out.carries = false;
-      thread.out.housekeeping.clear();
-    } else {
+    if (thread.on.value == 0) {
       thread.out.stable = all_rest && thread.out.state != 'R';
+      continue;
     }
+    const auto on = std::ranges::find(process.threads, thread.on, &ThreadEntry::tid);
+    if (on == process.threads.end()) continue;
+    std::string name = std::move(thread.out.name);
+    thread.out = on->out;
+    thread.out.name = std::move(name);
+    thread.out.carries = false;
+    thread.out.housekeeping.clear();
   }
 }
 

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "collect/examine.h"
+#include "collect/goroutines.h"
 #include "collect/lock_owners.h"
 #include "collect/native_code.h"
 #include "collect/python_locks.h"
@@ -18,6 +19,7 @@
 #include "runtime/cpython/interpreter.h"
 #include "runtime/libc/lock.h"
 #include "runtime/shell/bash.h"
+#include "unwind/image.h"
 #include "unwind/unwind.h"
 
 namespace ipcdoctor::collect {
@@ -392,6 +394,9 @@ void read_only_stacks(System& system, Symbols symbols) {
     for (ThreadEntry& thread : process->threads)
       thread.out.wait =
           thread.call ? Result<snapshot::Wait>(call_of(*thread.call)) : thread.call.error();
+  unwind::ImageCache programs;
+  for (const auto& process : system.processes())
+    if (process->examined) read_goroutines(system, *process, programs);
   std::size_t budget = kMaxStacks;
   for_each_space(system, [&](ProcessStacks stacks) {
     stacks.read_python(Extent::Stacks);

@@ -110,6 +110,28 @@ TEST(Helper, HousekeepingThatRestsIsAnAssumption) {
               ElementsAre("app[40/42] does nothing for the others (a thread of libuv)"));
 }
 
+TEST(Helper, AThreadThatOnlyCarriesIsNoTask) {
+  Builder b = two_threads();
+  b.process(40).thread(42).sleeps();
+  b.process(40).last().carries = true;
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Proved);
+}
+
+TEST(Helper, ATaskOfARuntimeThatAcceptsIsNoBystander) {
+  Builder b = two_threads();
+  b.process(40).fd(3, inet_socket(9)).thread(kFirstFiber + 7).accepts(3);
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
+}
+
+TEST(Helper, ATaskOfARuntimeThatSleepsMakesAClaimUnderACondition) {
+  Builder b = two_threads();
+  b.process(40).thread(kFirstFiber + 7).sleeps();
+  const BuiltGraph graph = graph_of(b);
+  EXPECT_EQ(graph.level(task(40)), Level::Conditional);
+  ASSERT_FALSE(graph.stuck_sets().empty());
+  EXPECT_EQ(graph.stuck_sets()[0].unless[0].text, "app[40#7] (it sleeps)");
+}
+
 TEST(Helper, HousekeepingAtWorkIsAWaker) {
   Builder b = two_threads();
   b.process(40).thread(42).runs();  // a garbage collector, for which the others wait

@@ -112,6 +112,8 @@ class Layout {
     const Picture::Box& box = picture_.boxes[node.box];
     const bool are_leaders = std::ranges::all_of(
         node.tasks, [](const snapshot::TaskRef& task) { return task.tid.value == task.pid.value; });
+    if (box.processes == 1 && node.tasks.size() == 1 && snapshot::is_fiber(node.tasks[0].tid))
+      return "task " + std::to_string(node.tasks[0].tid.value - snapshot::kFirstFiber);
     if (box.processes == 1 && node.tasks.size() == 1)
       return are_leaders ? "main thread" : "thread " + std::to_string(node.tasks[0].tid.value);
     if (box.processes == 1 || are_leaders || box.processes == 0) return node.label;

@@ -35,11 +35,13 @@ std::string stack_of(const Thread& thread) {
 }
 
 std::string threads_text(const std::vector<const Thread*>& threads) {
-  std::string out = threads.size() == 1 ? "thread " : std::to_string(threads.size()) + " threads ";
+  std::string out = std::to_string(threads.size()) + " threads ";
+  if (threads.size() == 1) out = snapshot::is_fiber(threads[0]->tid) ? "" : "thread ";
   for (std::size_t i = 0; i < threads.size() && i < kMaxListedThreads; ++i) {
     const std::string name = threads[i]->name.empty() ? threads[i]->comm : threads[i]->name;
-    out +=
-        (i == 0 ? "" : ", ") + std::to_string(threads[i]->tid.value) + " " + escape_untrusted(name);
+    const bool is_fiber = snapshot::is_fiber(threads[i]->tid);  // its name has its number
+    out += (i == 0 ? "" : ", ") + (is_fiber ? "" : std::to_string(threads[i]->tid.value) + " ") +
+           escape_untrusted(name);
   }
   return out + (threads.size() > kMaxListedThreads ? ", ..." : "");
 }

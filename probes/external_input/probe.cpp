@@ -130,6 +130,7 @@ std::string fix(const Snapshot& snapshot, Pid pid) {
     case Language::Shell:
       return "If nobody is there to answer: command </dev/null";
     case Language::C:
+    case Language::Go:
       break;
   }
   return "If nobody is there to answer: give it /dev/null as standard input, or its own session "

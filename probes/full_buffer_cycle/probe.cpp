@@ -120,6 +120,7 @@ std::string fix(const Snapshot& snapshot, Pid pid, TaskRef task, bool only_itsel
       return "Send one of the streams to a file, or read both at once" + at +
              " (command 2>&1 | ...).";
     case Language::C:
+    case Language::Go:
       break;
   }
   if (only_reads)

@@ -29,6 +29,7 @@ Language language_of(const Snapshot& snapshot, Pid pid) {
   const Process* process = snapshot::find_process(snapshot, pid);
   if (process == nullptr) return Language::C;
   if (!process->python.version.empty()) return Language::Python;
+  if (std::ranges::any_of(process->threads, &Thread::carries)) return Language::Go;
   const bool is_shell =
       std::ranges::any_of(kShells, [&](const char* shell) { return process->comm == shell; });
   return is_shell ? Language::Shell : Language::C;

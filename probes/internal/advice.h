@@ -8,9 +8,9 @@
 /// Words that several probes share.
 namespace ipcdoctor::probes {
 
-enum class Language { C, Python, Shell };
+enum class Language { C, Python, Shell, Go };
 
-/// The language that the process is written in: by its interpreter, else C.
+/// The language that the process is written in: by its interpreter or runtime, else C.
 Language language_of(const Snapshot& snapshot, Pid pid);
 
 /// "app.py:9 in consumer()" for the place where a thread stands; "" if it is not known.

@@ -149,6 +149,9 @@ std::string fix(const Context& context, const Pair& pair) {
   if (language_of(snapshot, pair.joiner.pid) == Language::Shell)
     return "Read the output of the background command before `wait`" + at +
            ", or send it to a file.";
+  if (language_of(snapshot, pair.joiner.pid) == Language::Go)
+    return "Read the pipe to its end before the wait" + at +
+           ", as StdoutPipe() asks for before Wait(), or use cmd.Output().";
   return "Read " + diagnosis::object_name(snapshot, pair.object) +
          " until it is empty before the wait" + at + ", or make the writer non-blocking.";
 }

@@ -111,6 +111,10 @@ std::string fix(const Snapshot& snapshot, Pid pid, TaskRef task) {
     case Language::Shell:
       return "Let " + who + " write" + before +
              "; a filter in between may buffer it: stdbuf -oL command.";
+    case Language::Go:
+      return "Let " + who + " send" + before +
+             "; if it already did, Flush() its bufio.Writer. If the request is complete, "
+             "stdin.Close() of a StdinPipe() or CloseWrite() of a connection says so.";
     case Language::C:
       break;
   }

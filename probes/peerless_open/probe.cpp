@@ -89,6 +89,7 @@ std::string fix(const Snapshot& snapshot, const std::vector<TaskRef>& openers) {
       return "Open it for both directions first: `exec 3<>" + path +
              "`, or check that a reader runs.";
     case Language::C:
+    case Language::Go:
       break;
   }
   return "Open " + path +

@@ -86,6 +86,7 @@ std::string fix(const Snapshot& snapshot, const Holder& holder) {
     case Language::Shell:
       return "Close it where it is not needed: `command " + fd + "<&-`.";
     case Language::C:
+    case Language::Go:
       break;
   }
   return "close(" + fd + ") in " + name(snapshot, holder.pid) +

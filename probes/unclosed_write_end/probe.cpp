@@ -115,6 +115,24 @@ std::string python_fix(const Snapshot& snapshot, const Blame& blame, TaskRef tas
   }
 }
 
+std::string go_fix(const Snapshot& snapshot, const Blame& blame, TaskRef task) {
+  const std::string in = function_of(snapshot, task, name(snapshot, blame.holder.pid));
+  switch (blame.omission) {
+    case Omission::Itself:
+      return "Close the write end (" + fd_text(blame.holder) + ") in " + in +
+             " before the first read.";
+    case Omission::LeakedToFilter:
+      return "Do not pass " + fd_text(blame.holder) + " on to the child (ExtraFiles, " +
+             "SysProcAttr): what os.Pipe() makes is not inherited by itself.";
+    case Omission::InFlight:
+      return "Receive the queued descriptors, and close them, before waiting.";
+    default:
+      return "Close the writer (" + fd_text(blame.holder) + ") in " + in +
+             " when all is written and before it waits: stdin.Close() of a StdinPipe(), w.Close() "
+             "of an os.Pipe(); a defer comes too late.";
+  }
+}
+
 std::string c_fix(const Snapshot& snapshot, const Blame& blame, TaskRef task) {
   const std::string in = function_of(snapshot, task, name(snapshot, blame.holder.pid));
   if (blame.holder.hold == Hold::Registered)
@@ -143,7 +161,8 @@ std::string fix(const Snapshot& snapshot, const Blame& blame, TaskRef task) {
     const std::string redirect = blame.holder.fd <= 2 ? "</dev/null >/dev/null 2>&1" : fd + ">&-";
     return "Start the background process without that descriptor: shell `command " + redirect +
            " &`; Python stdout=DEVNULL, stderr=DEVNULL, close_fds=True; C close(" + fd +
-           ") before exec." +
+           ") before exec; Go an *os.File as cmd.Stdout, which Wait() does not copy from, or " +
+           "cmd.WaitDelay." +
            (listens_on(snapshot, blame.holder.pid).empty()
                 ? "\nTo go on now: end " + name(snapshot, blame.holder.pid) + "."
                 : "");
@@ -154,6 +173,8 @@ std::string fix(const Snapshot& snapshot, const Blame& blame, TaskRef task) {
     case Language::Shell:
       return "Close " + fd_text(blame.holder) + " where it is not needed: `command " +
              std::to_string(blame.holder.fd) + ">&-`, before `wait`.";
+    case Language::Go:
+      return go_fix(snapshot, blame, task);
     case Language::C:
       break;
   }

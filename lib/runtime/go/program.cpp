@@ -308,19 +308,26 @@ Result<std::uint64_t> Program::wanted_signals() const {
 }
 
 std::optional<Program::Polled> Program::read_polled(int fd, std::uint64_t data) const {
-  // Since Go 1.21 the pointer stands above a tag of 19 bits (src/runtime/tagptr_64bit.go).
-  constexpr unsigned kTag = 19;
-  const std::uint64_t untagged = static_cast<std::uint64_t>(static_cast<std::int64_t>(data) >> kTag)
-                                 << 3U;
-  for (const std::uint64_t pd : {data, untagged}) {
+  // Since Go 1.21 the pointer stands above a tag, and without those of its bits that are always 0;
+  // how many these are changed with releases (src/runtime/tagptr_64bit.go).
+  struct Tag {
+    unsigned bits, zeros;
+  };
+  constexpr Tag kTags[] = {{0, 0}, {19, 3}, {24, 9}, {25, 9}};
+  const auto waiter = [&](std::uint64_t at) -> std::optional<std::uint64_t> {
+    constexpr std::uint64_t kWait = 2;  // pdReady 1, pdWait 2: nobody, or not yet
+    const std::uint64_t g = word(at);
+    if (g <= kWait) return 0;
+    return is_pointer(g) && word(g + kSelf) == g ? std::optional(g) : std::nullopt;
+  };
+  for (const Tag& tag : kTags) {
+    const auto pd = static_cast<std::uint64_t>(static_cast<std::int64_t>(data) >> tag.bits)
+                    << tag.zeros;
     if (!is_pointer(pd) || word(pd + 8) != static_cast<std::uint64_t>(fd)) continue;
-    const auto waiter = [&](std::uint64_t offset) {
-      constexpr std::uint64_t kWait = 2;  // pdReady 1, pdWait 2: nobody, or not yet
-      const std::uint64_t g = word(pd + offset);
-      return g > kWait ? g : 0;
-    };
-    return Polled{fd, waiter(layout_->poll_rg), waiter(layout_->poll_wg),
-                  word(pd + layout_->poll_rd) != 0, word(pd + layout_->poll_wd) != 0};
+    const auto reader = waiter(pd + layout_->poll_rg), writer = waiter(pd + layout_->poll_wg);
+    if (!reader || !writer) continue;
+    return Polled{fd, *reader, *writer, word(pd + layout_->poll_rd) != 0,
+                  word(pd + layout_->poll_wd) != 0};
   }
   return std::nullopt;
 }

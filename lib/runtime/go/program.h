@@ -75,6 +75,8 @@ class Program {
   /// Other code than Go's and the kernel's is mapped: of C, with handlers and threads of its own.
   bool has_foreign_code() const { return foreign_; }
 
+  bool has_code_at(std::uint64_t pc) { return functions_.find(pc) != nullptr; }
+
   /// All goroutines but dead ones, by number. @return Malformed, Limit.
   Result<std::vector<Goroutine>> read_goroutines();
 
