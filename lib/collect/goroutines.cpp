@@ -57,6 +57,16 @@ Wait memory_wait(const MemoryWait& row, const Goroutine& goroutine) {
   return wait;
 }
 
+/// What all threads wait for that only run goroutines.
+Wait idle_wait(std::string call) {
+  Wait wait;
+  wait.kind = WaitKind::Futex;
+  wait.call = std::move(call);
+  wait.untimed = true;
+  wait.futex.lock.name = "a goroutine to run";
+  return wait;
+}
+
 class Goroutines {
  public:
   Goroutines(System& system, ProcessEntry& process, Program& program)
@@ -353,6 +363,9 @@ void look_again_at_goroutines(ProcessEntry& process) {
     thread.out.carries = false;
     thread.out.housekeeping.clear();
   }
+  // who waits on a descriptor is told by the goroutines themselves
+  for (ThreadEntry& thread : process.threads)
+    if (thread.out.carries && thread.out.wait) thread.out.wait = idle_wait(thread.out.wait->call);
 }
 
 }  // namespace ipcdoctor::collect
