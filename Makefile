@@ -77,6 +77,9 @@ golden: build    ## rewrite testdata/reports, and what is said of testdata/snaps
 	@IPCDOCTOR_GOLDEN=write $(BUILD)/bin/probes_test --gtest_filter='*Golden*'
 	@git diff --stat testdata/reports testdata/snapshots
 
+pictures: build  ## draw testdata/reports/picture.svg, which README.md shows, of a program that hangs
+	@.ci/pictures $(BUILD)/bin/ipcdoctor testdata/reports/picture.svg
+
 record: build    ## record testdata/snapshots anew from the test programs; then make golden
 	@testdata/snapshots/record $(BUILD)
 

@@ -152,7 +152,8 @@ class Layout {
     }
     if (roles > kMaxRoles)
       append(row.lines, lines("and " + std::to_string(roles - kMaxRoles) + " more", "role"));
-    if (roles == 0) append(row.lines, lines("nobody is left to act on it", "role"));
+    if (roles == 0 && !picture_.nodes[n].is_up_to_others)
+      append(row.lines, lines("nobody is left to act on it", "role"));
     shape.rows.push_back(std::move(row));
     return shape;
   }

@@ -273,6 +273,7 @@ class Drawing {
                                     part.is_stuck,
                                     part.is_culprit,
                                     part.in_knot,
+                                    false,
                                     box->second});
         }
         picture_.nodes[node->second].tasks.push_back(task);
@@ -363,13 +364,27 @@ class Drawing {
     arrow(object, to, role, role == evidence ? "" : evidence, in_knot);
   }
 
-  /// One that nobody could wake still waits for something.
+  /// A chain is cut where it gets long: the graph tells what is missing.
   void add_unlinked(std::size_t n) {
-    if (picture_.nodes[n].kind != Node::Kind::Task || !picture_.nodes[n].is_stuck || n == rest_)
+    const Node& node = picture_.nodes[n];
+    if (node.kind != Node::Kind::Task || !node.is_stuck || n == rest_ || between_.contains(n))
       return;
-    if (between_.contains(n)) return;
-    const auto [object, words] = between(n, picture_.nodes[n].tasks.front());
-    if (object != kNone) arrow(n, object, words, "", false);
+    const TaskRef task = node.tasks.front();
+    const std::vector<graph::Waker> wakers = report_.graph.wakers(task);
+    const graph::Waker* best = nullptr;
+    for (const graph::Waker& waker : wakers) {
+      const auto drawn = node_of_.find(leader_of(waker.task));
+      if (drawn == node_of_.end()) continue;
+      const bool is_better =
+          best == nullptr || (picture_.nodes[drawn->second].in_knot &&
+                              !picture_.nodes[node_of_.at(leader_of(best->task))].in_knot);
+      if (is_better) best = &waker;
+    }
+    if (best != nullptr) return add_link({task, best->task, best->by, best->evidence});
+    const auto [object, words] = between(n, task);
+    if (object == kNone) return;
+    arrow(n, object, words, "", false);
+    if (!wakers.empty()) picture_.nodes[object].is_up_to_others = true;
   }
 
   static constexpr std::size_t kNone = static_cast<std::size_t>(-1);

@@ -23,6 +23,7 @@ struct Picture {
     bool is_stuck = false;
     bool is_culprit = false;
     bool in_knot = false;
+    bool is_up_to_others = false;  ///< an object on which somebody could act who is not drawn
     std::size_t box = 0;  ///< a task's process
   };
   /// A process, or alike ones, with those of its threads that are drawn.
