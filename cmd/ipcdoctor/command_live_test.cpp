@@ -332,6 +332,22 @@ TEST(Stacks, NamesNativeFramesWhereThereIsNoOtherLanguage) {
               HasSubstr("relock.c:7 in "));
 }
 
+TEST(Tree, HasALineForEachThreadAndRefreshesOnATerminalOnly) {
+  Process program({IPCDOCTOR_PROGRAMS "/unclosed_write_end/parent_keeps_end"}, false);
+  program.read_until("READY");
+  std::this_thread::sleep_for(300ms);
+  const std::string pid = std::to_string(program.pid());
+
+  const Result tree = ipcdoctor({"tree", pid});
+
+  EXPECT_EQ(tree.exit_code, 0) << tree.output;
+  EXPECT_TRUE(tree.output.starts_with("parent_keeps_en[" + pid + "]  ")) << tree.output;
+  EXPECT_THAT(tree.output, HasSubstr("\n  parent_keeps_en["));
+  EXPECT_THAT(tree.output, HasSubstr("waits for the exit of"));
+  EXPECT_THAT(tree.output, HasSubstr("<- to blame"));
+  expect_one_line(ipcdoctor({"tree", "-w", pid}), 2);
+}
+
 /// Kills both, or only ipcdoctor, or first its helper.
 void kill_doctor(pid_t doctor, int way) {
   const std::string children =

@@ -21,6 +21,7 @@ void add_attach(CLI::App& app, Command& command);
 void add_watch(CLI::App& app, Command& command);
 void add_run(CLI::App& app, Command& command);
 void add_stacks(CLI::App& app, Command& command);
+void add_tree(CLI::App& app, Command& command);
 void add_save(CLI::App& app, Command& command);
 void add_analyze(CLI::App& app, Command& command);
 void add_explain(CLI::App& app, Command& command);

@@ -434,6 +434,24 @@ TEST(Tree, ProcessesThatAreEachOthersParentsAreListedOnce) {
   EXPECT_EQ(tree_lines({snapshot, graph, {}}, Likeness::Each).size(), 2U);
 }
 
+TEST(Tree, AsTextHasALineAThread) {
+  Builder b;
+  b.process(40).comm("app").thread().sleeps().thread(41).sleeps();
+  b.process(42).comm("app").child_of(40).thread().waits_for_child(43);
+  b.process(43).comm("tool").child_of(42);
+  const snapshot::Snapshot snapshot = b.build();
+  const graph::WaitGraph graph(snapshot);
+  std::ostringstream out;
+
+  write_tree(out, {snapshot, graph, {}}, {.still = {{task(42), std::chrono::seconds(7)}}});
+
+  EXPECT_EQ(out.str(),
+            "app[40]  waits for time to pass\n"
+            "  . thread 41  waits for time to pass\n"
+            "  app[42]  waits for the exit of 43, for 7 s at least\n"
+            "    tool[43]\n");
+}
+
 TEST(Tree, NumbersAreRanges) {
   EXPECT_EQ(ranges_of({9, 3, 4, 5, 4}), "3-5 9");
   EXPECT_EQ(ranges_of({}), "");

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <map>
+#include <ostream>
 #include <set>
 #include <unordered_map>
 
 #include "base/text.h"
 #include "report/crowd.h"
+#include "report/layout.h"
 #include "report/words.h"
 
 namespace ipcdoctor::report {
@@ -189,6 +191,52 @@ class Tree {
 
 std::vector<TreeLine> tree_lines(const Report& report, Likeness likeness) {
   return Tree(report, likeness).run();
+}
+
+namespace {
+
+constexpr std::size_t kMaxIndent = 20;  // levels
+
+std::string thread_words(const TreeLine::Threads& threads, const TreeText& options) {
+  std::string text = threads.where.empty() ? "" : "  " + threads.where;
+  text += "  " + threads.does;
+  const auto still = options.still.find(threads.tasks.front());
+  if (still != options.still.end() && still->second.count() > 0)
+    text += ", for " + std::to_string(still->second.count()) + " s at least";
+  if (threads.is_culprit)
+    text += "  <- to blame";
+  else if (threads.is_stuck)
+    text += "  <- stuck";
+  return text;
+}
+
+}  // namespace
+
+void write_tree(std::ostream& out, const Report& report, const TreeText& options) {
+  for (const TreeLine& line : tree_lines(report, options.likeness)) {
+    const std::string indent(2 * std::min(line.depth, kMaxIndent), ' ');
+    const std::string hang = indent + "      ";
+    const auto put = [&](const std::string& text, const std::string& first) {
+      out << wrap(text, std::max(options.width, hang.size() + 40), first, hang);
+    };
+    const std::string state = line.state.empty() ? "" : "  " + line.state;
+    bool is_first = true;
+    for (const TreeLine::Threads& threads : line.threads) {
+      const std::size_t each = threads.tasks.size() / line.pids.size();
+      const std::string count = each > 1 ? std::to_string(each) + " threads" : "";
+      const std::string tid = std::to_string(threads.tasks.front().tid.value);
+      if (is_first)
+        put(line.label + state + (count.empty() ? "" : "  " + count) +
+                thread_words(threads, options),
+            indent);
+      else
+        put((count.empty() ? "thread " + tid : count + ", " + tid + " ...") +
+                thread_words(threads, options),
+            indent + "  . ");
+      is_first = false;
+    }
+    if (line.threads.empty()) put(line.label + state, indent);
+  }
 }
 
 std::string ranges_of(std::vector<int> numbers) {

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <chrono>
+#include <iosfwd>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -28,6 +31,16 @@ enum class Likeness { Folded, Each };
 /// All that was looked into, parents first. Alike: the same program at the same places, waiting for
 /// the same kind of thing, with alike children.
 std::vector<TreeLine> tree_lines(const Report& report, Likeness likeness);
+
+struct TreeText {
+  std::size_t width = 80;  ///< columns
+  Likeness likeness = Likeness::Folded;
+  /// Since how many seconds, at least, a thread has not run; may be empty.
+  std::map<snapshot::TaskRef, std::chrono::seconds> still = {};
+};
+
+/// A line a process, with what its main thread waits for, and one for each other thread.
+void write_tree(std::ostream& out, const Report& report, const TreeText& options);
 
 /// "3-5 9": the numbers in order.
 std::string ranges_of(std::vector<int> numbers);
