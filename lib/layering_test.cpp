@@ -36,7 +36,7 @@ const std::map<std::string, Folders> kMayInclude = {
 
 /// Libraries of others, and the only folders that know them.
 const std::map<std::string, Folders> kKnownTo = {
-    {"CLI/", {"cmd"}},           {"nlohmann/", {"snapshot", "report"}},
+    {"CLI/", {"cmd"}},           {"nlohmann/", {"snapshot", "report", "cmd"}},
     {"sys/ptrace.h", {"linux"}},
     {"libunwind", {"unwind"}},   {"capstone/", {"runtime"}},
 };

@@ -1,7 +1,4 @@
 #include <CLI/CLI.hpp>
-#include <cerrno>
-#include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <memory>
 
@@ -10,6 +7,7 @@
 #include "exit_code.h"
 #include "reports.h"
 #include "snapshot/codec.h"
+#include "snapshot_file.h"
 
 namespace ipcdoctor::cmd {
 namespace {
@@ -19,25 +17,12 @@ struct AnalyzeOptions {
   ReportOptions report;
 };
 
-Result<snapshot::Snapshot> load_file(const std::string& path) {
-  if (path == "-") return snapshot::load(std::cin);
-  errno = 0;
-  std::error_code unknown;  // then opening it says why
-  if (std::filesystem::is_directory(path, unknown))
-    return Error{cause_of(EISDIR), EISDIR, "read " + path};
-  std::ifstream file(path);
-  if (!file) return Error{cause_of(errno), errno, "read " + path};
-  Result<snapshot::Snapshot> snapshot = snapshot::load(file);
-  if (!snapshot) return Error{snapshot.error().cause, 0, path + " is " + snapshot.error().what};
-  return snapshot;
-}
-
 int analyze(const AnalyzeOptions& options) {
   if (const Status writable = check_outputs(options.report); !writable)
     return fail(kUsage, words_of(writable.error()));
   std::vector<Examination> examinations;
   for (const std::string& path : options.files) {
-    Result<snapshot::Snapshot> snapshot = load_file(path);
+    Result<snapshot::Snapshot> snapshot = path == "-" ? snapshot::load(std::cin) : load_file(path);
     if (!snapshot) return fail(kUsage, words_of(snapshot.error()));
     examinations.emplace_back(*std::move(snapshot));
   }

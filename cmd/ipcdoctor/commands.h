@@ -22,6 +22,7 @@ void add_watch(CLI::App& app, Command& command);
 void add_run(CLI::App& app, Command& command);
 void add_stacks(CLI::App& app, Command& command);
 void add_tree(CLI::App& app, Command& command);
+void add_mcp(CLI::App& app, Command& command);
 void add_save(CLI::App& app, Command& command);
 void add_analyze(CLI::App& app, Command& command);
 void add_explain(CLI::App& app, Command& command);

@@ -1,3 +1,5 @@
+#include "explain.h"
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iostream>
@@ -33,15 +35,22 @@ std::vector<std::string> slugs() {
 }
 
 int explain(const std::string& name) {
-  const auto page = std::ranges::find(pages(), slug_of(name), &Page::slug);
-  if (page == pages().end())
-    return fail(kUsage, "no class " + name + did_you_mean(name, slugs()) +
-                            " (`ipcdoctor probes` lists them)");
-  std::cout << page->text;
+  const Result<std::string_view> page = page_of(name);
+  if (!page) return fail(kUsage, page.error().what);
+  std::cout << *page;
   return kNoFinding;
 }
 
 }  // namespace
+
+Result<std::string_view> page_of(const std::string& name) {
+  const auto page = std::ranges::find(pages(), slug_of(name), &Page::slug);
+  if (page == pages().end())
+    return Error{
+        Cause::Unsupported, 0,
+        "no class " + name + did_you_mean(name, slugs()) + " (`ipcdoctor probes` lists them)"};
+  return std::string_view(page->text);
+}
 
 void add_explain(CLI::App& app, Command& command) {
   auto name = std::make_shared<std::string>();

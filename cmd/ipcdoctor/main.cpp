@@ -42,7 +42,7 @@ int main(int argc, char** argv) {
   Command command;
   for (const auto add :
        {add_attach, add_run, add_watch, add_stacks, add_tree, add_save, add_analyze, add_explain,
-        add_probes, add_demo, add_check, add_schema, add_completion, add_help}) {
+        add_probes, add_demo, add_check, add_schema, add_mcp, add_completion, add_help}) {
     add(app, command);
   }
   if (const std::string wrong = unknown_names(app, argc, argv); !wrong.empty())
