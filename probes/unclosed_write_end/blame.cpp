@@ -192,6 +192,7 @@ std::vector<Blame> strangers_that_hold(const Context& context, const Ends& ends,
     const Process* process = snapshot::find_process(context.snapshot, holder.pid);
     const bool stranger =
         process != nullptr && holder.pid != reader.pid && holder.hold == Hold::Descriptor &&
+        !is_ancestor(context.snapshot, holder.pid, reader.pid) &&  // a daemon's own log writer
         left_the_tree(context.snapshot, *process) && is_at_rest(context, *process);
     if (!stranger) return {};
     blamed.push_back({holder, Omission::LeftTree});
@@ -283,10 +284,11 @@ std::vector<EofWait> eof_waits_of_live_readers(const Context& context, const End
     for (const Thread& thread : process.threads) {
       const TaskRef task{process.pid, thread.tid};
       if (!waits_for_input(thread) || context.graph.level(task) > graph::Level::Stuck) continue;
-      const std::vector<ObjectId> objects = received_from_others(context, ends, task);
-      if (objects.size() > kMaxPolled || serves(context.snapshot, objects) ||
+      if (serves(context.snapshot, received_objects(context.snapshot, task)) ||
           is_log_reader(context, process))
         continue;
+      const std::vector<ObjectId> objects = received_from_others(context, ends, task);
+      if (objects.size() > kMaxPolled) continue;
       for (const ObjectId& object : objects) {
         if (!is_unnamed(context.snapshot, object)) continue;
         std::vector<Blame> blamed = strangers_that_hold(context, ends, task, object);

@@ -203,6 +203,12 @@ TEST(UnclosedWriteEnd, IgnoresAServerThatReadsFromADaemonAlone) {
   EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::NotFound);
 }
 
+TEST(UnclosedWriteEnd, IgnoresTheLogWriterOfADaemonThatStartedIt) {
+  Builder b = daemon_keeps_stdout();
+  b.process(40).child_of(44);
+  EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::NotFound);
+}
+
 TEST(UnclosedWriteEnd, IgnoresALeftBehindReaderThatNobodyWaitsFor) {
   Builder b = daemon_keeps_stdout();
   b.process(40).thread(41).runs();
