@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 
+#include "runtime/hotspot/threads.h"
 #include "unwind/unwinder.h"
 
 namespace ipcdoctor::collect {
@@ -63,6 +64,30 @@ bool may_live_by_itself(const snapshot::Process& process, const ThreadEntry& thr
                              [](const snapshot::Handler& handler) { return !handler.restarts; });
 }
 
+/// As those do who wait for something to do. Who is in the middle of a write has not ended yet.
+bool waits_for_work(const snapshot::Wait& wait) {
+  switch (wait.kind) {
+    case WaitKind::Futex:
+    case WaitKind::Poll:
+    case WaitKind::Epoll:
+    case WaitKind::Sleep:
+    case WaitKind::Accept:
+    case WaitKind::Signal:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// The `java` command makes a thread for main() and joins it.
+bool is_launcher(const linux::AddressSpace& space, unwind::Images& images,
+                 const snapshot::Thread& thread) {
+  return thread.native && std::ranges::any_of(*thread.native, [&](const snapshot::Frame& frame) {
+           return frame.module.starts_with("libjli.so") &&
+                  images.function_at(space, frame.pc).value_or("") == "CallJavaMainInNewThread";
+         });
+}
+
 /// More could be said if all registers were known.
 bool is_vague(const Effects& effects) {
   constexpr std::uint32_t kOfDescriptors = snapshot::kReads | snapshot::kWrites | snapshot::kCloses;
@@ -77,7 +102,8 @@ struct NativeCode::Stacks {
 };
 
 void NativeCode::read(ProcessEntry& process, linux::AddressSpace& space) {
-  read_handlers(process, space);
+  const std::optional<Vm> jvm = find_jvm(process, space);
+  read_handlers(process, space, jvm);
   Stacks stacks;
   for (ThreadEntry& thread : process.threads) {
     if (thread.out.is_python || thread.of_runtime || !is_blocked(thread)) continue;
@@ -85,10 +111,61 @@ void NativeCode::read(ProcessEntry& process, linux::AddressSpace& space) {
     const Risk risk(system_.progress(), process.pid, Fact::Code, thread.tid.value);
     if (risk.allowed()) read_thread(process, space, thread, stacks);
   }
+  if (jvm) read_java(process, *jvm);
+}
+
+std::optional<NativeCode::Vm> NativeCode::find_jvm(ProcessEntry& process,
+                                                   linux::AddressSpace& space) {
+  const Risk risk(system_.progress(), process.pid, Fact::Runtime);
+  if (!risk.allowed()) return std::nullopt;
+  auto vm = Vm::find(space, images_);
+  if (vm) return std::move(*vm);
+  if (vm.error().cause != Cause::Unsupported) system_.note_unseen(process.pid, Tid{}, vm.error());
+  return std::nullopt;
+}
+
+/// Java's frames follow those of the JVM; monitors are what the others' waits are for.
+void NativeCode::read_java(ProcessEntry& process, const Vm& jvm) {
+  const Risk risk(system_.progress(), process.pid, Fact::Runtime);
+  if (!risk.allowed()) return;
+  auto threads = runtime::hotspot::read_threads(jvm);
+  if (!threads) return system_.note_unseen(process.pid, Tid{}, threads.error());
+  const auto find = [&](int ns_tid) {
+    return std::ranges::find(process.threads, ns_tid, &ThreadEntry::ns_tid);
+  };
+  for (ThreadEntry& thread : process.threads)
+    if (thread.tid.value == process.pid.value && is_launcher(jvm.space(), images_, thread.out))
+      thread.out.activity.operation = snapshot::Operation::Serve;
+  for (runtime::hotspot::JavaThread& java : *threads) {
+    const auto it = find(java.ns_tid);
+    if (it == process.threads.end() || !is_blocked(*it)) continue;
+    snapshot::Thread& thread = it->out;
+    if (thread.native && !java.frames.empty()) {
+      std::erase_if(*thread.native, &snapshot::Frame::guessed);
+      thread.native->insert(thread.native->end(), java.frames.begin(), java.frames.end());
+    }
+    if (!java.housekeeping.empty() && waits_for_work(*thread.wait) &&
+        java.wanted_monitor.value == 0)
+      thread.housekeeping = java.housekeeping;
+    const auto owner = find(java.monitor_owner);
+    const bool waits = java.wanted_monitor.value != 0 && thread.wait->kind == WaitKind::Futex;
+    if (!waits || owner == process.threads.end() || owner == it) continue;
+    thread.wait->untimed = true;  // it only looks again whether the monitor is free
+    snapshot::Lock& lock = thread.wait->futex.lock;
+    lock = {};
+    lock.kind = snapshot::LockKind::RecursiveMutex;
+    lock.name = "Java monitor";
+    lock.address = java.wanted_monitor;
+    lock.ownership = snapshot::Ownership::Known;
+    lock.owners = {{process.pid, owner->tid}};
+    lock.checked = true;
+    lock.evidence = "owner of the ObjectMonitor";
+  }
 }
 
 /// The kernel alone knows which function handles a signal.
-void NativeCode::read_handlers(ProcessEntry& process, linux::AddressSpace& space) {
+void NativeCode::read_handlers(ProcessEntry& process, linux::AddressSpace& space,
+                               const std::optional<Vm>& jvm) {
   const std::uint64_t told = told_signals(process.out);
   const bool matters = std::ranges::any_of(process.threads, [&](const ThreadEntry& thread) {
     return is_blocked(thread) && (handled_signals(thread) & ~told) != 0;
@@ -119,6 +196,9 @@ void NativeCode::read_handlers(ProcessEntry& process, linux::AddressSpace& space
     handler.restarts = (action.flags & SA_RESTART) != 0;
     handler.name = it->second.name;
     handler.effects = it->second.effects;
+    auto own = jvm ? runtime::hotspot::known_handler(*jvm, action.signal, handler.name)
+                   : reader_.known_handler(space, action, (*task)->actions);
+    if (own) handler.effects = std::move(*own);
   }
   std::ranges::sort(handlers, {}, &snapshot::Handler::signal);
   process.out.handlers = std::move(handlers);
@@ -144,14 +224,21 @@ void NativeCode::read_thread(ProcessEntry& process, linux::AddressSpace& space, 
   const bool is_leader = thread.tid.value == process.pid.value;
   const bool lives = may_live_by_itself(process.out, thread);
   const bool runs_runtime =
-      !is_leader && thread.out.native &&
+      !is_leader && thread.out.native && waits_for_work(*thread.out.wait) &&
       std::ranges::any_of(*thread.out.native, [](const snapshot::Frame& frame) {
         return runtime::native::Reader::is_of_runtime(frame.module);
       });
   if (!lives && !runs_runtime) return;
   unwind::Registers registers = registers_of(thread, false);
   unwind::RawStack stack = images_.unwind_raw(space, registers);
-  if (runs_runtime) thread.out.housekeeping = reader_.find_housekeeping(space, stack);
+  if (runs_runtime) {
+    const auto housekeeping = reader_.find_housekeeping(space, stack);
+    thread.out.housekeeping = housekeeping.what;
+    if (housekeeping.harmless) {
+      thread.out.next = snapshot::Effects{0, {}, "beats for its runtime", ""};
+      return;
+    }
+  }
   if (!lives) return;
   runtime::native::Walk::Thread about;
   about.is_leader = is_leader;

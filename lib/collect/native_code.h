@@ -1,6 +1,9 @@
 #pragma once
 
+#include <optional>
+
 #include "collect/system.h"
+#include "runtime/hotspot/vm.h"
 #include "runtime/native/reader.h"
 #include "unwind/unwind.h"
 
@@ -17,7 +20,11 @@ class NativeCode {
 
  private:
   struct Stacks;
-  void read_handlers(ProcessEntry& process, linux::AddressSpace& space);
+  using Vm = runtime::hotspot::Vm;
+  std::optional<Vm> find_jvm(ProcessEntry& process, linux::AddressSpace& space);
+  void read_handlers(ProcessEntry& process, linux::AddressSpace& space,
+                     const std::optional<Vm>& jvm);
+  void read_java(ProcessEntry& process, const Vm& jvm);
   void read_thread(ProcessEntry& process, linux::AddressSpace& space, ThreadEntry& thread,
                    Stacks& stacks);
   unwind::Registers registers_of(const ThreadEntry& thread, bool all);

@@ -230,6 +230,17 @@ TEST(Rest, WhoseEndIsAwaitedIsNot) {
   EXPECT_EQ(graph.stuck_sets()[0].debts[0].kind, Debt::Kind::End);
 }
 
+TEST(Rest, WhoOnlyStandsByUntilAThreadEndsIsOwedNothing) {
+  Builder b;
+  b.process(40).fd(3, inet_socket(5)).thread().accepts(3);
+  b.object(inet_socket(5)).socket->state = "listen";
+  b.process(42).child_of(40).thread().futex(0x1000, LockKind::ThreadJoin);
+  b.process(42).thread(43).futex(0x2000, LockKind::Condition);
+  EXPECT_EQ(graph_of(b).stuck_sets().size(), 1U);
+  b.process(42).process().threads.at(0).activity.operation = Operation::Serve;
+  EXPECT_THAT(graph_of(b).stuck_sets(), IsEmpty());
+}
+
 TEST(Rest, WhenAllIsDeadNothingIsAtRest) {
   Builder b;
   b.process(40).thread().futex(0x1000, LockKind::Condition);

@@ -292,6 +292,14 @@ bool Program::exports(std::uint64_t address, const std::string& symbol) {
   return linkage != nullptr && linkage->exports.contains(symbol);
 }
 
+std::uint64_t Program::address_of(std::uint64_t address, const std::string& symbol) {
+  const unwind::Place place = place_at(address);
+  if (place.image == nullptr) return 0;
+  const Linkage& linkage = linkage_of(*place.image);
+  const auto it = linkage.exports.find(symbol);
+  return it == linkage.exports.end() ? 0 : it->second + place.bias;
+}
+
 std::uint64_t Program::link_address(std::uint64_t address) {
   const unwind::Place place = place_at(address);
   return place.image == nullptr ? 0 : address - place.bias;

@@ -73,6 +73,8 @@ class Program {
 
   /// Whether the image at the address defines the symbol for others.
   bool exports(std::uint64_t address, const std::string& symbol);
+  /// Where the image at the address defines the symbol for others; 0 if it does not.
+  std::uint64_t address_of(std::uint64_t address, const std::string& symbol);
   /// The address in its image as it was linked; 0 if there is none.
   std::uint64_t link_address(std::uint64_t address);
   /// "libfoo.so+0x12".

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "runtime/native/known_threads.h"
+
 namespace ipcdoctor::runtime::native {
 namespace {
 
@@ -30,28 +32,32 @@ const Runtime* runtime_of(const Linkage& linkage) {
 }  // namespace
 
 bool Reader::is_of_runtime(std::string_view module) {
-  return std::ranges::any_of(kRuntimes,
-                             [&](const Runtime& r) { return module.starts_with(r.soname); });
+  return module.starts_with("node") || std::ranges::any_of(kRuntimes, [&](const Runtime& r) {
+           return module.starts_with(r.soname);
+         });
 }
 
-std::string Reader::find_housekeeping(const linux::AddressSpace& space,
-                                      const unwind::RawStack& stack) {
-  if (stack.end != unwind::End::Outermost || stack.frames.size() < 3) return "";
+Reader::Housekeeping Reader::find_housekeeping(const linux::AddressSpace& space,
+                                               const unwind::RawStack& stack) {
+  if (stack.end != unwind::End::Outermost || stack.frames.size() < 3) return {};
   Program program(space, images_, linkages_);
+  if (const KnownThread* known = find_known_thread(program, stack))
+    return {std::string(known->what), known->harmless};
   const Runtime* found = nullptr;
   for (std::size_t i = 0; i < stack.frames.size(); ++i) {
-    if (stack.frames[i].guessed) return "";
+    if (stack.frames[i].guessed) return {};
     const std::uint64_t pc = stack.frames[i].pc - (i == 0 ? 0 : 1);
     const Linkage* linkage = program.linkage_at(pc);
-    if (linkage == nullptr) return "";
+    if (linkage == nullptr) return {};
     if (linkage->kind == Linkage::Kind::CLibrary || linkage->kind == Linkage::Kind::CxxLibrary)
       continue;
     const Runtime* runtime = runtime_of(*linkage);
-    if (runtime == nullptr || (found != nullptr && found != runtime)) return "";
-    if (!runtime->but_not.empty() && program.function_around(pc) == runtime->but_not) return "";
+    if (runtime == nullptr || (found != nullptr && found != runtime)) return {};
+    if (!runtime->but_not.empty() && program.function_around(pc) == runtime->but_not) return {};
     found = runtime;
   }
-  return found == nullptr ? "" : "thread of " + std::string(found->name);
+  if (found == nullptr) return {};
+  return {"thread of " + std::string(found->name), false};
 }
 
 snapshot::Effects Reader::read_thread(const linux::AddressSpace& space,
@@ -62,6 +68,13 @@ snapshot::Effects Reader::read_thread(const linux::AddressSpace& space,
   auto effects = Walk(program, disassembler_, left).read_thread(stack, thread);
   budget_ -= before - left;
   return effects;
+}
+
+std::optional<snapshot::Effects> Reader::known_handler(const linux::AddressSpace& space,
+                                                       const linux::SignalAction& action,
+                                                       std::span<const linux::SignalAction> all) {
+  Program program(space, images_, linkages_);
+  return find_known_handler(program, action, all);
 }
 
 Reader::Handler Reader::read_handler(const linux::AddressSpace& space, RemoteAddr address) {

@@ -2,13 +2,16 @@
 
 #include <map>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "base/ids.h"
 #include "linux/address_space.h"
+#include "linux/task_iterator.h"
 #include "runtime/native/walk.h"
-#include "snapshot/effects.h"
+#include "snapshot/snapshot.h"
 #include "unwind/image.h"
 #include "unwind/unwinder.h"
 
@@ -31,10 +34,20 @@ class Reader {
   /// What a handler of a signal may do until it returns to the code that it interrupted.
   Handler read_handler(const linux::AddressSpace& space, RemoteAddr address);
 
-  /// "worker of libgomp", if nothing but that runtime's code and the C library's runs in the
-  /// thread, from its begin to the kernel: then it waits for what its program gives it to do. ""
-  /// for others.
-  std::string find_housekeeping(const linux::AddressSpace& space, const unwind::RawStack& stack);
+  /// The same of a handler that is a runtime's own, which may differ from one signal to the other;
+  /// nullopt: it is none.
+  /// @param all  every handler of that process
+  std::optional<snapshot::Effects> known_handler(const linux::AddressSpace& space,
+                                                 const linux::SignalAction& action,
+                                                 std::span<const linux::SignalAction> all);
+
+  struct Housekeeping {
+    std::string what;       ///< "worker of libgomp"; "" for others
+    bool harmless = false;  ///< also when it acts: it beats for its runtime alone
+  };
+  /// Whether nothing but a runtime's code and the C library's runs in the thread, from its begin to
+  /// the kernel: then it waits for what its program gives it to do.
+  Housekeeping find_housekeeping(const linux::AddressSpace& space, const unwind::RawStack& stack);
 
   /// Whether the file name is one of those that it may be asked for.
   static bool is_of_runtime(std::string_view module);
