@@ -349,9 +349,13 @@ void look_again_at_goroutines(ProcessEntry& process) {
   const bool all_rest = std::ranges::all_of(process.threads, [](const ThreadEntry& thread) {
     return thread.of_fiber || thread.is_monitor || thread.out.stable;
   });
+  std::uint64_t switches = 0;  // of all that may have run it
+  for (const ThreadEntry& thread : process.threads)
+    if (!thread.of_fiber && !thread.is_monitor) switches += thread.out.switches;
   for (ThreadEntry& thread : process.threads) {
     if (!thread.of_fiber) continue;
     if (thread.on.value == 0) {
+      thread.out.switches = switches;
       thread.out.stable = all_rest && thread.out.state != 'R';
       continue;
     }

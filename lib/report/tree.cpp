@@ -127,6 +127,7 @@ class Tree {
     std::map<std::string, std::size_t> places;
     const bool blamed = culprits_.contains({process.pid, Tid{}});
     for (const Thread& thread : process.threads) {
+      if (thread.carries) continue;
       const TaskRef task{process.pid, thread.tid};
       const bool leads = thread.tid.value == process.pid.value;
       TreeLine::Threads one{{task},
@@ -224,13 +225,16 @@ void write_tree(std::ostream& out, const Report& report, const TreeText& options
     for (const TreeLine::Threads& threads : line.threads) {
       const std::size_t each = threads.tasks.size() / line.pids.size();
       const std::string count = each > 1 ? std::to_string(each) + " threads" : "";
-      const std::string tid = std::to_string(threads.tasks.front().tid.value);
+      const Tid first = threads.tasks.front().tid;
+      const bool is_fiber = snapshot::is_fiber(first);
+      const std::string tid =
+          std::to_string(is_fiber ? first.value - snapshot::kFirstFiber : first.value);
       if (is_first)
         put(line.label + state + (count.empty() ? "" : "  " + count) +
                 thread_words(threads, options),
             indent);
       else
-        put((count.empty() ? "thread " + tid : count + ", " + tid + " ...") +
+        put((count.empty() ? (is_fiber ? "task " : "thread ") + tid : count + ", " + tid + " ...") +
                 thread_words(threads, options),
             indent + "  . ");
       is_first = false;
