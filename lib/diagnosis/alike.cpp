@@ -80,8 +80,8 @@ std::uint64_t alone(const Relations::Thread& thread, Detail detail) {
   if (known.next) mix.add(known.next->mask);
   if (!known.wait) return mix.add(static_cast<std::uint64_t>(known.wait.error().cause)).value();
   const snapshot::Wait& wait = *known.wait;
-  mix.add(mixed(wait.kind, wait.untimed, wait.any_child, wait.children.empty(), wait.objects.size(),
-                static_cast<bool>(wait.sleep_ms)));
+  mix.add(mixed(wait.kind, wait.untimed, wait.asked, wait.any_child, wait.children.empty(),
+                wait.objects.size(), static_cast<bool>(wait.sleep_ms)));
   mix.add(wait.call);
   if (wait.kind == snapshot::WaitKind::Futex) add_lock(mix, wait.futex);
   if (wait.kind == snapshot::WaitKind::FileLock)

@@ -134,6 +134,8 @@ class Build {
 
   // build_waits.cpp: what a blocked task waits for, and what wakes it besides
   void add_wait(const Process& process, const Thread& thread);
+  void add_questions(const Process& process, const Thread& thread);
+  bool is_answered(const snapshot::Wait& question) const;
   void add_condition(const Waiter& waiter);
   void add_signals(const Process& process, const Thread& thread, Node node);
   void children_event(const Waiter& waiter);

@@ -167,6 +167,9 @@ const std::map<ObjectId, TaskRef>& Build::awaited() {
   for (const snapshot::Process& process : snapshot_.processes) {
     for (const snapshot::Thread& thread : process.threads) {
       if (!thread.wait) continue;
+      for (const snapshot::Wait& question : thread.asks)
+        for (const snapshot::Awaited& awaited : question.objects)
+          add(awaited.object, {process.pid, thread.tid});
       for (const snapshot::Awaited& awaited : thread.wait->objects) {
         add(awaited.object, {process.pid, thread.tid});
         const snapshot::Object* object = snapshot::find_object(snapshot_, awaited.object);
@@ -246,7 +249,8 @@ void Build::add_handlers(const Process& process, const Thread& thread, Node node
   const TaskRef task{process.pid, thread.tid};
   const std::uint64_t open = thread.signals->caught & ~thread.signals->blocked;
   // Only its owner releases it, and the libc goes back to wait for it.
-  const bool owned = libc_repeats(*thread.wait) && thread.wait->futex.lock.checked;
+  const bool repeats = libc_repeats(*thread.wait) && !thread.wait->asked;
+  const bool owned = repeats && thread.wait->futex.lock.checked;
   std::vector<int> harmless, helping, unread, jumping, acting;
   for (const int signal : kOperators) {
     if (!snapshot::has_signal(open, signal)) continue;
@@ -273,8 +277,8 @@ void Build::add_handlers(const Process& process, const Thread& thread, Node node
         channels || effects.may(snapshot::kReleases | snapshot::kForks | snapshot::kEndsThread);
     if (effects.may(snapshot::kExits) && (handler->any_thread || !helps_besides)) continue;
     const bool acts = channels || effects.may(kAnything | snapshot::kReleases);
-    const bool goes_on = language_repeats(thread) || libc_repeats(*thread.wait) ||
-                         (handler->restarts && !never_restarts(*thread.wait));
+    const bool goes_on =
+        language_repeats(thread) || repeats || (handler->restarts && !never_restarts(*thread.wait));
     (!acts && goes_on ? harmless : !owned ? helping : acts ? acting : jumping).push_back(signal);
   }
   const auto live = [&](Life life, std::string text) {

@@ -88,6 +88,7 @@ void Build::add_wait(const Process& process, const Thread& thread) {
   };
   if (!thread.wait) return live(Life::NotSeen, to_string(thread.wait.error()));
   const snapshot::Wait& wait = *thread.wait;
+  if (wait.asked) return add_questions(process, thread);
   if (wait.kind == WaitKind::Running || thread.state == 'R') return live(Life::Running, "runs");
   const bool for_gil = waits_for_gil(wait);
   // A timeout of the interrupted call does not continue a stopped task.
@@ -105,6 +106,59 @@ void Build::add_wait(const Process& process, const Thread& thread) {
   }
   add_condition({process, thread, wait, task, node});
   add_signals(process, thread, node);
+}
+
+/// A loop whose code was read: it does nothing but ask, so that any other answer, and nothing else,
+/// lets it go on. Between two looks it may run, or be in another call of the loop.
+void Build::add_questions(const Process& process, const Thread& thread) {
+  const TaskRef task{process.pid, thread.tid};
+  const Node node = gates_.node_of_task.at(task);
+  const auto live = [&](Life life, std::string text) {
+    gates_.network.connect(add_leaf(life, std::move(text), task), node);
+  };
+  live(Life::ReadPolling,
+       snapshot::label(snapshot_, task) + " only asks again and again: its code was read");
+  // The code decides by what is in memory, too: as others leave it, who also only ask.
+  gates_.network.connect(users_of_memory(process.pid), node);
+  for (const Thread& other : process.threads) {
+    const auto its_node = gates_.node_of_task.find({process.pid, other.tid});
+    const bool asks = other.wait && other.wait->asked && other.tid != thread.tid;
+    if (asks && its_node != gates_.node_of_task.end())
+      gates_.network.connect(its_node->second, node);
+  }
+  const bool harmless =
+      thread.meanwhile && !thread.meanwhile->may(~std::uint32_t{snapshot::kWrites}) &&
+      (thread.meanwhile->mask == 0 || !is_awaited(process, thread.meanwhile->fds));
+  if (!harmless) live(Life::Running, "acts between two looks");
+  const auto add = [&](const snapshot::Wait& question) {
+    if (is_answered(question)) live(Life::Running, "has not yet seen that its wait is over");
+    add_condition({process, thread, question, task, node});
+  };
+  add(*thread.wait);
+  std::ranges::for_each(thread.asks, add);
+  add_signals(process, thread, node);
+}
+
+/// Of a call that blocks the kernel would have seen to it. Children and file locks see for
+/// themselves.
+bool Build::is_answered(const snapshot::Wait& question) const {
+  switch (question.kind) {
+    case WaitKind::Futex:
+      return !question.futex.word || *question.futex.word != question.futex.expected;
+    case WaitKind::Child:
+    case WaitKind::FileLock:
+      return false;
+    case WaitKind::Poll:
+    case WaitKind::Read:
+      return !std::ranges::all_of(question.objects, [&](const Awaited& awaited) {
+        const snapshot::Object* object = snapshot::find_object(snapshot_, awaited.object);
+        if (object == nullptr || awaited.out) return false;
+        if (object->socket) return object->socket->receive_queue == 0;
+        return object->queued && *object->queued == 0;
+      });
+    default:
+      return true;
+  }
 }
 
 void Build::add_condition(const Waiter& waiter) {

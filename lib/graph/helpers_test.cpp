@@ -77,6 +77,63 @@ TEST(Helper, OneThatWasNotReadMakesAClaimUnderACondition) {
               ElementsAre(::testing::Field(&Leaf::text, "app[40/42] (it sleeps)")));
 }
 
+/// A parent that asks for the end of a child, which reads what only the parent may send.
+Builder asks_for_a_reader() {
+  Builder b;
+  b.process(40).fd(4, pipe(9), Access::Write).thread().waits_for_child(41).asked();
+  b.process(41).child_of(40).fd(3, pipe(9), Access::Read).thread().reads(3);
+  return b;
+}
+
+TEST(Question, WaitsForTheEndOfTheChild) {
+  const Builder b = asks_for_a_reader();
+  const BuiltGraph graph = graph_of(b);
+  EXPECT_EQ(graph.level(task(40)), Level::Assuming);
+  ASSERT_FALSE(graph.stuck_sets().empty());
+  EXPECT_THAT(graph.stuck_sets()[0].assumptions,
+              ElementsAre("app[40] only asks again and again: its code was read"));
+}
+
+TEST(Question, AnyOfThemLetsItGoOn) {
+  Builder b = asks_for_a_reader();
+  b.process(42).child_of(40).thread().sleeps();
+  Wait other;
+  other.kind = WaitKind::Child;
+  other.asked = other.untimed = true;
+  other.children = {Pid{42}};
+  b.process(40).last().asks.push_back(other);
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
+}
+
+TEST(Question, AThreadBesideItMayChangeWhatItLooksAt) {
+  Builder b = asks_for_a_reader();
+  b.process(40).thread(43).sleeps();
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Conditional);
+}
+
+TEST(Question, WhatItDoesBetweenTwoMayHelp) {
+  Builder b = asks_for_a_reader();
+  b.process(40).last().meanwhile = effects(kWrites);
+  b.process(40).last().meanwhile->fds = {1};
+  b.process(40).fd(1, pipe(10), Access::Write);
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Assuming) << "nobody waits for it";
+  b.process(40).last().meanwhile->fds = {4};
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
+  b.process(40).last().meanwhile = effects(kReleases);
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
+}
+
+TEST(Question, OneThatIsAnsweredIsNoWait) {
+  Builder b;
+  b.process(40).fd(4, pipe(9), Access::Read).thread().reads(4).asked();
+  b.process(41).fd(3, pipe(9), Access::Write).thread().waits_for_child(40);
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live) << "how much is in the pipe is not known";
+  b.object(pipe(9)).queued = std::uint64_t{0};
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Assuming);
+  b.object(pipe(9)).queued = std::uint64_t{1};
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
+}
+
 TEST(Helper, AMainThreadThatLivesIsNoBystander) {
   Builder b;
   b.process(40).thread().sleeps();

@@ -22,6 +22,7 @@ constexpr LifeRule kRules[] = {
     {Life::UnseenHolder, Level::Assuming},
     {Life::ReadHelper, Level::Assuming},
     {Life::SignalSent, Level::Assuming},
+    {Life::ReadPolling, Level::Assuming},
     {Life::ReadHandler, Level::Assuming},
     {Life::Polling, Level::Suspected},
     {Life::ServerLoop, Level::Suspected},

@@ -16,8 +16,8 @@
 /// The reduction runs several times, each time with one more kind of Leaf switched off (lives.h):
 ///   Proved       no Leaf is switched off
 ///   Assuming     those that stand for a named assumption are (closed world for a named object, an
-///                alarm that cannot be excluded, a helper or handler whose code was read), and
-///                waits with likely owners wait for those only
+///                alarm that cannot be excluded, a helper, handler or loop whose code was read),
+///                and waits with likely owners wait for those only
 ///   Suspected    polling loops are taken for untimed waits
 ///   Stuck        those that name one outside thing are: a stopped process, a FIFO without a peer
 ///   Conditional  helpers that could do anything are taken for what they seem to be: bystanders
@@ -57,6 +57,7 @@ enum class Life {
   UnseenHolder,  ///< not every fd table or address space of the system could be read
   ReadHelper,    ///< a thread that lives by itself and whose code was read: it reaches nobody
   SignalSent,    ///< a handler that may help others, of a thread whose own wait it cannot end
+  ReadPolling,   ///< a loop whose code was read: it does nothing and goes on when an answer changes
   ReadHandler,   ///< a handler whose code was read: it changes memory at most, and its call goes on
   // switched off for Suspected
   Polling,

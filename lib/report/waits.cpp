@@ -74,7 +74,7 @@ std::optional<std::string> words(const Report& report, const Process& process,
       text += " in " + escape_untrusted(frame->function);
   }
   text += "  " + state_words(thread);
-  if (thread.polls) text += ", again and again";
+  if (thread.polls || (thread.wait && thread.wait->asked)) text += ", again and again";
   const bool waits =
       thread.wait && thread.wait->kind != WaitKind::Running && thread.wait->kind != WaitKind::Sleep;
   if (waits) text += ": " + escape_untrusted(diagnosis::describe_wait(report.snapshot, task));

@@ -284,6 +284,9 @@ struct Wait {
   WaitKind kind = WaitKind::Unknown;
   std::string call;  ///< "read", "futex", "wait4"; "page fault"
   bool untimed = false;
+  /// No call waits for it: the thread asks for it again and again, as its code was read, and goes
+  /// on when the answer is another. `call` is what it spends the time in, as between two questions.
+  bool asked = false;
   std::vector<Awaited> objects;
   std::vector<Pid> children;  ///< Child, Vfork, Exiting: those that satisfy it
   bool any_child = false;  ///< Child: one that is yet to be forked would satisfy it too (pid -1, a
@@ -387,6 +390,9 @@ struct Thread {
   Activity activity;
   bool is_python = false;  ///< it has a Python thread state
   bool polls = false;      ///< it wakes up only to look again: see Snapshot::observed_ms
+  /// Where wait->asked: what else it asks for; any of them lets it go on.
+  std::vector<Wait> asks;
+  Result<Effects> meanwhile = Error{};  ///< where wait->asked: of the code between two questions
   std::vector<RemoteAddr>
       held_locks;  ///< addresses of locks that its frames or robust list say it holds
   /// What it may do once its call returns, up to the end of its thread. Read only of threads that

@@ -114,6 +114,11 @@ class ProcessBuilder {
     return *this;
   }
   ProcessBuilder& timed() { return wait().untimed = false, *this; }
+  /// It asks for what it waits for again and again.
+  ProcessBuilder& asked() {
+    last().meanwhile = Effects{.mask = 0};
+    return wait().asked = true, last().stable = false, *this;
+  }
   ProcessBuilder& runs() { return last().state = 'R', waits(WaitKind::Running, ""), *this; }
   ProcessBuilder& sleeps(std::chrono::milliseconds time = std::chrono::hours(1)) {
     waits(WaitKind::Sleep, "clock_nanosleep").timed();

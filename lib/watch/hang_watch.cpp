@@ -174,6 +174,7 @@ bool HangWatch::is_granted(const graph::Leaf& leaf, bool sends_descriptors) cons
     case graph::Life::Polling:
       return false;  // whether that is what a thread does, its finding tells
     case graph::Life::ReadHelper:
+    case graph::Life::ReadPolling:
     case graph::Life::ReadHandler:
       return true;  // by its own code it helps nobody
     default:
@@ -269,7 +270,8 @@ Result<std::optional<Hang>> HangWatch::deep_look(Clock::time_point now) {
       const bool serves = std::ranges::any_of(assumed, [&](const graph::Leaf& leaf) {
         return leaf.life == graph::Life::ServerLoop && leaf.task == task;
       });
-      Dead is{thread->polls || serves ? 0 : thread->switches, now};
+      const bool polls = thread->polls || (thread->wait && thread->wait->asked);
+      Dead is{polls || serves ? 0 : thread->switches, now};
       const auto was = dead_.find(key);
       if (was != dead_.end() && was->second.switches == is.switches) is.since = was->second.since;
       dead.insert_or_assign(key, is);
