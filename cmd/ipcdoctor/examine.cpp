@@ -137,6 +137,20 @@ bool woke_beside_a_claim(const Examination& examination) {
   });
 }
 
+/// Somebody of the targets lives only because of threads that woke just while they were looked at.
+bool lives_by_who_woke(const Examination& examination) {
+  const snapshot::Snapshot& snapshot = examination.snapshot();
+  const auto woke = [&](const graph::Leaf& leaf) {
+    const snapshot::Thread* thread = snapshot::find_thread(snapshot, leaf.task);
+    return leaf.life == graph::Life::Running && thread != nullptr && !thread->stable &&
+           thread->state != 'R';
+  };
+  return examination.exit_code() != kFinding && std::ranges::any_of(snapshot.targets, [&](Pid pid) {
+           const auto reasons = examination.graph().reasons({pid, Tid{pid.value}});
+           return !reasons.empty() && std::ranges::all_of(reasons, woke);
+         });
+}
+
 }  // namespace
 
 Result<Examination> examine(const std::vector<Pid>& pids, const collect::Options& collect_options,
@@ -145,7 +159,8 @@ Result<Examination> examine(const std::vector<Pid>& pids, const collect::Options
     Result<snapshot::Snapshot> snapshot = collect::collect(pids, collect_options);
     if (!snapshot) return snapshot.error();
     Examination examination(*std::move(snapshot));
-    if (look < kLooks && woke_beside_a_claim(examination)) continue;
+    if (look < kLooks && (woke_beside_a_claim(examination) || lives_by_who_woke(examination)))
+      continue;
     examination.symbolise(report_options);
     return examination;
   }

@@ -71,6 +71,10 @@ class Collector {
     auto locks = read_file_locks(system_);
     if (draft) draft(build(sysv, locks, started));
     read_stacks(system_, options_);
+    if (anybody_asks()) {
+      close_over_wakers();
+      objects_.read_facts();
+    }
     check_shared_owners(system_, areas_);
     read_signal_sources(system_);
     for (const auto& process : system_.processes()) {
@@ -152,6 +156,15 @@ class Collector {
     }
   }
 
+  /// What their code asks for was found after what the others wait for.
+  bool anybody_asks() const {
+    return std::ranges::any_of(system_.processes(), [](const auto& process) {
+      return std::ranges::any_of(process->threads, [](const ThreadEntry& thread) {
+        return thread.out.wait && thread.out.wait->asked;
+      });
+    });
+  }
+
   bool examine_wakers() {
     std::set<Pid> wanted, shared;
     for_each_table(system_, [&](ProcessEntry& process, Tid, std::vector<Fd>& fds) {
@@ -167,6 +180,8 @@ class Collector {
       for (const ThreadEntry& thread : process->threads) {
         if (!thread.out.wait) continue;
         for (const Pid child : thread.out.wait->children) wanted.insert(child);
+        for (const snapshot::Wait& question : thread.out.asks)
+          wanted.insert(question.children.begin(), question.children.end());
         if (thread.out.wait->kind == snapshot::WaitKind::Futex)
           shared.insert(process->out.mm_group);
       }

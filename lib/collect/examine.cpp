@@ -127,7 +127,11 @@ void look_again(System& system, ProcessEntry& process) {
     if (thread.of_fiber) continue;
     const auto text = process.dir->read_record(task_file(thread.tid, "status"));
     const auto status = text ? linux::parse_status(*text) : Result<linux::TaskStatus>(text.error());
-    if (!status && status.error().cause == Cause::Gone) continue;  // it has ended: not stable
+    const bool asks = thread.out.wait && thread.out.wait->asked;
+    if (!status && status.error().cause == Cause::Gone) {  // it has ended: not stable
+      if (asks) thread.out.wait = status.error();
+      continue;
+    }
     const auto line = process.dir->read_record(task_file(thread.tid, "syscall"));
     const auto call =
         line ? linux::parse_syscall(*line) : Result<linux::SyscallState>(line.error());
@@ -143,6 +147,8 @@ void look_again(System& system, ProcessEntry& process) {
         status->state == thread.status.state && status->switches() == thread.status.switches() &&
         thread.call && call && *call == *thread.call &&
         thread.call->kind != linux::SyscallState::Kind::Running && status->state != 'R';
+    // It may wake between two looks: where its code was read, it stays in its loop.
+    if (asks) thread.out.stable = status->state != 'Z' && status->state != 'X';
   }
 }
 

@@ -147,29 +147,35 @@ void Objects::name_sockets() {
 }
 
 /// Ids become final only after their kind was identified: looks them up again by descriptor.
-void Objects::refresh(ProcessEntry& process, ThreadEntry& thread) {
+void Objects::refresh(ProcessEntry& process, ThreadEntry& thread, snapshot::Wait& wait) {
   const auto* table = System::table_of(process, thread.tid);
   if (table == nullptr) return;
-  for (Awaited& awaited : thread.out.wait->objects) {
+  for (Awaited& awaited : wait.objects) {
     const auto it = std::ranges::lower_bound(*table, awaited.fd, {}, &Fd::fd);
     if (it != table->end() && it->fd == awaited.fd) awaited.object = it->object;
+  }
+}
+
+void Objects::add_objects_of(snapshot::Wait& wait, ProcessEntry& process, ThreadEntry& thread) {
+  for (const Awaited& awaited : wait.objects) identify(awaited.object.kind);
+  refresh(process, thread, wait);
+  const bool in_tree = process.scope != snapshot::Scope::Holder;
+  const bool matters = in_tree || !is_plainly_live(wait);
+  const auto* table = System::table_of(process, thread.tid);
+  const bool own_table = table != nullptr && process.fds && table != &*process.fds;
+  for (const Awaited& awaited : wait.objects) {
+    add(awaited.object, {&process, own_table ? thread.tid : Tid{}, awaited.fd},
+        matters ? waking_access(awaited) : Access::None);
   }
 }
 
 void Objects::add_waits(ProcessEntry& process) {
   for (ThreadEntry& thread : process.threads) {
     if (!thread.out.wait) continue;
-    snapshot::Wait& wait = *thread.out.wait;
-    for (const Awaited& awaited : wait.objects) identify(awaited.object.kind);
-    refresh(process, thread);
-    const bool in_tree = process.scope != snapshot::Scope::Holder;
-    const bool matters = in_tree || !is_plainly_live(wait);
-    const auto* table = System::table_of(process, thread.tid);
-    const bool own_table = table != nullptr && process.fds && table != &*process.fds;
-    for (const Awaited& awaited : wait.objects) {
-      add(awaited.object, {&process, own_table ? thread.tid : Tid{}, awaited.fd},
-          matters ? waking_access(awaited) : Access::None);
-    }
+    add_objects_of(*thread.out.wait, process, thread);
+    for (snapshot::Wait& question : thread.out.asks) add_objects_of(question, process, thread);
+    const snapshot::Wait& wait = *thread.out.wait;
+    const bool matters = process.scope != snapshot::Scope::Holder || !is_plainly_live(wait);
     if (wait.kind == WaitKind::FileLock) {
       add(wait.file_lock.file, {&process, Tid{}, -1}, Access::None);
       if (matters) contested_[wait.file_lock.file] = Access::Both;

@@ -49,7 +49,8 @@ class Objects {
   void add_addressed_peer(ProcessEntry& process, ThreadEntry& thread);
   void identify(snapshot::ObjectKind kind);
   void name_sockets();
-  void refresh(ProcessEntry& process, ThreadEntry& thread);
+  void refresh(ProcessEntry& process, ThreadEntry& thread, snapshot::Wait& wait);
+  void add_objects_of(snapshot::Wait& wait, ProcessEntry& process, ThreadEntry& thread);
   void find_fds_in_flight();
   bool is_peer_near(const snapshot::ObjectId& id);
   std::map<snapshot::ObjectId, Place> find_places();

@@ -50,24 +50,28 @@ bool has_name(std::string_view path) {
 
 void SharedAreas::add_waits(ProcessEntry& process) {
   for (const ThreadEntry& thread : process.threads) {
-    if (!thread.out.wait || thread.out.wait->kind != snapshot::WaitKind::Futex) continue;
-    const snapshot::FutexWait& futex = thread.out.wait->futex;
-    if (!futex.shared_memory) continue;
-    SharedArea& area = areas_[{futex.page.dev, futex.page.ino}];
-    if (!area.mappers.empty()) continue;
-    area.dev = futex.page.dev;
-    area.ino = futex.page.ino;
-    const linux::Mapping* mapping = linux::find_mapping(process.space->maps(), futex.address);
-    if (mapping != nullptr) {
-      const auto other = has_name(mapping->path) || !process.dir
-                             ? std::nullopt
-                             : linux::find_other_name(*process.dir, *mapping);
-      const std::string path = other.value_or(mapping->path);
-      area.path = escape_untrusted(path);
-      area.has_name = has_name(path);
-    }
-    find_mappers(area);
+    if (thread.out.wait) add_wait(process, *thread.out.wait);
+    for (const snapshot::Wait& question : thread.out.asks) add_wait(process, question);
   }
+}
+
+void SharedAreas::add_wait(ProcessEntry& process, const snapshot::Wait& wait) {
+  const snapshot::FutexWait& futex = wait.futex;
+  if (wait.kind != snapshot::WaitKind::Futex || !futex.shared_memory) return;
+  SharedArea& area = areas_[{futex.page.dev, futex.page.ino}];
+  if (!area.mappers.empty()) return;
+  area.dev = futex.page.dev;
+  area.ino = futex.page.ino;
+  const linux::Mapping* mapping = linux::find_mapping(process.space->maps(), futex.address);
+  if (mapping != nullptr) {
+    const auto other = has_name(mapping->path) || !process.dir
+                           ? std::nullopt
+                           : linux::find_other_name(*process.dir, *mapping);
+    const std::string path = other.value_or(mapping->path);
+    area.path = escape_untrusted(path);
+    area.has_name = has_name(path);
+  }
+  find_mappers(area);
 }
 
 const std::string* SharedAreas::maps_of(ProcessEntry& process) {

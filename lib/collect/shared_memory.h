@@ -28,6 +28,7 @@ class SharedAreas {
   std::vector<snapshot::SharedArea> list() const;
 
  private:
+  void add_wait(ProcessEntry& process, const snapshot::Wait& wait);
   void find_mappers(snapshot::SharedArea& area);
   const std::string* maps_of(ProcessEntry& process);
 

@@ -252,6 +252,10 @@ class ProcessStacks {
       else
         it->out.next = Error{Cause::Other, 0, "read what its code does next: it runs"};
     }
+    for (const auto& [tid, polling] : effects.polling) {
+      const auto it = std::ranges::find(process_.threads, tid, &ThreadEntry::tid);
+      if (it != process_.threads.end() && all_seen) add_questions(interpreter, *it, polling);
+    }
     if (!effects.handlers) return;
     if (process_.status) {
       const std::uint64_t caught = process_.status->caught;
@@ -260,6 +264,85 @@ class ProcessStacks {
       });
     }
     process_.out.handlers = std::move(effects.handlers);
+  }
+
+  /// What it asks for takes the place of what it waits for; nothing, where one of these things was
+  /// not found.
+  void add_questions(Interpreter& interpreter, ThreadEntry& thread,
+                     const runtime::cpython::Polling& polling) {
+    using Kind = runtime::cpython::Question::Kind;
+    std::vector<snapshot::Wait> waits;
+    for (const auto& question : polling.questions) {
+      if (question.kind == Kind::Own) continue;  // the whole process is asked anyway
+      auto wait = wait_for(interpreter, thread, question);
+      if (!wait) return;
+      waits.push_back(*std::move(wait));
+    }
+    if (waits.empty()) {
+      waits.emplace_back().kind = WaitKind::Futex;
+      waits.back().futex.word = std::uint32_t{0};
+    }
+    for (snapshot::Wait& wait : waits) {
+      wait.call = thread.out.wait->call;
+      wait.untimed = wait.asked = true;
+    }
+    thread.out.wait = std::move(waits.front());
+    thread.out.asks.assign(std::make_move_iterator(waits.begin() + 1),
+                           std::make_move_iterator(waits.end()));
+    thread.out.meanwhile = polling.meanwhile;
+  }
+
+  /// The blocking call that a question stands for.
+  std::optional<snapshot::Wait> wait_for(Interpreter& interpreter, const ThreadEntry& thread,
+                                         const runtime::cpython::Question& question) {
+    using Kind = runtime::cpython::Question::Kind;
+    snapshot::Wait wait;
+    switch (question.kind) {
+      case Kind::Own:
+        return std::nullopt;
+      case Kind::Child: {
+        wait.kind = WaitKind::Child;
+        wait.any_child = question.number < 0;
+        if (wait.any_child) {
+          for (const auto& process : system_.processes())
+            if (process->stat.ppid == process_.pid) wait.children.push_back(process->pid);
+          return wait;
+        }
+        const auto task = find_task(system_, process_, static_cast<int>(question.number));
+        const ProcessEntry* child = task && *task ? system_.find((*task)->pid) : nullptr;
+        if (child == nullptr || child->stat.ppid != process_.pid) return std::nullopt;
+        wait.children = {child->pid};
+        return wait;
+      }
+      case Kind::Data: {
+        const auto* table = System::table_of(process_, thread.tid);
+        if (table == nullptr) return std::nullopt;
+        const auto fd = static_cast<int>(question.number);
+        const auto it = std::ranges::lower_bound(*table, fd, {}, &Fd::fd);
+        if (it == table->end() || it->fd != fd) return std::nullopt;
+        wait.kind = WaitKind::Read;
+        wait.objects = {{fd, it->object, true, false}};
+        wait.detail = "fd " + std::to_string(fd);
+        return wait;
+      }
+      case Kind::Semaphore: {
+        const RemoteAddr address{question.address};
+        const linux::Mapping* mapping = linux::find_mapping(space_.maps(), address);
+        std::uint32_t word = 0;
+        const bool read =
+            space_.memory.read(address, std::as_writable_bytes(std::span(&word, 1))).has_value();
+        if (mapping == nullptr || !mapping->shared || !read) return std::nullopt;
+        wait.kind = WaitKind::Futex;
+        wait.futex.address = address;
+        wait.futex.shared_memory = true;
+        wait.futex.page = {mapping->dev, mapping->ino,
+                           mapping->offset + (address.value - mapping->start)};
+        wait.futex.word = word;
+        (void)interpreter.refine_lock({process_.pid, thread.tid}, address, wait.futex.lock);
+        return wait;
+      }
+    }
+    return std::nullopt;
   }
 
   /// What the kernel says of it, as of the same moment: with the stack pointer and the place that

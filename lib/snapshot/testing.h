@@ -116,7 +116,9 @@ class ProcessBuilder {
   ProcessBuilder& timed() { return wait().untimed = false, *this; }
   /// It asks for what it waits for again and again.
   ProcessBuilder& asked() {
-    last().meanwhile = Effects{.mask = 0};
+    Effects nothing;
+    nothing.mask = 0;
+    last().meanwhile = nothing;
     return wait().asked = true, last().stable = false, *this;
   }
   ProcessBuilder& runs() { return last().state = 'R', waits(WaitKind::Running, ""), *this; }

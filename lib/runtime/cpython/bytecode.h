@@ -113,6 +113,8 @@ enum class Op : std::uint8_t {
   StoreFastLoadFast,
   StoreFastStoreFast,
   SetFunctionAttribute,
+  ReturnGenerator,
+  YieldValue,
 };
 
 /// One instruction, its EXTENDED_ARGs and its inline caches folded in. Places are counted in code

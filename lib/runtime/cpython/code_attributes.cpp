@@ -138,6 +138,7 @@ void CodeReader::write_name(const Activation& act, Object name, Object current,
                             const Value& value) {
   if (act.only_depths) return;
   const std::string text = objects_.key_name(name);
+  if (current != 0 && is_same_number(value, constant(current))) return;
   const auto [it, is_new] = names_.try_emplace(text, value);
   if (is_new) {
     assigned_ = true;

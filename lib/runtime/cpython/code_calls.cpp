@@ -36,6 +36,8 @@ CodeReader::CallResult CodeReader::call(Activation& act, const Value& callable,
   };
   if (callable.kind == Value::Kind::Release) return {builtin_value(BuiltinType::None), true, false};
   if (callable.kind == Value::Kind::Native) return call_known(act, *callable.native, args, names);
+  if (callable.kind == Value::Kind::Function && names == 0)
+    return call_made(act, callable, std::move(args));
   if (callable.kind != Value::Kind::Const) return fail();
   const Object object = callable.object;
   if (is_exactly(object, "function")) return call_function(act, object, std::move(args), names);
@@ -160,6 +162,8 @@ Value CodeReader::given(const KnownCall& known, const std::vector<Value>& args) 
 
 CodeReader::CallResult CodeReader::call_known(Activation& act, const KnownCall& known,
                                               const std::vector<Value>& args, Object names) {
+  if (hypothesis_)
+    if (auto answer = ask_native(act, known, args, names); answer) return *answer;
   CallResult result{given(known, args), true, known.raises};
   std::uint32_t effects = known.effects;
   std::optional<int> fd;
@@ -207,16 +211,25 @@ CodeReader::CallResult CodeReader::call_known(Activation& act, const KnownCall& 
         return fail("a file that is not known");
       fd = descriptor_of_stream(args[0].object);
       if (!fd || !std::all_of(args.begin() + 1, args.end(), is_plain)) return fail("no plain file");
+      result.raises &= !hypothesis_;
       break;
     case Needs::Stdout: {
       const std::vector<Object> keywords = objects_.items(names);
-      const bool redirected = std::ranges::any_of(
-          keywords, [&](Object name) { return objects_.key_name(name) == "file"; });
-      if (redirected) return fail("a file of its own");
-      if (!std::ranges::all_of(args, [&](const Value& v) { return is_harmless(v); }))
-        return fail("an object of a type that is not known");
-      fd = descriptor_of_stream(module_global(objects_, modules_, "sys", "stdout"));
-      if (!fd || names_.contains("stdout")) return fail("sys.stdout being no plain file");
+      Object stream = module_global(objects_, modules_, "sys", "stdout");
+      bool is_known = !names_.contains("stdout");
+      for (std::size_t i = 0; i < args.size(); ++i) {
+        const std::size_t by_place = args.size() - std::min(args.size(), keywords.size());
+        const bool is_file = i >= by_place && objects_.key_name(keywords[i - by_place]) == "file";
+        if (is_file && type_of(args[i]) != BuiltinType::None) {
+          is_known = args[i].kind == Value::Kind::Const;
+          stream = args[i].object;
+        } else if (!is_harmless(args[i])) {
+          return fail("an object of a type that is not known");
+        }
+      }
+      fd = is_known ? descriptor_of_stream(stream) : std::nullopt;
+      if (!fd) return fail("no plain file");
+      result.raises &= !hypothesis_;  // a write that fails ends a program from outside
       break;
     }
     case Needs::Key:
@@ -301,6 +314,7 @@ CodeReader::CallResult CodeReader::call_type(Activation& act, Object type,
     const bool exception = (remote_.word(type + 168) & kException) != 0;
     if (exception && std::ranges::all_of(args, [&](const Value& v) { return is_harmless(v); })) {
       result.value = unknown_value(Level::Plain);
+      result.value.object = type;
       return result;
     }
   }
@@ -404,6 +418,9 @@ CodeReader::CallResult CodeReader::call_function(Activation& act, Object functio
     unknown(act, "calls a function that cannot be read");
     return result;
   }
+  if (hypothesis_) {
+    if (auto answer = ask_called(*routine, function, args, names); answer) return *answer;
+  }
   if (const KnownCall* known = library_call(*routine); known != nullptr) {
     if (routine->file.ends_with("/queue.py") && (args.empty() || !is_library_queue(args[0]))) {
       unknown(act, "calls `" + routine->qualname + "` of a class of its own");
@@ -435,7 +452,7 @@ CodeReader::CallResult CodeReader::call_function(Activation& act, Object functio
   const Outcome outcome = run(callee, 0, std::move(state));
   callers_.pop_back();
   return {outcome.returns ? outcome.result : unknown_value(Level::Borrowed), outcome.returns,
-          outcome.raises};
+          outcome.raises, outcome.raised};
 }
 
 }  // namespace ipcdoctor::runtime::cpython

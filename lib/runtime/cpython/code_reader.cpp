@@ -1,6 +1,7 @@
 #include "runtime/cpython/code_reader.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/text.h"
 #include "runtime/cpython/line_table.h"
@@ -107,6 +108,7 @@ void CodeReader::add_thread(std::uint64_t thread_state, std::vector<PyFrame> fra
   root.thread_state = thread_state;
   root.frames = std::move(frames);
   root.is_main = is_main;
+  root.is_alive = is_alive;
   root.may_rename = is_alive && !std::ranges::all_of(root.frames, &PyFrame::library);
   roots_.push_back(std::move(root));
 }
@@ -165,6 +167,46 @@ std::vector<snapshot::Effects> CodeReader::read() {
   return out;
 }
 
+// In a world of their own: what is written beyond the loops does not count.
+std::vector<std::optional<Polling>> CodeReader::read_polling() {
+  std::vector<std::optional<Polling>> out(roots_.size());
+  std::vector<bool> may(roots_.size());
+  for (std::size_t i = 0; i < roots_.size(); ++i) may[i] = roots_[i].is_alive;
+  for (bool settled = false; !settled;) {
+    names_.clear();
+    items_.reset();
+    namespaces_.clear();
+    written_.clear();
+    removed_.clear();
+    new_dict_written_ = false;
+    assigned_ = true;
+    settled = true;
+    for (int round = 0; round < kMaxRounds && assigned_; ++round) {
+      assigned_ = false;
+      for (std::size_t i = 0; i < roots_.size(); ++i) {
+        hypothesis_ = may[i];
+        questions_.clear();
+        const snapshot::Effects effects = read_root(roots_[i]);
+        hypothesis_ = false;
+        if (!may[i]) continue;
+        const bool loops = (effects.mask & ~std::uint32_t{kWrites}) == 0 && !questions_.empty();
+        if (loops && ((effects.mask & kWrites) == 0 || !effects.fds.empty())) {
+          out[i] = Polling{questions_, effects};
+        } else {
+          out[i].reset();
+          may[i] = settled = false;
+        }
+      }
+      if (!settled) break;
+    }
+    const bool renames = std::ranges::any_of(namespaces_, [&](Object dict) {
+      return written_.contains(dict) || removed_.contains(dict);
+    });
+    if (settled && (assigned_ || renames)) out.assign(roots_.size(), std::nullopt);
+  }
+  return out;
+}
+
 snapshot::Effects CodeReader::read_root(const Root& root) {
   effects_ = {};
   effects_.mask = 0;
@@ -203,6 +245,23 @@ void CodeReader::read_thread(const Root& root) {
   std::size_t next = 0;
   const KnownCall* summary = nullptr;  // the outermost: it includes those that it calls
   for (std::size_t i = 0; i < frames.size() && frames[i].library; ++i) {
+    if (hypothesis_) {
+      const auto routine = runs_in_library(frames, i) ? routine_at(frames[i].object) : nullptr;
+      const Frames reader(objects_);
+      const auto answer =
+          routine == nullptr ? std::nullopt : ask(*routine, [&](std::string_view name) {
+            const Object local = reader.local(frames[i], name);
+            return local == 0 ? null_value() : constant(local);
+          });
+      if (answer) {
+        inner = {answer->returns, answer->raises, answer->value, answer->raised};
+        have_inner = true;
+        summary = nullptr;
+        called_by_c = frames[i].entry ? frames[i].object : 0;
+        next = i + 1;
+        continue;
+      }
+    }
     const KnownCall* known = summary_of(frames[i]);
     if (known == nullptr) continue;
     summary = known;
@@ -253,6 +312,10 @@ void CodeReader::write_traceback() {
   const auto fd = descriptor_of_stream(module_global(objects_, modules_, "sys", "stderr"));
   if (!fd) return unknown(nowhere, "may end by an exception, and sys.stderr is no plain file");
   add(kWrites, fd, "may end with a traceback");
+}
+
+std::string CodeReader::library_file(std::string_view file) const {
+  return library_name(file, minor_);
 }
 
 const KnownCall* CodeReader::summary_of(const PyFrame& frame) const {
@@ -347,7 +410,9 @@ bool CodeReader::fill_depths(Activation& act) {
   dry.only_depths = true;
   State state;
   state.locals.assign(act.routine->locals.size(), unknown_value(Level::Borrowed));
+  const bool hypothesis = std::exchange(hypothesis_, false);
   (void)run(dry, 0, std::move(state));
+  hypothesis_ = hypothesis;
   return !act.routine->depths.empty();
 }
 
@@ -359,6 +424,24 @@ Object CodeReader::code_called_by(Object callable) {
     callable = remote_.pointer(callable + 16);
   }
   return 0;
+}
+
+// An iterator over a list or tuple that only the value stack has: at which of the items it is.
+void CodeReader::follow_iterator(State& state) {
+  Value& v = state.stack.back();
+  const bool known = v.kind == Value::Kind::Const && (is_exactly(v.object, "list_iterator") ||
+                                                      is_exactly(v.object, "tuple_iterator"));
+  const auto same = [&](const Value& other) {
+    return other.kind == Value::Kind::Const && other.object == v.object;
+  };
+  if (!known || std::ranges::any_of(state.locals, same)) return;
+  // {it_index 16, it_seq 24} of Objects/listobject.c and tupleobject.c
+  const auto index = remote_.get<std::int64_t>(v.object + 16);
+  const auto parts = parts_of(constant(remote_.pointer(v.object + 24)));
+  if (!parts || index < 0) return;
+  v = builtin_value(BuiltinType::Iterator, Level::Borrowed);
+  v.parts = std::make_shared<const std::vector<Value>>(*parts);
+  v.number = index;
 }
 
 std::optional<CodeReader::Outcome> CodeReader::resume(const PyFrame& frame, const Outcome* inner,
@@ -388,6 +471,7 @@ std::optional<CodeReader::Outcome> CodeReader::resume(const PyFrame& frame, cons
   for (std::uint64_t i = 0; i < depth->second; ++i) {
     const Object object = frames.slot(frame.stack + 8 * i);
     state.stack.push_back(object == 0 ? null_value() : constant(object, true));
+    if (hypothesis_) follow_iterator(state);
   }
   if (inner == nullptr) {
     // KW_NAMES comes right before PRECALL or CALL.
@@ -425,10 +509,11 @@ std::optional<CodeReader::Outcome> CodeReader::resume(const PyFrame& frame, cons
       State caught = after;
       caught.stack.resize(cover->depth);
       if (cover->pushes_place) caught.stack.push_back(builtin_value(BuiltinType::Int));
-      caught.stack.push_back(unknown_value(Level::Borrowed));
+      caught.stack.push_back(inner->raised);
       out = run(act, cover->target, std::move(caught));
     } else {
       out.raises = true;
+      out.raised = inner->raised;
       act.at = at;
       for (const Value& v : after.stack) drop(act, v);
       leave(act, after);
@@ -441,6 +526,7 @@ std::optional<CodeReader::Outcome> CodeReader::resume(const PyFrame& frame, cons
                  : more.returns              ? more.result
                                              : out.result;
     out.returns |= more.returns;
+    if (more.raises) out.raised = out.raises ? join(out.raised, more.raised) : more.raised;
     out.raises |= more.raises;
   }
   return out;
@@ -448,9 +534,14 @@ std::optional<CodeReader::Outcome> CodeReader::resume(const PyFrame& frame, cons
 
 CodeReader::Outcome CodeReader::run(Activation& act, std::uint32_t unit, State state) {
   Outcome out;
-  std::map<std::uint32_t, State> states;
-  std::set<std::uint32_t> pending;
-  const auto flow_to = [&](std::uint32_t to, State&& s) {
+  // A loop over items that are known is followed from one to the next.
+  using Place = std::pair<std::uint32_t, std::vector<std::int64_t>>;
+  std::map<Place, State> states;
+  std::set<Place> pending;
+  const auto flow_to = [&](std::uint32_t unit_to, State&& s) {
+    Place to{unit_to, {}};
+    for (const Value& v : s.stack)
+      if (type_of(v) == BuiltinType::Iterator && v.parts) to.second.push_back(v.number.value_or(0));
     const auto [it, is_new] = states.try_emplace(to);
     if (is_new) {
       it->second = std::move(s);
@@ -485,9 +576,10 @@ CodeReader::Outcome CodeReader::run(Activation& act, std::uint32_t unit, State s
       for (std::size_t n = cover->depth; n < caught.stack.size(); ++n) drop(act, caught.stack[n]);
       caught.stack.resize(cover->depth);
       if (cover->pushes_place) caught.stack.push_back(builtin_value(BuiltinType::Int));
-      caught.stack.push_back(unknown_value(Level::Borrowed));
+      caught.stack.push_back(flow.raised);
       flow_to(cover->target, std::move(caught));
     } else if (flow.raises) {
+      out.raised = out.raises ? join(out.raised, flow.raised) : flow.raised;
       out.raises = true;
       for (const Value& v : before.stack) drop(act, v);
       leave(act, before);
@@ -502,7 +594,8 @@ CodeReader::Outcome CodeReader::run(Activation& act, std::uint32_t unit, State s
   };
   flow_to(unit, std::move(state));
   while (!pending.empty() && !(is_over() && !act.only_depths)) {
-    const std::uint32_t at = *pending.begin();
+    const Place place = *pending.begin();
+    const std::uint32_t at = place.first;
     pending.erase(pending.begin());
     const Instruction* i = act.routine->bytecode.starting(at);
     act.at = i;
@@ -512,7 +605,7 @@ CodeReader::Outcome CodeReader::run(Activation& act, std::uint32_t unit, State s
       break;
     }
     --budget_;
-    const State before = states[at];
+    const State before = states[place];
     if (act.only_depths) act.routine->depths[at] = static_cast<std::uint32_t>(before.stack.size());
     State after = before;
     Flow flow = step(act, after, *i);

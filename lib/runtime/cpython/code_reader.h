@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -13,6 +14,7 @@
 #include "runtime/cpython/code_value.h"
 #include "runtime/cpython/frames.h"
 #include "runtime/cpython/known_calls.h"
+#include "runtime/cpython/question.h"
 #include "runtime/cpython/runtime_finder.h"
 #include "snapshot/effects.h"
 
@@ -73,6 +75,14 @@ class CodeReader {
   /// the additions.
   std::vector<snapshot::Effects> read();
 
+  /// Of each addition, whether it polls: read once more under the hypothesis that everything it
+  /// asks for stays as it is, all branches that this decides are taken one way only. What then
+  /// leaves no way out and does nothing goes on when one of the answers changes, or when another
+  /// thread of the process changes the memory that it looks at. Attempts that are counted and times
+  /// that are compared are ways out, as is all that may raise. Nothing is known where `may_poll`
+  /// does not hold.
+  std::vector<std::optional<Polling>> read_polling();
+
  private:
   struct State {
     std::vector<Value> stack, locals;
@@ -82,6 +92,12 @@ class CodeReader {
   struct Outcome {
     bool returns = false, raises = false;
     Value result;
+    Value raised = unknown_value(Level::Borrowed);
+  };
+  /// any() or all() over a generator.
+  struct Consumer {
+    bool stops_at = true;
+    bool may_stop = false;
   };
   /// A function in progress.
   struct Activation {
@@ -89,6 +105,8 @@ class CodeReader {
     Object globals = 0, builtins = 0;
     bool locals_are_globals = false;  ///< a module's own code
     Object closure = 0;               ///< tuple of cells
+    std::vector<Value> cells;         ///< instead, of a function that was made here
+    Consumer* consumer = nullptr;     ///< of what it yields
     bool only_depths = false;         ///< nothing counts but how deep the value stack is
     const Instruction* at = nullptr;
   };
@@ -98,17 +116,20 @@ class CodeReader {
     std::optional<State> jump;  ///< to the target
     std::uint32_t target = 0;
     Value result;
+    Value raised = unknown_value(Level::Borrowed);
   };
   struct Root {
     std::uint64_t thread_state = 0;
     std::vector<PyFrame> frames;
     bool is_main = false;
+    bool is_alive = false;
     bool may_rename = false;  ///< it is alive, and some of its frames are the program's
     Object handler = 0;
   };
   struct CallResult {
     Value value;
     bool returns = true, raises = false;
+    Value raised = unknown_value(Level::Borrowed);
   };
   struct Attribute {
     Value value;
@@ -136,9 +157,12 @@ class CodeReader {
   void write_traceback();
   std::optional<Outcome> resume(const PyFrame& frame, const Outcome* inner, Object inner_code);
   Object code_called_by(Object callable);
+  void follow_iterator(State& state);
   bool is_in_blocking_call(const Activation& act, const Instruction& at, const State& state);
   const KnownCall* summary_of(const PyFrame& frame) const;
   const KnownCall* library_call(const Routine& routine) const;
+  std::string library_file(std::string_view file) const;
+  std::string library_file(const Routine& routine) const { return library_file(routine.file); }
   std::shared_ptr<Routine> routine_at(Object code);
   bool fill_depths(Activation& act);
   Outcome run(Activation& act, std::uint32_t unit, State state);
@@ -193,12 +217,54 @@ class CodeReader {
   CallResult call_known(Activation& act, const KnownCall& known, const std::vector<Value>& args,
                         Object names);
   CallResult call_function(Activation& act, Object function, std::vector<Value> args, Object names);
+  CallResult call_made(Activation& act, const Value& function, std::vector<Value> args);
   CallResult call_type(Activation& act, Object type, const std::vector<Value>& args, Object names);
   bool bind_arguments(const Routine& routine, Object function, std::vector<Value>& args,
                       const std::vector<std::string>& names, State& state);
   Value given(const KnownCall& known, const std::vector<Value>& args);
   bool is_library_queue(const Value& self);
   std::optional<int> descriptor_of_stream(Object stream);
+
+  // questions (code_questions.cpp)
+  using Arguments = std::function<Value(std::string_view)>;
+  std::optional<CallResult> ask(const Routine& routine, const Arguments& argument);
+  std::optional<CallResult> ask_called(const Routine& routine, Object function,
+                                       std::vector<Value> args, Object names);
+  std::optional<CallResult> ask_process(std::string_view function, const Arguments& argument);
+  std::optional<CallResult> ask_popen(std::string_view function, const Arguments& argument);
+  std::optional<CallResult> ask_queue(std::string_view function, const Arguments& argument);
+  std::optional<CallResult> ask_connection(std::string_view function, const Arguments& argument);
+  std::optional<CallResult> ask_event(std::string_view function, const Arguments& argument);
+  std::optional<CallResult> ask_thread(std::string_view function, const Arguments& argument);
+  std::optional<CallResult> ask_thread_queue(std::string_view function, const Arguments& argument);
+  std::optional<CallResult> ask_native(Activation& act, const KnownCall& known,
+                                       const std::vector<Value>& args, Object names);
+  CallResult raise_of(const char* module, const char* name);
+  std::optional<int> descriptor_of(const Value& v);
+  void note(Question::Kind kind, std::int64_t number = 0, std::uint64_t address = 0);
+  bool runs_in_library(const std::vector<PyFrame>& frames, std::size_t end) const;
+  CallResult consume(Activation& act, const Value& generator, bool stops_at);
+  Object settled(Object object, const char* name) const;
+  bool is_false(Object object) const;
+  bool is_method_of(Object object, const char* method, std::string_view file,
+                    std::string_view qualname);
+  std::optional<std::uint64_t> semaphore_of(Object lock);
+  std::optional<std::int64_t> number_of(const Value& v) const;
+  std::optional<bool> truth_of(const Value& v);
+  std::optional<bool> is_none(const Value& v) const;
+  std::optional<bool> are_equal(const Value& a, const Value& b);
+  std::optional<std::int64_t> compare(const Value& a, const Value& b, std::uint32_t op);
+  Value raised_by(const Value& v);
+  bool is_same_number(const Value& a, const Value& b) const {
+    const auto number = number_of(a);
+    return number && a.kind != Value::Kind::Const && type_of(a) == type_of(b) &&
+           number_of(b) == number;
+  }
+  std::optional<bool> is_instance(const Value& exception, const Value& type);
+  std::optional<std::vector<Value>> parts_of(const Value& v);
+  bool is_changed(Object container) const {
+    return written_.contains(container) || removed_.contains(container);
+  }
 
   // logging (code_logging.cpp)
   std::optional<CallResult> call_logging(Activation& act, const Routine& routine,
@@ -233,6 +299,10 @@ class CodeReader {
   bool new_dict_written_ = false;       ///< into a container that this code made
   std::set<Object> namespaces_;         ///< dicts that names were found in
   std::set<Object> written_, removed_;  ///< containers that items are assigned to, or taken from
+
+  // under the hypothesis that what is asked for stays as it is
+  bool hypothesis_ = false;
+  std::vector<Question> questions_;
 
   // of the root that is being read
   snapshot::Effects effects_;

@@ -23,6 +23,8 @@ enum Operator : std::uint32_t {
   kInPlace
 };
 
+constexpr std::size_t kMaxFollowed = 256;  // items of a list that are told apart
+
 Value pop(std::vector<Value>& stack) {
   if (stack.empty()) return unknown_value(Level::Owned);
   Value v = stack.back();
@@ -108,6 +110,23 @@ bool CodeReader::step_stack(Activation& act, State& s, const Instruction& i, Flo
       if (i.arg >= r.constants.size()) return false;
       s.stack.push_back(constant(r.constants[i.arg]));
       return true;
+    case Op::ReturnGenerator:  // it was begun by whoever takes what it yields
+      s.stack.push_back(builtin_value(BuiltinType::None));
+      return true;
+    case Op::YieldValue: {
+      const Value v = pop(s.stack);
+      if (act.consumer == nullptr) {
+        s.stack.push_back(builtin_value(BuiltinType::None));
+        return act.only_depths;
+      }
+      const auto truth = truth_of(v);
+      if (!truth) (void)test(act, v);
+      act.consumer->may_stop |= truth.value_or(act.consumer->stops_at) == act.consumer->stops_at;
+      flow.falls = truth != act.consumer->stops_at;
+      drop(act, v);
+      s.stack.push_back(builtin_value(BuiltinType::None));
+      return true;
+    }
     case Op::ReturnConst:
       if (i.arg >= r.constants.size()) return false;
       flow.result = constant(r.constants[i.arg]);
@@ -177,11 +196,12 @@ bool CodeReader::step_names(Activation& act, State& s, const Instruction& i, Flo
       s.locals[i.arg] = unknown_value(Level::Borrowed);
       return true;
     case Op::CopyFreeVars: {
-      const auto cells = objects_.items(act.closure);
+      std::vector<Value> cells = act.cells;
+      for (const Object cell : objects_.items(act.closure)) cells.push_back(constant(cell));
       if (i.arg > s.locals.size()) return false;
       for (std::uint32_t n = 0; n < i.arg; ++n)
         s.locals[s.locals.size() - i.arg + n] =
-            n < cells.size() ? constant(cells[n]) : unknown_value(Level::Borrowed);
+            n < cells.size() ? cells[n] : unknown_value(Level::Borrowed);
       return true;
     }
     case Op::LoadClosure:
@@ -331,8 +351,12 @@ bool CodeReader::step_build(Activation& act, State& s, const Instruction& i, Flo
       s.stack.push_back(std::move(tuple));
       return true;
     }
-    case Op::BuildList:
-      return build(BuiltinType::List);
+    case Op::BuildList: {
+      const auto values = pop_many(s.stack, i.arg);
+      s.stack.push_back(builtin_value(BuiltinType::List, most(values)));
+      if (hypothesis_) s.stack.back().parts = std::make_shared<const std::vector<Value>>(values);
+      return true;
+    }
     case Op::BuildSet: {
       const auto values = pop_many(s.stack, i.arg);
       keys_must_be_plain(all_plain(values));
@@ -361,8 +385,19 @@ bool CodeReader::step_build(Activation& act, State& s, const Instruction& i, Flo
       s.stack.push_back(unknown_value(most(values)));
       return true;
     }
-    case Op::ListAppend:
-      return add_to(level_of(pop(s.stack)));
+    case Op::ListAppend: {
+      const Value v = pop(s.stack);
+      if (i.arg == 0 || i.arg > s.stack.size()) return false;
+      const auto parts = s.stack[s.stack.size() - i.arg].parts;
+      if (!add_to(level_of(v))) return false;
+      if (hypothesis_ && parts && parts->size() < kMaxFollowed) {
+        auto longer = *parts;
+        longer.push_back(borrowed(v));
+        s.stack[s.stack.size() - i.arg].parts =
+            std::make_shared<const std::vector<Value>>(std::move(longer));
+      }
+      return true;
+    }
     case Op::SetAdd: {
       const Value v = pop(s.stack);
       keys_must_be_plain(is_plain(v));
@@ -437,14 +472,30 @@ bool CodeReader::step_build(Activation& act, State& s, const Instruction& i, Flo
       std::size_t n = 1;
       if (minor_ < 13)
         for (const std::uint32_t bit : {1U, 2U, 4U, 8U}) n += (i.arg & bit) != 0 ? 1 : 0;
-      (void)pop_many(s.stack, n);
-      s.stack.push_back(unknown_value(Level::Borrowed));
+      const auto made_of = pop_many(s.stack, n);
+      constexpr std::uint32_t kClosure = 8;
+      Value function = unknown_value(Level::Borrowed);
+      const bool plain = minor_ < 13 ? (i.arg & ~kClosure) == 0 : true;
+      const Value& code = made_of.back();
+      const bool has_closure = minor_ < 13 && i.arg == kClosure;
+      if (hypothesis_ && plain && code.kind == Value::Kind::Const &&
+          (!has_closure || made_of.front().parts)) {
+        function.kind = Value::Kind::Function;
+        function.object = code.object;
+        if (has_closure) function.parts = made_of.front().parts;
+      }
+      s.stack.push_back(std::move(function));
       return true;
     }
     case Op::SetFunctionAttribute: {
-      const Value function = pop(s.stack);
-      (void)pop(s.stack);
-      s.stack.push_back(function);
+      constexpr std::uint32_t kClosure = 8;
+      Value function = pop(s.stack);
+      const Value attribute = pop(s.stack);
+      if (i.arg == kClosure && attribute.parts)
+        function.parts = attribute.parts;
+      else
+        function = unknown_value(Level::Borrowed);
+      s.stack.push_back(std::move(function));
       return true;
     }
     default:
@@ -506,6 +557,14 @@ Value CodeReader::subscript(Activation& act, const Value& container, const Value
   flow.raises = true;
   if (act.only_depths) return unknown_value(Level::Borrowed);
   const BuiltinType type = type_of(container);
+  if (hypothesis_ && type == BuiltinType::Tuple) {
+    const auto parts = parts_of(container);
+    const auto at = number_of(key);
+    if (parts && at && *at >= 0 && static_cast<std::size_t>(*at) < parts->size()) {
+      flow.raises = false;
+      return (*parts)[static_cast<std::size_t>(*at)];
+    }
+  }
   if (type == BuiltinType::Str || type == BuiltinType::Bytes) {
     if (is_plain(key)) return unknown_value(Level::Plain);
   } else if (type == BuiltinType::Dict || type == BuiltinType::List || type == BuiltinType::Tuple ||
@@ -596,9 +655,11 @@ bool CodeReader::step_operators(Activation& act, State& s, const Instruction& i,
     case Op::UnaryNot:
     case Op::ToBool: {
       const Value v = pop(s.stack);
-      (void)test(act, v);
+      const auto truth = truth_of(v);
+      if (!truth) (void)test(act, v);
       drop(act, v);
       s.stack.push_back(builtin_value(BuiltinType::Bool));
+      if (truth) s.stack.back().number = *truth == (i.op == Op::ToBool) ? 1 : 0;
       return true;
     }
     case Op::BinaryOp: {
@@ -660,12 +721,17 @@ bool CodeReader::step_operators(Activation& act, State& s, const Instruction& i,
                         left != BuiltinType::Moment && left != BuiltinType::Range;
       flow.raises |= !equality && !same && !(is_number(left) && is_number(right));
       s.stack.push_back(builtin_value(BuiltinType::Bool));
+      if (hypothesis_) s.stack.back().number = compare(a, b, op);
       return true;
     }
     case Op::IsOp: {
-      drop(act, pop(s.stack));
-      drop(act, pop(s.stack));
+      const Value b = pop(s.stack);
+      const Value a = pop(s.stack);
+      drop(act, b);
+      drop(act, a);
       s.stack.push_back(builtin_value(BuiltinType::Bool));
+      const auto none = is_none(b) == true ? is_none(a) : std::nullopt;
+      if (none) s.stack.back().number = *none == (i.arg == 0) ? 1 : 0;
       return true;
     }
     case Op::ContainsOp: {
@@ -719,6 +785,15 @@ Value CodeReader::iterator_of(Activation& act, const Value& v, Flow& flow) {
   const BuiltinType type = type_of(v);
   if (type == BuiltinType::Iterator) return v;
   Value out = builtin_value(BuiltinType::Iterator);
+  if (const auto parts = hypothesis_ && (type == BuiltinType::List || type == BuiltinType::Tuple)
+                             ? parts_of(v)
+                             : std::nullopt;
+      parts) {
+    out.inside = Level::Borrowed;
+    out.parts = std::make_shared<const std::vector<Value>>(*parts);
+    out.number = 0;
+    return out;
+  }
   if (type == BuiltinType::Range) {
     out.items = BuiltinType::Int;
   } else if (type == BuiltinType::Str) {
@@ -757,6 +832,11 @@ Value CodeReader::next_of(Activation& act, const Value& iterator, Flow& flow) {
 
 bool CodeReader::step_jumps(Activation& act, State& s, const Instruction& i, Flow& flow) {
   flow.target = i.target;
+  // Both ways, or the one that an answer leaves.
+  const auto decide = [&](std::optional<bool> condition, bool jumps_if) {
+    if (condition != !jumps_if) flow.jump = s;
+    flow.falls = condition != jumps_if;
+  };
   switch (i.op) {
     case Op::JumpForward:
       flow.jump = s;
@@ -765,23 +845,28 @@ bool CodeReader::step_jumps(Activation& act, State& s, const Instruction& i, Flo
     case Op::PopJumpIfFalse:
     case Op::PopJumpIfTrue: {
       const Value v = pop(s.stack);
-      (void)test(act, v);
+      const auto truth = truth_of(v);
+      if (!truth) (void)test(act, v);
       drop(act, v);
-      flow.jump = s;
+      decide(truth, i.op == Op::PopJumpIfTrue);
       return true;
     }
     case Op::PopJumpIfNone:
-    case Op::PopJumpIfNotNone:
-      drop(act, pop(s.stack));
-      flow.jump = s;
+    case Op::PopJumpIfNotNone: {
+      const Value v = pop(s.stack);
+      drop(act, v);
+      decide(is_none(v), i.op == Op::PopJumpIfNone);
       return true;
+    }
     case Op::JumpIfFalseOrPop:
-    case Op::JumpIfTrueOrPop:
+    case Op::JumpIfTrueOrPop: {
       if (s.stack.empty()) return false;
-      (void)test(act, s.stack.back());
-      flow.jump = s;
+      const auto truth = truth_of(s.stack.back());
+      if (!truth) (void)test(act, s.stack.back());
+      decide(truth, i.op == Op::JumpIfTrueOrPop);
       drop(act, pop(s.stack));
       return true;
+    }
     case Op::GetIter: {
       const Value v = pop(s.stack);
       s.stack.push_back(iterator_of(act, v, flow));
@@ -793,6 +878,18 @@ bool CodeReader::step_jumps(Activation& act, State& s, const Instruction& i, Flo
       flow.jump = s;
       flow.jump->stack.pop_back();
       flow.target = i.target + (minor_ == 11 ? 0 : minor_ == 12 ? 1 : 2);
+      if (Value& iterator = s.stack.back(); iterator.parts) {
+        const auto at = static_cast<std::size_t>(iterator.number.value_or(0));
+        if (at >= iterator.parts->size()) {
+          flow.falls = false;
+          return true;
+        }
+        flow.jump.reset();
+        const Value item = (*iterator.parts)[at];
+        iterator.number = static_cast<std::int64_t>(at) + 1;
+        s.stack.push_back(item);
+        return true;
+      }
       s.stack.push_back(next_of(act, s.stack.back(), flow));
       return true;
     }
@@ -804,6 +901,7 @@ bool CodeReader::step_jumps(Activation& act, State& s, const Instruction& i, Flo
 bool CodeReader::step_calls(Activation& act, State& s, const Instruction& i, Flow& flow) {
   const auto finish = [&](const CallResult& result) {
     flow.raises |= result.raises;
+    flow.raised = result.raised;
     flow.falls = result.returns;
     s.stack.push_back(result.value);
     return true;
@@ -906,18 +1004,24 @@ bool CodeReader::step_exceptions(Activation& act, State& s, const Instruction& i
       const Value type = pop(s.stack);
       const bool is_class = type.kind == Value::Kind::Const;
       if (!is_class && !has_items(type_of(type))) flow.raises = true;
+      const auto matches =
+          s.stack.empty() || flow.raises ? std::nullopt : is_instance(s.stack.back(), type);
       s.stack.push_back(builtin_value(BuiltinType::Bool));
+      if (matches) s.stack.back().number = *matches ? 1 : 0;
       return true;
     }
     case Op::PopExcept:
       (void)pop(s.stack);
       return true;
     case Op::Reraise:
+      if (!s.stack.empty()) flow.raised = raised_by(s.stack.back());
       flow.raises = true;
       flow.falls = false;
       return true;
     case Op::RaiseVarargs: {
-      for (const Value& v : pop_many(s.stack, i.arg)) {
+      const auto values = pop_many(s.stack, i.arg);
+      if (!values.empty()) flow.raised = raised_by(values.front());
+      for (const Value& v : values) {
         if (act.only_depths || is_plain(v)) continue;
         const bool instance = v.kind == Value::Kind::Const && !is_exactly(v.object, "type");
         if (instance) continue;

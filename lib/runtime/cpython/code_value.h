@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "runtime/cpython/objects.h"
@@ -40,13 +41,15 @@ enum class Level : std::uint8_t {
 /// What is known of a value before the code that makes it has run.
 struct Value {
   enum class Kind : std::uint8_t {
-    Null,     ///< no value: an unset variable, the NULL below a call
-    Unknown,  ///< any object
-    Plain,    ///< some object of Level::Plain
-    Builtin,  ///< some object of `type`; a mutable one is new and no namespace
-    Const,    ///< the object at `object`
-    Native,   ///< a function of the interpreter
-    Release,  ///< __exit__ of a lock that this very code took: frees whom it had made wait
+    Null,       ///< no value: an unset variable, the NULL below a call
+    Unknown,    ///< any object
+    Plain,      ///< some object of Level::Plain
+    Builtin,    ///< some object of `type`; a mutable one is new and no namespace
+    Const,      ///< the object at `object`
+    Native,     ///< a function of the interpreter
+    Release,    ///< __exit__ of a lock that this very code took: frees whom it had made wait
+    Function,   ///< made here, of the code at `object`; parts: its closure, where it has one
+    Generator,  ///< one that was not begun, of the code at `object`; parts: closure, arguments
   };
   Kind kind = Kind::Unknown;
   BuiltinType type = BuiltinType::Other;   ///< of Builtin and Const
@@ -54,10 +57,12 @@ struct Value {
   Level inside = Level::Plain;             ///< of Builtin with items
   bool unset = false;                      ///< may be no value at all
   bool owned = false;                      ///< of Unknown and Const: Level::Owned
-  Object object = 0;
+  Object object = 0;  ///< of Plain and Unknown: the class of which it is an exception; or 0
   const KnownCall* native = nullptr;
+  /// Of a new Bool or Int: exactly this one. Of an Iterator with parts: how many were taken.
+  std::optional<std::int64_t> number;
   /// Of a new tuple, what it is made of, where that is known; empty and set: of a new dict that is
-  /// empty as long as nothing is put into it.
+  /// empty as long as nothing is put into it. Of an Iterator: what it goes over.
   std::shared_ptr<const std::vector<Value>> parts;
   Object name = 0;  ///< the name by which it was loaded, for a person; not compared
 
@@ -66,7 +71,7 @@ struct Value {
         parts == other.parts || (parts && other.parts && *parts == *other.parts);
     return same_parts && kind == other.kind && type == other.type && items == other.items &&
            inside == other.inside && unset == other.unset && owned == other.owned &&
-           object == other.object && native == other.native;
+           object == other.object && native == other.native && number == other.number;
   }
 };
 
@@ -102,6 +107,11 @@ inline Value builtin_value(BuiltinType type, Level inside = Level::Plain) {
   v.kind = Value::Kind::Builtin;
   v.type = type;
   v.inside = inside;
+  return v;
+}
+inline Value number_value(BuiltinType type, std::int64_t number) {
+  Value v = builtin_value(type);
+  v.number = number;
   return v;
 }
 inline Value null_value() {

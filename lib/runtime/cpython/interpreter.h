@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "linux/address_space.h"
+#include "runtime/cpython/question.h"
 #include "snapshot/snapshot.h"
 #include "unwind/unwind.h"
 
@@ -38,6 +39,8 @@ using KnownRuntimes = std::set<std::uint64_t>;
 /// What CPython code of a process may do next.
 struct CodeEffects {
   std::vector<std::pair<Tid, Result<snapshot::Effects>>> threads;
+  /// Those of the threads above that only ask, see Polling.
+  std::vector<std::pair<Tid, Polling>> polling;
   /// Of the signals that Python handles; others may have handlers in C.
   Result<std::vector<snapshot::Handler>> handlers = Error{};
 };

@@ -104,6 +104,8 @@ constexpr KnownCall kNatives[] = {
     {"posix.killpg", kSignals, Needs::Plain, Gives::None, kRaises, "sends a signal"},
     {"_signal.raise_signal", kSignals, Needs::Plain, Gives::None, kRaises, "sends a signal"},
     {"_signal.pthread_kill", kSignals, Needs::Plain, Gives::None, kRaises, "sends a signal"},
+    // multiprocessing: as of a lock, who waits for it waits for another holder
+    {"_multiprocessing.SemLock.acquire", kNone, Needs::Plain, Gives::Bool, kRaises, "takes a lock"},
     // select: the interpreter only asks; what is given must be descriptors
     {"select.select", kNone, Needs::Plain, Gives::Plain, kRaises, "polls"},
     // threads
@@ -133,13 +135,13 @@ constexpr KnownCall kNatives[] = {
     {"list.insert", kNone, Needs::Nothing, Gives::None, kRaises, "", kChanges},
     {"list.extend", kNone, Needs::Plain, Gives::None, kRaises, "", kChanges},
     {"list.copy", kNone, Needs::Nothing, Gives::Copy},
-    {"list.reverse", kNone, Needs::Nothing, Gives::None},
+    {"list.reverse", kNone, Needs::Nothing, Gives::None, kSafe, "", kChanges},
     {"list.clear", kNone, Needs::Items, Gives::None, kSafe, "", kChanges},
     {"list.pop", kNone, Needs::Nothing, Gives::Item, kRaises, "", kChanges},
     {"list.count", kNone, Needs::Plain, Gives::Int},
     {"list.index", kNone, Needs::Plain, Gives::Int, kRaises},
     {"list.remove", kNone, Needs::Plain, Gives::None, kRaises, "", kChanges},
-    {"list.sort", kNone, Needs::Plain, Gives::None, kRaises},
+    {"list.sort", kNone, Needs::Plain, Gives::None, kRaises, "", kChanges},
     {"tuple.count", kNone, Needs::Plain, Gives::Int},
     {"tuple.index", kNone, Needs::Plain, Gives::Int, kRaises},
     // deque
@@ -148,7 +150,7 @@ constexpr KnownCall kNatives[] = {
     {"collections.deque.pop", kNone, Needs::Nothing, Gives::Item, kRaises, "", kChanges},
     {"collections.deque.popleft", kNone, Needs::Nothing, Gives::Item, kRaises, "", kChanges},
     {"collections.deque.clear", kNone, Needs::Items, Gives::None, kSafe, "", kChanges},
-    {"collections.deque.rotate", kNone, Needs::Plain, Gives::None, kRaises},
+    {"collections.deque.rotate", kNone, Needs::Plain, Gives::None, kRaises, "", kChanges},
     // dict
     {"dict.get", kNone, Needs::Key, Gives::Item, kRaises},
     {"dict.keys", kNone, Needs::Nothing, Gives::Over},

@@ -87,6 +87,11 @@ CodeEffects Interpreter::Impl::read_effects(std::span<const Tid> alive,
     }
     out.threads.emplace_back(read[i], std::move(effects[i]));
   }
+  if (all) {
+    auto polling = reader.read_polling();
+    for (std::size_t i = 0; i < read.size(); ++i)
+      if (polling[i]) out.polling.emplace_back(read[i], *std::move(polling[i]));
+  }
   if (!table) {
     out.handlers = table.error();
     return out;
