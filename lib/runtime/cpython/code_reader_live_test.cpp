@@ -610,5 +610,259 @@ TEST(CodeOfChance, DoesNoMoreThanWasRead) {
   RecordProperty("precise", precise);
 }
 
+// ------------------------------------------------------------------ loops that poll
+
+constexpr const char* kPollingBegin = R"(
+import multiprocessing as mp, subprocess
+mp.set_start_method("fork")
+def child(r): r.recv()
+r, w = mp.Pipe(False)
+ps = [mp.Process(target=child, args=(r,)) for _ in range(2)]
+for p in ps: p.start()
+pid = p.pid
+mq, flag, other = mp.Queue(), mp.Event(), mp.Lock()
+other.acquire()
+conn, far = mp.Pipe()
+popen = subprocess.Popen(["sleep", "1000"])
+todo, more, running = list(range(60)), list(range(2000)), True
+import atexit
+atexit.register(lambda: [x.kill() for x in ps + [popen]])
+)";
+
+struct Poll {
+  const char* name;
+  const char* body;  // of beat()
+  bool polls;        // and nothing else
+};
+void PrintTo(const Poll& c, std::ostream* out) {
+  *out << c.name;
+}
+
+const Poll kPolls[] = {
+    {"asks_for_a_child", "while p.is_alive(): time.sleep(0.05)", true},
+    {"asks_for_any_of_them", "while any(x.is_alive() for x in ps): time.sleep(0.05)", true},
+    {"asks_for_all_of_them", "while not all(not x.is_alive() for x in ps): time.sleep(0.05)", true},
+    {"lists_those_that_live", "while [x for x in ps if x.is_alive()]: time.sleep(0.05)", true},
+    {"counts_those_that_live", "while len([x for x in ps if x.is_alive()]) > 0: time.sleep(0.05)",
+     true},
+    {"joins_with_a_timeout", "while p.exitcode is None: p.join(timeout=0.05)", true},
+    {"gets_with_a_timeout",
+     "while True:\n    try: return mq.get(timeout=0.05)\n    except queue.Empty: continue", true},
+    {"gets_while_somebody_lives",
+     "while True:\n    try: return mq.get(timeout=0.05)\n    except queue.Empty:\n"
+     "      if not p.is_alive(): raise",
+     true},
+    {"polls_a_connection", "while not conn.poll(0.05): pass", true},
+    {"polls_a_process", "while popen.poll() is None: time.sleep(0.05)", true},
+    {"waits_for_a_process",
+     "while True:\n    try: return popen.wait(timeout=0.05)\n"
+     "    except subprocess.TimeoutExpired: pass",
+     true},
+    {"waits_without_a_stop", "while os.waitpid(pid, os.WNOHANG) == (0, 0): time.sleep(0.05)", true},
+    {"unpacks_the_answer",
+     "while True:\n    got, status = os.waitpid(pid, os.WNOHANG)\n    if got: return\n"
+     "    time.sleep(0.05)",
+     true},
+    {"takes_a_lock_with_a_timeout", "while not other.acquire(timeout=0.05): pass", true},
+    {"waits_for_an_event", "while not flag.wait(0.05): pass", true},
+    {"waits_for_an_event_of_threads", "while not stop.wait(0.05): pass", true},
+    {"takes_from_threads",
+     "while True:\n    try: return items.get(timeout=0.05)\n    except queue.Empty: pass", true},
+    {"asks_a_flag_besides", "while running and p.is_alive(): time.sleep(0.05)", true},
+    {"says_so", "while p.is_alive():\n    print('waits', file=sys.stderr)\n    time.sleep(0.05)",
+     true},
+    // What ends by itself, or does something.
+    {"counts_attempts",
+     "for _ in range(1000):\n    if not p.is_alive(): return\n"
+     "    time.sleep(0.05)",
+     false},
+    {"counts_up", "n = 0\n  while p.is_alive() and n < 1000:\n    n += 1\n    time.sleep(0.05)",
+     false},
+    {"has_a_deadline",
+     "end = time.monotonic() + 50\n"
+     "  while p.is_alive() and time.monotonic() < end: time.sleep(0.05)",
+     false},
+    {"has_a_deadline_in_a_generator",
+     "end = time.time() + 50\n"
+     "  while any(x.is_alive() and time.time() < end for x in ps): time.sleep(0.05)",
+     false},
+    {"uses_up_a_list", "while todo and p.is_alive():\n    todo.pop()\n    time.sleep(0.05)", false},
+    {"fills_a_list",
+     "done = []\n  while len(done) < 999 and p.is_alive():\n    done.append(1)\n"
+     "    time.sleep(0.05)",
+     false},
+    {"runs_out_of_a_list",
+     "n = 0\n  while p.is_alive():\n    more[n]\n    n += 1\n"
+     "    time.sleep(0.05)",
+     false},
+    {"acts_on_an_empty_queue",
+     "n = 0\n  while True:\n    try: return mq.get(timeout=0.05)\n    except queue.Empty:\n"
+     "      n += 1\n      if n > 999: event.set()",
+     false},
+    {"does_not_catch_it", "while True: mq.get(timeout=50)", false},
+    {"catches_another", "while True:\n    try: mq.get(timeout=50)\n    except queue.Full: pass",
+     false},
+    {"puts", "while p.is_alive():\n    mq.put(1)\n    time.sleep(0.05)", false},
+    {"sends", "while p.is_alive():\n    w.send(1)\n    time.sleep(5)", false},
+    {"sets_an_event", "while p.is_alive():\n    event.set()\n    time.sleep(0.05)", false},
+    {"kills_later",
+     "t = time.time()\n  while p.is_alive():\n    time.sleep(0.05)\n"
+     "    if time.time() - t > 50: p.terminate()",
+     false},
+    {"looks_for_a_file",
+     "while p.is_alive() and not os.path.exists('/nonexistent/file'):\n"
+     "    time.sleep(0.05)",
+     false},
+    {"changes_the_flag_itself",
+     "global running\n  while running and p.is_alive():\n    time.sleep(0.05)\n"
+     "    running = time.time() < 1e10",
+     false},
+    {"polls_another_each_time",
+     "n = 0\n  while (p if n < 999 else ps[0]).is_alive():\n    n += 1\n    time.sleep(0.05)\n"
+     "    if n == 9999: return",
+     false},
+    {"only_sleeps", "while True: time.sleep(0.05)", false},
+    {"sleeps_and_ends", "time.sleep(50)", false},
+};
+
+class LoopsOfEachPython : public testing::TestWithParam<std::tuple<std::string, Poll>> {};
+
+TEST_P(LoopsOfEachPython, AreReadWithWhatTheyAskFor) {
+  const auto& [python, c] = GetParam();
+  const Program program(python, kPollingBegin + std::string("def beat():\n  ") + c.body + "\n");
+
+  // It may be read while it is awake.
+  std::size_t found = 0;
+  bool read = false;
+  for (int look = 0; look < 5 && found == 0; ++look) {
+    const auto effects = program.read();
+    ASSERT_TRUE(effects);
+    if (effects->threads.empty()) GTEST_SKIP() << "not read in this version";
+    read = true;
+    found = effects->polling.size();
+    if (!c.polls) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(17));
+  }
+  EXPECT_TRUE(read);
+  if (python != "/usr/bin/python3" && c.polls) GTEST_SKIP() << found;
+  EXPECT_EQ(found, c.polls ? 1U : 0U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Live, LoopsOfEachPython,
+                         testing::Combine(testing::ValuesIn(pythons()), testing::ValuesIn(kPolls)),
+                         [](const auto& test) {
+                           std::string name = std::get<0>(test.param);
+                           for (char& c : name)
+                             if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
+                           return name + "_" + std::get<1>(test.param).name;
+                         });
+
+constexpr const char* kQuestions[] = {
+    "n += 1",
+    "n = 0",
+    "if n > 40: break",
+    "if n: running = False",
+    "if not running: break",
+    "if not p.is_alive(): break",
+    "if p.is_alive(): n += 1",
+    "if any(x.is_alive() for x in ps): pass\n    else: break",
+    "if all(x.is_alive() for x in ps): n += 1",
+    "if any(x.is_alive() and n > 9 for x in ps): break",
+    "if all(n < 9 or not x.is_alive() for x in ps): break",
+    "live = [x for x in ps if x.is_alive()]",
+    "if not live: set_it()",
+    "if len(live) > 2: break",
+    "live.append(p)",
+    "ps.append(p)",
+    "for x in ps:\n      if not x.is_alive(): break\n    else: n += 1",
+    "for x in ps:\n      if x.is_alive(): continue\n      set_it()",
+    "try: mq.get(timeout=0.001)\n    except queue.Empty: pass",
+    "try: mq.get_nowait()\n    except queue.Empty: n += 1",
+    "try: mq.get(timeout=0.001)\n    except queue.Full: pass\n    except Exception: n += 1",
+    "try: mq.get(False)\n    finally: n += 1",
+    "if conn.poll(): break",
+    "if popen.poll() is not None: break",
+    "code = popen.poll()",
+    "if code is not None or n > 30: set_it()",
+    "got, status = os.waitpid(pid, os.WNOHANG)",
+    "if got != 0: break",
+    "if got == 0 and n > 20: break",
+    "if other.acquire(timeout=0.001): break",
+    "if flag.is_set(): break",
+    "if stop.is_set() or event.is_set(): break",
+    "if todo: todo.pop()",
+    "if not todo: break",
+    "if time.time() > end: break",
+    "try: items.get(timeout=0.001)\n    except queue.Empty: f(n)",
+    "if items.empty() and n > 5: set_it()",
+    "p, first = first, p",
+    "x = p",
+    "if not x.is_alive(): break",
+    "hook = set_it if n > 10 else nothing",
+    "hook()",
+    "running = p.is_alive()",
+    "while not running: time.sleep(0.001)",
+    "os.write(writer, b'x')",
+    "set_it()",
+    "state['n'] = n",
+    "if state['n'] > 7: break",
+    "box.n = box.n + 1",
+    "if box.n > 15: break",
+};
+
+TEST(LoopsOfChance, GoOnAsTheyWereRead) {
+  const char* rounds = std::getenv("IPCDOCTOR_CHANCE");
+  const char* seed = std::getenv("IPCDOCTOR_SEED");
+  std::mt19937 random(seed == nullptr ? 20261128U : static_cast<unsigned>(std::atoi(seed)));
+  int polling = 0;
+  for (int round = 0; round < (rounds == nullptr ? 12 : std::atoi(rounds)); ++round) {
+    std::string body = kPollingBegin + std::string(R"(
+def nothing(): pass
+def set_it(): event.set()
+def f(x): return x
+class Box: pass
+box = Box(); box.n = 0
+state = {'n': 0}
+end = time.time() + 1.2
+first, hook = ps[0], nothing
+def beat():
+  global p, first, hook, running
+  n, got, code, x, live = 0, 0, None, p, ps[:1]
+  while p.is_alive():
+)");
+    const int count = 1 + static_cast<int>(random() % 5);
+    for (int i = 0; i < count; ++i)
+      body += std::string("    ") + kQuestions[random() % std::size(kQuestions)] + "\n";
+    body += R"(
+    time.sleep(0.005)
+thread = threading.Thread(target=beat, name="beat", daemon=True)
+thread.start()
+del beat
+print("ready", flush=True)
+sys.stdin.readline()
+time.sleep(1.5)
+os.set_blocking(reader, False)
+try: wrote = len(os.read(reader, 1))
+except BlockingIOError: wrote = 0
+print("did", (1 if event.is_set() else 0) | (4 if wrote else 0) | (0 if thread.is_alive() else 32),
+      flush=True)
+)";
+    const auto all = pythons();
+    const Program program(all[random() % all.size()], body);
+
+    const auto effects = program.read();
+    program.go_on();
+
+    ASSERT_TRUE(effects) << body;
+    const std::string line = program.read_line();
+    ASSERT_THAT(line, testing::StartsWith("did ")) << body;
+    if (effects->polling.empty()) continue;
+    ++polling;
+    EXPECT_EQ(line, "did 0") << body;
+  }
+  RecordProperty("polling", polling);
+  if (rounds != nullptr) std::printf("%d of %s poll\n", polling, rounds);
+}
+
 }  // namespace
 }  // namespace ipcdoctor::runtime::cpython
