@@ -183,7 +183,7 @@ class HtmlWriter {
     out_ << "</ul>\n";
     if (node.tasks.size() > 1) {
       std::vector<int> numbers;
-      for (const TaskRef& task : node.tasks) numbers.push_back(task.tid.value);
+      for (const TaskRef& task : node.tasks) numbers.push_back(number_in_list(task.tid));
       std::string ranges = ranges_of(std::move(numbers));
       if (ranges.size() > kMaxRanges) ranges = ranges.substr(0, kMaxRanges) + " ...";
       out_ << "<p class=\"soft\">" << node.tasks.size() << " tasks: " << ranges << "</p>\n";
@@ -254,7 +254,7 @@ class HtmlWriter {
     std::vector<int> numbers;
     for (const Pid pid : line.pids) numbers.push_back(pid.value);
     for (const TreeLine::Threads& threads : line.threads)
-      for (const TaskRef& task : threads.tasks) numbers.push_back(task.tid.value);
+      for (const TaskRef& task : threads.tasks) numbers.push_back(number_in_list(task.tid));
     out_ << "<li class=\"d" << std::min(line.depth, kMaxDepth) << "\" data-ids=\""
          << ranges_of(std::move(numbers)) << "\"><b>" << escape_markup(line.label) << "</b>"
          << (line.state.empty() ? "" : " (" + line.state + ")");

@@ -452,6 +452,22 @@ TEST(Tree, AsTextHasALineAThread) {
             "    tool[43]\n");
 }
 
+TEST(Tree, TasksOfARuntimeStandForTheThreadsThatCarryThem) {
+  Builder b;
+  b.process(40).comm("app").thread().sleeps().last().carries = true;
+  b.process(40).thread(snapshot::kFirstFiber + 1).sleeps();
+  b.process(40).thread(snapshot::kFirstFiber + 7).waits_for_child(42);
+  const snapshot::Snapshot snapshot = b.build();
+  const graph::WaitGraph graph(snapshot);
+  std::ostringstream out;
+
+  write_tree(out, {snapshot, graph, {}}, {});
+
+  EXPECT_EQ(out.str(),
+            "app[40]  waits for time to pass\n"
+            "  . task 7  waits for the exit of 42\n");
+}
+
 TEST(Tree, NumbersAreRanges) {
   EXPECT_EQ(ranges_of({9, 3, 4, 5, 4}), "3-5 9");
   EXPECT_EQ(ranges_of({}), "");

@@ -127,7 +127,7 @@ class Tree {
     std::map<std::string, std::size_t> places;
     const bool blamed = culprits_.contains({process.pid, Tid{}});
     for (const Thread& thread : process.threads) {
-      if (thread.carries) continue;
+      if (thread.carries) continue;  // what it carries is here
       const TaskRef task{process.pid, thread.tid};
       const bool leads = thread.tid.value == process.pid.value;
       TreeLine::Threads one{{task},
@@ -226,21 +226,24 @@ void write_tree(std::ostream& out, const Report& report, const TreeText& options
       const std::size_t each = threads.tasks.size() / line.pids.size();
       const std::string count = each > 1 ? std::to_string(each) + " threads" : "";
       const Tid first = threads.tasks.front().tid;
-      const bool is_fiber = snapshot::is_fiber(first);
-      const std::string tid =
-          std::to_string(is_fiber ? first.value - snapshot::kFirstFiber : first.value);
+      const std::string number = std::to_string(number_in_list(first));
+      const std::string name = (snapshot::is_fiber(first) ? "task " : "thread ") + number;
       if (is_first)
         put(line.label + state + (count.empty() ? "" : "  " + count) +
                 thread_words(threads, options),
             indent);
       else
-        put((count.empty() ? (is_fiber ? "task " : "thread ") + tid : count + ", " + tid + " ...") +
+        put((count.empty() ? name : count + ", " + number + " ...") +
                 thread_words(threads, options),
             indent + "  . ");
       is_first = false;
     }
     if (line.threads.empty()) put(line.label + state, indent);
   }
+}
+
+int number_in_list(Tid tid) {
+  return snapshot::is_fiber(tid) ? tid.value - snapshot::kFirstFiber : tid.value;
 }
 
 std::string ranges_of(std::vector<int> numbers) {
