@@ -174,7 +174,7 @@ TEST(Run, EndsTheClientsOfAManagerThatHang) {
                                    "with m.Manager() as manager: manager.Queue().get()\n"});
   EXPECT_EQ(result.exit_code, 124);
   EXPECT_LT(Clock::now() - begin, 30s);
-  EXPECT_THAT(result.output, HasSubstr("missing-sentinel (suspected)"));
+  EXPECT_THAT(result.output, HasSubstr("missing-sentinel (assuming)"));
 }
 
 TEST(Run, SaysWhyItHangsWhenItIsToldToEnd) {

@@ -214,9 +214,11 @@ std::vector<HangWatch::Named> HangWatch::tasks_of_findings(const snapshot::Snaps
     // Who looks again and again, and may be helped besides: that is two doubts.
     const bool polls =
         finding.set >= 0 && !finding.unless.empty() &&
-        std::ranges::any_of(
-            graph.stuck_sets()[static_cast<std::size_t>(finding.set)].assumed,
-            [](const graph::Leaf& leaf) { return leaf.life == graph::Life::Polling; });
+        std::ranges::any_of(graph.stuck_sets()[static_cast<std::size_t>(finding.set)].assumed,
+                            [](const graph::Leaf& leaf) {
+                              return leaf.life == graph::Life::Polling ||
+                                     leaf.life == graph::Life::ReadPolling;
+                            });
     if (polls) continue;
     std::vector<snapshot::TaskRef> tasks;
     for (const diagnosis::StuckTask& stuck : finding.stuck) tasks.push_back(stuck.task);
