@@ -56,6 +56,11 @@ bool seems_a_bystander(const snapshot::Process& process, const snapshot::Thread&
   }
 }
 
+/// It helps nobody unless somebody from outside comes: one who could is not one who does.
+bool waits_for_a_client(const snapshot::Thread& thread) {
+  return thread.wait && thread.wait->untimed && thread.wait->kind == WaitKind::Accept;
+}
+
 /// What an operator or a service manager sends.
 constexpr std::array kOperators = {SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGTERM};
 
@@ -220,7 +225,8 @@ void Build::add_help(const Process& process, const Thread& thread, Node node, No
           snapshot::label(snapshot_, task) + " does nothing for the others (" + does + ")", task);
     }
     leaf = it->second;
-  } else if ((!thread.next || thread.next->may(0)) && seems_a_bystander(process, thread)) {
+  } else if ((!thread.next || thread.next->may(0) || waits_for_a_client(thread)) &&
+             seems_a_bystander(process, thread)) {
     const auto [it, is_new] = helpers_.try_emplace(task);
     if (is_new) it->second = add_leaf(Life::Helper, describe_helper(thread, task), task);
     leaf = it->second;

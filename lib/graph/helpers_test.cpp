@@ -134,6 +134,14 @@ TEST(Question, OneThatIsAnsweredIsNoWait) {
   EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
 }
 
+TEST(Helper, OneThatHelpsOnlyOnceAClientComesMakesAClaimUnderACondition) {
+  Builder b = two_threads();
+  b.process(40).fd(3, inet_socket(5)).thread(42).accepts(3);
+  b.object(inet_socket(5)).socket->state = "listen";
+  b.process(40).last().next = effects(kReleases);
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Conditional);
+}
+
 TEST(Helper, AMainThreadThatLivesIsNoBystander) {
   Builder b;
   b.process(40).thread().sleeps();
