@@ -5,8 +5,6 @@
 #include <optional>
 #include <set>
 
-#include "snapshot/own_tree.h"
-
 namespace ipcdoctor::graph {
 namespace {
 
@@ -113,13 +111,13 @@ class Debts {
   }
 
   /// Whether of all the tree nobody lives at that level but those that reach nobody. An orphan of
-  /// the session may be a stranger.
+  /// the session may be a stranger, but also the service that a parked program has started.
   bool is_all_dead(Level level) {
     const auto [known, is_new] = all_dead_.try_emplace(level);
     if (!is_new) return known->second;
     return known->second = std::ranges::all_of(snapshot_.processes, [&](const Process& process) {
-             return process.dead || process.exited ||
-                    !snapshot::is_of_own_tree(snapshot_, process) || is_dead(process, level);
+             return process.dead || process.exited || !snapshot::is_of_tree(process.scope) ||
+                    is_dead(process, level);
            });
   }
 
