@@ -77,11 +77,7 @@ class Collector {
     }
     check_shared_owners(system_, areas_);
     read_signal_sources(system_);
-    for (const auto& process : system_.processes()) {
-      if (!process->examined) continue;
-      look_again(system_, *process);
-      look_again_at_goroutines(*process);
-    }
+    look_again_at_all();
     read_cpu_timers(system_);
     if (options_.observe.count() > 0)
       observed_ms_ = observe(system_, options_.observe, options_.seen_waking).count();
@@ -99,13 +95,17 @@ class Collector {
     for (const auto& process : system_.processes())
       if (snapshot::is_of_tree(process->scope)) examine(system_, *process);
     read_only_stacks(system_, options_.symbols);
+    look_again_at_all();
+    if (!has_target()) return no_target();
+    return build({}, {}, started);
+  }
+
+  void look_again_at_all() {
     for (const auto& process : system_.processes()) {
       if (!process->examined) continue;
       look_again(system_, *process);
       look_again_at_goroutines(*process);
     }
-    if (!has_target()) return no_target();
-    return build({}, {}, started);
   }
 
   bool has_target() const {
@@ -142,12 +142,14 @@ class Collector {
 
   /// Whoever may wake somebody of the set is looked into as well, up to a bound.
   void close_over_wakers() {
-    std::set<Pid> decoded;
+    std::set<Pid> added;
     for (int round = 0; round < kMaxRounds && !progress_.is_late(); ++round) {
       for (const auto& process : system_.processes()) {
-        if (!process->examined || !decoded.insert(process->pid).second) continue;
-        decode_waits(system_, *process);
-        read_goroutines(system_, *process, images_);
+        if (!process->examined || !added.insert(process->pid).second) continue;
+        if (decoded_.insert(process->pid).second) {
+          decode_waits(system_, *process);
+          read_goroutines(system_, *process, images_);
+        }
         objects_.add_waits(*process);
         areas_.add_waits(*process);
       }
@@ -310,6 +312,7 @@ class Collector {
   Objects objects_;
   SharedAreas areas_;
   unwind::ImageCache images_;  ///< of programs whose runtime is looked into
+  std::set<Pid> decoded_;      ///< whose waits are known
   std::set<Pid> users_;        ///< of System V objects, the last of each
   std::size_t holders_ = 0;
   bool over_limit_ = false;
