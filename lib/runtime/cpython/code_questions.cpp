@@ -10,7 +10,7 @@
 namespace ipcdoctor::runtime::cpython {
 namespace {
 
-constexpr std::size_t kMaxAsked = 256;  // of the things that one call looks at
+constexpr std::size_t kMaxAsked = 256;  // things that one call looks at, or one loop asks for
 constexpr std::int64_t kNoHang = 1;     // WNOHANG
 
 // PyFunctionObject, 3.11 to 3.13
@@ -216,8 +216,11 @@ CodeReader::CallResult CodeReader::consume(Activation& act, const Value& generat
 
 void CodeReader::note(Question::Kind kind, std::int64_t number, std::uint64_t address) {
   const Question question{kind, number, address};
-  const bool is_new = std::ranges::find(questions_, question) == questions_.end();
-  if (is_new && questions_.size() < kMaxAsked) questions_.push_back(question);
+  if (std::ranges::find(questions_, question) != questions_.end()) return;
+  if (questions_.size() < kMaxAsked)
+    questions_.push_back(question);
+  else
+    asks_too_much_ = true;
 }
 
 namespace {

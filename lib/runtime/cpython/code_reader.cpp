@@ -186,10 +186,12 @@ std::vector<std::optional<Polling>> CodeReader::read_polling() {
       for (std::size_t i = 0; i < roots_.size(); ++i) {
         hypothesis_ = may[i];
         questions_.clear();
+        asks_too_much_ = false;
         const snapshot::Effects effects = read_root(roots_[i]);
         hypothesis_ = false;
         if (!may[i]) continue;
-        const bool loops = (effects.mask & ~std::uint32_t{kWrites}) == 0 && !questions_.empty();
+        const bool loops =
+            (effects.mask & ~std::uint32_t{kWrites}) == 0 && !questions_.empty() && !asks_too_much_;
         if (loops && ((effects.mask & kWrites) == 0 || !effects.fds.empty())) {
           out[i] = Polling{questions_, effects};
         } else {

@@ -303,6 +303,7 @@ class CodeReader {
   // under the hypothesis that what is asked for stays as it is
   bool hypothesis_ = false;
   std::vector<Question> questions_;
+  bool asks_too_much_ = false;  ///< some are missing in questions_
 
   // of the root that is being read
   snapshot::Effects effects_;

@@ -625,6 +625,7 @@ other.acquire()
 conn, far = mp.Pipe()
 popen = subprocess.Popen(["sleep", "1000"])
 todo, more, running = list(range(60)), list(range(2000)), True
+some, others = [[os.dup(conn.fileno()) for _ in range(200)] for _ in range(2)]
 import atexit
 atexit.register(lambda: [x.kill() for x in ps + [popen]])
 )";
@@ -671,7 +672,12 @@ const Poll kPolls[] = {
     {"asks_a_flag_besides", "while running and p.is_alive(): time.sleep(0.05)", true},
     {"says_so", "while p.is_alive():\n    print('waits', file=sys.stderr)\n    time.sleep(0.05)",
      true},
-    // What ends by itself, or does something.
+    {"asks_for_many",
+     "while not mp.connection.wait(some, 0.05): time.sleep(0.05)", true},
+    // What ends by itself, or does something, or asks for more than can be kept.
+    {"asks_for_too_many",
+     "while not mp.connection.wait(some, 0.05) and not mp.connection.wait(others, 0.05): pass",
+     false},
     {"counts_attempts",
      "for _ in range(1000):\n    if not p.is_alive(): return\n"
      "    time.sleep(0.05)",
