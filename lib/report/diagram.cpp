@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "report/layout.h"
+#include "report/words.h"
 
 namespace ipcdoctor::report {
 namespace {
@@ -52,14 +53,6 @@ std::vector<std::string> fitted(const std::string& text, std::size_t columns) {
   while (!last.empty() && (static_cast<unsigned char>(last.back()) & 0xc0) == 0x80) last.pop_back();
   last += "\u2026";
   return lines;
-}
-
-std::string pixels(double value) {
-  char text[32];
-  const auto end = std::to_chars(text, text + sizeof text, value, std::chars_format::fixed, 1);
-  std::string out(text, end.ptr);
-  if (out.ends_with(".0")) out.resize(out.size() - 2);
-  return out;
 }
 
 std::string point(double x, double y) {
@@ -112,10 +105,8 @@ class Layout {
     const Picture::Box& box = picture_.boxes[node.box];
     const bool are_leaders = std::ranges::all_of(
         node.tasks, [](const snapshot::TaskRef& task) { return task.tid.value == task.pid.value; });
-    if (box.processes == 1 && node.tasks.size() == 1 && snapshot::is_fiber(node.tasks[0].tid))
-      return "task " + std::to_string(node.tasks[0].tid.value - snapshot::kFirstFiber);
     if (box.processes == 1 && node.tasks.size() == 1)
-      return are_leaders ? "main thread" : "thread " + std::to_string(node.tasks[0].tid.value);
+      return are_leaders ? "main thread" : name_in_list(node.tasks[0].tid);
     if (box.processes == 1 || are_leaders || box.processes == 0) return node.label;
     return std::to_string(node.tasks.size()) + " threads, " + node.label;
   }
@@ -454,6 +445,14 @@ class Layout {
 };
 
 }  // namespace
+
+std::string pixels(double value) {
+  char text[32];
+  const auto end = std::to_chars(text, text + sizeof text, value, std::chars_format::fixed, 1);
+  std::string out(text, end.ptr);
+  if (out.ends_with(".0")) out.resize(out.size() - 2);
+  return out;
+}
 
 Diagram lay_out(const Picture& picture, Columns columns) {
   return Layout(picture, columns).run();

@@ -46,6 +46,9 @@ struct Diagram {
 
 enum class Columns { One, Three };
 
+/// A length as SVG has it, to a tenth.
+std::string pixels(double value);
+
 /// @return no shapes for a picture without nodes
 Diagram lay_out(const Picture& picture, Columns columns);
 

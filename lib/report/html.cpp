@@ -59,7 +59,7 @@ std::string lines(std::string_view text) {
   return out;
 }
 
-std::string capitals(std::string word) {
+std::string capitalised(std::string word) {
   if (!word.empty() && word[0] >= 'a' && word[0] <= 'z')
     word[0] = static_cast<char>(word[0] - 'a' + 'A');
   return word;
@@ -96,7 +96,7 @@ class HtmlWriter {
   }
 
   std::string headline() const {
-    std::string words = capitals(to_string(report_.diagnosis.verdict));
+    std::string words = capitalised(to_string(report_.diagnosis.verdict));
     if (!report_.diagnosis.findings.empty())
       words += ": " + class_and_grade(report_.diagnosis.findings.front());
     if (!report_.snapshot.targets.empty())
@@ -118,9 +118,9 @@ class HtmlWriter {
          << "'; base-uri 'none'; form-action 'none'\">\n"
             "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>"
          << headline() << " - ipcdoctor</title>\n<style>" << page_style().text
-         << "</style></head><body>\n<header><h1 class=\"" << verdict << "\">" << capitals(verdict)
-         << " <small>" << count_of(processes.size(), "process", "processes") << ", "
-         << count_of(threads, "thread", "threads") << "</small></h1></header>\n";
+         << "</style></head><body>\n<header><h1 class=\"" << verdict << "\">"
+         << capitalised(verdict) << " <small>" << count_of(processes.size(), "process", "processes")
+         << ", " << count_of(threads, "thread", "threads") << "</small></h1></header>\n";
   }
 
   void write_block(const std::string& text) {

@@ -189,11 +189,7 @@ class Drawing {
     if (!is_new) return it->second;
     order_.push_back(task);
     if (const Thread* thread = snapshot::find_thread(report_.snapshot, task)) {
-      it->second.where = snapshot::where(*thread);
-      const snapshot::Frame* frame = snapshot::user_frame(*thread);
-      if (frame != nullptr && !frame->function.empty())
-        it->second.where += (it->second.where.empty() ? "in " : " in ") + frame->function;
-      it->second.where = escape_untrusted(it->second.where);
+      it->second.where = place_words(*thread);
       it->second.waits_for = escape_untrusted(diagnosis::describe_wait(report_.snapshot, task));
     }
     return it->second;

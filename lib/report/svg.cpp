@@ -1,18 +1,11 @@
 #include "report/svg.h"
 
-#include <charconv>
 #include <ostream>
 
 #include "report/markup.h"
 
 namespace ipcdoctor::report {
 namespace {
-
-std::string pixels(double value) {
-  char text[32];
-  const auto end = std::to_chars(text, text + sizeof text, value, std::chars_format::fixed, 1);
-  return {text, end.ptr};
-}
 
 std::string number(const char* name, double value) {
   return std::string(" ") + name + "=\"" + pixels(value) + "\"";

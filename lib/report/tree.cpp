@@ -19,14 +19,6 @@ using snapshot::TaskRef;
 using snapshot::Thread;
 using snapshot::WaitKind;
 
-std::string place_of(const Thread& thread) {
-  std::string place = snapshot::where(thread);
-  const snapshot::Frame* frame = snapshot::user_frame(thread);
-  if (frame != nullptr && !frame->function.empty())
-    place += (place.empty() ? "in " : " in ") + frame->function;
-  return escape_untrusted(place);
-}
-
 std::string doing(const snapshot::Snapshot& snapshot, TaskRef task, const Thread& thread) {
   const bool waits = thread.wait && thread.wait->kind != WaitKind::Running;
   if (!waits) return state_words(thread);
@@ -131,7 +123,7 @@ class Tree {
       const TaskRef task{process.pid, thread.tid};
       const bool leads = thread.tid.value == process.pid.value;
       TreeLine::Threads one{{task},
-                            place_of(thread),
+                            place_words(thread),
                             doing(report_.snapshot, task, thread),
                             report_.graph.level(task),
                             stuck_.contains(task),
@@ -226,24 +218,19 @@ void write_tree(std::ostream& out, const Report& report, const TreeText& options
       const std::size_t each = threads.tasks.size() / line.pids.size();
       const std::string count = each > 1 ? std::to_string(each) + " threads" : "";
       const Tid first = threads.tasks.front().tid;
-      const std::string number = std::to_string(number_in_list(first));
-      const std::string name = (snapshot::is_fiber(first) ? "task " : "thread ") + number;
       if (is_first)
         put(line.label + state + (count.empty() ? "" : "  " + count) +
                 thread_words(threads, options),
             indent);
       else
-        put((count.empty() ? name : count + ", " + number + " ...") +
+        put((count.empty() ? name_in_list(first)
+                           : count + ", " + std::to_string(number_in_list(first)) + " ...") +
                 thread_words(threads, options),
             indent + "  . ");
       is_first = false;
     }
     if (line.threads.empty()) put(line.label + state, indent);
   }
-}
-
-int number_in_list(Tid tid) {
-  return snapshot::is_fiber(tid) ? tid.value - snapshot::kFirstFiber : tid.value;
 }
 
 std::string ranges_of(std::vector<int> numbers) {

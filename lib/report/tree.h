@@ -42,9 +42,6 @@ struct TreeText {
 /// A line a process, with what its main thread waits for, and one for each other thread.
 void write_tree(std::ostream& out, const Report& report, const TreeText& options);
 
-/// As people know it: 43 of a thread, 7 of task 7 of a language's runtime.
-int number_in_list(Tid tid);
-
 /// "3-5 9": the numbers in order.
 std::string ranges_of(std::vector<int> numbers);
 

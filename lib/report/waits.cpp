@@ -67,12 +67,7 @@ std::optional<std::string> words(const Report& report, const Process& process,
   if (!thread.housekeeping.empty()) return std::nullopt;
   const TaskRef task{process.pid, thread.tid};
   std::string text;
-  if (const std::string where = snapshot::where(thread); !where.empty()) {
-    text += "  " + escape_untrusted(where);
-    if (const snapshot::Frame* frame = snapshot::user_frame(thread);
-        frame != nullptr && !frame->function.empty())
-      text += " in " + escape_untrusted(frame->function);
-  }
+  if (!snapshot::where(thread).empty()) text += "  " + place_words(thread);
   text += "  " + state_words(thread);
   if (thread.polls || (thread.wait && thread.wait->asked)) text += ", again and again";
   const bool waits =

@@ -154,6 +154,22 @@ std::string frame_words(const snapshot::Frame& frame) {
   return escape_untrusted(place + (frame.function.empty() ? "" : " in " + frame.function));
 }
 
+std::string place_words(const snapshot::Thread& thread) {
+  std::string place = snapshot::where(thread);
+  const snapshot::Frame* frame = snapshot::user_frame(thread);
+  if (frame != nullptr && !frame->function.empty())
+    place += (place.empty() ? "in " : " in ") + frame->function;
+  return escape_untrusted(place);
+}
+
+int number_in_list(Tid tid) {
+  return snapshot::is_fiber(tid) ? tid.value - snapshot::kFirstFiber : tid.value;
+}
+
+std::string name_in_list(Tid tid) {
+  return (snapshot::is_fiber(tid) ? "task " : "thread ") + std::to_string(number_in_list(tid));
+}
+
 std::string labels_of(const snapshot::Snapshot& snapshot,
                       const std::vector<snapshot::TaskRef>& tasks, std::size_t limit) {
   const auto label = [&](snapshot::TaskRef task) {

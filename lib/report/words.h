@@ -39,6 +39,15 @@ std::vector<std::string> unseen_lines(const snapshot::Snapshot& snapshot,
 /// "app.py:9 in consumer", "libfoo.so+0x1234 in f", "?" of one frame.
 std::string frame_words(const snapshot::Frame& frame);
 
+/// "app.py:9 in consumer" of where a thread is in the user's code; "" if unknown. Safe to print.
+std::string place_words(const snapshot::Thread& thread);
+
+/// As people know it: 43 of a thread, 7 of task 7 of a language's runtime.
+int number_in_list(Tid tid);
+
+/// "thread 43", "task 7".
+std::string name_in_list(Tid tid);
+
 /// "python3[4242], [4243] and 7 more": at most `limit` of them are named. Safe to print.
 std::string labels_of(const snapshot::Snapshot& snapshot,
                       const std::vector<snapshot::TaskRef>& tasks, std::size_t limit);
