@@ -235,7 +235,7 @@ void NativeCode::read_thread(ProcessEntry& process, linux::AddressSpace& space, 
     const auto housekeeping = reader_.find_housekeeping(space, stack);
     thread.out.housekeeping = housekeeping.what;
     if (housekeeping.harmless) {
-      thread.out.next = snapshot::Effects{0, {}, "beats for its runtime", ""};
+      thread.out.next = snapshot::effects_of(0, "beats for its runtime");
       return;
     }
   }

@@ -16,11 +16,8 @@ using ::testing::ElementsAre;
 using testing::graph_of;
 using ::testing::IsEmpty;
 
-Effects effects(std::uint32_t mask, std::string summary = "sleeps") {
-  Effects made;
-  made.mask = mask;
-  made.summary = std::move(summary);
-  return made;
+Effects effects(std::uint32_t mask) {
+  return effects_of(mask, "sleeps");
 }
 
 constexpr std::uint64_t bit(int signal) {

@@ -1,5 +1,6 @@
 #include "runtime/known_programs.h"
 
+#include <algorithm>
 #include <csignal>
 
 namespace ipcdoctor::runtime {
@@ -53,10 +54,8 @@ std::vector<snapshot::Handler> known_handlers(std::string_view exe, std::uint64_
     if (row.program != name) continue;
     for (int signal = 1; signal <= 64; ++signal) {
       if ((caught & row.signals & bit(signal)) == 0) continue;
-      snapshot::Effects effects;
-      effects.mask = row.effects;
-      effects.summary = row.does;
-      handlers.push_back({signal, true, true, std::string(name), std::move(effects)});
+      handlers.push_back(
+          {signal, true, true, std::string(name), snapshot::effects_of(row.effects, row.does)});
     }
   }
   return handlers;
@@ -67,14 +66,9 @@ std::optional<snapshot::Effects> known_effects(std::string_view exe, std::string
       "termsig_sighandler", "sigint_sighandler", "wait_sigint_handler"};  // bash 5.2, sig.c, jobs.c
   if (file_name(exe) != "bash") return std::nullopt;
   const std::string_view function = name.substr(0, name.find(' '));
-  for (const std::string_view ending : kEndingHandlers) {
-    if (function != ending) continue;
-    snapshot::Effects effects;
-    effects.mask = snapshot::kExits;
-    effects.summary = "ends the shell";
-    return effects;
-  }
-  return std::nullopt;
+  if (std::ranges::find(kEndingHandlers, function) == std::end(kEndingHandlers))
+    return std::nullopt;
+  return snapshot::effects_of(snapshot::kExits, "ends the shell");
 }
 
 }  // namespace ipcdoctor::runtime

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -34,6 +35,11 @@ struct Effects {
 
   bool may(std::uint32_t effects) const { return (mask & (effects | kUnknown)) != 0; }
 };
+
+/// Of what is known without reading it.
+inline Effects effects_of(std::uint32_t mask, std::string_view summary) {
+  return {mask, {}, std::string(summary), ""};
+}
 
 /// A handler of a signal that the program installed.
 struct Handler {

@@ -116,9 +116,7 @@ class ProcessBuilder {
   ProcessBuilder& timed() { return wait().untimed = false, *this; }
   /// It asks for what it waits for again and again.
   ProcessBuilder& asked() {
-    Effects nothing;
-    nothing.mask = 0;
-    last().meanwhile = nothing;
+    last().meanwhile = effects_of(0, "");
     return wait().asked = true, last().stable = false, *this;
   }
   ProcessBuilder& runs() { return last().state = 'R', waits(WaitKind::Running, ""), *this; }

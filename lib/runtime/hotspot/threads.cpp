@@ -407,27 +407,20 @@ Result<std::vector<JavaThread>> read_threads(const Vm& vm) {
 }
 
 std::optional<snapshot::Effects> known_handler(const Vm& vm, int signal, std::string_view name) {
-  snapshot::Effects effects;
+  using snapshot::effects_of;
   if (!name.ends_with(" in libjvm.so")) return std::nullopt;
-  if (name.starts_with("SR_handler(")) {
-    effects.mask = 0;
-    effects.summary = "suspends a thread for a profiler";
-    return effects;
-  }
+  if (name.starts_with("SR_handler(")) return effects_of(0, "suspends a thread for a profiler");
   if (!name.starts_with("UserHandler(")) return std::nullopt;
   if (signal == SIGQUIT) {
-    effects.mask = snapshot::kWrites;
+    auto effects = effects_of(snapshot::kWrites, "prints the stacks of all threads");
     effects.fds = {STDOUT_FILENO};
-    effects.summary = "prints the stacks of all threads";
     return effects;
   }
   const bool ends = signal == SIGHUP || signal == SIGINT || signal == SIGTERM;
   const bool as_ever =
       ends && vm.lacks_boot_classes({"sun/misc/Signal", "java/lang/ApplicationShutdownHooks"});
   if (!as_ever) return std::nullopt;
-  effects.mask = snapshot::kExits;
-  effects.summary = "shuts the JVM down";
-  return effects;
+  return effects_of(snapshot::kExits, "shuts the JVM down");
 }
 
 }  // namespace ipcdoctor::runtime::hotspot

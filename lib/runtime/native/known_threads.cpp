@@ -57,13 +57,6 @@ bool is_image(const Linkage& linkage, std::string_view image) {
   return linkage.soname == image || linkage.exports.contains(std::string(image));
 }
 
-snapshot::Effects effects_of(std::uint32_t mask, std::string_view words) {
-  snapshot::Effects effects;
-  effects.mask = mask;
-  effects.summary = words;
-  return effects;
-}
-
 /// PHP defers what it handles: a table says what is to be done for each signal. Where that is the
 /// signal's own action, it takes it.
 std::optional<snapshot::Effects> effects_in_php(Program& program,
@@ -91,29 +84,37 @@ std::optional<snapshot::Effects> effects_in_php(Program& program,
   const auto& entry = globals.handlers[static_cast<std::size_t>(action.signal - 1)];
   const bool is_default = entry.handler == 0 && entry.flags == 0;  // SIG_DFL
   if (!is_default) return std::nullopt;
-  return effects_of(snapshot::kExits, "ends the program");
+  return snapshot::effects_of(snapshot::kExits, "ends the program");
 }
 
 }  // namespace
 
-const KnownThread* find_known_thread(Program& program, const unwind::RawStack& stack) {
-  const KnownThread* found = nullptr;
-  // from the outermost on: those that call the entry, the entry, those that it may wait in
-  for (std::size_t i = stack.frames.size(); i-- > 0;) {
-    if (stack.frames[i].guessed) return nullptr;
+std::optional<std::vector<Call>> calls_of(Program& program, const unwind::RawStack& stack) {
+  std::vector<Call> calls;
+  for (std::size_t i = 0; i < stack.frames.size(); ++i) {
+    if (stack.frames[i].guessed) return std::nullopt;
     const std::uint64_t pc = stack.frames[i].pc - (i == 0 ? 0 : 1);
     const Linkage* linkage = program.linkage_at(pc);
-    if (linkage == nullptr) return nullptr;
-    if (linkage->kind == Linkage::Kind::CLibrary || linkage->kind == Linkage::Kind::CxxLibrary)
-      continue;
-    const std::string function = program.function_around(pc);
+    if (linkage == nullptr) return std::nullopt;
+    if (linkage->kind != Linkage::Kind::CLibrary && linkage->kind != Linkage::Kind::CxxLibrary)
+      calls.push_back({linkage, pc});
+  }
+  return calls;
+}
+
+const KnownThread* find_known_thread(Program& program, const std::vector<Call>& calls) {
+  const KnownThread* found = nullptr;
+  // from the outermost on: those that call the entry, the entry, those that it may wait in
+  for (std::size_t i = calls.size(); i-- > 0;) {
+    const Linkage& linkage = *calls[i].linkage;
+    const std::string function = program.function_around(calls[i].pc);
     if (found != nullptr) {
-      if (!is_image(*linkage, found->image) || !begins_with_any(function, found->waits))
+      if (!is_image(linkage, found->image) || !begins_with_any(function, found->waits))
         return nullptr;
       continue;
     }
     const auto of_image = [&](const KnownThread& thread) {
-      return is_image(*linkage, thread.image);
+      return is_image(linkage, thread.image);
     };
     const auto entry = std::ranges::find_if(kThreads, [&](const KnownThread& thread) {
       return of_image(thread) && is_entry(thread, function);
@@ -137,9 +138,9 @@ std::optional<snapshot::Effects> find_known_handler(Program& program,
   if (program.exports(address, std::string(kNode))) {
     const std::string function = program.function_around(address);
     if (function.starts_with("node::SignalExit("))
-      return effects_of(snapshot::kExits, "resets the terminal and ends");
+      return snapshot::effects_of(snapshot::kExits, "resets the terminal and ends");
     if (function.starts_with("node::inspector::(anonymous namespace)::StartIoThreadWakeup("))
-      return effects_of(0, "starts the inspector");
+      return snapshot::effects_of(0, "starts the inspector");
     return std::nullopt;
   }
   // PHP gives all of them to one function, SIGPROF too; its servers have others besides

@@ -3,6 +3,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "linux/task_iterator.h"
 #include "runtime/native/program.h"
@@ -24,10 +25,18 @@ struct KnownThread {
   bool harmless = false;
 };
 
+struct Call {
+  const Linkage* linkage;
+  std::uint64_t pc;  ///< of the call, or where the innermost one is
+};
+/// The calls of a stack but those within the C and C++ libraries, innermost first; nullopt: not all
+/// of it is known.
+std::optional<std::vector<Call>> calls_of(Program& program, const unwind::RawStack& stack);
+
 /// nullptr: none, or it does something now. Sources: Node 18 to 22, src/node_platform.cc,
 /// src/inspector_agent.cc, libuv 1.44 src/threadpool.c; OpenJDK 17,
 /// share/runtime/nonJavaThread.cpp.
-const KnownThread* find_known_thread(Program& program, const unwind::RawStack& stack);
+const KnownThread* find_known_thread(Program& program, const std::vector<Call>& calls);
 
 /// What the handler of a runtime does with that signal; nullopt: it is not known, read its code.
 /// Node: src/node.cc, src/inspector_agent.cc. PHP: Zend/zend_signal.c, 7.1 to 8.3.

@@ -288,8 +288,7 @@ std::string Program::name_of_slot(std::uint64_t address) {
 }
 
 bool Program::exports(std::uint64_t address, const std::string& symbol) {
-  const Linkage* linkage = linkage_at(address);
-  return linkage != nullptr && linkage->exports.contains(symbol);
+  return address_of(address, symbol) != 0;
 }
 
 std::uint64_t Program::address_of(std::uint64_t address, const std::string& symbol) {

@@ -41,19 +41,16 @@ Reader::Housekeeping Reader::find_housekeeping(const linux::AddressSpace& space,
                                                const unwind::RawStack& stack) {
   if (stack.end != unwind::End::Outermost || stack.frames.size() < 3) return {};
   Program program(space, images_, linkages_);
-  if (const KnownThread* known = find_known_thread(program, stack))
+  const auto calls = calls_of(program, stack);
+  if (!calls) return {};
+  if (const KnownThread* known = find_known_thread(program, *calls))
     return {std::string(known->what), known->harmless};
   const Runtime* found = nullptr;
-  for (std::size_t i = 0; i < stack.frames.size(); ++i) {
-    if (stack.frames[i].guessed) return {};
-    const std::uint64_t pc = stack.frames[i].pc - (i == 0 ? 0 : 1);
-    const Linkage* linkage = program.linkage_at(pc);
-    if (linkage == nullptr) return {};
-    if (linkage->kind == Linkage::Kind::CLibrary || linkage->kind == Linkage::Kind::CxxLibrary)
-      continue;
-    const Runtime* runtime = runtime_of(*linkage);
+  for (const Call& call : *calls) {
+    const Runtime* runtime = runtime_of(*call.linkage);
     if (runtime == nullptr || (found != nullptr && found != runtime)) return {};
-    if (!runtime->but_not.empty() && program.function_around(pc) == runtime->but_not) return {};
+    if (!runtime->but_not.empty() && program.function_around(call.pc) == runtime->but_not)
+      return {};
     found = runtime;
   }
   if (found == nullptr) return {};
