@@ -122,6 +122,11 @@ namespace {
 
 constexpr int kLooks = 3;
 
+/// It woke just while it was looked at.
+bool woke(const snapshot::Thread& thread) {
+  return !thread.stable && thread.state != 'R';
+}
+
 /// A claim stands under the condition that a thread does not help which woke just while it was
 /// looked at, so that its code could not be read: another look will find it asleep.
 bool woke_beside_a_claim(const Examination& examination) {
@@ -131,23 +136,20 @@ bool woke_beside_a_claim(const Examination& examination) {
   if (!conditional || examination.exit_code() == kFinding) return false;
   return std::ranges::any_of(examination.snapshot().processes, [](const auto& process) {
     return process.scope != Scope::Outsider && process.scope != Scope::Self &&
-           std::ranges::any_of(process.threads, [](const snapshot::Thread& thread) {
-             return !thread.stable && thread.state != 'R';
-           });
+           std::ranges::any_of(process.threads, woke);
   });
 }
 
 /// Somebody of the targets lives only because of threads that woke just while they were looked at.
 bool lives_by_who_woke(const Examination& examination) {
   const snapshot::Snapshot& snapshot = examination.snapshot();
-  const auto woke = [&](const graph::Leaf& leaf) {
+  const auto is_who_woke = [&](const graph::Leaf& leaf) {
     const snapshot::Thread* thread = snapshot::find_thread(snapshot, leaf.task);
-    return leaf.life == graph::Life::Running && thread != nullptr && !thread->stable &&
-           thread->state != 'R';
+    return leaf.life == graph::Life::Running && thread != nullptr && woke(*thread);
   };
   return examination.exit_code() != kFinding && std::ranges::any_of(snapshot.targets, [&](Pid pid) {
            const auto reasons = examination.graph().reasons({pid, Tid{pid.value}});
-           return !reasons.empty() && std::ranges::all_of(reasons, woke);
+           return !reasons.empty() && std::ranges::all_of(reasons, is_who_woke);
          });
 }
 

@@ -291,13 +291,9 @@ class Goroutines {
     const bool may = std::ranges::any_of(goroutine.channels, [](const runtime::go::Channel& c) {
       return c.element == "os.Signal" || c.element.empty();
     });
-    if (may && signals_known_) {
-      sets.caught = wanted_;
-      sets.blocked = 0;
-    } else if (may && process_.status) {
-      sets.caught = process_.status->caught;
-      sets.blocked = 0;
-    }
+    if (!may || !(signals_known_ || process_.status)) return sets;
+    sets.caught = signals_known_ ? wanted_ : process_.status->caught;
+    sets.blocked = 0;
     return sets;
   }
 

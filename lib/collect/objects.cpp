@@ -156,16 +156,23 @@ void Objects::refresh(ProcessEntry& process, ThreadEntry& thread, snapshot::Wait
   }
 }
 
+namespace {
+
+/// Who of those that the tree waits for lives anyway needs nobody.
+bool matters(const ProcessEntry& process, const snapshot::Wait& wait) {
+  return process.scope != snapshot::Scope::Holder || !is_plainly_live(wait);
+}
+
+}  // namespace
+
 void Objects::add_objects_of(snapshot::Wait& wait, ProcessEntry& process, ThreadEntry& thread) {
   for (const Awaited& awaited : wait.objects) identify(awaited.object.kind);
   refresh(process, thread, wait);
-  const bool in_tree = process.scope != snapshot::Scope::Holder;
-  const bool matters = in_tree || !is_plainly_live(wait);
   const auto* table = System::table_of(process, thread.tid);
   const bool own_table = table != nullptr && process.fds && table != &*process.fds;
   for (const Awaited& awaited : wait.objects) {
     add(awaited.object, {&process, own_table ? thread.tid : Tid{}, awaited.fd},
-        matters ? waking_access(awaited) : Access::None);
+        matters(process, wait) ? waking_access(awaited) : Access::None);
   }
 }
 
@@ -175,10 +182,9 @@ void Objects::add_waits(ProcessEntry& process) {
     add_objects_of(*thread.out.wait, process, thread);
     for (snapshot::Wait& question : thread.out.asks) add_objects_of(question, process, thread);
     const snapshot::Wait& wait = *thread.out.wait;
-    const bool matters = process.scope != snapshot::Scope::Holder || !is_plainly_live(wait);
     if (wait.kind == WaitKind::FileLock) {
       add(wait.file_lock.file, {&process, Tid{}, -1}, Access::None);
-      if (matters) contested_[wait.file_lock.file] = Access::Both;
+      if (matters(process, wait)) contested_[wait.file_lock.file] = Access::Both;
     }
     if (wait.kind == WaitKind::Connect || wait.kind == WaitKind::Write)
       add_addressed_peer(process, thread);
@@ -285,8 +291,7 @@ void Objects::add_addressed_peer(ProcessEntry& process, ThreadEntry& thread) {
   const auto it = objects_.find(wait.objects[0].object);
   if (it == objects_.end() || !it->second.socket) return;
   (connects ? it->second.socket->listener : it->second.socket->peer) = bound;
-  const bool matters = process.scope != snapshot::Scope::Holder || !is_plainly_live(wait);
-  add(bound, {}, matters ? Access::Both : Access::None);
+  add(bound, {}, matters(process, wait) ? Access::Both : Access::None);
 }
 
 void Objects::add_hidden_holders() {

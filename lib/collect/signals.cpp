@@ -88,10 +88,6 @@ void read_alarm(Alarms& alarms, ProcessEntry& process) {
   }
 }
 
-}  // namespace
-
-namespace {
-
 /// What is known of the program stands where its code was not read, or not understood.
 void add_known_handlers(snapshot::Process& process, std::uint64_t caught) {
   std::vector<snapshot::Handler> handlers;

@@ -177,6 +177,10 @@ class LiveSurroundings final : public Surroundings {
   const ThreadEntry& thread_;
 };
 
+bool is_later(const struct statx_timestamp& a, const struct statx_timestamp& b) {
+  return a.tv_sec != b.tv_sec ? a.tv_sec > b.tv_sec : a.tv_nsec > b.tv_nsec;
+}
+
 }  // namespace
 
 snapshot::Wait decode_wait(System& system, ProcessEntry& process, const ThreadEntry& thread,
@@ -193,14 +197,6 @@ bool is_32bit(System& system, ProcessEntry& process) {
   }
   return false;
 }
-
-namespace {
-
-bool is_later(const struct statx_timestamp& a, const struct statx_timestamp& b) {
-  return a.tv_sec != b.tv_sec ? a.tv_sec > b.tv_sec : a.tv_nsec > b.tv_nsec;
-}
-
-}  // namespace
 
 Result<FoundFile> find_path(System& system, ProcessEntry& process, int dir_fd,
                             const std::string& path) {

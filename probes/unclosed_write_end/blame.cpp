@@ -231,14 +231,13 @@ std::vector<EofWait> eof_waits_in_set(const Context& context, const Ends& ends,
 
 namespace {
 
-/// A filter that nobody waits for, and that was left behind with what it reads from: the log writer
-/// of a server.
-bool is_log_reader(const Context& context, const Process& process) {
+/// Left behind, so that nobody of the tree waits for it; a target may have a parent that does: then
+/// a filter, the log writer of a server.
+bool is_left_behind(const Context& context, const Process& process) {
   const Process* parent = snapshot::find_process(context.snapshot, process.ppid);
-  const bool orphan = parent == nullptr || !is_of_tree(*parent);
-  if (orphan && process.scope != snapshot::Scope::Target)
-    return true;  // nor does the tree wait for it
-  if (!orphan || process.threads.size() != 1 || !process.python.version.empty()) return false;
+  if (parent != nullptr && is_of_tree(*parent)) return false;
+  if (process.scope != snapshot::Scope::Target) return true;
+  if (process.threads.size() != 1 || !process.python.version.empty()) return false;
   const Thread& thread = process.threads.front();
   return thread.wait && !thread.wait->objects.empty() && thread.wait->objects.front().fd == 0;
 }
@@ -285,7 +284,7 @@ std::vector<EofWait> eof_waits_of_live_readers(const Context& context, const End
       const TaskRef task{process.pid, thread.tid};
       if (!waits_for_input(thread) || context.graph.level(task) > graph::Level::Stuck) continue;
       if (serves(context.snapshot, received_objects(context.snapshot, task)) ||
-          is_log_reader(context, process))
+          is_left_behind(context, process))
         continue;
       const std::vector<ObjectId> objects = received_from_others(context, ends, task);
       if (objects.size() > kMaxPolled) continue;
