@@ -27,8 +27,8 @@ int attach(const AttachOptions& options) {
 
 void add_attach(CLI::App& app, Command& command) {
   auto options = std::make_shared<AttachOptions>();
-  CLI::App* attach_command =
-      app.add_subcommand("attach", "diagnose the processes rooted at PID, without stopping them");
+  CLI::App* attach_command = app.add_subcommand(
+      "attach", "diagnose the program of PID: its job and all below, without stopping it");
   add_pids(*attach_command, options->pids);
   add_report_options(*attach_command, options->report);
   add_collect_options(*attach_command, options->collect);

@@ -105,7 +105,7 @@ json pids() {
           {"items", {{"type", "integer"}, {"minimum", 1}, {"maximum", 4194304}}},
           {"minItems", 1},
           {"maxItems", kMaxPids},
-          {"description", "process ids; their descendants are looked at too"}};
+          {"description", "process ids; their job and descendants are looked at too"}};
 }
 json flag(const char* description) {
   return {{"type", "boolean"}, {"description", description}};

@@ -113,7 +113,7 @@ int tree(const TreeOptions& options) {
 void add_tree(CLI::App& app, Command& command) {
   auto options = std::make_shared<TreeOptions>();
   CLI::App* tree_command = app.add_subcommand(
-      "tree", "the processes rooted at PID and what each thread waits for, without stopping them");
+      "tree", "the processes of the program of PID and what each thread waits for");
   add_pids(*tree_command, options->pids);
   tree_command->add_flag("-v,--verbose", options->verbose,
                          "a line for each thread also where many are alike");
