@@ -34,15 +34,15 @@ build: setup     ## build/bin/ipcdoctor and everything else
 
 # Without the tests and what they need, unless this folder has them already.
 product:
-	@ONLY_BUILD=1 .ci/setup
+	@ONLY_BUILD=1 .ci/progress "installing packages" .ci/setup
 	@test -e $(BUILD)/CMakeCache.txt || $(call configure,$(BUILD),-DIPCDOCTOR_TESTS=OFF)
-	@$(call compile,$(BUILD)) --target product
+	@CMAKE_BUILD_PARALLEL_LEVEL=$(JOBS) .ci/progress building cmake --build $(BUILD) --target product
 
 demo: product    ## build it, then diagnose a program that hangs on purpose
 	@$(BUILD)/bin/ipcdoctor demo; test $$? -le 1
 
 static: product  ## build/static/ipcdoctor: one file that runs on any Linux since 4.18, x86-64
-	@$(call compile,$(BUILD)) --target ipcdoctor-static
+	@.ci/progress linking cmake --build $(BUILD) --target ipcdoctor-static
 	@ls -l $(BUILD)/static/ipcdoctor
 
 release:         ## dist/: the static binary, and packages of it for dpkg, rpm, pip and npm (RELEASING.md)

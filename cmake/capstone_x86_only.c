@@ -24,3 +24,10 @@ ABSENT(M68K)
 ABSENT(TMS320C64x)
 ABSENT(M680X)
 ABSENT(EVM)
+
+/* Nobody asks for instructions as text in the syntax of AT&T. */
+void X86_ATT_printInst(void* instruction, void* out, void* info) {
+  (void)instruction;
+  (void)out;
+  (void)info;
+}

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
+#include <cstdio>
 #include <map>
 #include <sstream>
 
@@ -448,8 +448,8 @@ class Layout {
 
 std::string pixels(double value) {
   char text[32];
-  const auto end = std::to_chars(text, text + sizeof text, value, std::chars_format::fixed, 1);
-  std::string out(text, end.ptr);
+  std::snprintf(text, sizeof text, "%.1f", value);
+  std::string out = text;
   if (out.ends_with(".0")) out.resize(out.size() - 2);
   return out;
 }
