@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -121,20 +122,31 @@ bool becomes_ready(int fd) {
   return true;
 }
 
+/// The other side of this pseudo-terminal, pts(4); -1 if there is none.
+linux::UniqueFd at_which_nobody_types(int terminal) {
+  const bool ready = terminal >= 0 && ::grantpt(terminal) == 0 && ::unlockpt(terminal) == 0;
+  const char* name = ready ? ::ptsname(terminal) : nullptr;
+  return linux::UniqueFd(name == nullptr ? -1 : ::open(name, O_RDWR | O_NOCTTY | O_CLOEXEC));
+}
+
 int demonstrate(const fs::path& program) {
   linux::UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return fail(kUsage, "no pipe for the program");
   linux::UniqueFd read_end(ends[0]);
   linux::UniqueFd write_end(ends[1]);
+  const linux::UniqueFd terminal(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+  linux::UniqueFd input = at_which_nobody_types(terminal.get());
   const std::vector<std::string> argv = command_for(program);
-  const Result<Pid> started = watch::start_child(argv, {.session = watch::Session::Own,
-                                                        .in = null.get(),
-                                                        .out = write_end.get(),
-                                                        .err = null.get()});
+  const Result<Pid> started =
+      watch::start_child(argv, {.session = watch::Session::Own,
+                                .in = input.get() < 0 ? null.get() : input.get(),
+                                .out = write_end.get(),
+                                .err = null.get()});
   if (!started) return fail(kUsage, words_of(started.error()));
   const DemoProgram demo(*started);
   write_end.reset();
+  input.reset();
   if (!becomes_ready(read_end.get()))
     return fail(kUsage, program.string() + " did not begin to hang");
   ::usleep(200'000);  // READY is said just before the last call

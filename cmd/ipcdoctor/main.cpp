@@ -45,8 +45,12 @@ int main(int argc, char** argv) {
         add_probes, add_demo, add_check, add_schema, add_mcp, add_completion, add_help}) {
     add(app, command);
   }
+  if (argc < 2) {
+    std::cerr << help_of(app);
+    return kUsage;
+  }
   if (const std::string wrong = unknown_names(app, argc, argv); !wrong.empty())
-    return fail(kUsage, wrong + " (see ipcdoctor --help)");
+    return fail(kUsage, wrong);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

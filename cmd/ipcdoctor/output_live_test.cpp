@@ -185,5 +185,15 @@ TEST_F(Files, SecretsOfACommandLineAreNotInThem) {
   EXPECT_THAT(values, Not(HasSubstr("hunter2")));
 }
 
+TEST(Demo, OfEachClassShowsThatClass) {
+  std::istringstream classes(ipcdoctor({"probes"}).output);
+  for (std::string code, slug; classes >> code >> slug; classes.ignore(1000, '\n')) {
+    const Result result = ipcdoctor({"demo", slug});
+
+    EXPECT_TRUE(result.exit_code <= 1) << result.output;
+    EXPECT_THAT(result.output, ::testing::ContainsRegex("\n\n[A-Z]+  " + slug + " .*" + code));
+  }
+}
+
 }  // namespace
 }  // namespace ipcdoctor::cmd::testing

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
@@ -52,6 +53,20 @@ int width_of(int fd) {
   return std::clamp(static_cast<int>(size.ws_col), 40, 200);
 }
 
+/// What the first of these variables that is set says, setlocale(3); UTF-8 where none is, as in
+/// most containers and jobs.
+report::Charset charset_of_locale() {
+  for (const char* variable : {"LC_ALL", "LC_CTYPE", "LANG"}) {
+    const char* value = std::getenv(variable);
+    if (value == nullptr || *value == '\0') continue;
+    std::string name = value;
+    std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
+    const bool is_utf8 = name.find("utf-8") != std::string::npos || name.ends_with("utf8");
+    return is_utf8 ? report::Charset::Utf8 : report::Charset::Ascii;
+  }
+  return report::Charset::Utf8;
+}
+
 report::TextOptions text_options(const Output& output, const ReportOptions& options) {
   const bool terminal = is_terminal(output, options.standard_fd);
   const char* no_colour = std::getenv("NO_COLOR");  // https://no-color.org: set and not empty
@@ -62,7 +77,8 @@ report::TextOptions text_options(const Output& output, const ReportOptions& opti
       options.colour == When::Auto ? terminal && !plain : options.colour == When::Always;
   return {.colour = colour ? report::Colour::On : report::Colour::Off,
           .width = terminal ? width_of(options.standard_fd) : 80,
-          .stacks = options.verbose};
+          .stacks = options.verbose,
+          .charset = output.path.empty() ? charset_of_locale() : report::Charset::Utf8};
 }
 
 std::string render(const report::Report& report, const Output& output,

@@ -10,6 +10,7 @@ namespace ipcdoctor::cmd {
 namespace {
 
 constexpr std::size_t kWidth = 80;
+constexpr const char* kSeeHelp = " (see ipcdoctor --help)";
 constexpr std::size_t kDescriptions = 30;  // the column in which CLI11 puts them
 
 /// One line, broken at spaces. What follows hangs below a description, else below the text.
@@ -59,7 +60,8 @@ std::string unknown_option(const CLI::App& command, const std::vector<std::strin
     const CLI::Option* option = command.get_option_no_throw(name);
     if (option == nullptr) {
       return "no option " + name + " of `ipcdoctor " + command.get_name() + "`" +
-             did_you_mean(name, names_of_options(command));
+             did_you_mean(name, names_of_options(command)) + " (see ipcdoctor " +
+             command.get_name() + " --help)";
     }
     const bool value_is_next = option->get_items_expected_min() > 0 && words[i] == name;
     if (value_is_next) ++i;
@@ -101,10 +103,10 @@ std::string unknown_names(const CLI::App& app, int argc, const char* const* argv
   if (is_option(words[0])) {
     return app.get_option_no_throw(words[0]) != nullptr
                ? ""
-               : "no option " + words[0] + did_you_mean(words[0], names_of_options(app));
+               : "no option " + words[0] + did_you_mean(words[0], names_of_options(app)) + kSeeHelp;
   }
   const CLI::App* command = find_command(app, words[0]);
-  if (command == nullptr) return unknown_command(app, words[0]);
+  if (command == nullptr) return unknown_command(app, words[0]) + kSeeHelp;
   return unknown_option(*command, {words.begin() + 1, words.end()});
 }
 

@@ -29,13 +29,19 @@ TEST(Usage, SaysWhatWasProbablyMeant) {
 }
 
 TEST(Usage, SaysWhatIsWrongInOneLine) {
-  expect_told({}, "subcommand");
   expect_told({"attach"}, "PID is required");
   expect_told({"attach", "nginx"}, "pgrep");
   expect_told({"attach", "--timeout", "0", "1"}, "no time at all");
   expect_told({"save", "1"}, "--output is required");
   expect_told({"analyze", "/"}, "Is a directory");
   expect_told({"analyze", "/nonexistent"}, "No such file");
+}
+
+TEST(Usage, WithoutACommandItListsThem) {
+  const Result result = ipcdoctor({});
+
+  EXPECT_EQ(result.exit_code, 2);
+  for (const std::string& command : kCommands) EXPECT_THAT(result.output, HasSubstr(command));
 }
 
 TEST(Usage, ToldAReportInsteadOfASnapshotSaysWhereSnapshotsComeFrom) {

@@ -220,7 +220,7 @@ constexpr std::array kLibraryWaits = std::to_array<LibraryWait>({
     {"asyncio.Process.communicate", "the output and exit of its subprocess",
      "the output and exit of its subprocess"},
     {"threading.shutdown", "the end of its other threads", "the end of its other threads"},
-    {"multiprocessing.Queue.feeder_idle", "items that it could send", "items that it could send"},
+    {"multiprocessing.Queue.feeder_idle", "items to send", "items to send"},
     {"Pool.get", "a result of ", "a result of a Pool"},
     {"Executor.result", "the result of ", "the result of a Future"},
     {"Executor.wait", "the result of ", "the results of Futures"},

@@ -68,8 +68,25 @@ void add_once(std::vector<std::string>& texts, const std::string& text) {
   if (std::ranges::find(texts, text) == texts.end()) texts.push_back(text);
 }
 
-ChainLink link_of(const graph::Edge& edge) {
-  return {edge.from, edge.to.task, edge.to.by, edge.to.evidence};
+/// The graph has a name for a wake-up only where there are several kinds.
+std::string name_of_wake_up(const Snapshot& snapshot, const graph::Edge& edge) {
+  if (!edge.to.by.empty()) return edge.to.by;
+  const snapshot::Thread* thread = snapshot::find_thread(snapshot, edge.from);
+  if (thread == nullptr || !thread->wait) return "wake-up";
+  switch (thread->wait->kind) {
+    case snapshot::WaitKind::Stopped:
+      return "SIGCONT";
+    case snapshot::WaitKind::Signal:
+      return "signal";
+    case snapshot::WaitKind::FileLock:
+      return "file-lock";
+    default:
+      return "wake-up";
+  }
+}
+
+ChainLink link_of(const Snapshot& snapshot, const graph::Edge& edge) {
+  return {edge.from, edge.to.task, name_of_wake_up(snapshot, edge), edge.to.evidence};
 }
 
 }  // namespace
@@ -116,7 +133,7 @@ Finding start_finding(const Context& context, const Probe& probe, int set) {
   for (const TaskRef& task : stuck_set.behind)
     finding.stuck.push_back(stuck_task(context.snapshot, task));
   for (const graph::Edge& edge : context.graph.chain(stuck_set))
-    finding.chain.push_back(link_of(edge));
+    finding.chain.push_back(link_of(context.snapshot, edge));
   add_evidence(finding, context, stuck_set.core);
   return finding;
 }
@@ -130,7 +147,7 @@ Finding start_finding(const Context& context, const Probe& probe, Verdict verdic
   for (const TaskRef& task : stuck) {
     finding.stuck.push_back(stuck_task(context.snapshot, task));
     for (const graph::Waker& waker : context.graph.wakers(task, kMaxWakersEach))
-      finding.chain.push_back(link_of({task, waker}));
+      finding.chain.push_back(link_of(context.snapshot, {task, waker}));
   }
   add_evidence(finding, context, stuck);
   return finding;

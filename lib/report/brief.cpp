@@ -107,12 +107,13 @@ class BriefWriter {
          << escape_untrusted(finding.code) << "\n\n"
          << code(finding.title.substr(0, finding.title.find('\n'))) << "\n\n";
     std::vector<std::pair<TaskRef, std::string>> culprits, stuck;
-    for (const diagnosis::Culprit& c : finding.culprits)
-      culprits.emplace_back(c.task, (c.dead ? " (dead)" : "") +
-                                        (c.fd < 0 ? "" : " fd " + std::to_string(c.fd)) +
+    for (const diagnosis::Culprit& c : finding.culprits) {
+      const std::string fd = fd_words(c);
+      culprits.emplace_back(c.task, (c.dead ? " (dead)" : "") + (fd.empty() ? "" : " " + fd) +
                                         at(c.where, c.function) + ": " + c.why);
-    for (const diagnosis::StuckTask& s : finding.stuck)
-      stuck.emplace_back(s.task, at(s.where, s.function) + ": waits for " + s.waits_for);
+    }
+    for (const diagnosis::StuckTask* s : stuck_beside_blame(finding))
+      stuck.emplace_back(s->task, at(s->where, s->function) + ": waits for " + s->waits_for);
     write_crowd("to blame", culprits, kMaxCulprits);
     write_crowd("stuck", stuck, kMaxStuck);
     std::vector<std::string> fixes, facts;

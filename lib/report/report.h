@@ -25,11 +25,13 @@ struct Report {
 };
 
 enum class Colour { Off, On };
+enum class Charset { Utf8, Ascii };  ///< of what is drawn; names of the target stay as they are
 
 struct TextOptions {
   Colour colour = Colour::Off;
   int width = 80;       ///< columns
   bool stacks = false;  ///< -v
+  Charset charset = Charset::Utf8;
 };
 
 void write_text(std::ostream& out, const Report& report, const TextOptions& options);

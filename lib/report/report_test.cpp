@@ -107,6 +107,26 @@ TEST(Golden, JsonHasTheMembersOfTheContract) {
   EXPECT_EQ(text, golden("deadlock.json", text));
 }
 
+/// The members below `schema` that have no description.
+std::vector<std::string> without_description(const nlohmann::json& schema) {
+  std::vector<std::string> found;
+  if (schema.is_object() && schema.contains("properties"))
+    for (const auto& [name, member] : schema["properties"].items())
+      if (!member.contains("description")) found.push_back(name);
+  if (!schema.is_structured()) return found;
+  for (const auto& [name, inner] : schema.items()) {
+    if (name == "if" || name == "then") continue;
+    for (std::string& member : without_description(inner)) found.push_back(std::move(member));
+  }
+  return found;
+}
+
+TEST(Schema, DescribesEachMember) {
+  std::ifstream file(IPCDOCTOR_SOURCE "/lib/report/report.schema.json");
+
+  EXPECT_THAT(without_description(nlohmann::json::parse(file)), ::testing::IsEmpty());
+}
+
 TEST(Text, NoLineIsLongerThanTheWidth) {
   for (const int width : {60, 80, 120}) {
     std::istringstream lines(
@@ -133,6 +153,53 @@ TEST(Text, AHealthyTargetGetsOneLineThatSaysWhatItWaitsFor) {
 
   EXPECT_THAT(out.str(), HasSubstr("WAITING"));
   EXPECT_THAT(out.str(), HasSubstr("waiting: app[40]"));
+}
+
+TEST(Text, WhatABlamedTaskWaitsForIsSaidOnce) {
+  Case c;
+  c.diagnosis.findings.front().culprits = {
+      {task(40), 3, "app.py:17", "main", "has fd 3 and waits for the exit of 42", false}};
+
+  for (const std::string& text : {text_of(c), written(c, write_brief)}) {
+    EXPECT_THAT(text, HasSubstr("in consumer"));
+    EXPECT_EQ(text.find("waits for the exit of 42"), text.rfind("waits for the exit of 42"));
+    EXPECT_EQ(text.find("fd 3"), text.rfind("fd 3")) << text;
+  }
+}
+
+TEST(Text, ThoseWhoDifferInNumbersOnlyShareALineWhenTheyAreMany) {
+  Case c;
+  diagnosis::Finding& finding = c.diagnosis.findings.front();
+  finding.culprits.clear();
+  for (int i = 0; i < 9; ++i)
+    finding.culprits.push_back({task(50 + i), -1, "a.c:3", "f", "waits for " + std::to_string(i)});
+
+  EXPECT_THAT(text_of(c), HasSubstr("[50]  a.c:3 in f  waits for 0; likewise "));
+  EXPECT_THAT(text_of(c), HasSubstr("and 4 more\n"));
+  finding.culprits.resize(3);
+  EXPECT_THAT(text_of(c), Not(HasSubstr("likewise")));
+}
+
+TEST(Text, OfManyEqualStepsTheFirstAndTheLastAreDrawn) {
+  Case c;
+  diagnosis::Finding& finding = c.diagnosis.findings.front();
+  finding.chain.clear();
+  for (int i = 0; i < 10; ++i)
+    finding.chain.push_back({task(50 + i), task(50 + (i + 1) % 10), "pipe", ""});
+  for (int i = 0; i < 9; ++i) finding.chain.push_back({task(70 + i), task(50), "exit", ""});
+
+  const std::string text = text_of(c);
+
+  EXPECT_THAT(text, HasSubstr("  50 ──pipe──▶ 51 ──pipe──▶ ... ──pipe──▶ 50\n"));
+  EXPECT_THAT(text, HasSubstr("  70, 71, 72, 73, ... ──exit──▶ 50\n"));
+  EXPECT_THAT(text_of(c, {.width = 80, .stacks = true}), HasSubstr("──▶ 57 ──pipe──▶ 58"));
+}
+
+TEST(Text, IsAsciiWhereTheCharsetIs) {
+  const std::string text = text_of(Case(), {.charset = Charset::Ascii});
+
+  EXPECT_THAT(text, HasSubstr("40 --child-exit--> 42"));
+  EXPECT_TRUE(std::ranges::all_of(text, [](unsigned char c) { return c < 0x80; })) << text;
 }
 
 TEST(Text, ListsWhatWasNotSeen) {

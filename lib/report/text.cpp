@@ -25,6 +25,7 @@ using snapshot::TaskRef;
 constexpr std::size_t kShownGroups = 3;  // of stuck tasks or culprits, without -v
 constexpr std::size_t kShownUnseen = 3;
 constexpr std::size_t kShownChain = 8;
+constexpr std::size_t kShownSteps = 3;  // of equal ones that follow on each other
 constexpr std::size_t kShownLabels = 4;
 constexpr std::size_t kShownWaits = 8;
 
@@ -92,21 +93,47 @@ class TextWriter {
     return labels_of(report_.snapshot, tasks, options_.stacks ? tasks.size() : kShownLabels);
   }
 
+  struct Group {
+    std::string_view text;
+    std::vector<TaskRef> tasks;
+    std::vector<TaskRef> likewise;  ///< their texts differ from it in numbers only
+  };
+
+  /// Where there are too many to show, those that differ in numbers only join the first of them.
+  static std::vector<Group> alike_folded(std::vector<Group> groups) {
+    if (groups.size() <= kShownGroups) return groups;
+    std::vector<Group> folded;
+    std::map<std::string, std::size_t> place;
+    for (Group& group : groups) {
+      const auto [it, is_new] = place.try_emplace(without_numbers(group.text), folded.size());
+      if (is_new) {
+        folded.push_back(std::move(group));
+      } else {
+        std::vector<TaskRef>& likewise = folded[it->second].likewise;
+        likewise.insert(likewise.end(), group.tasks.begin(), group.tasks.end());
+      }
+    }
+    return folded;
+  }
+
   /// Those with the same text stand on one line, in the order of their first.
   void write_groups(const std::vector<std::pair<std::string, TaskRef>>& entries,
                     std::string_view heading) {
-    std::vector<std::pair<std::string_view, std::vector<TaskRef>>> groups;
+    std::vector<Group> groups;
     std::map<std::string_view, std::size_t> place;
     std::set<std::pair<std::size_t, TaskRef>> listed;
     for (const auto& [text, task] : entries) {
       const auto [it, is_new] = place.try_emplace(text, groups.size());
-      if (is_new) groups.push_back({text, {}});
-      if (listed.emplace(it->second, task).second) groups[it->second].second.push_back(task);
+      if (is_new) groups.push_back({text, {}, {}});
+      if (listed.emplace(it->second, task).second) groups[it->second].tasks.push_back(task);
     }
+    if (!options_.stacks) groups = alike_folded(std::move(groups));
     const std::size_t limit = options_.stacks ? groups.size() : kShownGroups;
     const std::string blank(heading.size(), ' ');
     for (std::size_t i = 0; i < groups.size() && i < limit; ++i) {
-      item(labels(groups[i].second).append(groups[i].first),
+      const Group& group = groups[i];
+      item(labels(group.tasks).append(group.text) +
+               (group.likewise.empty() ? "" : "; likewise " + labels(group.likewise)),
            i == 0 ? heading : std::string_view(blank), blank + "  ");
     }
     if (groups.size() > limit)
@@ -121,9 +148,9 @@ class TextWriter {
 
   void write_stuck(const Finding& finding) {
     std::vector<std::pair<std::string, TaskRef>> entries;
-    for (const diagnosis::StuckTask& s : finding.stuck) {
+    for (const diagnosis::StuckTask* s : stuck_beside_blame(finding)) {
       entries.push_back(
-          {at(s.where, s.function) + "  waits for " + escape_untrusted(s.waits_for), s.task});
+          {at(s->where, s->function) + "  waits for " + escape_untrusted(s->waits_for), s->task});
     }
     // Few are shown: first those that stand in the user's own code.
     std::ranges::stable_partition(
@@ -135,7 +162,7 @@ class TextWriter {
     std::vector<std::pair<std::string, TaskRef>> entries;
     for (const diagnosis::Culprit& c : finding.culprits) {
       std::string text = c.dead ? "  (dead)" : "";
-      if (c.fd >= 0) text += "  fd " + std::to_string(c.fd);
+      if (const std::string fd = fd_words(c); !fd.empty()) text += "  " + fd;
       entries.push_back({text + at(c.where, c.function) + "  " + escape_untrusted(c.why), c.task});
     }
     const bool outside = finding.verdict == Verdict::Waiting && finding.unless.empty();
@@ -154,24 +181,94 @@ class TextWriter {
 
   static std::string short_name(TaskRef task) { return snapshot::number_of(task); }
 
-  /// Steps that follow on each other make one line: 40 ──child-exit──▶ 42 ──pipe-write-end──▶ 40
-  void write_chain(const Finding& finding) {
-    std::vector<std::string> paths;
-    TaskRef last;
+  std::string arrow(const diagnosis::ChainLink& link) const {
+    const std::string by = escape_untrusted(link.by);
+    return options_.charset == Charset::Utf8 ? " ──" + by + "──▶ " : " --" + by + "--> ";
+  }
+
+  /// Steps that follow on each other.
+  using Path = std::vector<diagnosis::ChainLink>;
+
+  static std::vector<Path> paths_of(const Finding& finding) {
+    std::vector<Path> paths;
     for (const diagnosis::ChainLink& link : finding.chain) {
-      const std::string by = escape_untrusted(link.by);
-      const std::string step = (by.empty() ? " ──▶ " : " ──" + by + "──▶ ") + short_name(link.to);
-      if (!paths.empty() && link.from == last && columns_of(paths.back() + step) + 4 <= width_) {
-        paths.back() += step;
-      } else {
-        paths.push_back(short_name(link.from) + step);
-      }
-      last = link.to;
+      if (paths.empty() || !(paths.back().back().to == link.from)) paths.emplace_back();
+      paths.back().push_back(link);
     }
-    const std::size_t limit = options_.stacks ? paths.size() : kShownChain;
-    for (std::size_t i = 0; i < paths.size() && i < limit; ++i) item(paths[i], "  ", "      ");
-    if (paths.size() > limit)
-      out_ << "  and " << paths.size() - limit << " more steps (-v shows all)\n";
+    return paths;
+  }
+
+  /// "40 ──child-exit──▶ 42 ──pipe-write-end──▶ 40"; of many equal steps the first and the last.
+  void write_path(const Path& path) {
+    std::string line = short_name(path.front().from);
+    for (std::size_t i = 0; i < path.size(); ++i) {
+      const auto end = std::find_if(path.begin() + static_cast<std::ptrdiff_t>(i), path.end(),
+                                    [&](const auto& link) { return link.by != path[i].by; });
+      const std::size_t equal = static_cast<std::size_t>(end - path.begin()) - i;
+      const TaskRef from = path[i].from;
+      std::string step = arrow(path[i]);
+      if (!options_.stacks && equal > kShownSteps && i > 0) {
+        i += equal - 1;
+        step += "..." + arrow(path[i]);
+      }
+      step += short_name(path[i].to);
+      if (columns_of(line + step) + 4 > width_) {
+        item(line, "  ", "      ");
+        line = short_name(from);
+      }
+      line += step;
+    }
+    item(line, "  ", "      ");
+  }
+
+  /// Paths of one step of the same kind, to the same task or each to its own process, are one.
+  static std::vector<std::vector<Path>> alike(const std::vector<Path>& paths) {
+    std::vector<std::vector<Path>> groups;
+    std::map<std::pair<std::string, TaskRef>, std::size_t> place;
+    for (const Path& path : paths) {
+      const diagnosis::ChainLink& step = path.front();
+      const bool own = step.to.pid == step.from.pid;
+      const auto found = place.find({step.by, own ? TaskRef{} : step.to});
+      if (path.size() == 1 && found != place.end()) {
+        groups[found->second].push_back(path);
+        continue;
+      }
+      if (path.size() == 1) place[{step.by, own ? TaskRef{} : step.to}] = groups.size();
+      groups.push_back({path});
+    }
+    return groups;
+  }
+
+  void write_chain(const Finding& finding) {
+    const std::vector<Path> paths = paths_of(finding);
+    if (options_.stacks) {
+      for (const Path& path : paths) write_path(path);
+      return;
+    }
+    const std::vector<std::vector<Path>> groups = alike(paths);
+    for (std::size_t i = 0; i < groups.size() && i < kShownChain; ++i) {
+      const diagnosis::ChainLink& step = groups[i].front().front();
+      std::vector<TaskRef> from;
+      for (const Path& path : groups[i]) from.push_back(path.front().from);
+      if (from.size() == 1)
+        write_path(groups[i].front());
+      else if (step.to.pid != step.from.pid)
+        item(numbers_of(from) + arrow(step) + short_name(step.to), "  ", "      ");
+      else
+        item(short_name(from.front()) + arrow(step) + short_name(step.to) + "; likewise " +
+                 numbers_of({from.begin() + 1, from.end()}),
+             "  ", "      ");
+    }
+    if (groups.size() > kShownChain)
+      out_ << "  and " << groups.size() - kShownChain << " more steps (-v shows all)\n";
+  }
+
+  /// "40, 42, 43, 44, ...": no number, as of a crowd the chain has some steps only.
+  static std::string numbers_of(const std::vector<TaskRef>& tasks) {
+    std::string out;
+    for (std::size_t i = 0; i < tasks.size() && i < kShownLabels; ++i)
+      out += (i == 0 ? "" : ", ") + short_name(tasks[i]);
+    return out + (tasks.size() > kShownLabels ? ", ..." : "");
   }
 
   void write_finding(const Finding& finding) {

@@ -176,12 +176,35 @@ std::string labels_of(const snapshot::Snapshot& snapshot,
     return escape_untrusted(snapshot::label(snapshot, task));
   };
   std::string out = label(tasks.front());
+  const std::string program = out.substr(0, out.rfind('[') + 1);
   for (std::size_t i = 1; i < tasks.size() && i < limit; ++i) {
     const std::string name = label(tasks[i]);
-    out += ", " + (tasks.size() > 2 ? name.substr(name.rfind('[')) : name);
+    const bool is_same = tasks.size() > 2 && name.starts_with(program);
+    out += ", " + (is_same ? name.substr(name.rfind('[')) : name);
   }
   if (tasks.size() > limit) out += " and " + std::to_string(tasks.size() - limit) + " more";
   return out;
+}
+
+std::vector<const diagnosis::StuckTask*> stuck_beside_blame(const diagnosis::Finding& finding) {
+  std::map<snapshot::TaskRef, std::vector<const diagnosis::Culprit*>> blamed;
+  for (const diagnosis::Culprit& c : finding.culprits) blamed[c.task].push_back(&c);
+  std::vector<const diagnosis::StuckTask*> rest;
+  for (const diagnosis::StuckTask& s : finding.stuck) {
+    const std::string said = "waits for " + s.waits_for;
+    const auto it = blamed.find(s.task);
+    const bool is_said =
+        it != blamed.end() && std::ranges::any_of(it->second, [&](const diagnosis::Culprit* c) {
+          return c->where == s.where && c->why.find(said) != std::string::npos;
+        });
+    if (!is_said) rest.push_back(&s);
+  }
+  return rest;
+}
+
+std::string fd_words(const diagnosis::Culprit& culprit) {
+  const std::string fd = "fd " + std::to_string(culprit.fd);
+  return culprit.fd < 0 || culprit.why.find(fd) != std::string::npos ? "" : fd;
 }
 
 std::string count_of(std::size_t n, std::string_view singular, std::string_view plural) {

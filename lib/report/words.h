@@ -52,6 +52,12 @@ std::string name_in_list(Tid tid);
 std::string labels_of(const snapshot::Snapshot& snapshot,
                       const std::vector<snapshot::TaskRef>& tasks, std::size_t limit);
 
+/// Those of whom the culprits' reasons do not tell already what they wait for, and where.
+std::vector<const diagnosis::StuckTask*> stuck_beside_blame(const diagnosis::Finding& finding);
+
+/// "fd 4" of a culprit; "" if it has none or its reason names it.
+std::string fd_words(const diagnosis::Culprit& culprit);
+
 /// "1 process", "2 processes".
 std::string count_of(std::size_t n, std::string_view singular, std::string_view plural);
 

@@ -111,7 +111,7 @@ Result<Snapshot> load(std::istream& in) try {
     return Error{Cause::Malformed, 0, "not an ipcdoctor snapshot"};
   if (schema->get<std::string>().starts_with("ipcdoctor/report/")) {
     return Error{Cause::Unsupported, 0,
-                 "a report, not a snapshot: those come of `save` and of --format snapshot"};
+                 "a report, not a snapshot, which `save` and `--format snapshot` write"};
   }
   if (*schema != kSchema) {
     return Error{Cause::Unsupported, 0,

@@ -128,7 +128,7 @@ std::string fix(const Snapshot& snapshot, Pid pid) {
       return "If nobody is there to answer: stdin=subprocess.DEVNULL, start_new_session=True, or "
              "give the answer in a file or variable.";
     case Language::Shell:
-      return "If nobody is there to answer: command </dev/null";
+      return "If nobody is there to answer: `command </dev/null`.";
     case Language::C:
     case Language::Go:
       break;
@@ -143,7 +143,7 @@ Finding about_reader(const Context& context, TaskRef reader) {
   Finding finding =
       diagnosis::start_finding(context, kExternalInput, diagnosis::Verdict::Waiting, stuck);
   finding.title = snapshot::label(snapshot, reader) + " waits for " +
-                  diagnosis::describe_wait(snapshot, reader) + " from outside";
+                  diagnosis::describe_wait(snapshot, reader) + ", which comes from outside";
   finding.explanation = "Nothing is wrong inside: as soon as somebody answers" +
                         place(snapshot, reader) + ", it goes on.";
   finding.fix = fix(snapshot, reader.pid);

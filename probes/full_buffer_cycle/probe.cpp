@@ -125,7 +125,8 @@ std::string fix(const Snapshot& snapshot, Pid pid, TaskRef task, bool only_itsel
   }
   if (only_reads)
     return "Let " + name(snapshot, pid) + " read all its inputs at once" + at +
-           ": poll() them, or a thread for each.";
+           ": poll() them, or a thread for each." +
+           idiom(snapshot, pid, Mistake::ReadsOneOfSeveral);
   return "Let " + name(snapshot, pid) + " read while it writes" + at +
          ": poll() both descriptors with O_NONBLOCK, or a thread for each direction.";
 }

@@ -13,6 +13,12 @@ enum class Language { C, Python, Shell, Go };
 /// The language that the process is written in: by its interpreter or runtime, else C.
 Language language_of(const Snapshot& snapshot, Pid pid);
 
+enum class Mistake { KeepsEndOpen, WaitsBeforeReading, ReadsOneOfSeveral };
+
+/// How it is mended in the language of that process, on a line of its own; "" where it is none of
+/// those that get the advice for C and have words of their own.
+std::string idiom(const Snapshot& snapshot, Pid pid, Mistake mistake);
+
 /// "app.py:9 in consumer()" for the place where a thread stands; "" if it is not known.
 std::string place(const Thread& thread);
 

@@ -153,7 +153,8 @@ std::string fix(const Context& context, const Pair& pair) {
     return "Read the pipe to its end before the wait" + at +
            ", as StdoutPipe() asks for before Wait(), or use cmd.Output().";
   return "Read " + diagnosis::object_name(snapshot, pair.object) +
-         " until it is empty before the wait" + at + ", or make the writer non-blocking.";
+         " until it is empty before the wait" + at + ", or make the writer non-blocking." +
+         idiom(snapshot, pair.joiner.pid, Mistake::WaitsBeforeReading);
 }
 
 Finding describe(const Context& context, Finding finding, const Pair& pair) {

@@ -36,6 +36,23 @@ TEST(JoinBeforeDrain, FindsAParentThatJoinsTheChildWhosePipeItShouldRead) {
   EXPECT_THAT(answer.findings[0].fix, HasSubstr("app.py:23"));
 }
 
+TEST(JoinBeforeDrain, TellsTheFixInTheWordsOfTheLanguage) {
+  for (const auto& [exe, words] : {std::pair{"/usr/lib/jvm/java-17-openjdk-amd64/bin/java",
+                                             "Java: read process.getInputStream()"},
+                                   std::pair{"/usr/bin/node", "Node: read child.stdout"},
+                                   std::pair{"/usr/bin/php8.2", "PHP: stream_get_contents"}}) {
+    Builder b;
+    b.process(40).fd(3, pipe(7), Access::Read).thread().waits_for_child(41);
+    b.process(41).child_of(40).fd(4, pipe(7), Access::Write).thread().writes(4);
+    b.process(40).process().exe = exe;
+
+    const auto answer = ask(kJoinBeforeDrain, b);
+
+    ASSERT_EQ(answer.outcome, Outcome::Found);
+    EXPECT_THAT(answer.findings[0].fix, HasSubstr(words));
+  }
+}
+
 TEST(JoinBeforeDrain, FindsAParentThatDoesNotReadTheTerminalOfItsChild) {
   const ObjectId slave = object(snapshot::ObjectKind::Terminal, 0, 5),
                  master = object(snapshot::ObjectKind::TerminalMaster, 0, 5);

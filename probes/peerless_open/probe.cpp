@@ -67,7 +67,7 @@ void add_culprits(Finding& finding, const Context& context, const std::vector<Ta
   if (!same_fifo || waiters.empty())
     for (const TaskRef& task : openers)
       finding.culprits.push_back(diagnosis::culprit(
-          snapshot, task, -1, "is blocked in open() of " + path_of(snapshot, task)));
+          snapshot, task, -1, "waits for " + diagnosis::describe_wait(snapshot, task)));
   if (waiters.empty() || (openers.size() > 1 && !same_fifo)) return;
   finding.culprits.push_back(
       diagnosis::culprit(snapshot, waiters.front(), -1,

@@ -61,8 +61,11 @@ std::optional<Finding> by_pool(const Context& context, int set, const Members& m
     const Member& first = workers.front();
     const std::string wants = first.thread->activity.call;
     finding.weight = 78;
-    finding.title = "all " + std::to_string(count_of(context, workers)) + " workers of " +
-                    pool->name + " wait (" + wants + ") for work that no worker is free to do";
+    const std::size_t count = count_of(context, workers);
+    finding.title =
+        (count == 1 ? "the only worker of " + pool->name + " waits ("
+                    : "all " + std::to_string(count) + " workers of " + pool->name + " wait (") +
+        wants + ") for work that no worker is free to do";
     finding.explanation = "Every worker of " + pool->name + " runs a task that waits in " + wants +
                           place_in_brackets(*first.thread) +
                           ". What they wait for is the work of a task that is still queued, and no "

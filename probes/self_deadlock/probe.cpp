@@ -215,7 +215,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   finding.title = who + " " + best.what;
   finding.explanation = who + place_in_brackets(*culprit->thread) + " " + best.what +
                         ". No other task has to be involved.";
-  finding.fix = (at.empty() ? "" : "In " + at + ": ") + best.fix;
+  finding.fix = (at.empty() ? "" : "At " + at + ": ") + best.fix;
   finding.culprits.push_back(diagnosis::culprit(context.snapshot, culprit->task, -1, best.what));
   if (!best.evidence.empty())
     finding.evidence.push_back(

@@ -31,10 +31,13 @@ Finding describe(const Context& context, int set) {
   const graph::StuckSet& stuck_set = context.graph.stuck_sets()[static_cast<std::size_t>(set)];
   const std::size_t count = snapshot::count_with_left_out(context.snapshot, stuck_set.core);
   const std::string first = snapshot::label(context.snapshot, stuck_set.core.front());
+  const auto others = [&] {
+    return count == 2 ? snapshot::label(context.snapshot, stuck_set.core.back())
+                      : std::to_string(count - 1) + " other tasks";
+  };
   finding.title =
       count == 1 ? first + " waits for " + finding.stuck.front().waits_for + ", which cannot come"
-                 : first + " and " + std::to_string(count - 1) +
-                       (count == 2 ? " other task" : " other tasks") + " wait only for each other";
+                 : first + " and " + others() + " wait only for each other";
   finding.explanation = steps(context, finding);
   for (const TaskRef& task : stuck_set.core)
     finding.culprits.push_back(

@@ -58,9 +58,14 @@ std::string title(const Snapshot& snapshot, const EofWait& eof) {
     return reader + " waits for EOF on a " + channel + " whose write end is in flight to " +
            name(snapshot, first.holder.pid);
   std::vector<Pid> pids;
-  for (const Blame& blame : eof.blamed) pids.push_back(blame.holder.pid);
+  for (const Blame& blame : eof.blamed)
+    if (blame.holder.pid != eof.reader.pid) pids.push_back(blame.holder.pid);
+  if (pids.empty()) return reader + " waits for EOF on a " + channel + " that it keeps open itself";
+  const bool itself = pids.size() < eof.blamed.size();
   return reader + " waits for EOF on a " + channel + " that " + names(snapshot, pids) +
-         (pids.size() == 1 ? " keeps open" : " keep open");
+         (itself             ? ", and it itself, keep open"
+          : pids.size() == 1 ? " keeps open"
+                             : " keep open");
 }
 
 std::string explanation(const Snapshot& snapshot, const EofWait& eof,
@@ -178,7 +183,10 @@ std::string fix(const Snapshot& snapshot, const Blame& blame, TaskRef task) {
     case Language::C:
       break;
   }
-  return c_fix(snapshot, blame, task);
+  const std::string own = blame.omission == Omission::WaitsForReader
+                              ? idiom(snapshot, blame.holder.pid, Mistake::KeepsEndOpen)
+                              : "";
+  return c_fix(snapshot, blame, task) + own;
 }
 
 /// It takes items from a queue of Python's library: there a sentinel ends it, not EOF.

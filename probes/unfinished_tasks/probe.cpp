@@ -57,13 +57,15 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   Finding finding = diagnosis::start_finding(context, kUnfinishedTasks, set);
   const std::string who = snapshot::label(context.snapshot, joiner->task);
   const std::string queue = queue_name(context, *joiner);
-  const std::string open = unfinished > 0 ? std::to_string(unfinished) + " tasks" : "some tasks";
+  const std::string open = unfinished == 1  ? "1 task"
+                           : unfinished > 0 ? std::to_string(unfinished) + " tasks"
+                                            : "some tasks";
   finding.weight = 76;
   finding.title =
       who + " waits until all tasks of " + queue + " are done: task_done() is missing for " + open;
   finding.explanation =
-      "join() returns when task_done() was called once for each item that was put. " + open +
-      " of " + queue + " are not done. ";
+      "join() returns when task_done() was called once for each item that was put. Not done of " +
+      queue + ": " + open + ". ";
   if (!dead.empty())
     finding.explanation += "Dead: " + names(dead) + "; an item that it had taken is never done.";
   else if (!takers.empty())
