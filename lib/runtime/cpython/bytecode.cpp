@@ -166,6 +166,119 @@ constexpr Row kPython3_13[] = {
     {218, Op::ToBool, 3}, {219, Op::ToBool, 3}, {220, Op::UnpackSequence, 1},
     {221, Op::UnpackSequence, 1}, {222, Op::UnpackSequence, 1},
 };
+
+constexpr Row kPython3_14[] = {
+    {1, Op::BinarySlice, 0}, {3, Op::BinaryOp, 5}, {4, Op::CallFunctionEx, 0},
+    {6, Op::CheckExcMatch, 0}, {8, Op::DeleteSubscr, 0}, {9, Op::EndFor, 0},
+    {12, Op::FormatSimple, 0}, {13, Op::FormatWithSpec, 0}, {16, Op::GetIter, 0},
+    {18, Op::GetLen, 0}, {23, Op::MakeFunction, 0}, {27, Op::Nop, 0}, {28, Op::Nop, 0},
+    {29, Op::PopExcept, 0}, {30, Op::PopIter, 0}, {31, Op::PopTop, 0}, {32, Op::PushExcInfo, 0},
+    {33, Op::PushNull, 0}, {34, Op::ReturnGenerator, 0}, {35, Op::ReturnValue, 0},
+    {37, Op::StoreSlice, 0}, {38, Op::StoreSubscr, 1}, {39, Op::ToBool, 3},
+    {40, Op::UnaryInvert, 0}, {41, Op::UnaryNegative, 0}, {42, Op::UnaryNot, 0},
+    {43, Op::WithExceptStart, 0}, {44, Op::BinaryOp, 5}, {46, Op::BuildList, 0},
+    {47, Op::BuildMap, 0}, {48, Op::BuildSet, 0}, {49, Op::BuildSlice, 0}, {50, Op::BuildString, 0},
+    {51, Op::BuildTuple, 0}, {52, Op::Call, 3}, {53, Op::CallIntrinsic1, 0}, {55, Op::CallKw, 3},
+    {56, Op::CompareOp, 1}, {57, Op::ContainsOp, 1}, {58, Op::ConvertValue, 0}, {59, Op::Copy, 0},
+    {60, Op::CopyFreeVars, 0}, {61, Op::DeleteAttr, 0}, {62, Op::DeleteDeref, 0},
+    {63, Op::DeleteFast, 0}, {64, Op::DeleteGlobal, 0}, {65, Op::DeleteName, 0},
+    {66, Op::DictMerge, 0}, {67, Op::DictUpdate, 0}, {69, Op::ExtendedArg, 0}, {70, Op::ForIter, 1},
+    {72, Op::ImportFrom, 0}, {73, Op::ImportName, 0}, {74, Op::IsOp, 0}, {75, Op::JumpBackward, 1},
+    {76, Op::JumpBackward, 0}, {77, Op::JumpForward, 0}, {78, Op::ListAppend, 0},
+    {79, Op::ListExtend, 0}, {80, Op::LoadAttr, 9}, {81, Op::LoadCommonConstant, 0},
+    {82, Op::LoadConst, 0}, {83, Op::LoadDeref, 0}, {84, Op::LoadFast, 0},
+    {85, Op::LoadFastAndClear, 0}, {86, Op::LoadFast, 0}, {87, Op::LoadFastLoadFast, 0},
+    {88, Op::LoadFastCheck, 0}, {89, Op::LoadFastLoadFast, 0}, {92, Op::LoadGlobal, 4},
+    {93, Op::LoadName, 0}, {94, Op::LoadSmallInt, 0}, {95, Op::LoadSpecial, 0}, {96, Op::Other, 1},
+    {97, Op::MakeCell, 0}, {98, Op::MapAdd, 0}, {100, Op::PopJumpIfFalse, 1},
+    {101, Op::PopJumpIfNone, 1}, {102, Op::PopJumpIfNotNone, 1}, {103, Op::PopJumpIfTrue, 1},
+    {104, Op::RaiseVarargs, 0}, {105, Op::Reraise, 0}, {106, Op::Other, 1}, {107, Op::SetAdd, 0},
+    {108, Op::SetFunctionAttribute, 0}, {109, Op::SetUpdate, 0}, {110, Op::StoreAttr, 4},
+    {111, Op::StoreDeref, 0}, {112, Op::StoreFast, 0}, {113, Op::StoreFastLoadFast, 0},
+    {114, Op::StoreFastStoreFast, 0}, {115, Op::StoreGlobal, 0}, {116, Op::StoreName, 0},
+    {117, Op::Swap, 0}, {118, Op::UnpackEx, 0}, {119, Op::UnpackSequence, 1},
+    {120, Op::YieldValue, 0}, {128, Op::Resume, 0}, {129, Op::BinaryOp, 5}, {130, Op::BinaryOp, 5},
+    {131, Op::BinaryOp, 5}, {132, Op::BinaryOp, 5}, {133, Op::BinaryOp, 5}, {134, Op::BinaryOp, 5},
+    {135, Op::BinaryOp, 5}, {136, Op::BinaryOp, 5}, {137, Op::BinaryOp, 5}, {138, Op::BinaryOp, 5},
+    {139, Op::BinaryOp, 5}, {140, Op::BinaryOp, 5}, {141, Op::BinaryOp, 5}, {142, Op::BinaryOp, 5},
+    {143, Op::Call, 3}, {144, Op::Call, 3}, {145, Op::Call, 3}, {146, Op::Call, 3},
+    {147, Op::Call, 3}, {148, Op::Call, 3}, {149, Op::Call, 3}, {150, Op::Call, 3},
+    {151, Op::CallKw, 3}, {152, Op::CallKw, 3}, {153, Op::CallKw, 3}, {154, Op::Call, 3},
+    {155, Op::Call, 3}, {156, Op::Call, 3}, {157, Op::Call, 3}, {158, Op::Call, 3},
+    {159, Op::Call, 3}, {160, Op::Call, 3}, {161, Op::Call, 3}, {162, Op::Call, 3},
+    {163, Op::Call, 3}, {164, Op::Call, 3}, {165, Op::Call, 3}, {166, Op::CompareOp, 1},
+    {167, Op::CompareOp, 1}, {168, Op::CompareOp, 1}, {169, Op::ContainsOp, 1},
+    {170, Op::ContainsOp, 1}, {171, Op::ForIter, 1}, {172, Op::ForIter, 1}, {173, Op::ForIter, 1},
+    {174, Op::ForIter, 1}, {175, Op::JumpBackward, 1}, {176, Op::JumpBackward, 1},
+    {177, Op::LoadAttr, 9}, {178, Op::LoadAttr, 9}, {179, Op::LoadAttr, 9}, {180, Op::LoadAttr, 9},
+    {181, Op::LoadAttr, 9}, {182, Op::LoadAttr, 9}, {183, Op::LoadAttr, 9}, {184, Op::LoadAttr, 9},
+    {185, Op::LoadAttr, 9}, {186, Op::LoadAttr, 9}, {187, Op::LoadAttr, 9}, {188, Op::LoadAttr, 9},
+    {189, Op::LoadAttr, 9}, {190, Op::LoadConst, 0}, {191, Op::LoadConst, 0},
+    {192, Op::LoadGlobal, 4}, {193, Op::LoadGlobal, 4}, {194, Op::Other, 1}, {195, Op::Other, 1},
+    {196, Op::Resume, 0}, {197, Op::Other, 1}, {198, Op::StoreAttr, 4}, {199, Op::StoreAttr, 4},
+    {200, Op::StoreAttr, 4}, {201, Op::StoreSubscr, 1}, {202, Op::StoreSubscr, 1},
+    {203, Op::ToBool, 3}, {204, Op::ToBool, 3}, {205, Op::ToBool, 3}, {206, Op::ToBool, 3},
+    {207, Op::ToBool, 3}, {208, Op::ToBool, 3}, {209, Op::UnpackSequence, 1},
+    {210, Op::UnpackSequence, 1}, {211, Op::UnpackSequence, 1},
+};
+
+constexpr Row kPython3_15[] = {
+    {1, Op::BinarySlice, 0}, {3, Op::BinaryOp, 5}, {4, Op::CallFunctionEx, 1},
+    {6, Op::CheckExcMatch, 0}, {8, Op::DeleteSubscr, 0}, {9, Op::EndFor, 0},
+    {12, Op::FormatSimple, 0}, {13, Op::FormatWithSpec, 0}, {16, Op::GetLen, 0},
+    {21, Op::MakeFunction, 0}, {25, Op::Nop, 0}, {26, Op::Nop, 0}, {27, Op::PopExcept, 0},
+    {28, Op::PopIter, 0}, {29, Op::PopTop, 0}, {30, Op::PushExcInfo, 0}, {31, Op::PushNull, 0},
+    {32, Op::ReturnGenerator, 0}, {33, Op::ReturnValue, 0}, {35, Op::StoreSlice, 0},
+    {36, Op::StoreSubscr, 1}, {37, Op::ToBool, 3}, {38, Op::UnaryInvert, 0},
+    {39, Op::UnaryNegative, 0}, {40, Op::UnaryNot, 0}, {41, Op::WithExceptStart, 0},
+    {42, Op::BinaryOp, 5}, {44, Op::BuildList, 0}, {45, Op::BuildMap, 0}, {46, Op::BuildSet, 0},
+    {47, Op::BuildSlice, 0}, {48, Op::BuildString, 0}, {49, Op::BuildTuple, 0}, {50, Op::Call, 3},
+    {51, Op::CallIntrinsic1, 0}, {53, Op::CallKw, 3}, {54, Op::CompareOp, 1},
+    {55, Op::ContainsOp, 1}, {56, Op::ConvertValue, 0}, {57, Op::Copy, 0},
+    {58, Op::CopyFreeVars, 0}, {59, Op::DeleteAttr, 0}, {60, Op::DeleteDeref, 0},
+    {61, Op::DeleteFast, 0}, {62, Op::DeleteGlobal, 0}, {63, Op::DeleteName, 0},
+    {64, Op::DictMerge, 0}, {65, Op::DictUpdate, 0}, {67, Op::ExtendedArg, 0}, {68, Op::ForIter, 1},
+    {70, Op::GetIter, 1}, {71, Op::ImportFrom, 0}, {72, Op::ImportName, 0}, {73, Op::IsOp, 0},
+    {74, Op::JumpBackward, 1}, {75, Op::JumpBackward, 0}, {76, Op::JumpForward, 0},
+    {77, Op::ListAppend, 0}, {78, Op::ListExtend, 0}, {79, Op::LoadAttr, 9},
+    {80, Op::LoadCommonConstant, 0}, {81, Op::LoadConst, 0}, {82, Op::LoadDeref, 0},
+    {83, Op::LoadFast, 0}, {84, Op::LoadFastAndClear, 0}, {85, Op::LoadFast, 0},
+    {86, Op::LoadFastLoadFast, 0}, {87, Op::LoadFastCheck, 0}, {88, Op::LoadFastLoadFast, 0},
+    {91, Op::LoadGlobal, 4}, {92, Op::LoadName, 0}, {93, Op::LoadSmallInt, 0},
+    {94, Op::LoadSpecial, 0}, {95, Op::Other, 1}, {96, Op::MakeCell, 0}, {97, Op::MapAdd, 0},
+    {99, Op::PopJumpIfFalse, 1}, {100, Op::PopJumpIfNone, 1}, {101, Op::PopJumpIfNotNone, 1},
+    {102, Op::PopJumpIfTrue, 1}, {103, Op::RaiseVarargs, 0}, {104, Op::Reraise, 0},
+    {105, Op::Other, 1}, {106, Op::SetAdd, 0}, {107, Op::SetFunctionAttribute, 0},
+    {108, Op::SetUpdate, 0}, {109, Op::StoreAttr, 4}, {110, Op::StoreDeref, 0},
+    {111, Op::StoreFast, 0}, {112, Op::StoreFastLoadFast, 0}, {113, Op::StoreFastStoreFast, 0},
+    {114, Op::StoreGlobal, 0}, {115, Op::StoreName, 0}, {116, Op::Swap, 0}, {117, Op::UnpackEx, 0},
+    {118, Op::UnpackSequence, 1}, {119, Op::YieldValue, 0}, {128, Op::Resume, 1},
+    {129, Op::BinaryOp, 5}, {130, Op::BinaryOp, 5}, {131, Op::BinaryOp, 5}, {132, Op::BinaryOp, 5},
+    {133, Op::BinaryOp, 5}, {134, Op::BinaryOp, 5}, {135, Op::BinaryOp, 5}, {136, Op::BinaryOp, 5},
+    {137, Op::BinaryOp, 5}, {138, Op::BinaryOp, 5}, {139, Op::BinaryOp, 5}, {140, Op::BinaryOp, 5},
+    {141, Op::BinaryOp, 5}, {142, Op::BinaryOp, 5}, {143, Op::BinaryOp, 5}, {144, Op::Call, 3},
+    {145, Op::Call, 3}, {146, Op::Call, 3}, {147, Op::Call, 3}, {148, Op::Call, 3},
+    {149, Op::Call, 3}, {150, Op::Call, 3}, {151, Op::CallFunctionEx, 1},
+    {152, Op::CallFunctionEx, 1}, {153, Op::Call, 3}, {154, Op::CallKw, 3}, {155, Op::CallKw, 3},
+    {156, Op::CallKw, 3}, {157, Op::Call, 3}, {158, Op::Call, 3}, {159, Op::Call, 3},
+    {160, Op::Call, 3}, {161, Op::Call, 3}, {162, Op::Call, 3}, {163, Op::Call, 3},
+    {164, Op::Call, 3}, {165, Op::Call, 3}, {166, Op::Call, 3}, {167, Op::Call, 3},
+    {168, Op::Call, 3}, {169, Op::CompareOp, 1}, {170, Op::CompareOp, 1}, {171, Op::CompareOp, 1},
+    {172, Op::ContainsOp, 1}, {173, Op::ContainsOp, 1}, {174, Op::ForIter, 1},
+    {175, Op::ForIter, 1}, {176, Op::ForIter, 1}, {177, Op::ForIter, 1}, {178, Op::ForIter, 1},
+    {179, Op::GetIter, 1}, {180, Op::GetIter, 1}, {181, Op::JumpBackward, 1},
+    {182, Op::JumpBackward, 1}, {183, Op::LoadAttr, 9}, {184, Op::LoadAttr, 9},
+    {185, Op::LoadAttr, 9}, {186, Op::LoadAttr, 9}, {187, Op::LoadAttr, 9}, {188, Op::LoadAttr, 9},
+    {189, Op::LoadAttr, 9}, {190, Op::LoadAttr, 9}, {191, Op::LoadAttr, 9}, {192, Op::LoadAttr, 9},
+    {193, Op::LoadAttr, 9}, {194, Op::LoadAttr, 9}, {195, Op::LoadAttr, 9},
+    {196, Op::LoadGlobal, 4}, {197, Op::LoadGlobal, 4}, {198, Op::Other, 1}, {199, Op::Other, 1},
+    {200, Op::Resume, 1}, {201, Op::Resume, 1}, {202, Op::Other, 1}, {203, Op::Other, 1},
+    {204, Op::Other, 1}, {205, Op::StoreAttr, 4}, {206, Op::StoreAttr, 4}, {207, Op::StoreAttr, 4},
+    {208, Op::StoreSubscr, 1}, {209, Op::StoreSubscr, 1}, {210, Op::ToBool, 3},
+    {211, Op::ToBool, 3}, {212, Op::ToBool, 3}, {213, Op::ToBool, 3}, {214, Op::ToBool, 3},
+    {215, Op::ToBool, 3}, {216, Op::UnpackSequence, 1}, {217, Op::UnpackSequence, 1},
+    {218, Op::UnpackSequence, 1},
+};
 // clang-format on
 
 struct Meaning {
@@ -181,8 +294,10 @@ constexpr Table table_of(const Row (&rows)[N]) {
   return table;
 }
 
-constexpr Table kTables[] = {table_of(kPython3_11), table_of(kPython3_12), table_of(kPython3_13)};
+constexpr Table kTables[] = {table_of(kPython3_11), table_of(kPython3_12), table_of(kPython3_13),
+                             table_of(kPython3_14), table_of(kPython3_15)};
 constexpr int kFirst = 11;
+constexpr std::uint32_t kSubscript = 26;  // NB_SUBSCR of BINARY_OP, from 3.14 on
 
 // Backward ones become forward ones with a target.
 Op normal(Op op, bool& backward) {
@@ -268,6 +383,7 @@ Bytecode decode(int minor, std::span<const std::uint8_t> code,
     i.next = unit + 1 + meaning.caches;
     bool backward = false;
     i.op = normal(meaning.op, backward);
+    if (i.op == Op::BinaryOp && i.arg == kSubscript) i.op = Op::BinarySubscr;
     i.target = backward ? i.next - i.arg : i.next + i.arg;
     for (std::uint32_t n = at; n < i.next && n < units; ++n)
       out.at_unit[n] = static_cast<std::int32_t>(out.list.size());

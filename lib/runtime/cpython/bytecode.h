@@ -6,7 +6,7 @@
 
 namespace ipcdoctor::runtime::cpython {
 
-/// What an instruction does, in the words of CPython's `dis`; the same for 3.11 to 3.13 where it
+/// What an instruction does, in the words of CPython's `dis`; the same for 3.11 to 3.15 where it
 /// is the same.
 enum class Op : std::uint8_t {
   Other,  ///< none of these: what it does is not known
@@ -115,6 +115,10 @@ enum class Op : std::uint8_t {
   SetFunctionAttribute,
   ReturnGenerator,
   YieldValue,
+  PopIter,
+  LoadSmallInt,
+  LoadCommonConstant,
+  LoadSpecial,
 };
 
 /// One instruction, its EXTENDED_ARGs and its inline caches folded in. Places are counted in code
@@ -149,14 +153,16 @@ struct Bytecode {
   const Cover* handler(std::uint32_t unit) const;
 };
 
-/// Whether the opcodes of 3.<minor> are known (3.11 to 3.13).
+/// Whether the opcodes of 3.<minor> are known (3.11 to 3.15).
 bool is_readable_bytecode(int minor);
 
 /// Decodes co_code_adaptive: adaptive and specialised instructions are what they were made of
 /// (_PyOpcode_Deopt and _PyOpcode_Caches of Include/internal/pycore_opcode.h of 3.11.7 and 3.12.1,
-/// pycore_opcode_metadata.h of 3.13.0; opcode numbers do not change within a minor version, as they
-/// belong to the magic number of .pyc files). What the table does not know, and what a monitoring
-/// tool put in (INSTRUMENTED_...), is Op::Other. `table` is co_exceptiontable.
+/// pycore_opcode_metadata.h of 3.13.0, the modules _opcode_metadata and opcode of 3.14.8
+/// and 3.15.0; opcode numbers do not change within a minor version, as they belong to the magic
+/// number of .pyc files). What the table does not know, what a monitoring tool put in
+/// (INSTRUMENTED_...) and what was compiled further (ENTER_EXECUTOR) is Op::Other. `table` is
+/// co_exceptiontable.
 Bytecode decode(int minor, std::span<const std::uint8_t> code, std::span<const std::uint8_t> table);
 
 }  // namespace ipcdoctor::runtime::cpython

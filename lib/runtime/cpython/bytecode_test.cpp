@@ -58,6 +58,22 @@ TEST(Bytecode, FoldsExtendedArguments) {
   EXPECT_EQ(decoded.list[0].next, 2U);
 }
 
+TEST(Bytecode, KnowsASubscriptAmongTheOperatorsOf3_14) {
+  // BINARY_OP 26 and 0, each with five caches
+  std::vector<std::uint8_t> code(24, 0);
+  code[0] = code[12] = 44;
+  code[1] = 26;
+
+  EXPECT_THAT(ops(decode(14, code, {})), ElementsAre(Op::BinarySubscr, Op::BinaryOp));
+}
+
+TEST(Bytecode, DoesNotReadWhatWasCompiledFurther) {
+  const std::vector<std::uint8_t> code = {255, 0, 35, 0};  // ENTER_EXECUTOR, RETURN_VALUE
+
+  EXPECT_THAT(ops(decode(14, code, {})), ElementsAre(Op::Other, Op::ReturnValue));
+  EXPECT_EQ(decode(15, code, {}).list.front().op, Op::Other);
+}
+
 TEST(Bytecode, FindsTheHandlerOfAnInstruction) {
   // start 2, length 4, target 9, depth 1 and the place is pushed
   const std::vector<std::uint8_t> table = {128 | 2, 4, 9, 3};
@@ -76,7 +92,7 @@ TEST(Bytecode, EndsWithTornBytes) {
   for (std::size_t n = 0; n < kBeat3_11.size(); ++n) {
     const std::vector<std::uint8_t> torn(kBeat3_11.begin(),
                                          kBeat3_11.begin() + static_cast<std::ptrdiff_t>(n));
-    for (const int minor : {10, 11, 12, 13, 14}) {
+    for (const int minor : {10, 11, 12, 13, 14, 15, 16}) {
       const Bytecode code = decode(minor, torn, torn);
       EXPECT_EQ(code.list.empty(), n < 2 || !is_readable_bytecode(minor));
     }

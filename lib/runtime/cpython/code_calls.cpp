@@ -12,7 +12,7 @@ constexpr std::size_t kMaxDepth = 24;  // of calls in calls that are followed
 // co_flags: CO_VARARGS, CO_VARKEYWORDS; a call of a generator or coroutine only makes one
 constexpr std::uint32_t kVarArgs = 4, kVarKeywords = 8, kMakesGenerator = 0x20 | 0x80 | 0x200;
 
-// PyFunctionObject, 3.11 to 3.13
+// PyFunctionObject, 3.11 to 3.15
 constexpr std::uint64_t kFunctionGlobals = 16, kFunctionBuiltins = 24, kFunctionCode = 48,
                         kFunctionDefaults = 56, kFunctionKeywordDefaults = 64,
                         kFunctionClosure = 72;
@@ -34,7 +34,10 @@ CodeReader::CallResult CodeReader::call(Activation& act, const Value& callable,
     unknown(act, "calls " + called(callable));
     return result;
   };
-  if (callable.kind == Value::Kind::Release) return {builtin_value(BuiltinType::None), true, false};
+  if (callable.kind == Value::Kind::Release) {
+    const bool enters = callable.type == BuiltinType::Bool;
+    return {builtin_value(enters ? BuiltinType::Bool : BuiltinType::None), true, false};
+  }
   if (callable.kind == Value::Kind::Native) return call_known(act, *callable.native, args, names);
   if (callable.kind == Value::Kind::Function && names == 0)
     return call_made(act, callable, std::move(args));
@@ -50,8 +53,10 @@ CodeReader::CallResult CodeReader::call(Activation& act, const Value& callable,
   if (is_exactly(object, "functools.partial")) {  // {fn 16, args 24, kw 32}
     if (objects_.dict_size(remote_.pointer(object + 32)).value_or(1) != 0) return fail();
     std::vector<Value> all;
-    for (const Object arg : objects_.items(remote_.pointer(object + 24)))
+    for (const Object arg : objects_.items(remote_.pointer(object + 24))) {
+      if (is_exactly(arg, "functools._PlaceholderType")) return fail();  // 3.14
       all.push_back(constant(arg));
+    }
     all.insert(all.end(), args.begin(), args.end());
     Value function = constant(remote_.pointer(object + 16));
     return call(act, function, std::move(all), names);
@@ -291,7 +296,7 @@ CodeReader::CallResult CodeReader::call_known(Activation& act, const KnownCall& 
 }
 
 // {ok 16, detached 20, chunk size 24, buffer 32} of Modules/_io/textio.c over {raw 16} of
-// bufferedio.c over {fd 16} of fileio.c, 3.11 to 3.13.
+// bufferedio.c over {fd 16} of fileio.c, 3.11 to 3.15.
 std::optional<int> CodeReader::descriptor_of_stream(Object stream) {
   if (!is_exactly(stream, "_io.TextIOWrapper")) return std::nullopt;
   const Object buffer = remote_.pointer(stream + 32);

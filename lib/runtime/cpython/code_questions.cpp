@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kMaxAsked = 256;  // things that one call looks at, or one loop asks for
 constexpr std::int64_t kNoHang = 1;     // WNOHANG
 
-// PyFunctionObject, 3.11 to 3.13
+// PyFunctionObject, 3.11 to 3.15
 constexpr std::uint64_t kFunctionCode = 48;
 
 }  // namespace

@@ -25,16 +25,18 @@ constexpr int kMaxRounds = 4;
 constexpr std::size_t kMaxGivenUp = 256;  // objects that go with one
 
 // Members of PyCodeObject and others that only the reader of code needs, by minor version; measured
-// with offsetof on 3.11.2, 3.11.7, 3.12.1 and 3.13.0.
+// with offsetof on 3.11.2, 3.11.7, 3.12.1, 3.13.0, 3.13.15, 3.14.8 and 3.15.0.
 struct CodeLayout {
   std::uint64_t consts, names, flags, positional, keyword_only, free;
-  std::uint64_t interp_audit_hooks, runtime_audit_hooks;
+  std::uint64_t interp_audit_hooks;
+  std::uint64_t interp_eval_frame;  ///< of 3.13 and later
+  std::uint64_t thread_functions;   ///< c_profilefunc, c_tracefunc; from 3.12 on
   std::uint64_t thread_dict;
 };
 constexpr CodeLayout kLayouts[] = {
-    {24, 32, 48, 56, 64, 92, 3552, 656, 128},
-    {24, 32, 48, 52, 60, 88, 267208, 3064, 112},
-    {24, 32, 48, 52, 60, 88, 10808, 10424, 128},
+    {24, 32, 48, 56, 64, 92, 3552, 0, 0, 128},       {24, 32, 48, 52, 60, 88, 267208, 0, 64, 112},
+    {24, 32, 48, 52, 60, 88, 10808, 8472, 80, 128},  {24, 32, 48, 52, 60, 88, 10912, 8520, 80, 128},
+    {24, 32, 48, 52, 60, 88, 10888, 8472, 104, 152},
 };
 const CodeLayout& code_layout(int minor) {
   return kLayouts[minor - 11];
@@ -83,19 +85,30 @@ CodeReader::CodeReader(const Objects& objects, const Runtime& runtime,
   }
 }
 
-bool CodeReader::can_read(std::uint64_t thread_state) const {
+bool CodeReader::can_read(std::uint64_t thread_state) {
   if (!is_readable_bytecode(minor_) || runtime_.layout.header_growth != 0 || images_.empty())
     return false;
   const CodeLayout& l = code_layout(minor_);
   // pycore_interp.h audit_hooks (Python's), pycore_runtime.h audit_hooks.head (C's)
   if (remote_.word(runtime_.interpreter + l.interp_audit_hooks) != 0) return false;
-  if (remote_.word(runtime_.address + l.runtime_audit_hooks) != 0) return false;
+  if (!is_audited_) {
+    constexpr std::uint64_t kHead_3_11 = 656, kHead = 64;
+    const auto preconfig = minor_ == 11 ? std::nullopt : find_preconfig(remote_, runtime_);
+    const std::uint64_t head = minor_ == 11 ? runtime_.address + kHead_3_11
+                               : preconfig  ? *preconfig + kHead
+                                            : 0;
+    is_audited_ = head == 0 || remote_.word(head) != 0;
+  }
+  if (*is_audited_) return false;
   if (minor_ == 11) {  // _PyCFrame.use_tracing
     const std::uint64_t cframe = remote_.pointer(thread_state + runtime_.layout.thread_frame);
     return cframe != 0 && remote_.get<std::uint8_t>(cframe) == 0;
   }
-  // c_profilefunc, c_tracefunc
-  const std::uint64_t functions = thread_state + (minor_ == 12 ? 64 : 80);
+  // PEP 523: an evaluator that is not the interpreter's own
+  const std::uint64_t evaluator =
+      minor_ < 13 ? 0 : remote_.word(runtime_.interpreter + l.interp_eval_frame);
+  if (evaluator != 0 && !is_trusted(evaluator)) return false;
+  const std::uint64_t functions = thread_state + l.thread_functions;
   if (remote_.word(functions) != 0 || remote_.word(functions + 8) != 0) return false;
   // sys.monitoring was used: interp.monitoring_version; the upper bits of tstate.eval_breaker
   return minor_ == 12 ? remote_.word(runtime_.interpreter + 48) == 0
@@ -446,6 +459,15 @@ void CodeReader::follow_iterator(State& state) {
   v.number = index;
 }
 
+// From 3.15 on a loop over these has no iterator: what it goes over is on the value stack, and the
+// number of items that were taken above it.
+void CodeReader::begin_iterator(Activation& act, Value& v, std::int64_t index) {
+  if (type_of(v) == BuiltinType::Other || type_of(v) == BuiltinType::Iterator) return;
+  Flow flow;
+  v = iterator_of(act, v, flow);
+  if (v.parts && index >= 0) v.number = index;
+}
+
 std::optional<CodeReader::Outcome> CodeReader::resume(const PyFrame& frame, const Outcome* inner,
                                                       Object inner_code) {
   const std::shared_ptr<Routine> routine = routine_at(frame.object);
@@ -471,7 +493,13 @@ std::optional<CodeReader::Outcome> CodeReader::resume(const PyFrame& frame, cons
     state.locals.push_back(object == 0 ? null_value() : constant(object, true));
   }
   for (std::uint64_t i = 0; i < depth->second; ++i) {
-    const Object object = frames.slot(frame.stack + 8 * i);
+    const std::uint64_t slot = frame.stack + 8 * i;
+    if (const auto number = frames.number(slot)) {
+      if (minor_ >= 15 && !state.stack.empty()) begin_iterator(act, state.stack.back(), *number);
+      state.stack.push_back(builtin_value(BuiltinType::Int));
+      continue;
+    }
+    const Object object = frames.slot(slot);
     state.stack.push_back(object == 0 ? null_value() : constant(object, true));
     if (hypothesis_) follow_iterator(state);
   }
@@ -490,7 +518,7 @@ std::optional<CodeReader::Outcome> CodeReader::resume(const PyFrame& frame, cons
   std::size_t popped = 0;
   if (at->op == Op::Call) popped = std::size_t{at->arg} + 2;
   if (at->op == Op::CallKw) popped = std::size_t{at->arg} + 3;
-  if (at->op == Op::CallFunctionEx) popped = 3 + (at->arg & 1);
+  if (at->op == Op::CallFunctionEx) popped = 3 + (minor_ >= 14 ? 1 : at->arg & 1);
   if (popped == 0 || popped > state.stack.size())
     return fail("is inside of an operator or attribute that runs code");
   if (inner_code != 0) {

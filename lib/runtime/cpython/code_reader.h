@@ -36,7 +36,7 @@ struct Routine {
 };
 
 /// What the threads of a process that can go on by themselves, and its signal handlers, may do
-/// next: an abstract interpretation of their bytecode (3.11 to 3.13). Nothing is executed.
+/// next: an abstract interpretation of their bytecode (3.11 to 3.15). Nothing is executed.
 ///
 /// Followed are all instructions that the control flow graph reaches, both sides of each branch,
 /// the handlers of what may raise, and the functions that are called: those whose object is
@@ -57,7 +57,7 @@ class CodeReader {
 
   /// Whether this version's bytecode is known, and nothing looks on: an audit hook would run code
   /// at any call, a tracer at any line.
-  bool can_read(std::uint64_t thread_state) const;
+  bool can_read(std::uint64_t thread_state);
 
   /// What a thread does once its call returns. frames: innermost first. is_alive: it goes on
   /// without anybody's help.
@@ -158,6 +158,7 @@ class CodeReader {
   std::optional<Outcome> resume(const PyFrame& frame, const Outcome* inner, Object inner_code);
   Object code_called_by(Object callable);
   void follow_iterator(State& state);
+  void begin_iterator(Activation& act, Value& v, std::int64_t index);
   bool is_in_blocking_call(const Activation& act, const Instruction& at, const State& state);
   const KnownCall* summary_of(const PyFrame& frame) const;
   const KnownCall* library_call(const Routine& routine) const;
@@ -185,6 +186,10 @@ class CodeReader {
   Value iterator_of(Activation& act, const Value& v, Flow& flow);
   Value next_of(Activation& act, const Value& iterator, Flow& flow);
   void enter_with(Activation& act, State& s, Flow& flow);
+  void load_special(Activation& act, State& s, std::uint32_t which, Flow& flow);
+  Value common_constant(std::uint32_t which);
+  Value small_int(std::uint32_t number);
+  Value part_of(Activation& act, const Value& container, bool plain, Flow& flow);
   bool test(const Activation& act, const Value& v);
 
   // attributes, types (code_attributes.cpp)
@@ -287,6 +292,8 @@ class CodeReader {
   const Remote& remote_;
   const int minor_;
   Object modules_ = 0;
+  std::optional<bool> is_audited_;  ///< by C code
+  std::optional<Object> zero_;      ///< the int; the small ones follow it
   std::vector<std::pair<std::uint64_t, std::uint64_t>> images_;
   std::unordered_map<Object, std::shared_ptr<Routine>> routines_;
   std::unordered_map<Object, TypeFacts> types_;

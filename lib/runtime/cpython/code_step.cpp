@@ -106,6 +106,15 @@ bool CodeReader::step_stack(Activation& act, State& s, const Instruction& i, Flo
       if (i.arg == 0 || i.arg > s.stack.size()) return false;
       std::swap(s.stack.back(), s.stack[s.stack.size() - i.arg]);
       return true;
+    case Op::LoadSmallInt:
+      s.stack.push_back(small_int(i.arg));
+      return true;
+    case Op::LoadCommonConstant:
+      s.stack.push_back(common_constant(i.arg));
+      return true;
+    case Op::PopIter:
+      for (int n = minor_ >= 15 ? 2 : 1; n > 0; --n) drop(act, pop(s.stack));
+      return true;
     case Op::LoadConst:
       if (i.arg >= r.constants.size()) return false;
       s.stack.push_back(constant(r.constants[i.arg]));
@@ -321,10 +330,6 @@ Value CodeReader::load_global(Activation& act, Object name, Flow& flow) {
 }
 
 bool CodeReader::step_build(Activation& act, State& s, const Instruction& i, Flow& flow) {
-  const auto build = [&](BuiltinType type) {
-    s.stack.push_back(builtin_value(type, most(pop_many(s.stack, i.arg))));
-    return true;
-  };
   const auto keys_must_be_plain = [&](bool plain) {
     if (!plain) unknown(act, "hashes an object of a type that is not known");
   };
@@ -553,9 +558,22 @@ Value CodeReader::binary(Activation& act, const Value& a, const Value& b, std::u
   return unknown_value(Level::Owned);
 }
 
+Value CodeReader::part_of(Activation& act, const Value& container, bool plain, Flow& flow) {
+  const BuiltinType type = type_of(container);
+  const bool possible = type == BuiltinType::List || type == BuiltinType::Tuple ||
+                        type == BuiltinType::Str || type == BuiltinType::Bytes;
+  if (!possible || !plain) unknown(act, "takes a part of an object of a type that is not known");
+  flow.raises = true;
+  const Level level = has_items(type) ? std::min(inside(container), Level::Borrowed) : Level::Plain;
+  return builtin_value(possible ? type : BuiltinType::Str, level);
+}
+
 Value CodeReader::subscript(Activation& act, const Value& container, const Value& key, Flow& flow) {
   flow.raises = true;
   if (act.only_depths) return unknown_value(Level::Borrowed);
+  // A slice that is a constant, from 3.14 on: of constants.
+  if (key.kind == Value::Kind::Const && is_exactly(key.object, "slice"))
+    return part_of(act, container, true, flow);
   const BuiltinType type = type_of(container);
   if (hypothesis_ && type == BuiltinType::Tuple) {
     const auto parts = parts_of(container);
@@ -679,15 +697,7 @@ bool CodeReader::step_operators(Activation& act, State& s, const Instruction& i,
       const Value stop = pop(s.stack);
       const Value start = pop(s.stack);
       const Value container = pop(s.stack);
-      const BuiltinType type = type_of(container);
-      const bool possible = type == BuiltinType::List || type == BuiltinType::Tuple ||
-                            type == BuiltinType::Str || type == BuiltinType::Bytes;
-      if (!possible || !is_plain(start) || !is_plain(stop))
-        unknown(act, "takes a part of an object of a type that is not known");
-      flow.raises = true;
-      const Level level =
-          has_items(type) ? std::min(inside(container), Level::Borrowed) : Level::Plain;
-      s.stack.push_back(builtin_value(possible ? type : BuiltinType::Str, level));
+      s.stack.push_back(part_of(act, container, is_plain(start) && is_plain(stop), flow));
       drop(act, container);
       return true;
     }
@@ -732,6 +742,7 @@ bool CodeReader::step_operators(Activation& act, State& s, const Instruction& i,
       s.stack.push_back(builtin_value(BuiltinType::Bool));
       const auto none = is_none(b) == true ? is_none(a) : std::nullopt;
       if (none) s.stack.back().number = *none == (i.arg == 0) ? 1 : 0;
+      if (b.kind == Value::Kind::Inlined) s.stack.back().number = i.arg == 0 ? 0 : 1;
       return true;
     }
     case Op::ContainsOp: {
@@ -868,17 +879,23 @@ bool CodeReader::step_jumps(Activation& act, State& s, const Instruction& i, Flo
       return true;
     }
     case Op::GetIter: {
+      if (minor_ >= 15 && i.arg != 0) return false;  // that of `yield from`
       const Value v = pop(s.stack);
       s.stack.push_back(iterator_of(act, v, flow));
+      if (minor_ >= 15) s.stack.push_back(null_value());
       return true;
     }
     case Op::ForIter: {
       if (s.stack.empty()) return false;
-      // At its end it jumps over END_FOR (3.12), and POP_TOP behind that (3.13).
+      // At its end it jumps over END_FOR (3.12), and POP_TOP behind that (3.13), or leaves that to
+      // POP_ITER (3.14). From 3.15 on a number, or NULL, is above the iterator.
       flow.jump = s;
-      flow.jump->stack.pop_back();
-      flow.target = i.target + (minor_ == 11 ? 0 : minor_ == 12 ? 1 : 2);
-      if (Value& iterator = s.stack.back(); iterator.parts) {
+      if (minor_ < 14) flow.jump->stack.pop_back();
+      flow.target = i.target + (minor_ == 11 ? 0 : minor_ == 13 ? 2 : 1);
+      const std::size_t depth = minor_ >= 15 ? 2 : 1;
+      if (s.stack.size() < depth) return false;
+      Value& iterator = s.stack[s.stack.size() - depth];
+      if (iterator.parts && type_of(iterator) == BuiltinType::Iterator) {
         const auto at = static_cast<std::size_t>(iterator.number.value_or(0));
         if (at >= iterator.parts->size()) {
           flow.falls = false;
@@ -890,7 +907,7 @@ bool CodeReader::step_jumps(Activation& act, State& s, const Instruction& i, Flo
         s.stack.push_back(item);
         return true;
       }
-      s.stack.push_back(next_of(act, s.stack.back(), flow));
+      s.stack.push_back(next_of(act, Value(iterator), flow));
       return true;
     }
     default:
@@ -933,8 +950,9 @@ bool CodeReader::step_calls(Activation& act, State& s, const Instruction& i, Flo
       return finish(call(act, first, std::move(args), names));
     }
     case Op::CallFunctionEx: {
-      if (s.stack.size() < 3 + std::size_t{i.arg & 1}) return false;
-      const Value keywords = (i.arg & 1) != 0 ? pop(s.stack) : null_value();
+      const bool has_keywords = minor_ >= 14 || (i.arg & 1) != 0;
+      if (s.stack.size() < (has_keywords ? 4 : 3)) return false;
+      const Value keywords = has_keywords ? pop(s.stack) : null_value();
       const Value args = pop(s.stack);
       Value callable = pop(s.stack);
       const Value below = pop(s.stack);
@@ -957,6 +975,9 @@ bool CodeReader::step_calls(Activation& act, State& s, const Instruction& i, Flo
     }
     case Op::BeforeWith:
       enter_with(act, s, flow);
+      return true;
+    case Op::LoadSpecial:
+      load_special(act, s, i.arg, flow);
       return true;
     case Op::ImportName: {
       (void)pop(s.stack);
@@ -990,6 +1011,46 @@ void CodeReader::enter_with(Activation& act, State& s, Flow& flow) {
   add(0, act.only_depths ? std::string_view() : "takes a lock");
   s.stack.push_back(release);
   s.stack.push_back(unknown_value(Level::Plain));
+}
+
+// The method of a context manager and its self, from 3.14 on; a call of the method follows.
+void CodeReader::load_special(Activation& act, State& s, std::uint32_t which, Flow& flow) {
+  constexpr std::uint32_t kEnter = 0, kExit = 1;
+  const Value manager = pop(s.stack);
+  const bool known = which == kEnter || which == kExit;
+  Value method = unknown_value(Level::Borrowed);
+  if (known && (act.only_depths || is_plain_lock(manager))) {
+    method.kind = Value::Kind::Release;
+    method.type = which == kEnter ? BuiltinType::Bool : BuiltinType::None;
+  } else {
+    unknown(act, "enters " + called(manager));
+    flow.raises = true;
+  }
+  if (which == kEnter) add(0, act.only_depths ? std::string_view() : "takes a lock");
+  s.stack.push_back(method);
+  s.stack.push_back(null_value());
+}
+
+// The arguments of LOAD_COMMON_CONSTANT (Include/internal/pycore_opcode_utils.h).
+Value CodeReader::common_constant(std::uint32_t which) {
+  constexpr std::uint32_t kTuple = 2, kSet = 6, kNone = 7, kEmptyStr = 8, kTrue = 9, kFalse = 10,
+                          kMinusOne = 11;
+  switch (which) {
+    case kNone:
+      return builtin_value(BuiltinType::None);
+    case kEmptyStr:
+      return builtin_value(BuiltinType::Str);
+    case kTrue:
+    case kFalse:
+      return number_value(BuiltinType::Bool, which == kTrue ? 1 : 0);
+    case kMinusOne:
+      return number_value(BuiltinType::Int, -1);
+    default:
+      break;
+  }
+  Value v = unknown_value(Level::Plain);
+  if (which >= kTuple && which <= kSet) v.kind = Value::Kind::Inlined;
+  return v;
 }
 
 bool CodeReader::step_exceptions(Activation& act, State& s, const Instruction& i, Flow& flow) {
@@ -1035,9 +1096,14 @@ bool CodeReader::step_exceptions(Activation& act, State& s, const Instruction& i
       return true;
     }
     case Op::WithExceptStart: {
-      if (s.stack.size() < 4) return false;
-      const Value exit = s.stack[s.stack.size() - 4];
+      // Up to 3.13 {exit, place, the one before, exception}, then {exit, self, ...}.
+      const std::size_t below = minor_ >= 14 ? 5 : 4;
+      if (s.stack.size() < below) return false;
+      const Value exit = s.stack[s.stack.size() - below];
       std::vector<Value> args(3, unknown_value(Level::Borrowed));
+      if (const Value& self = s.stack[s.stack.size() - 4];
+          minor_ >= 14 && self.kind != Value::Kind::Null)
+        args.insert(args.begin(), borrowed(self));
       const CallResult result = call(act, exit, std::move(args), 0);
       flow.raises |= result.raises;
       s.stack.push_back(result.value);

@@ -41,14 +41,17 @@ enum class Level : std::uint8_t {
 /// What is known of a value before the code that makes it has run.
 struct Value {
   enum class Kind : std::uint8_t {
-    Null,       ///< no value: an unset variable, the NULL below a call
-    Unknown,    ///< any object
-    Plain,      ///< some object of Level::Plain
-    Builtin,    ///< some object of `type`; a mutable one is new and no namespace
-    Const,      ///< the object at `object`
-    Native,     ///< a function of the interpreter
-    Release,    ///< __exit__ of a lock that this very code took: frees whom it had made wait
-    Function,   ///< made here, of the code at `object`; parts: its closure, where it has one
+    Null,      ///< no value: an unset variable, the NULL below a call
+    Unknown,   ///< any object
+    Plain,     ///< some object of Level::Plain
+    Builtin,   ///< some object of `type`; a mutable one is new and no namespace
+    Const,     ///< the object at `object`
+    Native,    ///< a function of the interpreter
+    Release,   ///< __exit__ of a lock that this very code took: frees whom it had made wait; of
+               ///< `type` Bool: its __enter__
+    Function,  ///< made here, of the code at `object`; parts: its closure, where it has one
+    Inlined,  ///< any(), all() ...: where the compiler asks whether a name is that, to go through a
+              ///< generator by itself; the other way does the same
     Generator,  ///< one that was not begun, of the code at `object`; parts: closure, arguments
   };
   Kind kind = Kind::Unknown;
@@ -88,7 +91,7 @@ inline bool is_plain(const Value& v) {
   const bool typed = v.kind == Value::Kind::Builtin || v.kind == Value::Kind::Const;
   return v.kind == Value::Kind::Plain || (typed && is_scalar(v.type)) ||
          v.kind == Value::Kind::Native || v.kind == Value::Kind::Release ||
-         v.kind == Value::Kind::Null;
+         v.kind == Value::Kind::Inlined || v.kind == Value::Kind::Null;
 }
 /// Of one of the types, or a constant of it.
 inline BuiltinType type_of(const Value& v) {

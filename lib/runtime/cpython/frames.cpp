@@ -14,6 +14,7 @@ constexpr std::uint32_t kMaxSlots = 4096;
 constexpr std::uint8_t kOwnedByInterpreter =
     3;  // 3.12: the C stack's shim frame; 3.14: the interpreter's
 constexpr std::uint8_t kOwnedByCStack = 4;  // 3.14
+constexpr std::uint64_t kTags = 3;          // of a _PyStackRef; both set: a number (Py_INT_TAG)
 
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
@@ -42,8 +43,16 @@ bool is_library_file(std::string_view file) {
 
 Object Frames::slot(std::uint64_t address) const {
   const std::uint64_t value = objects_->remote().word(address);
-  const std::uint64_t object = objects_->layout().tagged_slots ? value & ~std::uint64_t{3} : value;
+  const bool tagged = objects_->layout().tagged_slots;
+  if (tagged && (value & kTags) == kTags) return 0;
+  const std::uint64_t object = tagged ? value & ~kTags : value;
   return object % 8 == 0 && object >= 4096 && object < (std::uint64_t{1} << 47) ? object : 0;
+}
+
+std::optional<std::int64_t> Frames::number(std::uint64_t address) const {
+  const std::uint64_t value = objects_->remote().word(address);
+  const bool is_number = objects_->layout().tagged_slots && (value & kTags) == kTags;
+  return is_number ? std::optional(static_cast<std::int64_t>(value) >> 2) : std::nullopt;
 }
 
 void Frames::read_slots(Object code, Code& out) const {

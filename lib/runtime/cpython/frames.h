@@ -61,6 +61,9 @@ class Frames {
   /// All named locals that are set.
   std::vector<std::pair<std::string, Object>> locals(const PyFrame& frame) const;
   Object slot(std::uint64_t address) const;
+  /// A number that stands in a slot instead of an object, from 3.14 on: a place in the code, or how
+  /// far a loop over what lies below it has come.
+  std::optional<std::int64_t> number(std::uint64_t address) const;
 
  private:
   std::shared_ptr<const Code> code_at(Object code) const;

@@ -198,6 +198,50 @@ ThreadStates read_thread_states(const Remote& remote, const Layout& layout,
   return out;
 }
 
+std::optional<std::uint64_t> find_preconfig(const Remote& remote, const Runtime& runtime) {
+  constexpr std::size_t kWords = 9;
+  // A forked or equal process has it as far from _PyRuntime.
+  struct Known {
+    std::string version;
+    std::uint64_t header_growth = 0, distance = 0;
+  };
+  thread_local Known known;
+  const auto is_preconfig = [&](const std::uint64_t* words) {
+    std::array<std::int32_t, 10> config{};
+    std::memcpy(config.data(), words, sizeof config);
+    // {_config_init, parse_argv, isolated, use_environment, configure_locale, coerce_c_locale,
+    // coerce_c_locale_warn, utf8_mode, dev_mode, allocator}
+    const auto [init, parses, isolated, environment, locale, coerce, warn, utf8, dev, allocator] =
+        config;
+    const auto is_flag = [](std::int32_t value) { return value == 0 || value == 1; };
+    const bool hook = words[5] == 0 ? words[6] == 0 : words[5] >= 4096;
+    return init >= 1 && init <= 3 && is_flag(parses) && is_flag(isolated) &&
+           environment == 1 - isolated && locale == 1 && coerce >= 0 && coerce <= 2 &&
+           is_flag(warn) && is_flag(utf8) && is_flag(dev) && allocator >= 0 && allocator <= 16 &&
+           hook && (runtime.layout.minor == 12 ? words[7] % 8 == 0 : words[7] <= 1) &&
+           words[8] % 8 == 0;
+  };
+  std::array<std::uint64_t, kWords> words{};
+  const bool same = known.distance != 0 && known.version == runtime.version &&
+                    known.header_growth == runtime.layout.header_growth;
+  if (same &&
+      remote.read(runtime.address + known.distance, std::as_writable_bytes(std::span(words))) &&
+      is_preconfig(words.data()))
+    return runtime.address + known.distance;
+  std::vector<std::uint64_t> all(kRuntimeSearched / 8);
+  if (runtime.layout.minor < 12 ||
+      !remote.read(runtime.address, std::as_writable_bytes(std::span(all))))
+    return std::nullopt;
+  std::optional<std::uint64_t> found;
+  for (std::size_t i = 0; i + kWords <= all.size(); ++i) {
+    if (!is_preconfig(&all[i])) continue;
+    if (found) return std::nullopt;
+    found = runtime.address + 8 * i;
+  }
+  if (found) known = {runtime.version, runtime.layout.header_growth, *found - runtime.address};
+  return found;
+}
+
 Result<Runtime> find_runtime(const linux::AddressSpace& space,
                              const std::set<std::uint64_t>& known) {
   const Remote remote(space.memory);

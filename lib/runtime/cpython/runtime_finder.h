@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <set>
 #include <string>
 
@@ -30,6 +31,16 @@ std::uint64_t find_dynamic_symbol(const Remote& remote, std::uint64_t start, std
 /// @return Unsupported: not a CPython process, or of no known layout.
 Result<Runtime> find_runtime(const linux::AddressSpace& space,
                              const std::set<std::uint64_t>& known = {});
+
+/// Bytes of _PyRuntime in which its parts are searched for, from 3.12 on.
+inline constexpr std::size_t kRuntimeSearched = std::size_t{1} << 16;
+
+/// Where _PyRuntime.preconfig is, from 3.12 on: neighbours move between patch releases, and no
+/// debug offset tells of them. Found by its content (PyPreConfig of Include/cpython/initconfig.h,
+/// as a program with the user's locale has it) and that of what follows: {open_code_hook 40, its
+/// argument 48, audit_hooks {mutex 56, head 64}}. nullopt: not there, or more than one place looks
+/// like it.
+std::optional<std::uint64_t> find_preconfig(const Remote& remote, const Runtime& runtime);
 
 /// Thread states of an interpreter, each checked by its pointer back; at most 4096.
 struct ThreadStates {

@@ -14,8 +14,7 @@ namespace {
 constexpr int kSignals = 65;          // Py_NSIG of Linux
 constexpr std::uint64_t kEntry = 16;  // {int tripped; PyObject *func}
 constexpr std::uint64_t kTableSize = kSignals * kEntry;
-constexpr std::size_t kMaxSearched = 8U << 20;        // bytes of an image's writable data
-constexpr std::uint64_t kRuntimeSearched = 1U << 16;  // bytes of _PyRuntime, from 3.12 on
+constexpr std::size_t kMaxSearched = 8U << 20;  // bytes of an image's writable data
 
 class Finder {
  public:
@@ -173,12 +172,17 @@ class Finder {
 
   // Modules/faulthandler.c: an array of Py_NSIG {int enabled 0; PyObject *file 8; int fd 16;
   // int all_threads 20; int chain 24; struct sigaction previous 32; PyInterpreterState *interp
-  // 184}.
+  // 184}, and from 3.15 on max_threads 192.
   void read_dumps(SignalTable& out) const {
-    constexpr std::uint64_t kSize = 192, kFd = 16, kChain = 24, kInterp = 184;
+    constexpr std::uint64_t kFd = 16, kChain = 24, kInterp = 184;
+    const std::uint64_t size = runtime_.layout.minor >= 15 ? 200 : 192;
     std::vector<std::uint64_t> places;
     if (runtime_.layout.minor >= 12) {
-      places.push_back(runtime_.address + (runtime_.layout.minor == 12 ? 2712 : 10024));
+      // 288 bytes before preconfig in 3.12, 336 in 3.13 and 3.14, 320 in 3.15.
+      constexpr std::uint64_t kBefore = 512;
+      const auto preconfig = find_preconfig(remote_, runtime_);
+      for (std::uint64_t back = 8; preconfig && back <= kBefore; back += 8)
+        places.push_back(*preconfig - back);
     } else {
       for (const Operand& o : operands_of("faulthandler", "unregister", 512)) {
         if (o.target % 8 == 0) places.push_back(o.target);
@@ -186,17 +190,24 @@ class Finder {
     }
     for (const std::uint64_t place : places) {
       const std::uint64_t users = remote_.pointer(place);
+      const auto bytes =
+          users == 0 ? std::vector<std::uint8_t>() : remote_.bytes(users, kSignals * size);
+      const auto get = [&]<class T>(std::uint64_t at, T) {
+        T value{};
+        std::memcpy(&value, bytes.data() + at, sizeof value);
+        return value;
+      };
       std::vector<SignalTable::Dump> dumps;
-      bool fits = users != 0;
+      bool fits = !bytes.empty();
       for (int signal = 1; fits && signal < kSignals; ++signal) {
-        const std::uint64_t user = users + kSize * static_cast<std::uint64_t>(signal);
-        const auto enabled = remote_.get<std::uint32_t>(user);
-        const int fd = remote_.get<int>(user + kFd);
+        const std::uint64_t user = size * static_cast<std::uint64_t>(signal);
+        const auto enabled = get(user, 0U);
+        const int fd = get(user + kFd, 0);
+        const auto chains = get(user + kChain, 0U);
         if (enabled == 0) continue;
-        fits = enabled == 1 && fd >= 0 && fd < (1 << 24) &&
-               remote_.word(user + kInterp) == runtime_.interpreter &&
-               remote_.get<std::uint32_t>(user + kChain) <= 1;
-        dumps.push_back({signal, fd, remote_.get<std::uint32_t>(user + kChain) != 0});
+        fits = enabled == 1 && fd >= 0 && fd < (1 << 24) && chains <= 1 &&
+               get(user + kInterp, std::uint64_t{0}) == runtime_.interpreter;
+        dumps.push_back({signal, fd, chains != 0});
       }
       if (fits && !dumps.empty()) {
         out.dumps = std::move(dumps);

@@ -25,7 +25,8 @@ struct SignalTable {
 /// Reads Handlers of Modules/signalmodule.c (in _PyRuntime.signals from 3.12 on) by its content,
 /// as no symbol names it: Py_NSIG pairs of a flag and an object, SIG_DFL for SIGKILL and SIGSTOP.
 /// wakeup and faulthandler's user_signals are found through the instructions of
-/// signal.set_wakeup_fd() and faulthandler.unregister(), which refer to them, and checked.
+/// signal.set_wakeup_fd() and faulthandler.unregister(), which refer to them, from 3.12 on through
+/// their neighbours in _PyRuntime, and checked.
 /// @return Unsupported: not found, or more than one place looks like it.
 Result<SignalTable> read_signal_table(const Objects& objects, const Runtime& runtime,
                                       const linux::AddressSpace& space, Object modules);
