@@ -237,6 +237,8 @@ CodeReader::Attribute CodeReader::attribute_of_module(Activation& act, const Val
   const std::string text = objects_.key_name(name);
   const Object found = is_searchable(dict) ? objects_.entry(dict, text) : 0;
   namespaces_.insert(dict);
+  if (is_exactly(found, "lazy_import"))
+    unknown(act, "asks a module for `" + text + "`, which imports");
   if (found != 0) return {read_name(name, found)};
   unknown(act, "asks a module for `" + text + "`, which was not found");
   return {unknown_value(Level::Borrowed)};

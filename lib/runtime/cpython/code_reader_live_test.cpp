@@ -349,6 +349,11 @@ const Case kCases[] = {
      "fake = type('_thread.lock', (), {'__enter__': lambda s: s, '__exit__': leave})()\n"
      "def beat():\n  while True:\n    with fake: pass\n    time.sleep(1)",
      kReleases, kAtLeast},
+    {"imports_when_it_looks",
+     "try:\n  exec('lazy import json')\n  def look(x): pass\nexcept SyntaxError:\n  json = 1\n"
+     "  def look(x): event.set()\n"
+     "def beat():\n  while True:\n    time.sleep(1)\n    look(json)",
+     kReleases, kAtLeast},
     {"another_thread_may_change_what_it_calls",
      "def other():\n  while True:\n    time.sleep(1)\n    exec('time.sleep = event.set')\n"
      "threading.Thread(target=other, daemon=True).start()\n"
@@ -672,8 +677,7 @@ const Poll kPolls[] = {
     {"asks_a_flag_besides", "while running and p.is_alive(): time.sleep(0.05)", true},
     {"says_so", "while p.is_alive():\n    print('waits', file=sys.stderr)\n    time.sleep(0.05)",
      true},
-    {"asks_for_many",
-     "while not mp.connection.wait(some, 0.05): time.sleep(0.05)", true},
+    {"asks_for_many", "while not mp.connection.wait(some, 0.05): time.sleep(0.05)", true},
     // What ends by itself, or does something, or asks for more than can be kept.
     {"asks_for_too_many",
      "while not mp.connection.wait(some, 0.05) and not mp.connection.wait(others, 0.05): pass",

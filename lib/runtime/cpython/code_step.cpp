@@ -324,6 +324,7 @@ Value CodeReader::load_global(Activation& act, Object name, Flow& flow) {
     flow.raises = true;
     return unknown_value(Level::Borrowed);
   }
+  if (is_exactly(found, "lazy_import")) unknown(act, "uses the name `" + text + "`, which imports");
   Value v = read_name(name, found);
   v.name = name;
   return v;
