@@ -7,6 +7,9 @@
 #include <cstring>
 #include <memory>
 
+#define HAVE_DECL_BASENAME 1  // libiberty.h: string.h has it
+#include <libiberty/demangle.h>
+
 #include "base/text.h"
 #include "unwind/xz.h"
 
@@ -20,6 +23,19 @@ constexpr std::size_t kUnsortedLookups = 16;
 constexpr int kMaxNested = 64;
 constexpr std::uint64_t kMaxUnsized =
     4096;  ///< a symbol without a size never covers more than this
+
+/// Whether a name of Rust's v0 scheme ("_R") stays small: its back references may each stand for
+/// all that is before them, so that they could double it again and again (RFC 2603).
+bool may_be_expanded(std::string_view name) {
+  constexpr std::size_t kMaxReferences = 24;
+  std::size_t references = 0;
+  for (std::size_t at = name.find('B'); at != name.npos; at = name.find('B', at + 1)) {
+    const std::size_t end = name.find_first_not_of(
+        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", at + 1);
+    if (end != name.npos && name[end] == '_') ++references;
+  }
+  return references <= kMaxReferences;
+}
 
 /// Of several names of one address: a public one, with few leading underscores ("read", not
 /// "__read").
@@ -154,12 +170,13 @@ std::optional<std::uint64_t> SymbolTable::address_of(std::string_view name) cons
 
 std::string demangle(std::string_view name) {
   const std::string bounded(name.substr(0, kMaxName));
+  using Text = std::unique_ptr<char, decltype(&std::free)>;
+  Text plain(nullptr, &std::free);
+  if (bounded.size() < kMaxName && may_be_expanded(bounded))
+    plain.reset(rust_demangle(bounded.c_str(), DMGL_NO_OPTS));
   int status = 0;
-  const std::unique_ptr<char, decltype(&std::free)> plain(
-      bounded.starts_with("_Z") && bounded.size() < kMaxName
-          ? abi::__cxa_demangle(bounded.c_str(), nullptr, nullptr, &status)
-          : nullptr,
-      &std::free);
+  if (!plain && bounded.starts_with("_Z") && bounded.size() < kMaxName)
+    plain.reset(abi::__cxa_demangle(bounded.c_str(), nullptr, nullptr, &status));
   return escape_untrusted(
       std::string_view(plain ? plain.get() : bounded.c_str()).substr(0, kMaxName));
 }

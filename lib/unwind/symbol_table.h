@@ -54,7 +54,8 @@ class SymbolTable {
   mutable Kind functions_, variables_;
 };
 
-/// The C++ name of a mangled symbol, or the symbol itself; at most 1 KiB, made safe to print.
+/// The C++ or Rust name of a mangled symbol (Rust's without its hash), or the symbol itself; at most
+/// 1 KiB, made safe to print.
 std::string demangle(std::string_view name);
 
 }  // namespace ipcdoctor::unwind

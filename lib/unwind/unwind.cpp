@@ -1,5 +1,6 @@
 #include "unwind/unwind.h"
 
+#include <algorithm>
 #include <map>
 
 #include "base/text.h"
@@ -12,9 +13,17 @@ namespace ipcdoctor::unwind {
 
 namespace {
 
-/// Headers of the compiler and the system: inlined or instantiated, they are not the user's lines.
+/// Sources of the compiler, the system and of packages: inlined or instantiated, they are not the
+/// user's lines. Rust's own library is built below "/rustc/HASH/", with its frames of std left
+/// relative; an installed rust-src is below .../rustlib/src/rust (rustc's --remap-path-prefix), and
+/// cargo keeps packages below $CARGO_HOME/registry/src.
 bool is_system_source(std::string_view file) {
-  return file.starts_with("/usr/include/") || file.starts_with("/usr/lib/");
+  constexpr std::string_view kBegins[] = {"/usr/include/",     "/usr/lib/",
+                                          "/rustc/",           "library/std/src/",
+                                          "library/core/src/", "library/alloc/src/"};
+  constexpr std::string_view kHolds[] = {"/rustlib/src/rust/library/", "/registry/src/"};
+  return std::ranges::any_of(kBegins, [&](auto begin) { return file.starts_with(begin); }) ||
+         std::ranges::any_of(kHolds, [&](auto part) { return file.find(part) != file.npos; });
 }
 
 }  // namespace

@@ -108,8 +108,24 @@ TEST(SymbolTableTest, Demangles) {
   EXPECT_EQ(demangle("_ZN3app4readEi"), "app::read(int)");
   EXPECT_EQ(demangle("main"), "main");
   EXPECT_EQ(demangle("_Znonsense"), "_Znonsense");
+  EXPECT_EQ(demangle("_ZN3std4sync4mpsc17Receiver$LT$T$GT$4recv17hff9950f84ee24150E"),
+            "std::sync::mpsc::Receiver<T>::recv");
+  EXPECT_EQ(demangle("_RNvMs_NtNtCsjrHSEGnQ3l9_3std6thread6threadNtB4_6Thread4park"),
+            "<std::thread::thread::Thread>::park");
   EXPECT_EQ(demangle("evil\x1b[31m"), "evil\\x1b[31m");
   EXPECT_LE(demangle(std::string(100000, 'a')).size(), 1024U);
+}
+
+/// Each back reference may double the name: forty would need a terabyte.
+TEST(SymbolTableTest, LeavesARustNameThatWouldGrow) {
+  const std::string name =
+      "_RINvC1a1fThhETB7_B7_ETBb_Bb_ETBj_Bj_ETBr_Br_ETBz_Bz_ETBH_BH_ETBP_BP_ETBX_BX_ETB"
+      "15_B15_ETB1d_B1d_ETB1n_B1n_ETB1x_B1x_ETB1H_B1H_ETB1R_B1R_ETB21_B21_ETB2b_B2b_ETB"
+      "2l_B2l_ETB2v_B2v_ETB2F_B2F_ETB2P_B2P_ETB2Z_B2Z_ETB39_B39_ETB3j_B3j_ETB3t_B3t_ETB"
+      "3D_B3D_ETB3N_B3N_ETB3X_B3X_ETB47_B47_ETB4h_B4h_ETB4r_B4r_ETB4B_B4B_ETB4L_B4L_ETB"
+      "4V_B4V_ETB55_B55_ETB5f_B5f_ETB5p_B5p_ETB5z_B5z_ETB5J_B5J_ETB5T_B5T_ETB63_B63_EE";
+
+  EXPECT_EQ(demangle(name), name);
 }
 
 /// The table that the linker wrote and the one built from .eh_frame must agree.
