@@ -239,6 +239,10 @@ void mark_tree(System& system, const std::vector<Pid>& targets) {
     sessions.insert(process->stat.sid);
     groups.insert(process->stat.pgid);
   }
+  // 0 of those who were put into a container: their leaders are of another PID namespace, and two
+  // that have none in common look alike.
+  sessions.erase(Pid{});
+  groups.erase(Pid{});
   for (const auto& process : system.processes()) {
     if (process->scope != Scope::Outsider) continue;
     const ProcessEntry* adopter = system.find(process->stat.ppid);
