@@ -40,9 +40,9 @@ int main(int argc, char** argv) {
   app.footer(kExamples);
   app.require_subcommand(1);
   Command command;
-  for (const auto add :
-       {add_attach, add_run, add_watch, add_stacks, add_tree, add_save, add_analyze, add_explain,
-        add_probes, add_demo, add_check, add_schema, add_mcp, add_completion, add_help}) {
+  for (const auto add : {add_attach, add_run, add_watch, add_stacks, add_tree, add_save, add_token,
+                         add_analyze, add_hosts, add_explain, add_probes, add_demo, add_check,
+                         add_schema, add_mcp, add_completion, add_help}) {
     add(app, command);
   }
   if (argc < 2) {

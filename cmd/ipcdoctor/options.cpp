@@ -131,8 +131,8 @@ static Pid parse_pid(const std::string& word) {
                              word + " is none: it is a number, such as `pgrep -o NAME` prints");
 }
 
-void add_pids(CLI::App& command, std::vector<Pid>& pids) {
-  command
+CLI::Option* add_pids(CLI::App& command, std::vector<Pid>& pids) {
+  return command
       .add_option_function<std::vector<std::string>>(
           "PID",
           [&pids](const std::vector<std::string>& words) {

@@ -12,7 +12,8 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace ipcdoctor::cmd {
 
@@ -45,8 +46,8 @@ void add_collect_options(CLI::App& command, collect::Options& options);
 /// --argv
 void add_argv(CLI::App& command, collect::Options& options);
 
-/// The positional PIDs: at least one.
-void add_pids(CLI::App& command, std::vector<Pid>& pids);
+/// The positional PIDs: at least one, unless the option is made to be not required.
+CLI::Option* add_pids(CLI::App& command, std::vector<Pid>& pids);
 
 /// --grade
 void add_grade(CLI::App& command, watch::Grade& grade, const std::string& description);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "snapshot/snapshot.h"
@@ -9,5 +10,11 @@ namespace ipcdoctor::cmd {
 
 /// What `ipcdoctor save` wrote. @return why not, with the path
 Result<snapshot::Snapshot> load_file(const std::string& path);
+
+/// All that these files hold, also where an engine wrote the names of hosts before the lines; a
+/// folder stands for the files in it that are snapshots, "-" for standard input. Each is there
+/// once.
+/// @return why not, with the path
+Result<std::vector<snapshot::Snapshot>> load_files(const std::vector<std::string>& paths);
 
 }  // namespace ipcdoctor::cmd

@@ -10,7 +10,7 @@ using ::testing::HasSubstr;
 
 const std::vector<std::string> kCommands = {"attach",  "run",        "watch",  "stacks", "save",
                                             "analyze", "explain",    "probes", "demo",   "check",
-                                            "schema",  "completion", "help"};
+                                            "schema",  "completion", "help",   "hosts",  "token"};
 
 void expect_told(const std::vector<std::string>& arguments, const std::string& words) {
   const Result result = ipcdoctor(arguments);

@@ -3,10 +3,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <ctime>
 #include <map>
 
 #include "collect/collector.h"
 #include "collect/helper.h"
+#include "collect/place.h"
 #include "collect/stacks.h"
 #include "collect/targets.h"
 #include "linux/capabilities.h"
@@ -36,6 +38,7 @@ Result<Snapshot> collect(const std::vector<Pid>& targets, const Options& options
     const Status status = check_target(target);
     if (!status) return status.error();
   }
+  const std::int64_t begin_ms = milliseconds_since_1970();
   const Pid self{::getpid()};
   const auto answer =
       run_in_helper({options.deadline, options.patience, only_ancestors_may_look()},
@@ -48,7 +51,19 @@ Result<Snapshot> collect(const std::vector<Pid>& targets, const Options& options
                       send(snapshot::encode(collect_here(targets, options, self, progress, draft)));
                     });
   if (!answer) return answer.error();
-  return snapshot::decode(*answer);
+  Result<Snapshot> snapshot = snapshot::decode(*answer);
+  if (snapshot && options.place) finish_place(snapshot->place, begin_ms, options.after);
+  return snapshot;
+}
+
+Snapshot collect_place(const Options& options) {
+  Snapshot snapshot;
+  snapshot.tool_version = IPCDOCTOR_VERSION;
+  name_host(snapshot);
+  snapshot.time = ::time(nullptr);
+  snapshot.all_holders_seen = snapshot.in_init_pid_ns = true;  // nobody waits for anything
+  finish_place(snapshot.place, milliseconds_since_1970(), options.after);
+  return snapshot;
 }
 
 namespace {

@@ -33,11 +33,18 @@ struct Options {
   Symbols symbols = Symbols::None;  ///< All: names and lines for all stacks (save)
   Depth depth = Depth::Diagnosis;
   Argv argv = Argv::Names;
+  /// Also what snapshots of other hosts ask for: Snapshot::place, the ranks of processes, and
+  /// connections that nobody here waits for.
+  bool place = false;
+  std::string after;  ///< place only: Place::after
 };
 
 /// Why the collection did not begin: no such process, a kernel thread, a zombie, ourselves or an
 /// ancestor, no permission. The Error's text says what to do.
 Result<snapshot::Snapshot> collect(const std::vector<Pid>& targets, const Options& options);
+
+/// That nothing was looked for, or found, on this host: Snapshot::place and no process.
+snapshot::Snapshot collect_place(const Options& options);
 
 /// Adds functions and lines to the native stacks of these tasks (in a helper process, bounded by
 /// `deadline`). Equal stacks are looked up once, and at most 256 different ones. What cannot be

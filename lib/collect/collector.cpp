@@ -1,6 +1,5 @@
 #include "collect/collector.h"
 
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +15,8 @@
 #include "collect/lock_owners.h"
 #include "collect/objects.h"
 #include "collect/observe.h"
+#include "collect/place.h"
+#include "collect/ranks.h"
 #include "collect/shared_memory.h"
 #include "collect/signals.h"
 #include "collect/stacks.h"
@@ -52,7 +53,9 @@ class Collector {
         progress_(progress),
         system_(progress, self, Pid{::getpid()}),
         objects_(system_),
-        areas_(system_) {}
+        areas_(system_) {
+    if (options.place) objects_.keep_networks();
+  }
 
   Result<Snapshot> run(const std::function<void(const Snapshot&)>& draft) {
     const auto started = Progress::Clock::now();
@@ -84,6 +87,7 @@ class Collector {
     if (options_.stop != StopPolicy::Never)
       stopped_threads_ = reread_stacks_stopped(system_, options_.stop);
     read_command_lines(system_, options_.argv);
+    if (options_.place) read_ranks(system_);
     return build(sysv, locks, started);
   }
 
@@ -151,6 +155,8 @@ class Collector {
           read_goroutines(system_, *process, images_);
         }
         objects_.add_waits(*process);
+        if (options_.place && snapshot::is_of_tree(process->scope))
+          objects_.add_connections(*process);
         areas_.add_waits(*process);
       }
       objects_.add_hidden_holders();
@@ -215,17 +221,14 @@ class Collector {
     system_.note_unread();
     Snapshot out;
     out.tool_version = IPCDOCTOR_VERSION;
-    struct utsname name {};
-    if (::uname(&name) == 0) {
-      out.host = escape_untrusted(name.nodename);
-      out.kernel = name.release;
-    }
+    name_host(out);
     out.time = ::time(nullptr);
     out.uptime_ticks = uptime_ticks();
     out.targets = targets_;
     std::ranges::sort(out.targets);
     for (const auto& process : system_.processes()) add_process(out, *process);
     out.objects = objects_.list();
+    if (options_.place) out.place.networks = objects_.networks();
     out.file_locks = locks;
     out.shared_areas = areas_.list();
     out.sysv = sysv;

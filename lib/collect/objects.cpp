@@ -191,6 +191,20 @@ void Objects::add_waits(ProcessEntry& process) {
   }
 }
 
+void Objects::add_connections(ProcessEntry& process) {
+  const auto add_table = [&](Tid tid, const std::vector<Fd>& table) {
+    identify(ObjectKind::OtherSocket);
+    for (const Fd& fd : table) {
+      if (fd.object.kind != ObjectKind::InetSocket) continue;
+      const auto socket = sockets_.describe(fd.object.ino);
+      if (socket && socket->type == "stream" && !socket->remote.empty())
+        add(fd.object, {&process, tid, fd.fd}, Access::Both);
+    }
+  };
+  if (process.fds) add_table(Tid{}, *process.fds);
+  for (const auto& [tid, table] : process.thread_fds) add_table(tid, table);
+}
+
 void Objects::add(const ObjectId& id, const Place& place, Access contested) {
   if (id.kind == ObjectKind::Unknown || objects_.size() >= kMaxObjects) return;
   if (is_outside(id.kind)) contested = Access::None;

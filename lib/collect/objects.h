@@ -20,6 +20,12 @@ class Objects {
   void add_waits(ProcessEntry& process);
 
   bool is_relevant(const snapshot::ObjectId& id) const { return objects_.contains(id); }
+  /// Takes in all TCP connections of a process, whether somebody waits for them or not: their other
+  /// ends may be on other hosts, whose snapshots will ask who holds them here.
+  void add_connections(ProcessEntry& process);
+  void keep_networks() { sockets_.keep_networks(); }
+  const std::vector<snapshot::NetNamespace>& networks() const { return sockets_.networks(); }
+
   /// This descriptor lets its holder end a wait that the tree depends on: the holder should be
   /// looked into.
   bool is_contested(const snapshot::Fd& fd) const;

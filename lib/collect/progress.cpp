@@ -6,14 +6,11 @@
 namespace ipcdoctor::collect {
 
 std::string to_string(const Mark& mark) {
-  static constexpr std::array kNames = {"facts",           "blocked call of",
-                                        "descriptors of",  "fdinfo of",
-                                        "descriptor of",   "maps of",
-                                        "memory of",       "path of",
-                                        "command line of", "stack of",
-                                        "runtime of",      "lock of",
-                                        "registers of",    "tasks of the kernel for",
-                                        "code of"};
+  static constexpr std::array kNames = {
+      "facts",    "blocked call of", "descriptors of", "fdinfo of",       "descriptor of",
+      "maps of",  "memory of",       "path of",        "command line of", "environment of",
+      "stack of", "runtime of",      "lock of",        "registers of",    "tasks of the kernel for",
+      "code of"};
   std::string text = std::string("read ") + kNames[static_cast<std::size_t>(mark.fact)] + " " +
                      std::to_string(mark.pid);
   if (mark.tid != 0 && mark.tid != mark.pid) text += "/" + std::to_string(mark.tid);

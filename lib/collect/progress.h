@@ -25,6 +25,7 @@ enum class Fact : std::int32_t {
   Memory,
   Path,
   CommandLine,
+  Environment,
   Stack,
   Runtime,
   Lock,

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "linux/interfaces.h"
 #include "linux/namespaces.h"
 
 namespace ipcdoctor::collect {
@@ -43,13 +44,6 @@ std::string address_of(const linux::UnixSocketInfo& socket) {
   return escape_untrusted(socket.name);
 }
 
-linux::InetAddress as_v4(linux::InetAddress address) {
-  // ::ffff:a.b.c.d
-  std::memmove(address.bytes.data(), address.bytes.data() + 12, 4);
-  std::fill(address.bytes.begin() + 4, address.bytes.end(), std::uint8_t{0});
-  return address;
-}
-
 bool is_any(const linux::InetAddress& address) {
   return std::ranges::all_of(address.bytes, [](std::uint8_t byte) { return byte == 0; });
 }
@@ -70,10 +64,44 @@ Result<snapshot::Tcp> tcp_of(const linux::InetSocketInfo& socket) {
   tcp.not_sent = socket.not_sent;
   tcp.bytes_acked = socket.bytes_acked;
   tcp.bytes_received = socket.bytes_received;
+  tcp.bytes_sent = socket.bytes_sent;
   return tcp;
 }
 
 }  // namespace
+
+static linux::InetAddress as_v4(linux::InetAddress address) {
+  // ::ffff:a.b.c.d
+  std::memmove(address.bytes.data(), address.bytes.data() + 12, 4);
+  std::fill(address.bytes.begin() + 4, address.bytes.end(), std::uint8_t{0});
+  return address;
+}
+
+std::string text_of(const linux::InetSocketInfo& socket, const linux::InetAddress& address) {
+  return socket.mapped_v4 ? linux::to_string(as_v4(address), false)
+                          : linux::to_string(address, socket.v6);
+}
+
+snapshot::NetNamespace network_of(std::uint64_t net_ns,
+                                  const std::vector<linux::InetSocketInfo>& sockets) {
+  constexpr std::size_t kMost = 4096;
+  snapshot::NetNamespace network;
+  network.ino = net_ns;
+  const auto addresses = linux::read_interface_addresses();
+  if (addresses) network.addresses = *addresses;
+  network.is_whole = net_ns != 0 && addresses.has_value();
+  for (const auto& socket : sockets) {
+    if (socket.udp || socket.remote.port == 0) continue;
+    if (network.connections.size() == kMost) {
+      network.is_whole = false;
+      network.connections.clear();
+      break;
+    }
+    network.connections.emplace_back(text_of(socket, socket.local), text_of(socket, socket.remote));
+  }
+  std::ranges::sort(network.connections);
+  return network;
+}
 
 void Sockets::add(std::vector<linux::UnixSocketInfo> sockets) {
   std::ranges::move(sockets, std::back_inserter(unix_));
@@ -93,6 +121,7 @@ void Sockets::dump(System& system, std::uint64_t net_ns) {
   auto inet_sockets = linux::read_inet_sockets(kDumpPatience);
   if (inet_sockets) {
     add(*inet_sockets, net_ns);
+    if (keeps_networks_) networks_.push_back(network_of(net_ns, *inet_sockets));
   } else {
     system.note_unseen(Pid{}, Tid{}, inet_sockets.error());
   }
@@ -251,9 +280,9 @@ snapshot::Socket Sockets::describe_inet(const Inet& socket) const {
   out.cookie = socket.cookie;
   out.net_ns = socket.net_ns;
   if (!socket.udp) out.tcp = tcp_of(socket);
-  out.local = linux::to_string(socket.local, socket.v6);
+  out.local = text_of(socket, socket.local);
   if (socket.remote.port == 0) return out;
-  out.remote = linux::to_string(socket.remote, socket.v6);
+  out.remote = text_of(socket, socket.remote);
   const Inet* peer = find_peer(socket);
   // CLOSE-WAIT and later: the other side has sent its FIN
   out.peer_closed = socket.state == 8 || socket.state == 9 || socket.state == 11;

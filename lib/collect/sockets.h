@@ -14,6 +14,14 @@
 
 namespace ipcdoctor::collect {
 
+/// "10.0.0.1:80": one form for one address, whichever family its socket is of.
+std::string text_of(const linux::InetSocketInfo& socket, const linux::InetAddress& address);
+
+/// What snapshots of other hosts ask of the calling thread's network namespace, which has these
+/// sockets.
+snapshot::NetNamespace network_of(std::uint64_t net_ns,
+                                  const std::vector<linux::InetSocketInfo>& sockets);
+
 /// All unix, TCP and UDP sockets of the network namespaces that were looked at, joined with their
 /// peers.
 class Sockets {
@@ -36,6 +44,9 @@ class Sockets {
   Result<snapshot::Socket> describe(std::uint64_t ino) const;
   /// The listener or datagram socket that is bound to a raw sun_path; Unknown if there is none.
   snapshot::ObjectId find_bound(const std::string& raw_name) const;
+  /// The network namespaces that were dumped, since keep_networks().
+  void keep_networks() { keeps_networks_ = true; }
+  const std::vector<snapshot::NetNamespace>& networks() const { return networks_; }
   /// Unix sockets whose queue may hold descriptors: something is in it.
   std::vector<std::uint64_t> unix_with_data() const;
 
@@ -60,10 +71,11 @@ class Sockets {
   /// several share the address (SO_REUSEPORT).
   const Inet* find_listener(const Inet& unaccepted) const;
 
-  bool read_ = false, everywhere_ = false;
+  bool read_ = false, everywhere_ = false, keeps_networks_ = false;
   std::set<std::uint64_t> namespaces_;  ///< those that were dumped, and 0
   std::vector<linux::UnixSocketInfo> unix_;
   std::vector<Inet> inet_;
+  std::vector<snapshot::NetNamespace> networks_;
   std::unordered_map<std::uint64_t, const linux::UnixSocketInfo*> unix_by_ino_;
   std::unordered_map<std::uint64_t, const Inet*> inet_by_ino_;
   std::unordered_map<std::uint64_t, std::uint64_t>

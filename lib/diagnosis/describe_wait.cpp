@@ -25,19 +25,19 @@ std::string join(const std::vector<std::string>& parts, const std::string& glue,
   return text;
 }
 
-std::string numbers(const std::vector<Pid>& pids) {
+std::string numbers(const Snapshot& snapshot, const std::vector<Pid>& pids) {
   std::vector<std::string> parts;
   for (const Pid pid : pids) {
     if (parts.size() == kMaxNamed) break;
-    parts.push_back(std::to_string(pid.value));
+    parts.push_back(snapshot::number_of(snapshot, pid));
   }
   return join(parts, ", ", pids.size());
 }
 
-std::string children_of(const Wait& wait) {
+std::string children_of(const Snapshot& snapshot, const Wait& wait) {
   if (wait.children.empty()) return "the exit of a child";
-  if (wait.children.size() == 1) return "the exit of " + numbers(wait.children);
-  return "the exit of one of " + numbers(wait.children);
+  if (wait.children.size() == 1) return "the exit of " + numbers(snapshot, wait.children);
+  return "the exit of one of " + numbers(snapshot, wait.children);
 }
 
 std::string input_on(const Snapshot& snapshot, const ObjectId& id) {
@@ -54,7 +54,7 @@ std::string input_on(const Snapshot& snapshot, const ObjectId& id) {
     case ObjectKind::SignalFd:
       return "a signal on " + name;
     case ObjectKind::PidFd:
-      return "the exit of " + std::to_string(id.ino);
+      return "the exit of " + snapshot::number_of(snapshot, Pid{static_cast<int>(id.ino)});
     case ObjectKind::MessageQueue:
       return "a message on " + name;
     case ObjectKind::Pipe:
@@ -98,11 +98,11 @@ std::string watched_by(const Snapshot& snapshot, const ObjectId& epoll) {
   return any_of(snapshot, objects);
 }
 
-std::string thread_list(const std::vector<TaskRef>& tasks) {
+std::string thread_list(const Snapshot& snapshot, const std::vector<TaskRef>& tasks) {
   std::vector<std::string> parts;
   for (const TaskRef& task : tasks) {
     if (parts.size() == kMaxNamed) break;
-    parts.push_back(std::to_string(task.tid.value));
+    parts.push_back(std::to_string(snapshot::local_number(snapshot, task.tid.value)));
   }
   return join(parts, ", ", tasks.size());
 }
@@ -167,12 +167,12 @@ std::string kind_of(snapshot::LockKind kind) {
   return "";
 }
 
-std::string futex_of(const Wait& wait) {
+std::string futex_of(const Snapshot& snapshot, const Wait& wait) {
   const snapshot::Lock& lock = wait.futex.lock;
   using snapshot::LockKind;
   if ((lock.kind == LockKind::ThreadJoin || lock.kind == LockKind::PyThreadJoin) &&
       !lock.owners.empty())
-    return "the end of thread " + thread_list(lock.owners);
+    return "the end of thread " + thread_list(snapshot, lock.owners);
   if (!lock.name.empty()) return lock.name;
   const std::string kind = kind_of(lock.kind);
   if (!kind.empty()) return kind;
@@ -270,11 +270,11 @@ std::string describe(const Snapshot& snapshot, const snapshot::Process& process,
     case WaitKind::Connect:
       return of_first(snapshot, wait, "its connection to be taken, ", "a connection");
     case WaitKind::Futex:
-      return futex_of(wait);
+      return futex_of(snapshot, wait);
     case WaitKind::Child:
-      return children_of(wait);
+      return children_of(snapshot, wait);
     case WaitKind::Vfork:
-      return "its vfork child " + numbers(wait.children) + " to exec or exit";
+      return "its vfork child " + numbers(snapshot, wait.children) + " to exec or exit";
     case WaitKind::FileLock:
       return file_lock_of(snapshot, wait);
     case WaitKind::SysvSem:
@@ -302,7 +302,7 @@ std::string describe(const Snapshot& snapshot, const snapshot::Process& process,
     case WaitKind::IoUring:
       return of_first(snapshot, wait, "a completion on ", "an io_uring completion");
     case WaitKind::Exiting:
-      return wait.children.empty() ? "its own exit" : children_of(wait);
+      return wait.children.empty() ? "its own exit" : children_of(snapshot, wait);
     case WaitKind::Terminal:
       return of_first(snapshot, wait, "output to go on, ", "a terminal");
     case WaitKind::Unknown:

@@ -178,6 +178,7 @@ class Shrinking {
     few_ = std::make_unique<Snapshot>();
     few_->tool_version = whole_.tool_version;
     few_->host = whole_.host;
+    few_->hosts = whole_.hosts;
     few_->kernel = whole_.kernel;
     few_->time = whole_.time;
     few_->uptime_ticks = whole_.uptime_ticks;
@@ -270,6 +271,7 @@ class Shrinking {
     copy.inits_pid_ns = known.inits_pid_ns, copy.alarm_possible = known.alarm_possible;
     copy.timer_possible = known.timer_possible, copy.async_io = known.async_io;
     copy.handlers = known.handlers, copy.fds = known.fds, copy.python = known.python;
+    copy.rank = known.rank;
     copy.kind = kind_of({known.pid, Tid{}});
     for (Index t = process.first_thread; t < all_.end_of_threads(p); ++t)
       if (choice_.threads[t] != 0) copy.threads.push_back(shortened(t));

@@ -3,6 +3,12 @@
 #include <algorithm>
 
 namespace ipcdoctor::diagnosis {
+
+std::string proc_path(const snapshot::Snapshot& snapshot, Pid pid, const std::string& file) {
+  return snapshot::host_prefix(snapshot, pid.value) + "/proc/" +
+         std::to_string(snapshot::local_number(snapshot, pid.value)) + "/" + file;
+}
+
 namespace {
 
 using snapshot::Snapshot;
@@ -10,10 +16,10 @@ using snapshot::Snapshot;
 constexpr std::size_t kMaxEvidence = 24;   // facts of a finding; beyond that nobody reads
 constexpr std::size_t kMaxWakersEach = 4;  // of one task's wait
 
-std::string proc_path(TaskRef task, const std::string& file) {
-  const std::string pid = std::to_string(task.pid.value);
-  if (task.tid == Tid{task.pid.value}) return "/proc/" + pid + "/" + file;
-  return "/proc/" + pid + "/task/" + std::to_string(task.tid.value) + "/" + file;
+std::string task_path(const Snapshot& snapshot, TaskRef task, const std::string& file) {
+  if (task.tid == Tid{task.pid.value}) return proc_path(snapshot, task.pid, file);
+  const int tid = snapshot::local_number(snapshot, task.tid.value);
+  return proc_path(snapshot, task.pid, "task/" + std::to_string(tid) + "/" + file);
 }
 
 void add_call(Finding& finding, const Snapshot& snapshot, TaskRef task) {
@@ -24,9 +30,9 @@ void add_call(Finding& finding, const Snapshot& snapshot, TaskRef task) {
       snapshot::label(snapshot, task) + " is in " + (wait.call.empty() ? "a call" : wait.call);
   if (!wait.detail.empty()) fact += " (" + wait.detail + ")";
   fact += ": waits for " + describe_wait(snapshot, task);
-  finding.evidence.push_back({std::move(fact), proc_path(task, "syscall")});
+  finding.evidence.push_back({std::move(fact), task_path(snapshot, task, "syscall")});
   if (!wait.futex.lock.evidence.empty())
-    finding.evidence.push_back({wait.futex.lock.evidence, proc_path(task, "mem")});
+    finding.evidence.push_back({wait.futex.lock.evidence, task_path(snapshot, task, "mem")});
 }
 
 void add_wakers(Finding& finding, const Context& context, TaskRef task) {
@@ -34,9 +40,10 @@ void add_wakers(Finding& finding, const Context& context, TaskRef task) {
     if (waker.evidence.empty()) continue;
     const TaskRef who =
         waker.task.tid.value == 0 ? TaskRef{waker.task.pid, Tid{waker.task.pid.value}} : waker.task;
-    Evidence evidence{
-        snapshot::label(context.snapshot, waker.task) + ": " + waker.evidence,
-        waker.fd >= 0 ? proc_path(who, "fd/" + std::to_string(waker.fd)) : proc_path(who, "stat")};
+    Evidence evidence{snapshot::label(context.snapshot, waker.task) + ": " + waker.evidence,
+                      waker.fd >= 0
+                          ? task_path(context.snapshot, who, "fd/" + std::to_string(waker.fd))
+                          : task_path(context.snapshot, who, "stat")};
     const bool known = std::ranges::any_of(finding.evidence, [&](const Evidence& e) {
       return e.fact == evidence.fact && e.source == evidence.source;
     });
@@ -52,7 +59,7 @@ void add_stability(Finding& finding, const Snapshot& snapshot, std::span<const T
   if (tasks.empty() || !std::ranges::all_of(tasks, is_stable)) return;
   finding.evidence.push_back(
       {"none of them ran while all this was read: the switch counts did not change",
-       proc_path(tasks.front(), "status")});
+       task_path(snapshot, tasks.front(), "status")});
 }
 
 void add_evidence(Finding& finding, const Context& context, std::span<const TaskRef> tasks) {

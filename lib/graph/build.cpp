@@ -187,7 +187,7 @@ Node Build::group_of(std::map<Pid, Node>& groups, Pid pid) {
   if (snapshot::find_process(snapshot_, pid) == nullptr && !groups.contains(pid)) {
     const Node node = group(groups, pid);
     gates_.network.connect(
-        add_leaf(Life::NotSeen, "process " + std::to_string(pid.value) + " was not seen",
+        add_leaf(Life::NotSeen, "process " + snapshot::number_of(snapshot_, pid) + " was not seen",
                  {pid, Tid{}}),
         node);
   }

@@ -124,6 +124,8 @@ class Build {
   void socket_event(Node to, const snapshot::Awaited& awaited, const Waiter& waiter);
   void connected_event(Node to, const snapshot::Object& object, bool out, const Waiter& waiter);
   void arriving_event(Node to, const snapshot::Object& object, const Waiter& waiter);
+  void joined_event(Node to, const snapshot::Awaited& awaited, const snapshot::Socket& socket,
+                    const Waiter& waiter);
   bool may_be_acknowledged(const snapshot::Socket& ours, const snapshot::Object* peer) const;
   void queue_event(Node to, const snapshot::Awaited& awaited, const Waiter& waiter);
   void terminal_event(Node to, const ObjectId& id);

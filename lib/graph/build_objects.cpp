@@ -260,8 +260,9 @@ void Build::socket_event(Node to, const Awaited& awaited, const Waiter& waiter) 
     return;
   }
   if (socket.peer_is_remote) {
+    const std::string why = socket.elsewhere.empty() ? "" : " (" + socket.elsewhere + ")";
     gates_.network.connect(
-        add_leaf(Life::Outside, "the peer of " + name(id) + " is elsewhere " + socket.remote,
+        add_leaf(Life::Outside, "the peer of " + name(id) + " is elsewhere " + socket.remote + why,
                  waiter.task, id),
         to);
     return;
@@ -285,6 +286,7 @@ void Build::socket_event(Node to, const Awaited& awaited, const Waiter& waiter) 
   }
   connected_event(to, *object, awaited.out || !awaited.in, waiter);
   if (awaited.in || !awaited.out) arriving_event(to, *object, waiter);
+  if (socket.peer_is_joined) joined_event(to, awaited, socket, waiter);
   holders_event(to, "own-end", id, Side::All);
 }
 
@@ -346,6 +348,25 @@ void Build::arriving_event(Node to, const Object& object, const Waiter& waiter) 
   if (theirs.send_queue == 0 || (probes && object.socket->receive_queue > 0)) return;
   gates_.network.connect(
       add_leaf(Life::Timer, "bytes are on their way to " + object.name, waiter.task, object.id),
+      to);
+}
+
+/// The peer is on another host, which was not looked at in the same moment.
+void Build::joined_event(Node to, const Awaited& awaited, const Socket& socket,
+                         const Waiter& waiter) {
+  const auto doubt = [&](bool asked, const std::string& text) {
+    if (asked && !text.empty())
+      gates_.network.connect(add_leaf(Life::Outside, text, waiter.task, awaited.object), to);
+  };
+  doubt(awaited.in || !awaited.out, socket.in_doubt);
+  doubt(awaited.out || !awaited.in, socket.out_doubt);
+  if (!socket.looked_once) return;
+  const std::string here = snapshot::host_prefix(snapshot_, waiter.task.pid.value);
+  gates_.network.connect(
+      add_leaf(Life::OneRound,
+               "nothing moved between the looks at " + here.substr(0, here.rfind(':')) +
+                   " and at the host of " + socket.remote + " (a second round would tell)",
+               waiter.task, awaited.object),
       to);
 }
 
@@ -421,8 +442,9 @@ void Build::pidfd_event(Node to, const ObjectId& id) {
   const Process* process = snapshot::find_process(snapshot_, pid);
   if (process != nullptr && (process->dead || process->exited)) {
     gates_.network.connect(
-        add_leaf(Life::NotUnderstood, "process " + std::to_string(pid.value) + " has exited",
-                 {pid, Tid{}}, id),
+        add_leaf(Life::NotUnderstood,
+                 "process " + snapshot::number_of(snapshot_, pid) + " has exited", {pid, Tid{}},
+                 id),
         to);
   }
   const Node exit = add_gate("child-exit", id);

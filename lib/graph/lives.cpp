@@ -23,6 +23,7 @@ constexpr LifeRule kRules[] = {
     {Life::ReadHelper, Level::Assuming},
     {Life::SignalSent, Level::Assuming},
     {Life::ReadPolling, Level::Assuming},
+    {Life::OneRound, Level::Assuming},
     {Life::ReadHandler, Level::Assuming},
     {Life::Polling, Level::Suspected},
     {Life::ServerLoop, Level::Suspected},

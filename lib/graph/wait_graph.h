@@ -58,6 +58,7 @@ enum class Life {
   ReadHelper,    ///< a thread that lives by itself and whose code was read: it reaches nobody
   SignalSent,    ///< a handler that may help others, of a thread whose own wait it cannot end
   ReadPolling,   ///< a loop whose code was read: it does nothing and goes on when an answer changes
+  OneRound,      ///< hosts were looked at once each, so that no look proves the other
   ReadHandler,   ///< a handler whose code was read: it changes memory at most, and its call goes on
   // switched off for Suspected
   Polling,

@@ -167,6 +167,8 @@ void read_tcp_info(const std::byte* data, std::size_t size, InetSocketInfo& sock
   socket.not_sent = info.tcpi_notsent_bytes;
   socket.bytes_acked = info.tcpi_bytes_acked;
   socket.bytes_received = info.tcpi_bytes_received;
+  if (size >= offsetof(tcp_info, tcpi_bytes_retrans) + sizeof(__u64))
+    socket.bytes_sent = info.tcpi_bytes_sent - info.tcpi_bytes_retrans;
 }
 
 bool is_mapped_v4(const InetAddress& address) {

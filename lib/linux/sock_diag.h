@@ -59,6 +59,8 @@ struct InetSocketInfo {
   bool has_info = false;
   std::uint32_t unacked = 0, not_sent = 0;
   std::uint64_t bytes_acked = 0, bytes_received = 0;
+  /// Each byte once, without SYN and FIN; ~0 before Linux 4.19, which does not tell.
+  std::uint64_t bytes_sent = ~std::uint64_t{0};
   bool mapped_v4 = false;    ///< ::ffff:a.b.c.d on both sides: its mirror may be a v4 socket
   std::uint64_t cookie = 0;  ///< tells sockets with ino 0 apart
 

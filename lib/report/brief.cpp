@@ -152,7 +152,7 @@ class BriefWriter {
     if (!findings.empty())
       out_ << "- " << code("ipcdoctor explain " + findings.front().slug)
            << ": what this class means, when it is wrong, what to do\n";
-    if (pids.empty()) return;
+    if (pids.empty() || !report_.snapshot.hosts.empty()) return;
     out_ << "- " << code("ipcdoctor stacks -v" + pids) << ": where all threads are\n"
          << "- " << code("ipcdoctor save" + pids + " -o hang.json")
          << ": all that was seen, for `ipcdoctor analyze`\n";

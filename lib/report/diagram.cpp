@@ -106,7 +106,7 @@ class Layout {
     const bool are_leaders = std::ranges::all_of(
         node.tasks, [](const snapshot::TaskRef& task) { return task.tid.value == task.pid.value; });
     if (box.processes == 1 && node.tasks.size() == 1)
-      return are_leaders ? "main thread" : name_in_list(node.tasks[0].tid);
+      return are_leaders ? "main thread" : node.thread;
     if (box.processes == 1 || are_leaders || box.processes == 0) return node.label;
     return std::to_string(node.tasks.size()) + " threads, " + node.label;
   }

@@ -183,7 +183,8 @@ class HtmlWriter {
     out_ << "</ul>\n";
     if (node.tasks.size() > 1) {
       std::vector<int> numbers;
-      for (const TaskRef& task : node.tasks) numbers.push_back(number_in_list(task.tid));
+      for (const TaskRef& task : node.tasks)
+        numbers.push_back(number_in_list(report_.snapshot, task.tid));
       std::string ranges = ranges_of(std::move(numbers));
       if (ranges.size() > kMaxRanges) ranges = ranges.substr(0, kMaxRanges) + " ...";
       out_ << "<p class=\"soft\">" << node.tasks.size() << " tasks: " << ranges << "</p>\n";
@@ -193,8 +194,13 @@ class HtmlWriter {
   }
 
   void write_evidence(const Finding& finding, TaskRef task) {
-    const std::string own = "/proc/" + std::to_string(task.pid.value) + "/";
-    const std::string thread = own + "task/" + std::to_string(task.tid.value) + "/";
+    const snapshot::Snapshot& snapshot = report_.snapshot;
+    const auto number = [&](int id) {
+      return std::to_string(snapshot::local_number(snapshot, id)) + "/";
+    };
+    const std::string own =
+        snapshot::host_prefix(snapshot, task.pid.value) + "/proc/" + number(task.pid.value);
+    const std::string thread = own + "task/" + number(task.tid.value);
     const bool leads = task.tid.value == task.pid.value;
     for (const diagnosis::Evidence& e : finding.evidence)
       if (e.source.starts_with(thread) ||
@@ -252,9 +258,11 @@ class HtmlWriter {
 
   void write_tree_line(const TreeLine& line) {
     std::vector<int> numbers;
-    for (const Pid pid : line.pids) numbers.push_back(pid.value);
+    for (const Pid pid : line.pids)
+      numbers.push_back(snapshot::local_number(report_.snapshot, pid.value));
     for (const TreeLine::Threads& threads : line.threads)
-      for (const TaskRef& task : threads.tasks) numbers.push_back(number_in_list(task.tid));
+      for (const TaskRef& task : threads.tasks)
+        numbers.push_back(number_in_list(report_.snapshot, task.tid));
     out_ << "<li class=\"d" << std::min(line.depth, kMaxDepth) << "\" data-ids=\""
          << ranges_of(std::move(numbers)) << "\"><b>" << escape_markup(line.label) << "</b>"
          << (line.state.empty() ? "" : " (" + line.state + ")");

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "report/crowd.h"
+#include "report/ranks.h"
 #include "report/report.h"
 #include "report/words.h"
 
@@ -45,18 +46,23 @@ std::string text_of(const json& value) {
   return value.dump(-1, ' ', true, json::error_handler_t::replace);
 }
 
-json task_json(TaskRef task) {
-  return {{"pid", task.pid.value}, {"tid", task.tid.value}};
+/// In a joined snapshot with the name of its host.
+json task_json(const Snapshot& snapshot, TaskRef task) {
+  json out = {{"pid", snapshot::local_number(snapshot, task.pid.value)},
+              {"tid", snapshot::local_number(snapshot, task.tid.value)}};
+  if (const snapshot::Host* host = snapshot::host_of(snapshot, task.pid.value))
+    out["host"] = safe(host->name);
+  return out;
 }
 
 json or_null(const std::string& text) {
   return text.empty() ? json() : json(safe(text));
 }
 
-json finding_json(const diagnosis::Finding& finding) {
+json finding_json(const Snapshot& snapshot, const diagnosis::Finding& finding) {
   json stuck = json::array();
   for (const diagnosis::StuckTask& s : finding.stuck) {
-    json entry = task_json(s.task);
+    json entry = task_json(snapshot, s.task);
     entry.update({{"where", or_null(s.where)},
                   {"function", or_null(s.function)},
                   {"waits_for", safe(s.waits_for)}});
@@ -64,7 +70,7 @@ json finding_json(const diagnosis::Finding& finding) {
   }
   json culprits = json::array();
   for (const diagnosis::Culprit& c : finding.culprits) {
-    json entry = task_json(c.task);
+    json entry = task_json(snapshot, c.task);
     entry.update(
         {{"where", or_null(c.where)}, {"function", or_null(c.function)}, {"why", safe(c.why)}});
     if (c.fd >= 0) entry["fd"] = c.fd;
@@ -73,8 +79,8 @@ json finding_json(const diagnosis::Finding& finding) {
   }
   json chain = json::array();
   for (const diagnosis::ChainLink& link : finding.chain) {
-    chain.push_back({{"from", task_json(link.from)},
-                     {"to", task_json(link.to)},
+    chain.push_back({{"from", task_json(snapshot, link.from)},
+                     {"to", task_json(snapshot, link.to)},
                      {"by", safe(link.by)},
                      {"evidence", safe(link.evidence)}});
   }
@@ -115,8 +121,8 @@ json frames_json(const Result<std::vector<snapshot::Frame>>& frames) {
   return out;
 }
 
-json stacks_of(const Thread& thread) {
-  return {{"tid", thread.tid.value},
+json stacks_of(const Snapshot& snapshot, const Thread& thread) {
+  return {{"tid", snapshot::local_number(snapshot, thread.tid.value)},
           {"comm", safe(thread.comm)},
           {"name", or_null(thread.name)},
           {"state", safe(std::string(1, thread.state))},
@@ -124,9 +130,9 @@ json stacks_of(const Thread& thread) {
           {"native", frames_json(thread.native)}};
 }
 
-json thread_json(const Thread& thread, TaskRef task, const graph::WaitGraph& graph) {
-  json out = stacks_of(thread);
-  out.update({{"liveness", word_for(graph.level(task))}, {"wait", nullptr}});
+json thread_json(const Report& report, const Thread& thread, TaskRef task) {
+  json out = stacks_of(report.snapshot, thread);
+  out.update({{"liveness", word_for(report.graph.level(task))}, {"wait", nullptr}});
   if (thread.wait) {
     const snapshot::Wait& wait = *thread.wait;
     out["wait"] = {{"kind", word_for(wait.kind)},
@@ -161,7 +167,7 @@ json folded(std::vector<json> entries, const char* number, const std::vector<std
 
 /// @param describe  what is said of each of its threads
 template <class Describe>
-json process_json(const Process& process, Describe describe) {
+json process_json(const Snapshot& snapshot, const Process& process, Describe describe) {
   std::vector<json> described;
   std::vector<std::string> keys;
   for (const Thread& thread : process.threads) {
@@ -175,17 +181,21 @@ json process_json(const Process& process, Describe describe) {
     tid = kept;
   }
   json threads = folded(std::move(described), "tid", keys);
-  return {{"pid", process.pid.value},
-          {"ppid", process.ppid.value},
-          {"comm", safe(process.comm)},
-          {"args", lines(process.args)},
-          {"exe", or_null(process.exe)},
-          {"uid", process.uid},
-          {"state", safe(std::string(1, process.state))},
-          {"scope", word_for(process.scope)},
-          {"dead", process.dead || process.exited},
-          {"python", or_null(process.python.version)},
-          {"threads", std::move(threads)}};
+  json out = {{"pid", snapshot::local_number(snapshot, process.pid.value)},
+              {"ppid", snapshot::local_number(snapshot, process.ppid.value)},
+              {"comm", safe(process.comm)},
+              {"args", lines(process.args)},
+              {"exe", or_null(process.exe)},
+              {"uid", process.uid},
+              {"state", safe(std::string(1, process.state))},
+              {"scope", word_for(process.scope)},
+              {"dead", process.dead || process.exited},
+              {"python", or_null(process.python.version)},
+              {"threads", std::move(threads)}};
+  if (const snapshot::Host* host = snapshot::host_of(snapshot, process.pid.value))
+    out["host"] = safe(host->name);
+  if (process.rank.number >= 0) out["rank"] = process.rank.number;
+  return out;
 }
 
 /// Those with one thread that are alike are told once.
@@ -221,8 +231,12 @@ json resources_json(const Snapshot& snapshot) {
     if (!process.fds) continue;
     for (const snapshot::Fd& fd : *process.fds) {
       if (!awaited.contains(fd.object)) continue;
-      holders[fd.object].push_back(
-          {{"pid", process.pid.value}, {"fd", fd.fd}, {"access", word_for(fd.access)}});
+      json holder = {{"pid", snapshot::local_number(snapshot, process.pid.value)},
+                     {"fd", fd.fd},
+                     {"access", word_for(fd.access)}};
+      if (const snapshot::Host* host = snapshot::host_of(snapshot, process.pid.value))
+        holder["host"] = safe(host->name);
+      holders[fd.object].push_back(std::move(holder));
     }
   }
   json out = json::array();
@@ -245,7 +259,7 @@ json resources_json(const Snapshot& snapshot) {
 json unseen_json(const Snapshot& snapshot) {
   json out = json::array();
   for (const snapshot::Unseen& unseen : snapshot.unseen) {
-    json entry = task_json({unseen.pid, unseen.tid});
+    json entry = task_json(snapshot, {unseen.pid, unseen.tid});
     entry.update(
         {{"what", safe(to_string(unseen.error))}, {"cause", word_for(unseen.error.cause)}});
     out.push_back(std::move(entry));
@@ -256,16 +270,25 @@ json unseen_json(const Snapshot& snapshot) {
 json unseen_json(const Report& report) {
   json out = unseen_json(report.snapshot);
   for (const Error& error : report.diagnosis.inconclusive) {
-    json entry = task_json({});
+    json entry = task_json(report.snapshot, {});
     entry.update({{"what", safe(to_string(error))}, {"cause", word_for(error.cause)}});
     out.push_back(std::move(entry));
   }
   return out;
 }
 
+/// Ranks that do the same; those that nobody looked at do not say what.
+json ranks_json(const RollCall& call, const RankGroup& group) {
+  return {{"ranks", group.ranks},
+          {"of", call.size},
+          {"where", or_null(group.where)},
+          {"state", or_null(group.state)}};
+}
+
 json pids_of(const Snapshot& snapshot) {
   json pids = json::array();
-  for (const Pid pid : snapshot.targets) pids.push_back(pid.value);
+  for (const Pid pid : snapshot.targets)
+    pids.push_back(snapshot::local_number(snapshot, pid.value));
   return pids;
 }
 
@@ -278,8 +301,8 @@ void print(std::ostream& out, const json& document) {
 void write_stacks_json(std::ostream& out, const Snapshot& snapshot, const std::string& version) {
   std::vector<json> processes;
   for (const Process* process : examined(snapshot)) {
-    processes.push_back(process_json(*process, [](const Thread& thread) {
-      json described = stacks_of(thread);
+    processes.push_back(process_json(snapshot, *process, [&](const Thread& thread) {
+      json described = stacks_of(snapshot, thread);
       described["call"] = thread.wait ? json(state_words(thread)) : json();
       described["moved"] = !thread.stable;
       return described;
@@ -297,30 +320,33 @@ void write_json(std::ostream& out, const Report& report) {
   const Snapshot& snapshot = report.snapshot;
   json findings = json::array();
   for (const diagnosis::Finding& finding : report.diagnosis.findings)
-    findings.push_back(finding_json(finding));
+    findings.push_back(finding_json(snapshot, finding));
   std::vector<json> processes;
   for (const Process* process : examined(snapshot))
-    processes.push_back(process_json(*process, [&](const Thread& thread) {
-      return thread_json(thread, {process->pid, thread.tid}, report.graph);
+    processes.push_back(process_json(snapshot, *process, [&](const Thread& thread) {
+      return thread_json(report, thread, {process->pid, thread.tid});
     }));
-  const json document = {
-      {"schema", "ipcdoctor/report/1"},
-      {"verdict", to_string(report.diagnosis.verdict)},
-      {"findings", std::move(findings)},
-      {"processes", processes_json(std::move(processes))},
-      {"resources", resources_json(snapshot)},
-      {"unseen", unseen_json(report)},
-      {"tool",
-       {{"name", "ipcdoctor"},
-        {"version", report.version},
-        {"elapsed_ms", snapshot.elapsed_ms},
-        {"observed_ms", snapshot.observed_ms},
-        {"stopped_threads", snapshot.stopped_threads}}},
-      {"host", {{"name", safe(snapshot.host)}, {"kernel", safe(snapshot.kernel)}}},
-      {"target",
-       {{"pids", pids_of(snapshot)},
-        {"time", snapshot.time},
-        {"all_holders_seen", snapshot.all_holders_seen}}}};
+  json document = {{"schema", "ipcdoctor/report/1"},
+                   {"verdict", to_string(report.diagnosis.verdict)},
+                   {"findings", std::move(findings)},
+                   {"processes", processes_json(std::move(processes))},
+                   {"resources", resources_json(snapshot)},
+                   {"unseen", unseen_json(report)},
+                   {"tool",
+                    {{"name", "ipcdoctor"},
+                     {"version", report.version},
+                     {"elapsed_ms", snapshot.elapsed_ms},
+                     {"observed_ms", snapshot.observed_ms},
+                     {"stopped_threads", snapshot.stopped_threads}}},
+                   {"host", {{"name", safe(snapshot.host)}, {"kernel", safe(snapshot.kernel)}}},
+                   {"target",
+                    {{"pids", pids_of(snapshot)},
+                     {"time", snapshot.time},
+                     {"all_holders_seen", snapshot.all_holders_seen}}}};
+  for (const RollCall& call : roll_calls(snapshot))
+    for (const RankGroup& group : call.groups) document["ranks"].push_back(ranks_json(call, group));
+  for (const snapshot::Host& host : snapshot.hosts)
+    document["hosts"].push_back({{"name", safe(host.name)}, {"rounds", host.rounds}});
   print(out, document);
 }
 

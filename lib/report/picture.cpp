@@ -270,7 +270,8 @@ class Drawing {
                                     part.is_culprit,
                                     part.in_knot,
                                     false,
-                                    box->second});
+                                    box->second,
+                                    name_in_list(report_.snapshot, task.tid)});
         }
         picture_.nodes[node->second].tasks.push_back(task);
         node_of_.emplace(task, node->second);

@@ -24,7 +24,8 @@ struct Picture {
     bool is_culprit = false;
     bool in_knot = false;
     bool is_up_to_others = false;  ///< an object on which somebody could act who is not drawn
-    std::size_t box = 0;  ///< a task's process
+    std::size_t box = 0;           ///< a task's process
+    std::string thread;            ///< of its first task: "thread 43"
   };
   /// A process, or alike ones, with those of its threads that are drawn.
   struct Box {

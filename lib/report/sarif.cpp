@@ -39,8 +39,8 @@ json result_of(const Report& report, const diagnosis::Finding& finding) {
   for (const diagnosis::StuckTask& stuck : finding.stuck) {
     const Place place = place_of(report, stuck.task, stuck.where);
     if (place.line == 0) continue;
-    json one =
-        location(place, std::to_string(stuck.task.pid.value) + " waits for " + stuck.waits_for);
+    json one = location(place, snapshot::number_of(report.snapshot, stuck.task.pid) +
+                                   " waits for " + stuck.waits_for);
     if (std::ranges::find(related, one) == related.end()) related.push_back(std::move(one));
   }
   json result = {

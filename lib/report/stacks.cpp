@@ -93,8 +93,8 @@ std::string stacks_text(const snapshot::Snapshot& snapshot) {
   std::string out;
   for (const Line& line : crowds_folded(texts)) {
     const snapshot::Process& process = *processes[line.index];
-    out += "  " + escape_untrusted(process.comm) + "[" + std::to_string(process.pid.value) + "]" +
-           and_more(line.more) + "\n" + bodies[line.index];
+    out += "  " + escape_untrusted(label(snapshot, {process.pid, Tid{}})) + and_more(line.more) +
+           "\n" + bodies[line.index];
   }
   return out;
 }

@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "report/layout.h"
+#include "report/ranks.h"
 #include "report/report.h"
 #include "report/stacks.h"
 #include "report/waits.h"
@@ -44,6 +45,7 @@ class TextWriter {
     const bool claims_nothing = std::ranges::all_of(
         report_.diagnosis.findings, [](const Finding& finding) { return !finding.unless.empty(); });
     if (claims_nothing && !report_.diagnosis.findings.empty()) write_waits();
+    write_ranks();
     if (options_.stacks) {
       out_ << "Stacks, innermost call first\n" << stacks_text(report_.snapshot);
     }
@@ -179,7 +181,10 @@ class TextWriter {
     }
   }
 
-  static std::string short_name(TaskRef task) { return snapshot::number_of(task); }
+  std::string short_name(TaskRef task) const {
+    return snapshot::host_prefix(report_.snapshot, task.pid.value) +
+           snapshot::number_of(report_.snapshot, task);
+  }
 
   std::string arrow(const diagnosis::ChainLink& link) const {
     const std::string by = escape_untrusted(link.by);
@@ -264,7 +269,7 @@ class TextWriter {
   }
 
   /// "40, 42, 43, 44, ...": no number, as of a crowd the chain has some steps only.
-  static std::string numbers_of(const std::vector<TaskRef>& tasks) {
+  std::string numbers_of(const std::vector<TaskRef>& tasks) const {
     std::string out;
     for (std::size_t i = 0; i < tasks.size() && i < kShownLabels; ++i)
       out += (i == 0 ? "" : ", ") + short_name(tasks[i]);
@@ -311,6 +316,14 @@ class TextWriter {
       item(lines[i], i == 0 ? "  waiting: " : "           ", "             ");
     if (lines.size() > limit)
       out_ << "           and " << lines.size() - limit << " more (-v shows all)\n";
+  }
+
+  void write_ranks() {
+    std::string_view heading = "  ranks:   ";
+    for (const std::string& line : roll_call_lines(report_.snapshot)) {
+      item(line, heading, "             ");
+      heading = "           ";
+    }
   }
 
   void write_unseen() {

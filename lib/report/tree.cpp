@@ -223,8 +223,9 @@ void write_tree(std::ostream& out, const Report& report, const TreeText& options
                 thread_words(threads, options),
             indent);
       else
-        put((count.empty() ? name_in_list(first)
-                           : count + ", " + std::to_string(number_in_list(first)) + " ...") +
+        put((count.empty()
+                 ? name_in_list(report.snapshot, first)
+                 : count + ", " + std::to_string(number_in_list(report.snapshot, first)) + " ...") +
                 thread_words(threads, options),
             indent + "  . ");
       is_first = false;

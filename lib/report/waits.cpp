@@ -39,7 +39,8 @@ std::string backend_words(const Report& report, const Thread& thread) {
     if (!process.exe.ends_with("/postgres") || !process.fds || process.args.empty()) continue;
     if (std::ranges::find(*process.fds, peer, &snapshot::Fd::object) == process.fds->end())
       continue;
-    const std::string pid = std::to_string(process.pid.value);
+    const std::string pid =
+        std::to_string(snapshot::local_number(report.snapshot, process.pid.value));
     return "; postgres[" + pid + "] says `" + escape_untrusted(process.args.front()) +
            "`: SELECT pg_blocking_pids(" + pid + ") tells who blocks it";
   }

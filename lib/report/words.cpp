@@ -129,7 +129,7 @@ std::vector<std::string> unseen_lines(const snapshot::Snapshot& snapshot,
   if (!outsiders.empty()) {
     std::string named;
     for (const Pid pid : outsiders | std::views::take(kNamed))
-      named += (named.empty() ? "" : ", ") + std::to_string(pid.value);
+      named += (named.empty() ? "" : ", ") + number_of(snapshot, pid);
     lines.push_back("descriptors of " + count_of(outsiders.size(), "process", "processes") +
                     " outside the tree (PID " + named + (outsiders.size() > kNamed ? ", ..." : "") +
                     ")");
@@ -162,12 +162,14 @@ std::string place_words(const snapshot::Thread& thread) {
   return escape_untrusted(place);
 }
 
-int number_in_list(Tid tid) {
-  return snapshot::is_fiber(tid) ? tid.value - snapshot::kFirstFiber : tid.value;
+int number_in_list(const snapshot::Snapshot& snapshot, Tid tid) {
+  return snapshot::is_fiber(tid) ? tid.value - snapshot::kFirstFiber
+                                 : snapshot::local_number(snapshot, tid.value);
 }
 
-std::string name_in_list(Tid tid) {
-  return (snapshot::is_fiber(tid) ? "task " : "thread ") + std::to_string(number_in_list(tid));
+std::string name_in_list(const snapshot::Snapshot& snapshot, Tid tid) {
+  return (snapshot::is_fiber(tid) ? "task " : "thread ") +
+         std::to_string(number_in_list(snapshot, tid));
 }
 
 std::string labels_of(const snapshot::Snapshot& snapshot,

@@ -43,10 +43,10 @@ std::string frame_words(const snapshot::Frame& frame);
 std::string place_words(const snapshot::Thread& thread);
 
 /// As people know it: 43 of a thread, 7 of task 7 of a language's runtime.
-int number_in_list(Tid tid);
+int number_in_list(const snapshot::Snapshot& snapshot, Tid tid);
 
 /// "thread 43", "task 7".
-std::string name_in_list(Tid tid);
+std::string name_in_list(const snapshot::Snapshot& snapshot, Tid tid);
 
 /// "python3[4242], [4243] and 7 more": at most `limit` of them are named. Safe to print.
 std::string labels_of(const snapshot::Snapshot& snapshot,

@@ -61,6 +61,7 @@ namespace snapshot {
 
 // Found by argument-dependent lookup, so they stand in the namespace of their types.
 static constexpr const char* kSchema = "ipcdoctor/snapshot/1";
+static constexpr const char* kBegin = "{\"schema\":\"ipcdoctor/snapshot/";
 
 using nlohmann::json;
 
@@ -104,8 +105,7 @@ static void sort_all(Snapshot& snapshot) {
     std::ranges::stable_sort(process.threads, {}, &Thread::tid);
 }
 
-Result<Snapshot> load(std::istream& in) try {
-  const json file = json::parse(in);
+static Result<Snapshot> snapshot_in(const json& file) {
   const auto schema = file.find("schema");
   if (schema == file.end() || !schema->is_string())
     return Error{Cause::Malformed, 0, "not an ipcdoctor snapshot"};
@@ -120,6 +120,53 @@ Result<Snapshot> load(std::istream& in) try {
   Snapshot snapshot = file.at("snapshot").get<Snapshot>();
   sort_all(snapshot);
   return snapshot;
+}
+
+Result<Snapshot> load(std::istream& in) try {
+  return snapshot_in(json::parse(in));
+} catch (const json::exception& failure) {
+  return Error{Cause::Malformed, 0, "not an ipcdoctor snapshot"};
+}
+
+/// What an engine wrote around the standard output of a command: strings of JSON, names of hosts
+/// before each line.
+static void find_snapshots(const json& value, std::vector<json>& found) {
+  if (value.is_object() && value.contains("schema")) {
+    found.push_back(value);
+  } else if (value.is_structured()) {
+    for (const json& member : value) find_snapshots(member, found);
+  } else if (value.is_string()) {
+    const std::string& text = value.get_ref<const std::string&>();
+    const std::size_t begin = text.find(kBegin);
+    if (begin == std::string::npos) return;
+    json inner = json::parse(text.substr(begin, text.find('\n', begin) - begin), nullptr, false);
+    if (inner.is_object()) found.push_back(std::move(inner));
+  }
+}
+
+Result<std::vector<Snapshot>> load_all(const std::string& text) try {
+  std::vector<json> found;
+  if (json whole = json::parse(text, nullptr, false); !whole.is_discarded()) {
+    find_snapshots(whole, found);
+  } else {
+    for (std::size_t at = 0; at < text.size();) {
+      const std::size_t end = std::min(text.find('\n', at), text.size());
+      const std::size_t begin = text.find('{', at);
+      if (begin < end) {
+        json line = json::parse(text.substr(begin, end - begin), nullptr, false);
+        if (!line.is_discarded()) find_snapshots(line, found);
+      }
+      at = end + 1;
+    }
+  }
+  if (found.empty()) return Error{Cause::Malformed, 0, "not an ipcdoctor snapshot"};
+  std::vector<Snapshot> snapshots;
+  for (const json& one : found) {
+    Result<Snapshot> snapshot = snapshot_in(one);
+    if (!snapshot) return snapshot.error();
+    snapshots.push_back(*std::move(snapshot));
+  }
+  return snapshots;
 } catch (const json::exception& failure) {
   return Error{Cause::Malformed, 0, "not an ipcdoctor snapshot"};
 }

@@ -102,17 +102,42 @@ std::size_t count_with_left_out(const Snapshot& snapshot, const std::vector<Pid>
   return count_kinds(snapshot, pids.size(), listed_of);
 }
 
-std::string number_of(TaskRef task) {
-  const std::string pid = std::to_string(task.pid.value);
+const Host* host_of(const Snapshot& snapshot, int number) {
+  const auto after = std::ranges::upper_bound(snapshot.hosts, number, {}, &Host::first);
+  if (after == snapshot.hosts.begin()) return nullptr;
+  const Host& host = *std::prev(after);
+  return number - host.first < static_cast<int>(host.numbers.size()) ? &host : nullptr;
+}
+
+std::string host_prefix(const Snapshot& snapshot, int number) {
+  const Host* host = host_of(snapshot, number);
+  return host == nullptr ? "" : host->name + ":";
+}
+
+int local_number(const Snapshot& snapshot, int number) {
+  const Host* host = host_of(snapshot, number);
+  return host == nullptr ? number : host->numbers[static_cast<std::size_t>(number - host->first)];
+}
+
+static std::string plain_number(const Snapshot& snapshot, int number) {
+  return std::to_string(local_number(snapshot, number));
+}
+
+std::string number_of(const Snapshot& snapshot, Pid pid) {
+  return host_prefix(snapshot, pid.value) + plain_number(snapshot, pid.value);
+}
+
+std::string number_of(const Snapshot& snapshot, TaskRef task) {
+  const std::string pid = plain_number(snapshot, task.pid.value);
   if (task.tid.value == 0 || task.tid.value == task.pid.value) return pid;
   if (is_fiber(task.tid)) return pid + "#" + std::to_string(task.tid.value - kFirstFiber);
-  return pid + "/" + std::to_string(task.tid.value);
+  return pid + "/" + plain_number(snapshot, task.tid.value);
 }
 
 std::string label(const Snapshot& snapshot, TaskRef task) {
   const Process* process = find_process(snapshot, task.pid);
   const std::string comm = process == nullptr || process->comm.empty() ? "process" : process->comm;
-  return comm + "[" + number_of(task) + "]";
+  return host_prefix(snapshot, task.pid.value) + comm + "[" + number_of(snapshot, task) + "]";
 }
 
 const Frame* user_frame(const Thread& thread) {

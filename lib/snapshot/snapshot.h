@@ -87,6 +87,8 @@ struct Tcp {
   std::uint32_t unacked = 0;   ///< segments that were sent and are not acknowledged
   std::uint64_t not_sent = 0;  ///< bytes that wait to be sent
   std::uint64_t bytes_acked = 0, bytes_received = 0;  ///< since the connection began
+  static constexpr std::uint64_t kUnknown = ~std::uint64_t{0};
+  std::uint64_t bytes_sent = kUnknown;  ///< the same, each byte once; before Linux 4.19 not told
 };
 
 /// UNIX_DIAG and INET_DIAG. Queue lengths in bytes for data, in connections for listeners.
@@ -111,7 +113,14 @@ struct Socket {
   std::uint64_t net_ns = 0;         ///< INET_DIAG: of which network namespace; 0 = not known
   std::uint32_t fds_in_flight = 0;  ///< scm_fds: descriptors that sit in its receive queue
   std::string local;                ///< address or path; "" if unnamed
-  std::string remote;
+  std::string remote;               ///< v4 addresses that are mapped into v6 are written as v4
+  // Only in a joined snapshot, see join.h; never saved.
+  bool peer_is_joined = false;  ///< peer is a socket of another host, found by the addresses
+  bool looked_once = false;     ///< ... one of these hosts was looked at in one round only
+  std::string in_doubt;         ///< ... why bytes may arrive, though its holders are dead
+  std::string out_doubt;        ///< ... the same for room
+  std::string elsewhere;        ///< peer_is_remote: why it was not joined
+  bool half_open = false;       ///< peer_is_remote: the peer's host has no such connection any more
 };
 
 /// A kernel object that somebody waits on or that a finding may name.
@@ -432,6 +441,14 @@ struct PythonInfo {
       -1;  ///< of its own; those that a fork did not copy count too. -1: not known
 };
 
+/// Which of the processes of a parallel program it is, as its launcher told it in the environment.
+struct Rank {
+  std::string job;     ///< what tells its program from others; "" if nothing does
+  int number = -1;     ///< -1: it has none
+  int size = -1;       ///< how many ranks there are; -1: not known
+  std::string source;  ///< the variable that gave the number
+};
+
 struct Process {
   Pid pid;
   Pid ppid, pgid, sid;
@@ -461,6 +478,7 @@ struct Process {
   Result<std::vector<Fd>> fds = Error{};  ///< of fd_group; Outsider: only relevant ones
   std::vector<Thread> threads;            ///< empty for an Outsider
   PythonInfo python;
+  Rank rank;               ///< where the place was asked for
   std::uint32_t kind = 0;  ///< as Thread::kind, for the process as a whole
 };
 
@@ -517,9 +535,43 @@ struct LeftOut {
   Pid like;  ///< one that is here
 };
 
+/// A network namespace whose sockets were read.
+struct NetNamespace {
+  std::uint64_t ino = 0;
+  std::vector<std::string> addresses;  ///< of its interfaces, without those of the loopback device
+  /// All TCP sockets that have a peer: local and remote address. What is not here is not there,
+  /// where is_whole.
+  std::vector<std::pair<std::string, std::string>> connections;
+  bool is_whole = false;
+};
+
+/// Where and when a snapshot was taken: what tells hosts and looks apart.
+struct Place {
+  std::string boot_id;     ///< /proc/sys/kernel/random/boot_id; "" if it could not be read
+  std::string machine_id;  ///< /etc/machine-id; clones of one image may share it
+  std::uint64_t pid_ns = 0;
+  std::int64_t begin_ms = 0, end_ms = 0;  ///< since 1970, by the clock of that host
+  /// 128 random bits in hexadecimal, drawn after the last look: who knows them came later.
+  std::string id;
+  /// The ids of all snapshots of the round before, as token_of() folds them; "": the first round.
+  std::string after;
+  std::vector<NetNamespace> networks;
+};
+
+/// One host of a joined snapshot. Its processes, threads and System V objects have other numbers
+/// there, as those of several hosts would collide.
+struct Host {
+  std::string name;
+  int first = 0;             ///< the number that stands for numbers[0]; consecutive ones follow
+  std::vector<int> numbers;  ///< as the host itself counts; sorted
+  int rounds = 1;            ///< how often it was looked at
+  Place place;
+};
+
 struct Snapshot {
   std::string tool_version;
   std::string host, kernel;
+  Place place;
   std::int64_t time = 0;           ///< seconds since 1970, UTC
   std::uint64_t uptime_ticks = 0;  ///< since boot, at the same moment: as Process::start_ticks
   std::vector<Pid> targets;
@@ -542,7 +594,18 @@ struct Snapshot {
   // Only where some of each kind stand for all, see diagnosis/fold.h; never saved.
   std::vector<Kind> kinds;
   std::vector<LeftOut> left_out;  ///< by ns_pid
+  // Only where snapshots of several hosts were joined, see join.h; never saved.
+  std::vector<Host> hosts;  ///< by first
 };
+
+/// The host that a number is of; nullptr where the snapshot is of one host.
+const Host* host_of(const Snapshot& snapshot, int number);
+/// "h2:" for a number of a joined snapshot, else "".
+std::string host_prefix(const Snapshot& snapshot, int number);
+/// A PID, TID or number of a System V object as its host counts it.
+int local_number(const Snapshot& snapshot, int number);
+/// "42"; "h2:42" in a joined snapshot.
+std::string number_of(const Snapshot& snapshot, Pid pid);
 
 /// How many these are, together with those of their kinds that the snapshot leaves out. A kind
 /// counts whole where at least half of what is here of it is among these.
@@ -554,7 +617,7 @@ std::size_t count_with_left_out(const Snapshot& snapshot, const std::vector<Pid>
 bool blocks_none_of(const Process& process, std::uint64_t signals);
 
 /// "42", "42/43", "42#7": as in a label.
-std::string number_of(TaskRef task);
+std::string number_of(const Snapshot& snapshot, TaskRef task);
 
 /// The process of that pid, or nullptr.
 const Process* find_process(const Snapshot& snapshot, Pid pid);

@@ -28,8 +28,8 @@ struct Orphan {
   std::string source;
 };
 
-std::string mem_of(const Member& waiter) {
-  return "/proc/" + std::to_string(waiter.task.pid.value) + "/mem";
+std::string mem_of(const Context& context, const Member& waiter) {
+  return diagnosis::proc_path(context.snapshot, waiter.task.pid, "mem");
 }
 
 std::int64_t number(const Lock& lock, const char* key, std::int64_t otherwise) {
@@ -53,7 +53,7 @@ std::size_t waiters_of(const Context& context, const Members& members, const Mem
 }
 
 /// The owner word names a thread that is gone.
-Orphan by_owner_word(const Member& waiter) {
+Orphan by_owner_word(const Context& context, const Member& waiter) {
   const snapshot::FutexWait& futex = wait_of(waiter)->futex;
   if (futex.lock.ownership != Ownership::Dead) return {};
   const int tid = static_cast<int>(futex.lock.dead_owner);
@@ -63,7 +63,7 @@ Orphan by_owner_word(const Member& waiter) {
   return {is_private && waiter.process->forked_copy ? 50 : 95,
           {is_private ? waiter.task.pid : Pid{tid}, Tid{tid}},
           futex.lock.evidence,
-          mem_of(waiter)};
+          mem_of(context, waiter)};
 }
 
 bool is_inside_primitive(const std::string& call) {
@@ -86,10 +86,11 @@ Orphan by_counts(const Context& context, const Members& members, const Member& w
     return {somebody_died ? 85 : 65,
             {},
             "its value is 0 and no living process has acquired it",
-            mem_of(waiter)};
+            mem_of(context, waiter)};
   // Slots are taken by siblings of the waiter; what its own children should release is a signal.
   if (is_slots && gone_children(context, members, waiter.process->ppid) > 0)
-    return {60, {}, "all its slots are taken and no living process has one", mem_of(waiter)};
+    return {
+        60, {}, "all its slots are taken and no living process has one", mem_of(context, waiter)};
   return {};
 }
 
@@ -110,7 +111,7 @@ Orphan by_stale_semaphore(const Context& context, const Members& members, const 
   if (!is_named && !somebody_died && !several) return {};
   std::string because = "the semaphore is 0 and everybody who could post it waits";
   if (is_named) because += "; " + area->path + " outlives the processes that use it";
-  return {is_named || somebody_died ? 60 : 35, {}, because, mem_of(waiter)};
+  return {is_named || somebody_died ? 60 : 35, {}, because, mem_of(context, waiter)};
 }
 
 /// System V remembers the last process that operated on each semaphore.
@@ -148,7 +149,7 @@ Orphan by_manager(const Context& context, const Member& waiter, bool somebody_di
           {},
           "the manager's thread waits for it in the name of a client, and no client that is left "
           "has acquired it",
-          "/proc/" + std::to_string(waiter.task.pid.value) + "/mem"};
+          diagnosis::proc_path(context.snapshot, waiter.task.pid, "mem")};
 }
 
 /// A threading.Lock has no owner word: nobody alive is inside it, and threads of the process have
@@ -165,7 +166,7 @@ Orphan by_ended_thread(const Context& context, const Member& waiter) {
       {},
       "it is locked, no living thread is seen inside it, and " + std::to_string(ended) +
           (ended == 1 ? " thread of its process has ended" : " threads of its process have ended"),
-      mem_of(waiter)};
+      mem_of(context, waiter)};
 }
 
 /// A rwlock counts its readers and does not know them: where all that have it wait for it, and none
@@ -184,7 +185,7 @@ Orphan by_lost_reader(const Context& context, const Members& members, const Memb
   return {somebody_died ? 85 : 60,
           {},
           "it is held for reading, and everybody who has it waits for it",
-          mem_of(waiter)};
+          mem_of(context, waiter)};
 }
 
 Orphan orphan_of(const Context& context, const Members& members, const Member& waiter,
@@ -193,7 +194,7 @@ Orphan orphan_of(const Context& context, const Members& members, const Member& w
   if (wait == nullptr) return {};
   if (wait->kind == WaitKind::SysvSem) return by_last_operator(context, waiter);
   if (wait->kind != WaitKind::Futex) return {};
-  std::vector<Orphan> found = {by_owner_word(waiter),
+  std::vector<Orphan> found = {by_owner_word(context, waiter),
                                by_counts(context, members, waiter, somebody_died),
                                by_stale_semaphore(context, members, waiter, somebody_died),
                                by_ended_thread(context, waiter),
@@ -261,8 +262,8 @@ Finding describe_orphan(const Context& context, int set, const Members& members,
   } else {
     for (const DeadProcess& one : dead)
       if (one.pid.value != 0 && finding.culprits.size() < 4)
-        finding.culprits.push_back(
-            dead_culprit(one, "died, perhaps while it held " + what + ": " + describe(one)));
+        finding.culprits.push_back(dead_culprit(
+            one, "died, perhaps while it held " + what + ": " + describe(context.snapshot, one)));
   }
   return finding;
 }

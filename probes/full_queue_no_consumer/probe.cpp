@@ -171,7 +171,8 @@ Finding describe(const Context& context, int set, const std::vector<TaskRef>& ta
   finding.explanation = producer + " is blocked" + place(snapshot, full.producer) +
                         " until somebody takes from " + full.queue + ".";
   for (const DeadProcess& consumer : full.dead_consumers) {
-    finding.explanation += "\n" + probes::describe(consumer) + " is over and will not.";
+    finding.explanation +=
+        "\n" + probes::describe(context.snapshot, consumer) + " is over and will not.";
     if (consumer.pid.value != 0)
       finding.culprits.push_back(
           dead_culprit(consumer, "ended without taking what is in the queue"));

@@ -166,9 +166,9 @@ std::size_t gone_children(const Context& context, const Members& members, Pid pa
   return std::max(known, started > living ? started - living : 0);
 }
 
-std::string describe(const DeadProcess& dead) {
+std::string describe(const Snapshot& snapshot, const DeadProcess& dead) {
   std::string text = dead.name.empty() ? "process" : dead.name;
-  if (dead.pid.value != 0) text += "[" + std::to_string(dead.pid.value) + "]";
+  if (dead.pid.value != 0) text += "[" + snapshot::number_of(snapshot, dead.pid) + "]";
   return dead.how.empty() ? text : text + " (" + dead.how + ")";
 }
 

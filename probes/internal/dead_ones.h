@@ -39,7 +39,7 @@ Pid seen_pid(const Context& context, const Process& viewer, std::int64_t ns_pid)
 const Process* living_process(const Context& context, const Process& viewer, std::int64_t ns_pid);
 
 /// "Process-1[42] (exit code 1)".
-std::string describe(const DeadProcess& dead);
+std::string describe(const Snapshot& snapshot, const DeadProcess& dead);
 
 /// A culprit that is dead; only for a known pid.
 diagnosis::Culprit dead_culprit(const DeadProcess& dead, std::string why);

@@ -197,18 +197,18 @@ void add_file_holders(const Context& context, const Member& waiter,
     const bool taker_holds =
         std::ranges::any_of(lock.holders, [&](const auto& h) { return h.first == lock.taker; });
     if (taker_holds && lives(context, {lock.taker, {}})) {
-      add(holders,
-          {{lock.taker, {}},
-           true,
-           lock.type + " lock in /proc/locks, taken by " + std::to_string(lock.taker.value)});
+      add(holders, {{lock.taker, {}},
+                    true,
+                    lock.type + " lock in /proc/locks, taken by " +
+                        snapshot::number_of(context.snapshot, lock.taker)});
       continue;
     }
     for (const auto& [pid, fd] : lock.holders)
       if (lives(context, {pid, {}}) && !inherited(context, lock, pid))
-        add(holders,
-            {{pid, {}},
-             true,
-             lock.type + " lock on fd " + std::to_string(fd) + " of " + std::to_string(pid.value)});
+        add(holders, {{pid, {}},
+                      true,
+                      lock.type + " lock on fd " + std::to_string(fd) + " of " +
+                          snapshot::number_of(context.snapshot, pid)});
   }
 }
 

@@ -10,13 +10,13 @@ void add_members(const Context& context, const std::vector<TaskRef>& tasks, bool
   for (const TaskRef& task : tasks) {
     const Process* process = snapshot::find_process(context.snapshot, task.pid);
     const Thread* thread = snapshot::find_thread(context.snapshot, task);
-    if (process != nullptr && thread != nullptr) members.push_back({task, process, thread, core});
+    if (process != nullptr && thread != nullptr)
+      members.push_back({task, process, thread, core, &context.snapshot});
   }
 }
 
 std::string about(const Member& member, const char* what) {
-  return std::string(what) + " of " + member.process->comm + "[" +
-         snapshot::number_of(member.task) + "]";
+  return std::string(what) + " of " + snapshot::label(*member.snapshot, member.task);
 }
 
 }  // namespace

@@ -31,6 +31,7 @@ struct Member {
   const Process* process = nullptr;
   const Thread* thread = nullptr;
   bool core = false;
+  const Snapshot* snapshot = nullptr;  ///< of those that members_of() gives
 };
 
 using Members = std::vector<Member>;

@@ -111,9 +111,10 @@ void add_culprits(const Context& context, const Member& child, const Inherited& 
     const TaskRef task = knows_thread
                              ? inherited.holder
                              : TaskRef{inherited.parent->pid, Tid{inherited.parent->pid.value}};
-    finding.culprits.push_back(diagnosis::culprit(
-        context.snapshot, task, -1,
-        "forked " + std::to_string(child.task.pid.value) + " while a thread held " + what));
+    finding.culprits.push_back(
+        diagnosis::culprit(context.snapshot, task, -1,
+                           "forked " + snapshot::number_of(context.snapshot, child.task.pid) +
+                               " while a thread held " + what));
   }
   finding.culprits.push_back(diagnosis::culprit(
       context.snapshot, child.task, -1,
@@ -155,7 +156,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
           context.snapshot, other->task, -1, "takes a lock that was locked when it was forked"));
   if (!best.because.empty())
     finding.evidence.push_back(
-        {best.because, "/proc/" + std::to_string(child->task.pid.value) + "/mem"});
+        {best.because, diagnosis::proc_path(context.snapshot, child->task.pid, "mem")});
   return finding;
 }
 

@@ -126,7 +126,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
         context.snapshot, holder.task, -1, "holds " + what + " while it waits for " + wants));
     if (!ring[i].evidence.empty())
       finding.evidence.push_back(
-          {ring[i].evidence, "/proc/" + std::to_string(holder.task.pid.value)});
+          {ring[i].evidence, diagnosis::proc_path(context.snapshot, holder.task.pid, "stat")});
     if (!finding.title.empty()) continue;
     finding.title = snapshot::label(context.snapshot, holder.task) + " waits for " + wants +
                     " while it holds " + what + ", which " +

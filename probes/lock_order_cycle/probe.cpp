@@ -109,7 +109,8 @@ std::optional<Finding> by_ring(const Context& context, int set, const Members& m
             " and waits for " + lock_name(context, members[ring[i].from])));
     if (!ring[i].evidence.empty())
       finding.evidence.push_back(
-          {ring[i].evidence, "/proc/" + std::to_string(members[ring[i].to].task.pid.value)});
+          {ring[i].evidence,
+           diagnosis::proc_path(context.snapshot, members[ring[i].to].task.pid, "stat")});
   }
   return finding;
 }
@@ -160,7 +161,7 @@ std::optional<Finding> by_nested_read(const Context& context, int set, const Mem
     finding.culprits.push_back(diagnosis::culprit(context.snapshot, writer->task, -1,
                                                   "waits to write, which keeps new readers out"));
     finding.evidence.push_back(
-        {lock.evidence, "/proc/" + std::to_string(reader.task.pid.value) + "/mem"});
+        {lock.evidence, diagnosis::proc_path(context.snapshot, reader.task.pid, "mem")});
     return finding;
   }
   return std::nullopt;

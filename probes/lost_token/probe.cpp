@@ -101,15 +101,16 @@ Finding describe(const Context& context, int set, const Pool& pool) {
   const std::string pipe = diagnosis::object_name(snapshot, pool.pipe);
   std::vector<Pid> pids;
   for (const TaskRef& task : pool.suspects) pids.push_back(task.pid);
-  finding.title = snapshot::label(snapshot, pool.reader) + " waits for a token that " +
-                  (pool.dead.empty() ? names(snapshot, pids) + " cannot give back"
-                                     : describe(pool.dead.front()) + " did not give back");
+  finding.title =
+      snapshot::label(snapshot, pool.reader) + " waits for a token that " +
+      (pool.dead.empty() ? names(snapshot, pids) + " cannot give back"
+                         : describe(context.snapshot, pool.dead.front()) + " did not give back");
   finding.explanation = pipe +
                         " is used as a pool: its users read to begin and write back when they are "
                         "done. It is empty" +
                         place(snapshot, pool.reader) + ".";
   for (const DeadProcess& dead : pool.dead) {
-    finding.explanation += "\n" + describe(dead) + " may have had one.";
+    finding.explanation += "\n" + describe(context.snapshot, dead) + " may have had one.";
     if (dead.pid.value != 0)
       finding.culprits.push_back(dead_culprit(dead, "ended without giving its token back"));
   }

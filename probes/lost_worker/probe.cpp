@@ -134,10 +134,10 @@ Loss lost_of_queue(const Context& context, const Members& members, const Member&
   const std::string queue = queue_name(context, receiver);
   // Several ended in peace: which of them sent less than it should is not known.
   const bool all_in_peace = dead.size() > 1 && !fault;
-  const std::string who =
-      all_in_peace ? ", and the " + std::to_string(dead.size()) +
-                         " processes that should send them have ended"
-                   : ", and the process that should send them is dead: " + describe(dead.front());
+  const std::string who = all_in_peace ? ", and the " + std::to_string(dead.size()) +
+                                             " processes that should send them have ended"
+                                       : ", and the process that should send them is dead: " +
+                                             describe(context.snapshot, dead.front());
   if (all_in_peace) dead.clear();
   return {fault ? 62 : 55, "it takes results from " + queue + who,
           all_in_peace ? "expects more results than were sent" : "",
@@ -176,9 +176,10 @@ void fill(const Context& context, const Member& waiter, const Loss& loss, Findin
         diagnosis::culprit(context.snapshot, waiter.task, -1, loss.why_owner));
   for (const DeadProcess& one : loss.dead)
     if (one.pid.value != 0 && finding.culprits.size() < 8)
-      finding.culprits.push_back(dead_culprit(one, "exited without its result: " + describe(one)));
+      finding.culprits.push_back(
+          dead_culprit(one, "exited without its result: " + describe(context.snapshot, one)));
   finding.evidence.push_back(
-      {loss.what, "/proc/" + std::to_string(waiter.task.pid.value) + "/mem"});
+      {loss.what, diagnosis::proc_path(context.snapshot, waiter.task.pid, "mem")});
 }
 
 std::optional<Finding> examine(const Context& context, int set, const Members& members) {

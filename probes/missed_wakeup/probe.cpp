@@ -262,7 +262,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
           ? "It is alone: " +
                 std::string(dead.empty()
                                 ? "whoever should do it has ended, or did it before the wait began."
-                                : describe(dead.front()) + " is dead.")
+                                : describe(context.snapshot, dead.front()) + " is dead.")
           : snapshot::label(context.snapshot, silent.front().task) +
                 place_in_brackets(*silent.front().thread) +
                 " waits itself. The signal was sent before the wait began, or is never sent.";
@@ -281,7 +281,8 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
     blame(context, {*waiter}, "waits for a signal before it sends its own", finding);
   for (const DeadProcess& one : dead)
     if (silent.empty() && one.pid.value != 0 && finding.culprits.size() < 4)
-      finding.culprits.push_back(dead_culprit(one, "ended without the signal: " + describe(one)));
+      finding.culprits.push_back(
+          dead_culprit(one, "ended without the signal: " + describe(context.snapshot, one)));
   if (finding.culprits.empty())
     blame(context, one_or_both(members, *waiter),
           "waits for a signal that came too early or never comes", finding);

@@ -121,7 +121,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
                            " is not there: it waits for " +
                            diagnosis::describe_wait(context.snapshot, elsewhere.front().task) + ".";
   else if (!dead.empty())
-    finding.explanation += describe(dead.front()) + " is dead.";
+    finding.explanation += describe(context.snapshot, dead.front()) + " is dead.";
   else
     finding.explanation += "The others have ended or never started.";
   finding.fix = first.thread->is_python || !first.thread->activity.call.empty()
@@ -134,8 +134,8 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   blame(context, elsewhere, "should come to the barrier and waits elsewhere", finding);
   for (const DeadProcess& one : dead)
     if (one.pid.value != 0 && finding.culprits.size() < 8)
-      finding.culprits.push_back(
-          dead_culprit(one, "ended and did not come to the barrier: " + describe(one)));
+      finding.culprits.push_back(dead_culprit(
+          one, "ended and did not come to the barrier: " + describe(context.snapshot, one)));
   if (finding.culprits.empty()) {
     blame(context, {first}, "waits for more parties than there are", finding);
     blame(context, starter(members, waiters), "started fewer parties than the barrier waits for",

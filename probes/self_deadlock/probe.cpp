@@ -219,7 +219,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   finding.culprits.push_back(diagnosis::culprit(context.snapshot, culprit->task, -1, best.what));
   if (!best.evidence.empty())
     finding.evidence.push_back(
-        {best.evidence, "/proc/" + std::to_string(culprit->task.pid.value) + "/mem"});
+        {best.evidence, diagnosis::proc_path(context.snapshot, culprit->task.pid, "mem")});
   return finding;
 }
 

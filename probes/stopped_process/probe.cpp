@@ -46,7 +46,7 @@ std::string reason(const Snapshot& snapshot, TaskRef task) {
 }
 
 std::string fix(const Snapshot& snapshot, TaskRef stopped, const std::string& why) {
-  const std::string pid = std::to_string(stopped.pid.value);
+  const std::string pid = std::to_string(snapshot::local_number(snapshot, stopped.pid.value));
   std::string text;
   const bool python = language_of(snapshot, stopped.pid) == Language::Python ||
                       std::ranges::any_of(snapshot.targets, [&](Pid p) {

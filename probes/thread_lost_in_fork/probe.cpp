@@ -177,10 +177,10 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
         diagnosis::culprit(context.snapshot, other->task, -1,
                            "waits for " + what.what + ", left behind in its parent"));
   for (const auto& [other, what] : children) add_parent(context, *other, what.what, finding);
-  finding.evidence.push_back({who + " is a fork of " + std::to_string(child->process->ppid.value) +
-                                  " and has " + std::to_string(child->process->threads.size()) +
-                                  " thread(s)",
-                              "/proc/" + std::to_string(child->task.pid.value) + "/task"});
+  finding.evidence.push_back(
+      {who + " is a fork of " + snapshot::number_of(context.snapshot, child->process->ppid) +
+           " and has " + std::to_string(child->process->threads.size()) + " thread(s)",
+       diagnosis::proc_path(context.snapshot, child->task.pid, "task")});
   return finding;
 }
 

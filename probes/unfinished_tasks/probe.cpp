@@ -41,10 +41,10 @@ Members takers_of(const Members& members, const Member& joiner) {
   return takers;
 }
 
-std::string names(const std::vector<DeadProcess>& dead) {
+std::string names(const Snapshot& snapshot, const std::vector<DeadProcess>& dead) {
   std::string text;
   for (std::size_t i = 0; i < dead.size() && i < 3; ++i)
-    text += (i == 0 ? "" : ", ") + describe(dead[i]);
+    text += (i == 0 ? "" : ", ") + describe(snapshot, dead[i]);
   return text;
 }
 
@@ -67,7 +67,8 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
       "join() returns when task_done() was called once for each item that was put. Not done of " +
       queue + ": " + open + ". ";
   if (!dead.empty())
-    finding.explanation += "Dead: " + names(dead) + "; an item that it had taken is never done.";
+    finding.explanation +=
+        "Dead: " + names(context.snapshot, dead) + "; an item that it had taken is never done.";
   else if (!takers.empty())
     finding.explanation +=
         "Its consumers wait for more items: for some they did not call task_done().";
@@ -80,8 +81,8 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
                 "next item instead of ending.";
   for (const DeadProcess& one : dead)
     if (one.pid.value != 0 && finding.culprits.size() < 8)
-      finding.culprits.push_back(
-          dead_culprit(one, "ended with an item it had not finished: " + describe(one)));
+      finding.culprits.push_back(dead_culprit(
+          one, "ended with an item it had not finished: " + describe(context.snapshot, one)));
   if (dead.empty())
     blame(context, takers, "takes items and does not call task_done() for each", finding);
   return finding;
