@@ -34,13 +34,15 @@ std::string stack_of(const Thread& thread) {
   return out;
 }
 
-std::string threads_text(const std::vector<const Thread*>& threads) {
+std::string threads_text(const snapshot::Snapshot& snapshot,
+                         const std::vector<const Thread*>& threads) {
   std::string out = std::to_string(threads.size()) + " threads ";
   if (threads.size() == 1) out = snapshot::is_fiber(threads[0]->tid) ? "" : "thread ";
   for (std::size_t i = 0; i < threads.size() && i < kMaxListedThreads; ++i) {
     const std::string name = threads[i]->name.empty() ? threads[i]->comm : threads[i]->name;
     const bool is_fiber = snapshot::is_fiber(threads[i]->tid);  // its name has its number
-    out += (i == 0 ? "" : ", ") + (is_fiber ? "" : std::to_string(threads[i]->tid.value) + " ") +
+    out += (i == 0 ? "" : ", ") +
+           (is_fiber ? "" : std::to_string(number_in_list(snapshot, threads[i]->tid)) + " ") +
            escape_untrusted(name);
   }
   return out + (threads.size() > kMaxListedThreads ? ", ..." : "");
@@ -84,7 +86,7 @@ std::string stacks_text(const snapshot::Snapshot& snapshot) {
     std::string text = process->comm + "\n", body;
     for (const auto& [stack, threads] : groups) {
       text += std::to_string(threads.size()) + stack;
-      body += "    " + threads_text(threads) + "  " + stack;
+      body += "    " + threads_text(snapshot, threads) + "  " + stack;
     }
     processes.push_back(process);
     texts.push_back(std::move(text));
