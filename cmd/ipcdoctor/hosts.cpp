@@ -1,5 +1,4 @@
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -12,7 +11,6 @@
 #include <set>
 #include <thread>
 
-#include "collect/choose.h"
 #include "commands.h"
 #include "engine.h"
 #include "examine.h"
@@ -29,7 +27,7 @@ using Snapshots = std::vector<snapshot::Snapshot>;
 
 struct HostsOptions {
   std::string via;
-  std::string program = "";
+  std::string program;
   std::vector<std::string> variables;
   std::string slurm;
   std::string remote = "ipcdoctor";

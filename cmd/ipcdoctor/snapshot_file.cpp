@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <set>
 
 #include "snapshot/codec.h"
 
@@ -78,16 +79,12 @@ Loaded load_one(const std::string& path) {
 
 Loaded load_files(const std::vector<std::string>& paths) {
   Snapshots all;
+  std::set<std::string> known;
   for (const std::string& path : paths) {
     Loaded some = load_one(path);
     if (!some) return some.error();
-    for (snapshot::Snapshot& one : *some) {
-      const bool is_known =
-          !one.place.id.empty() && std::ranges::any_of(all, [&](const snapshot::Snapshot& other) {
-            return other.place.id == one.place.id;
-          });
-      if (!is_known) all.push_back(std::move(one));
-    }
+    for (snapshot::Snapshot& one : *some)
+      if (one.place.id.empty() || known.insert(one.place.id).second) all.push_back(std::move(one));
   }
   return all;
 }
