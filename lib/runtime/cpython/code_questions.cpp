@@ -401,7 +401,8 @@ std::optional<CodeReader::CallResult> CodeReader::ask_thread(std::string_view fu
   const Value self = argument("self");
   if (self.kind != Value::Kind::Const || minor_ > 12) return std::nullopt;
   const Object lock = settled(self.object, "_tstate_lock");
-  const bool runs = lock != 0 && is_exactly(lock, "_thread.lock") && is_locked(objects_, lock) &&
+  const bool runs = lock != 0 && is_exactly(lock, "_thread.lock") &&
+                    is_locked(objects_, lock) == true &&
                     is_false(settled(self.object, "_is_stopped"));
   if (!runs) return std::nullopt;
   note(Question::Kind::Own);
@@ -537,6 +538,30 @@ std::optional<CodeReader::CallResult> CodeReader::ask_native(Activation& act,
     Value answer = builtin_value(BuiltinType::Tuple);
     answer.parts = std::make_shared<const std::vector<Value>>(2, number_value(BuiltinType::Int, 0));
     return CallResult{std::move(answer), (*options & kNoHang) != 0, false};
+  }
+  if (name == "_thread.lock.acquire" && args.size() <= 3) {
+    const Value self = args.empty() ? null_value() : args[0];
+    const bool taken = self.kind == Value::Kind::Const && is_exactly(self.object, "_thread.lock") &&
+                       is_locked(objects_, self.object) == true;
+    if (!taken) return std::nullopt;
+    // acquire(blocking=True, timeout=-1), where -1 is for ever
+    bool blocks = true, timed = false;
+    for (std::size_t i = 1; i < args.size(); ++i) {
+      const std::size_t by_place = args.size() - keywords.size();
+      const bool blocking =
+          i < by_place ? i == 1 : objects_.key_name(keywords[i - by_place]) == "blocking";
+      if (blocking) {
+        const auto truth = truth_of(args[i]);
+        if (!truth) return std::nullopt;
+        blocks = *truth;
+      } else {
+        if (!is_number(type_of(args[i])) || number_of(args[i]).value_or(0) < 0) return std::nullopt;
+        timed = true;
+      }
+    }
+    if (!blocks && timed) return std::nullopt;  // ValueError
+    note(Question::Kind::Own);
+    return CallResult{boolean(false), !blocks || timed, false};
   }
   if (name == "_multiprocessing.SemLock.acquire") {
     // {count 32, kind 40}; RECURSIVE_MUTEX 0 is the caller's own where its count is not 0

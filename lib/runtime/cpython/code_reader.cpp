@@ -412,8 +412,9 @@ bool CodeReader::is_in_blocking_call(const Activation& act, const Instruction& a
   const Value& first = state.stack[state.stack.size() - below];
   const Value& second = state.stack[state.stack.size() - below + 1];
   const Value& callable = first.kind == Value::Kind::Null ? second : first;
-  if (callable.kind != Value::Kind::Const) return false;
-  const KnownCall* known = known_builtin(callable.object);
+  const KnownCall* known = callable.kind == Value::Kind::Native  ? callable.native
+                           : callable.kind == Value::Kind::Const ? known_builtin(callable.object)
+                                                                 : nullptr;
   return known != nullptr && !known->verb.empty();
 }
 
@@ -457,6 +458,34 @@ void CodeReader::follow_iterator(State& state) {
   v = builtin_value(BuiltinType::Iterator, Level::Borrowed);
   v.parts = std::make_shared<const std::vector<Value>>(*parts);
   v.number = index;
+}
+
+// What is in a list or tuple that a variable refers to is not given up with another variable that
+// refers to it: whoever changes or gives up the list gives up its items (inside, drop_object).
+void CodeReader::lend_items(const Activation& act, State& state) {
+  std::set<Object> held;
+  const auto items_of = [&](const Value& v) {
+    const BuiltinType type = type_of(v);
+    const bool listed =
+        v.kind == Value::Kind::Const && (type == BuiltinType::List || type == BuiltinType::Tuple);
+    return listed ? parts_of(v) : std::nullopt;
+  };
+  const auto hold = [&](const Value& v) {
+    for (const Value& item : items_of(v).value_or(std::vector<Value>())) held.insert(item.object);
+  };
+  for (const Object name : act.routine->names) {
+    const std::string text = objects_.key_name(name);
+    const Object global = is_searchable(act.globals) ? objects_.entry(act.globals, text) : 0;
+    if (global != 0 && !names_.contains(text)) hold(constant(global));
+  }
+  const auto is_held = [&](const Value& v) { return is_plain(v) || held.contains(v.object); };
+  for (Value& v : state.locals) {
+    const auto items = items_of(v);
+    if (items && std::ranges::all_of(*items, is_held)) v.owned = false;
+  }
+  for (const Value& v : state.locals) hold(v);
+  for (Value& v : state.locals)
+    if (v.kind == Value::Kind::Const && held.contains(v.object)) v.owned = false;
 }
 
 // From 3.15 on a loop over these has no iterator: what it goes over is on the value stack, and the
@@ -503,7 +532,17 @@ std::optional<CodeReader::Outcome> CodeReader::resume(const PyFrame& frame, cons
     state.stack.push_back(object == 0 ? null_value() : constant(object, true));
     if (hypothesis_) follow_iterator(state);
   }
+  if (hypothesis_) lend_items(act, state);
   if (inner == nullptr) {
+    // A method without its self, as the next round finds it (see bind).
+    for (Value& v : state.stack) {
+      if (v.kind != Value::Kind::Const || !is_exactly(v.object, "method_descriptor")) continue;
+      const KnownCall* known = known_builtin(v.object);
+      if (known == nullptr) continue;
+      v = Value();
+      v.kind = Value::Kind::Native;
+      v.native = known;
+    }
     // KW_NAMES comes right before PRECALL or CALL.
     const auto index = static_cast<std::size_t>(at - routine->bytecode.list.data());
     for (std::size_t back = 1; back <= 2 && back <= index; ++back) {

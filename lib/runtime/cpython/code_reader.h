@@ -158,6 +158,7 @@ class CodeReader {
   std::optional<Outcome> resume(const PyFrame& frame, const Outcome* inner, Object inner_code);
   Object code_called_by(Object callable);
   void follow_iterator(State& state);
+  void lend_items(const Activation& act, State& state);
   void begin_iterator(Activation& act, Value& v, std::int64_t index);
   bool is_in_blocking_call(const Activation& act, const Instruction& at, const State& state);
   const KnownCall* summary_of(const PyFrame& frame) const;
