@@ -6,6 +6,7 @@
 
 #include "commands.h"
 #include "exit_code.h"
+#include "look.h"
 #include "probes/all_probes.h"
 #include "reports.h"
 #include "snapshot/own_tree.h"
@@ -158,7 +159,7 @@ bool lives_by_who_woke(const Examination& examination) {
 Result<Examination> examine(const std::vector<Pid>& pids, const collect::Options& collect_options,
                             const ReportOptions& report_options) {
   for (int look = 1;; ++look) {
-    Result<snapshot::Snapshot> snapshot = collect::collect(pids, collect_options);
+    Result<snapshot::Snapshot> snapshot = look_at(pids, collect_options);
     if (!snapshot) return snapshot.error();
     Examination examination(*std::move(snapshot));
     if (look < kLooks && (woke_beside_a_claim(examination) || lives_by_who_woke(examination)))

@@ -5,6 +5,7 @@
 #include "collect/choose.h"
 #include "commands.h"
 #include "exit_code.h"
+#include "look.h"
 #include "options.h"
 #include "output_file.h"
 #include "snapshot/codec.h"
@@ -22,12 +23,12 @@ struct SaveOptions {
 /// What an engine gets of a host on which there is no such program: a snapshot too, so that the
 /// host counts as looked at.
 Result<snapshot::Snapshot> look(const SaveOptions& options) {
-  if (options.choice.is_empty()) return collect::collect(options.pids, options.collect);
+  if (options.choice.is_empty()) return look_at(options.pids, options.collect);
   Result<std::vector<Pid>> targets = collect::find_targets(options.choice, options.collect);
   if (!targets) return targets.error();
   targets->insert(targets->end(), options.pids.begin(), options.pids.end());
   return targets->empty() ? collect::collect_place(options.collect)
-                          : collect::collect(*targets, options.collect);
+                          : look_at(*targets, options.collect);
 }
 
 int save(const SaveOptions& options) {

@@ -5,6 +5,7 @@
 #include "commands.h"
 #include "exit_code.h"
 #include "github_actions.h"
+#include "look.h"
 #include "options.h"
 #include "output_file.h"
 #include "report/report.h"
@@ -21,7 +22,7 @@ struct StacksOptions {
 };
 
 int stacks(const StacksOptions& options) {
-  const Result<snapshot::Snapshot> snapshot = collect::collect(options.pids, options.collect);
+  const Result<snapshot::Snapshot> snapshot = look_at(options.pids, options.collect);
   if (!snapshot) return fail(kNoTarget, words_of(snapshot.error()));
   std::ostringstream out;
   if (options.format == "json") {

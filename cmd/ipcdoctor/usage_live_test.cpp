@@ -7,6 +7,7 @@ namespace ipcdoctor::cmd::testing {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 const std::vector<std::string> kCommands = {"attach",  "run",        "watch",  "stacks", "save",
                                             "analyze", "explain",    "probes", "demo",   "check",
@@ -50,6 +51,17 @@ TEST(Usage, ToldAReportInsteadOfASnapshotSaysWhereSnapshotsComeFrom) {
 
   expect_told({"analyze", path}, "is a report, not a snapshot");
   std::filesystem::remove(path);
+}
+
+TEST(Usage, ALongLookAtATerminalTellsThatItIsOne) {
+  Process program({"sleep", "100"}, true);
+  const std::string look =
+      IPCDOCTOR_BINARY " attach --observe 1500ms " + std::to_string(program.pid());
+
+  const std::string at_terminal = run_command({"script", "-qc", look, "/dev/null"}).output;
+
+  EXPECT_THAT(at_terminal, HasSubstr("looking at the processes: 1 s"));
+  EXPECT_THAT(run_command({"sh", "-c", look + " 2>&1"}).output, Not(HasSubstr("looking")));
 }
 
 TEST(Usage, AMissingProcessIsToldByWatchToo) {

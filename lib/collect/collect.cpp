@@ -41,7 +41,7 @@ Result<Snapshot> collect(const std::vector<Pid>& targets, const Options& options
   const std::int64_t begin_ms = milliseconds_since_1970();
   const Pid self{::getpid()};
   const auto answer =
-      run_in_helper({options.deadline, options.patience, only_ancestors_may_look()},
+      run_in_helper({options.deadline, options.patience, only_ancestors_may_look(), options.tick},
                     [&](Progress& progress, const Send& send) {
                       std::function<void(const Snapshot&)> draft;
                       // a second helper knows that the target is difficult: it sends what it has

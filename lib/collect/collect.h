@@ -37,6 +37,7 @@ struct Options {
   /// connections that nobody here waits for.
   bool place = false;
   std::string after;  ///< place only: Place::after
+  std::function<void()> tick = {};  ///< called again and again meanwhile, here; may be empty
 };
 
 /// Why the collection did not begin: no such process, a kernel thread, a zombie, ourselves or an

@@ -124,6 +124,7 @@ class Watched {
         in_.get(), POLLIN, 0
       };
       const int n = ::poll(&ready, 1, static_cast<int>(kTick.count()));
+      if (limits.tick) limits.tick();
       if (n > 0 && !read_some(buffer)) {
         take_answers(buffer, answer);
         return reap() ? End::Finished : End::Crashed;

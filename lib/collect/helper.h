@@ -19,6 +19,7 @@ struct Limits {
       10000};  ///< for everything; the helper is told to finish a little earlier
   std::chrono::milliseconds patience{1500};  ///< without a step of progress
   bool ask_ancestor = false;  ///< what the helper is denied is opened by us: see linux::Broker
+  std::function<void()> tick = {};  ///< called again and again while the helper works; may be empty
 };
 
 /// Runs `work` in a child process (fork without exec) that dies with us and holds none of our
