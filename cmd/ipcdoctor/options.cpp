@@ -128,7 +128,7 @@ static Pid parse_pid(const std::string& word) {
   const auto [rest, failure] = std::from_chars(word.data(), end, pid);
   if (failure == std::errc{} && rest == end && pid > 0 && pid <= kMost) return Pid{pid};
   throw CLI::ValidationError("PID",
-                             word + " is none: it is a number, such as `pgrep -o NAME` prints");
+                             word + " is not one; it is a number, such as `pgrep -o NAME` prints");
 }
 
 CLI::Option* add_pids(CLI::App& command, std::vector<Pid>& pids) {
