@@ -64,7 +64,7 @@ INSTANTIATE_TEST_SUITE_P(Of, Hardening, ::testing::Values(IPCDOCTOR_BINARY, kSta
 TEST(Static, IsSmall) {
   if (!fs::exists(kStatic)) GTEST_SKIP() << "no " << kStatic;
 
-  EXPECT_LT(fs::file_size(kStatic), 8'500'000U);
+  EXPECT_LT(fs::file_size(kStatic), 8'200'000U);
 }
 
 TEST(Static, DiagnosesWhereThereIsNothingButItselfAndProc) {
