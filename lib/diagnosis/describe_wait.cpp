@@ -225,6 +225,7 @@ constexpr std::array kLibraryWaits = std::to_array<LibraryWait>({
     {"Executor.result", "the result of ", "the result of a Future"},
     {"Executor.wait", "the result of ", "the results of Futures"},
     {"Executor.worker.get", "work from ", "work from its executor"},
+    {"QueueListener.get", "records to log", "records to log"},
     {"Manager.serve", "a client of the manager", "a client of the manager"},
     {"Manager.serve.method", "what its client waits for: ", "what its client waits for"},
 });

@@ -21,6 +21,7 @@ struct StuckTask {
   std::string where;  ///< "app.py:9", "" if unknown
   std::string function;
   std::string waits_for;  ///< "data or EOF on socket:[9433]"
+  bool serves = false;    ///< a library's helper that waits for work, not at a line of the user's
 };
 
 /// Somebody whose act or omission is the cause.

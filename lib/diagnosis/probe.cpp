@@ -99,11 +99,14 @@ ChainLink link_of(const Snapshot& snapshot, const graph::Edge& edge) {
 }  // namespace
 
 StuckTask stuck_task(const Snapshot& snapshot, TaskRef task) {
-  StuckTask stuck{task, "", "", describe_wait(snapshot, task)};
+  StuckTask stuck;
+  stuck.task = task;
+  stuck.waits_for = describe_wait(snapshot, task);
   if (const snapshot::Thread* thread = snapshot::find_thread(snapshot, task)) {
     stuck.where = snapshot::where(*thread);
     if (const snapshot::Frame* frame = snapshot::user_frame(*thread))
       stuck.function = frame->function;
+    stuck.serves = thread->activity.operation == snapshot::Operation::Serve && stuck.where.empty();
   }
   return stuck;
 }

@@ -192,6 +192,7 @@ std::vector<const diagnosis::StuckTask*> stuck_beside_blame(const diagnosis::Fin
   std::map<snapshot::TaskRef, std::vector<const diagnosis::Culprit*>> blamed;
   for (const diagnosis::Culprit& c : finding.culprits) blamed[c.task].push_back(&c);
   std::vector<const diagnosis::StuckTask*> rest;
+  const bool others = !std::ranges::all_of(finding.stuck, &diagnosis::StuckTask::serves);
   for (const diagnosis::StuckTask& s : finding.stuck) {
     const std::string said = "waits for " + s.waits_for;
     const auto it = blamed.find(s.task);
@@ -199,7 +200,7 @@ std::vector<const diagnosis::StuckTask*> stuck_beside_blame(const diagnosis::Fin
         it != blamed.end() && std::ranges::any_of(it->second, [&](const diagnosis::Culprit* c) {
           return c->where == s.where && c->why.find(said) != std::string::npos;
         });
-    if (!is_said) rest.push_back(&s);
+    if (!is_said && !(s.serves && others)) rest.push_back(&s);
   }
   return rest;
 }

@@ -52,7 +52,8 @@ std::string name_in_list(const snapshot::Snapshot& snapshot, Tid tid);
 std::string labels_of(const snapshot::Snapshot& snapshot,
                       const std::vector<snapshot::TaskRef>& tasks, std::size_t limit);
 
-/// Those of whom the culprits' reasons do not tell already what they wait for, and where.
+/// Those of whom the culprits' reasons do not tell already what they wait for, and where; idle
+/// helpers of libraries only where nobody else is stuck.
 std::vector<const diagnosis::StuckTask*> stuck_beside_blame(const diagnosis::Finding& finding);
 
 /// "fd 4" of a culprit; "" if it has none or its reason names it.

@@ -172,6 +172,7 @@ constexpr Rule kRules[] = {
     {"/socket.py", "accept", "socket.accept", Op::Accept, ""},
     {"/socket.py", "readinto", "socket.recv", Op::Receive, ""},
     {"/socket.py", "create_connection", "socket.connect", Op::AwaitResult, ""},
+    {"/logging/handlers.py", "_monitor", "QueueListener.get", Op::Serve, "", "dequeue"},
     {"/getpass.py", "unix_getpass", "input", Op::Receive, ""},
 };
 // clang-format on
