@@ -97,9 +97,10 @@ class BriefWriter {
     write_list(word, texts, limit);
   }
 
-  static std::string at(const std::string& where, const std::string& function) {
+  std::string at(TaskRef task, const std::string& where, const std::string& function) const {
     if (where.empty() && function.empty()) return "";
-    return " at " + where + (function.empty() ? "" : " in " + function + "()");
+    return " at " + where + (function.empty() ? "" : " in " + function + "()") +
+           caller_words(report_.snapshot, task, where);
   }
 
   void write_finding(const Finding& finding) {
@@ -110,10 +111,11 @@ class BriefWriter {
     for (const diagnosis::Culprit& c : finding.culprits) {
       const std::string fd = fd_words(c);
       culprits.emplace_back(c.task, (c.dead ? " (dead)" : "") + (fd.empty() ? "" : " " + fd) +
-                                        at(c.where, c.function) + ": " + c.why);
+                                        at(c.task, c.where, c.function) + ": " + c.why);
     }
     for (const diagnosis::StuckTask* s : stuck_beside_blame(finding))
-      stuck.emplace_back(s->task, at(s->where, s->function) + ": waits for " + s->waits_for);
+      stuck.emplace_back(s->task,
+                         at(s->task, s->where, s->function) + ": waits for " + s->waits_for);
     write_crowd("to blame", culprits, kMaxCulprits);
     write_crowd("stuck", stuck, kMaxStuck);
     std::vector<std::string> fixes, facts;

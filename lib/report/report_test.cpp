@@ -167,6 +167,25 @@ TEST(Text, WhatABlamedTaskWaitsForIsSaidOnce) {
   }
 }
 
+TEST(Text, NamesTheCallerInAnotherFileBesideAHelper) {
+  Builder b;
+  b.process(40).comm("app").thread().waits_for_child(42);
+  b.process(40).at("/src/util.py", 5, "wait").at("/src/app.py", 17, "main");
+  b.process(42)
+      .child_of(40)
+      .thread()
+      .waits_for_child(43)
+      .at("/src/a.py", 3, "f")
+      .at("/src/a.py", 9, "g");
+  Case c;
+  c.snapshot = b.build();
+  diagnosis::Finding& finding = c.diagnosis.findings.front();
+  finding.stuck = {{task(40), "util.py:5", "wait", "x"}, {task(42), "a.py:3", "f", "y"}};
+
+  EXPECT_THAT(text_of(c), HasSubstr("util.py:5 in wait, from app.py:17 in main  waits for x"));
+  EXPECT_THAT(text_of(c), HasSubstr("a.py:3 in f  waits for y"));
+}
+
 TEST(Text, ThoseWhoDifferInNumbersOnlyShareALineWhenTheyAreMany) {
   Case c;
   diagnosis::Finding& finding = c.diagnosis.findings.front();

@@ -142,17 +142,18 @@ class TextWriter {
       out_ << blank << "and " << groups.size() - limit << " more (-v shows all)\n";
   }
 
-  static std::string at(const std::string& where, const std::string& function) {
+  std::string at(TaskRef task, const std::string& where, const std::string& function) const {
     std::string out = where.empty() ? "" : "  " + where;
     if (!function.empty()) out += (where.empty() ? "  in " : " in ") + function;
-    return escape_untrusted(out);
+    return escape_untrusted(out) + caller_words(report_.snapshot, task, where);
   }
 
   void write_stuck(const Finding& finding) {
     std::vector<std::pair<std::string, TaskRef>> entries;
     for (const diagnosis::StuckTask* s : stuck_beside_blame(finding)) {
       entries.push_back(
-          {at(s->where, s->function) + "  waits for " + escape_untrusted(s->waits_for), s->task});
+          {at(s->task, s->where, s->function) + "  waits for " + escape_untrusted(s->waits_for),
+           s->task});
     }
     // Few are shown: first those that stand in the user's own code.
     std::ranges::stable_partition(
@@ -165,7 +166,8 @@ class TextWriter {
     for (const diagnosis::Culprit& c : finding.culprits) {
       std::string text = c.dead ? "  (dead)" : "";
       if (const std::string fd = fd_words(c); !fd.empty()) text += "  " + fd;
-      entries.push_back({text + at(c.where, c.function) + "  " + escape_untrusted(c.why), c.task});
+      entries.push_back(
+          {text + at(c.task, c.where, c.function) + "  " + escape_untrusted(c.why), c.task});
     }
     const bool outside = finding.verdict == Verdict::Waiting && finding.unless.empty();
     write_groups(entries, outside ? "  For:   " : "  Blame: ");

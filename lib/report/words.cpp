@@ -162,6 +162,25 @@ std::string place_words(const snapshot::Thread& thread) {
   return escape_untrusted(place);
 }
 
+std::string caller_words(const snapshot::Snapshot& snapshot, snapshot::TaskRef task,
+                         std::string_view where) {
+  if (task.tid.value == 0) task.tid = Tid{task.pid.value};
+  const snapshot::Thread* thread = snapshot::find_thread(snapshot, task);
+  if (thread == nullptr || where.empty() || snapshot::where(*thread) != where) return "";
+  const snapshot::Frame* frame = snapshot::user_frame(*thread);
+  for (const auto* frames : {&thread->python, &thread->native}) {
+    if (!*frames) continue;
+    auto it = std::ranges::find(**frames, frame, [](const auto& f) { return &f; });
+    if (it == (*frames)->end()) continue;
+    it = std::find_if(it + 1, (*frames)->end(), [&](const snapshot::Frame& caller) {
+      return caller.user_code && !caller.guessed && caller.line > 0;
+    });
+    if (it == (*frames)->end() || it->file == frame->file) return "";
+    return ", from " + frame_words(*it);
+  }
+  return "";
+}
+
 int number_in_list(const snapshot::Snapshot& snapshot, Tid tid) {
   return snapshot::is_fiber(tid) ? tid.value - snapshot::kFirstFiber
                                  : snapshot::local_number(snapshot, tid.value);

@@ -42,6 +42,12 @@ std::string frame_words(const snapshot::Frame& frame);
 /// "app.py:9 in consumer" of where a thread is in the user's code; "" if unknown. Safe to print.
 std::string place_words(const snapshot::Thread& thread);
 
+/// ", from app.py:17 in main": who called the user's innermost function from another file, where
+/// that function stands at `where`; "" if it was called from its own file, or by the runtime. Safe
+/// to print.
+std::string caller_words(const snapshot::Snapshot& snapshot, snapshot::TaskRef task,
+                         std::string_view where);
+
 /// As people know it: 43 of a thread, 7 of task 7 of a language's runtime.
 int number_in_list(const snapshot::Snapshot& snapshot, Tid tid);
 
