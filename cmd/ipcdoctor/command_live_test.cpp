@@ -71,6 +71,11 @@ std::vector<std::string> command_of(const std::string& path) {
   return {path.substr(0, path.rfind('.'))};
 }
 
+/// Whether there was a compiler for it: none of Go is required.
+bool is_built(const std::string& path) {
+  return !path.ends_with(".go") || fs::exists(command_of(path).front());
+}
+
 /// The youngest process of the same job, if there is another one that has not ended.
 pid_t another_of(pid_t pid) {
   pid_t found = 0;
@@ -84,10 +89,12 @@ pid_t another_of(pid_t pid) {
   return found;
 }
 
+/// The verdict and the codes. Whether somebody of a program that lives runs just then is chance.
 std::pair<std::string, std::set<std::string>> claims_of(const json& report) {
   std::set<std::string> codes;
   for (const json& finding : report["findings"]) codes.insert(finding["code"].get<std::string>());
-  return {report["verdict"], codes};
+  const std::string verdict = report["verdict"];
+  return {verdict == "running" ? "waiting" : verdict, codes};
 }
 
 class Programs : public ::testing::TestWithParam<std::string> {};
@@ -99,7 +106,7 @@ TEST_P(Programs, AreDiagnosedAndLeftAsTheyWere) {
   const std::string built =
       std::string(other != nullptr ? other : IPCDOCTOR_PROGRAMS) + "/" + GetParam();
   const std::vector<std::string> command = command_of(built);
-  if (built.ends_with(".go") && !fs::exists(command.front())) GTEST_SKIP() << "there is no Go here";
+  if (!is_built(built)) GTEST_SKIP() << "there is no Go here";
   Process program(command, true);
   const std::string said = program.read_until("READY");
   ASSERT_THAT(said, HasSubstr("READY"));
@@ -142,8 +149,7 @@ std::vector<std::string> all_programs() {
     if (!folder.is_directory()) continue;
     for (const auto& file : fs::directory_iterator(folder)) {
       const auto extension = file.path().extension();
-      if (extension == ".c" || extension == ".py" || extension == ".sh" ||
-          extension == ".go") {
+      if (extension == ".c" || extension == ".py" || extension == ".sh" || extension == ".go") {
         found.push_back(folder.path().filename() / file.path().filename());
       }
     }
@@ -267,6 +273,7 @@ class Snapshots : public ::testing::TestWithParam<std::string> {};
 /// The report that is made of the file has the very bytes of the one that was made on the spot.
 TEST_P(Snapshots, AreDiagnosedByteForByte) {
   const std::string built = std::string(IPCDOCTOR_PROGRAMS "/") + GetParam();
+  if (!is_built(built)) GTEST_SKIP() << "there is no Go here";
   Process program(command_of(built), true);
   ASSERT_THAT(program.read_until("READY"), HasSubstr("READY"));
   std::this_thread::sleep_for(100ms);
