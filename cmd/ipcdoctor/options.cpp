@@ -117,6 +117,9 @@ void add_collect_options(CLI::App& command, collect::Options& options) {
       ->check(CLI::IsMember({"never", "auto", "always"}))
       ->type_name("WHEN");
   add_argv(command, options);
+  command.add_flag("--overdue", options.overdue,
+                   "PID should have ended or answered by now: what its main thread waits for is "
+                   "told even if a service at rest would wait like that");
   add_duration(command, "--observe", options.observe,
                "watch for so long, to recognise polling loops (none)");
 }

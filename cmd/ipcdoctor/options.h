@@ -40,7 +40,7 @@ struct ReportOptions {
 /// --format, -v, -q and --color.
 void add_report_options(CLI::App& command, ReportOptions& options);
 
-/// --stop, --observe, --argv. Stacks are named later, and only those that are shown.
+/// --stop, --observe, --overdue, --argv. Stacks are named later, and only those that are shown.
 void add_collect_options(CLI::App& command, collect::Options& options);
 
 /// --argv

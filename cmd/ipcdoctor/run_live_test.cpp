@@ -535,7 +535,7 @@ TEST_F(Recipes, Pytest) {
 }
 
 /// The plug-in fails the test that hangs with the report, ends its processes, and the next one
-/// runs.
+/// runs; also below a program that lives, and would end all when its time is over.
 TEST_F(Recipes, EachTestOfPytest) {
   if (std::system("/usr/bin/python3 -c 'import pytest' 2>/dev/null") != 0)
     GTEST_SKIP() << "no pytest";
@@ -555,10 +555,11 @@ TEST_F(Recipes, EachTestOfPytest) {
         "def test_after():\n"
         "    assert not multiprocessing.active_children()\n");
 
-  const Result result = in_folder(
-      "PYTHONPATH=" IPCDOCTOR_SOURCE
-      "/cmd/ipcdoctor/recipes COLUMNS=200 /usr/bin/python3 -m pytest -q -p no:cacheprovider"
-      " -p pytest_ipcdoctor --ipcdoctor-timeout 2 --ipcdoctor " IPCDOCTOR_BINARY);
+  const Result result =
+      in_folder("PYTHONPATH=" IPCDOCTOR_SOURCE
+                "/cmd/ipcdoctor/recipes COLUMNS=200 timeout 600 /usr/bin/python3 -m pytest -q"
+                " -p no:cacheprovider -p pytest_ipcdoctor --ipcdoctor-timeout 2"
+                " --ipcdoctor " IPCDOCTOR_BINARY);
 
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.output, HasSubstr("DEADLOCK  missing-sentinel"));

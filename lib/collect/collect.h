@@ -27,6 +27,7 @@ struct Options {
   StopPolicy stop = StopPolicy::Never;
   std::chrono::milliseconds deadline{10000};  ///< for everything
   std::chrono::milliseconds patience{1500};   ///< for one read of one fact
+  bool overdue = false;                       ///< see Snapshot::overdue
   std::chrono::milliseconds observe{0};       ///< window in which polling loops are recognised
   std::set<snapshot::TaskRef>
       seen_waking;  ///< by the caller, in the seconds before: need not in the window
@@ -36,7 +37,7 @@ struct Options {
   /// Also what snapshots of other hosts ask for: Snapshot::place, the ranks of processes, and
   /// connections that nobody here waits for.
   bool place = false;
-  std::string after;  ///< place only: Place::after
+  std::string after;                ///< place only: Place::after
   std::function<void()> tick = {};  ///< called again and again meanwhile, here; may be empty
 };
 

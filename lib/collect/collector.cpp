@@ -240,6 +240,7 @@ class Collector {
     const std::chrono::duration<double, std::milli> elapsed = Progress::Clock::now() - started;
     out.elapsed_ms = elapsed.count();
     out.observed_ms = observed_ms_;
+    out.overdue = options_.overdue;
     out.stopped_threads = stopped_threads_;
     return out;
   }

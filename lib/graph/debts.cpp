@@ -206,6 +206,15 @@ class Debts {
   std::map<Level, bool> all_dead_;
 };
 
+bool is_overdue(const Snapshot& snapshot, const StuckSet& set) {
+  const auto is_main_thread = [&](const TaskRef& task) {
+    return task.tid.value == task.pid.value &&
+           std::ranges::find(snapshot.targets, task.pid) != snapshot.targets.end();
+  };
+  return snapshot.overdue && (std::ranges::any_of(set.core, is_main_thread) ||
+                              std::ranges::any_of(set.behind, is_main_thread));
+}
+
 bool is_hang(const StuckSet& set, Debts& debts) {
   if (set.level == Level::Conditional) {
     if (std::ranges::any_of(set.debts, [](const Debt& debt) { return is_strong(debt.kind); }))
@@ -226,7 +235,8 @@ std::vector<StuckSet> take_out_rest(const Snapshot& snapshot, const Gates& gates
   Debts debts(snapshot, gates, levels);
   for (StuckSet& set : sets) debts.add(set);
   std::vector<StuckSet> kept, rest;
-  for (StuckSet& set : sets) (is_hang(set, debts) ? kept : rest).push_back(std::move(set));
+  for (StuckSet& set : sets)
+    (is_overdue(snapshot, set) || is_hang(set, debts) ? kept : rest).push_back(std::move(set));
   sets = std::move(kept);
   return rest;
 }

@@ -280,6 +280,20 @@ TEST(Rest, AHelperThatIsParkedUntilItIsEndedIsNoHang) {
   EXPECT_FALSE(graph.is_at_rest(task(40)));
 }
 
+TEST(Rest, OfAProgramThatIsOverdueTheMainThreadHangs) {
+  Builder b;
+  b.process(40).fd(3, inet_socket(5)).thread().accepts(3);
+  b.object(inet_socket(5)).socket->state = "listen";
+  b.process(42).child_of(40).thread().futex(0x1000, LockKind::PyLock);
+  b.process(42).thread(43).futex(0x2000, LockKind::Condition);
+  Snapshot snapshot = b.build();
+  snapshot.targets = {Pid{42}};
+  snapshot.overdue = true;
+  const WaitGraph graph(snapshot);
+  ASSERT_EQ(graph.stuck_sets().size(), 1U);
+  EXPECT_FALSE(graph.is_at_rest(task(42)));
+}
+
 TEST(Rest, WhoseEndIsAwaitedIsNot) {
   Builder b;
   b.process(40).fd(3, inet_socket(5)).thread().accepts(3);

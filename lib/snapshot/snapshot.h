@@ -575,6 +575,7 @@ struct Snapshot {
   std::int64_t time = 0;           ///< seconds since 1970, UTC
   std::uint64_t uptime_ticks = 0;  ///< since boot, at the same moment: as Process::start_ticks
   std::vector<Pid> targets;
+  bool overdue = false;  ///< the user says that the targets should have ended or answered by now
   std::vector<Process> processes;
   std::vector<Object> objects;
   std::vector<FileLock> file_locks;

@@ -166,7 +166,8 @@ def watch(pid, ipcdoctor, report):
                 os.unlink(report + ".json")
             with open(report + ".txt", "wb") as out:
                 try:
-                    subprocess.run([ipcdoctor, "attach", str(pid), "--format", "text", "--format", "json=%s.json" % report],
+                    subprocess.run([ipcdoctor, "attach", "--overdue", str(pid), "--format", "text",
+                                    "--format", "json=%s.json" % report],
                                    stdin=subprocess.DEVNULL, stdout=out, stderr=out, timeout=60, check=False)
                 except (OSError, subprocess.TimeoutExpired) as error:
                     out.write(("ipcdoctor: %s\n" % error).encode())
