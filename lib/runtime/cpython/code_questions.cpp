@@ -271,13 +271,13 @@ std::optional<CodeReader::CallResult> CodeReader::ask_process(std::string_view f
   const Value self = argument("self");
   if (self.kind != Value::Kind::Const) return std::nullopt;
   const Object popen = settled(self.object, "_popen");
-  const auto pid = popen == 0 ? std::nullopt : objects_.integer(settled(popen, "pid"));
+  const std::int64_t pid = popen == 0 ? 0 : objects_.integer(settled(popen, "pid")).value_or(0);
   const bool open = is_false(settled(self.object, "_closed"));
-  const bool known = open && pid && *pid > 0 && objects_.is_none(settled(popen, "returncode")) &&
+  const bool known = open && pid > 0 && objects_.is_none(settled(popen, "returncode")) &&
                      is_method_of(popen, "poll", "multiprocessing/popen_fork.py", "Popen.poll") &&
                      is_method_of(popen, "wait", "multiprocessing/popen_fork.py", "Popen.wait");
   if (!known) return std::nullopt;
-  note(Question::Kind::Child, *pid);
+  note(Question::Kind::Child, pid);
   if (function == "BaseProcess.is_alive") return CallResult{boolean(true), true, false};
   if (function == "BaseProcess.exitcode") return CallResult{none(), true, false};
   const Value timeout = argument("timeout");
@@ -318,7 +318,8 @@ std::optional<CodeReader::CallResult> CodeReader::ask_queue(std::string_view fun
   const Value self = argument("self");
   if (self.kind != Value::Kind::Const) return std::nullopt;
   const Object reader = settled(self.object, "_reader");
-  const auto fd = reader == 0 ? std::nullopt : descriptor_of(constant(reader));
+  if (reader == 0) return std::nullopt;
+  const auto fd = descriptor_of(constant(reader));
   if (!fd) return std::nullopt;
   if (function != "Queue.get") {
     note(Question::Kind::Data, *fd);
@@ -510,6 +511,11 @@ std::optional<CodeReader::CallResult> CodeReader::ask_native(Activation& act,
                                                              Object names) {
   const std::string_view name = known.name;
   const std::vector<Object> keywords = objects_.items(names);
+  // Whether that argument is the first behind self, by its place or by its name.
+  const auto is_first = [&](std::size_t i, std::string_view keyword) {
+    const std::size_t by_place = args.size() - keywords.size();
+    return i < by_place ? i == 1 : objects_.key_name(keywords[i - by_place]) == keyword;
+  };
   if (name == "builtins.any" || name == "builtins.all") {
     if (args.size() != 1) return std::nullopt;
     const bool stops_at = name == "builtins.any";
@@ -547,10 +553,7 @@ std::optional<CodeReader::CallResult> CodeReader::ask_native(Activation& act,
     // acquire(blocking=True, timeout=-1), where -1 is for ever
     bool blocks = true, timed = false;
     for (std::size_t i = 1; i < args.size(); ++i) {
-      const std::size_t by_place = args.size() - keywords.size();
-      const bool blocking =
-          i < by_place ? i == 1 : objects_.key_name(keywords[i - by_place]) == "blocking";
-      if (blocking) {
+      if (is_first(i, "blocking")) {
         const auto truth = truth_of(args[i]);
         if (!truth) return std::nullopt;
         blocks = *truth;
@@ -574,10 +577,7 @@ std::optional<CodeReader::CallResult> CodeReader::ask_native(Activation& act,
     if (!taken || own) return std::nullopt;
     bool untimed = true;
     for (std::size_t i = 1; i < args.size(); ++i) {
-      const std::size_t by_place = args.size() - keywords.size();
-      const bool block =
-          i < by_place ? i == 1 : objects_.key_name(keywords[i - by_place]) == "block";
-      if (block) {
+      if (is_first(i, "block")) {
         const auto blocks = truth_of(args[i]);
         if (!blocks) return std::nullopt;
         untimed &= *blocks;
