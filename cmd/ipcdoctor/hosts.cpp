@@ -1,6 +1,5 @@
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 
 #include <CLI/CLI.hpp>
@@ -15,9 +14,11 @@
 #include "engine.h"
 #include "examine.h"
 #include "exit_code.h"
+#include "linux/unique_fd.h"
 #include "reports.h"
 #include "snapshot/join.h"
 #include "snapshot_file.h"
+#include "watch/child.h"
 
 namespace ipcdoctor::cmd {
 namespace {
@@ -58,7 +59,7 @@ class Folder {
   std::string path_;
 };
 
-/// An engine that runs, in a process group of its own.
+/// An engine that runs, in a session of its own.
 struct Running {
   std::string host;
   pid_t pid = -1;
@@ -66,25 +67,12 @@ struct Running {
   bool is_over = false;
 };
 
-Result<pid_t> spawn(const Words& words, const std::string& output) {
-  std::vector<char*> argv;
-  for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
-  argv.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawnattr_init(&attributes);
-  ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  ::posix_spawn_file_actions_addopen(&actions, 1, output.c_str(), O_WRONLY | O_CREAT | O_EXCL,
-                                     0600);
-  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
-  ::posix_spawnattr_setpgroup(&attributes, 0);
-  pid_t pid = -1;
-  const int failure = ::posix_spawnp(&pid, argv[0], &actions, &attributes, argv.data(), environ);
-  ::posix_spawn_file_actions_destroy(&actions);
-  ::posix_spawnattr_destroy(&attributes);
-  if (failure != 0) return Error{cause_of(failure), failure, "start " + words.front()};
-  return pid;
+Result<Pid> start_engine(const Words& words, const std::string& output) {
+  const linux::UniqueFd in(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  const linux::UniqueFd out(::open(output.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!in.is_open() || !out.is_open()) return Error{cause_of(errno), errno, "write " + output};
+  return watch::start_child(words,
+                            {.session = watch::Session::Own, .in = in.get(), .out = out.get()});
 }
 
 void wait_for(std::vector<Running>& engines, Clock::time_point deadline) {
@@ -111,20 +99,6 @@ std::string ending_of(const Running& engine) {
   return "exit code " + std::to_string(WEXITSTATUS(engine.status));
 }
 
-Snapshots load_below(const std::string& folder) {
-  std::vector<std::string> files;
-  std::error_code failure;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder, failure))
-    if (entry.is_regular_file(failure)) files.push_back(entry.path().string());
-  std::ranges::sort(files);
-  Snapshots all;
-  for (const std::string& file : files) {
-    auto some = load_files({file});
-    if (some) std::ranges::move(*some, std::back_inserter(all));
-  }
-  return all;
-}
-
 Words remote_command(const HostsOptions& options, const std::string& token) {
   Words words{options.remote, "save", "-o", "-"};
   const auto add = [&](const std::string& name, const std::string& value) {
@@ -147,12 +121,12 @@ Result<Snapshots> run_round(const HostsOptions& options, const Words& via,
   std::vector<Running> engines;
   for (const Start& start : starts_of(via, remote_command(options, token), folder)) {
     const std::string output = folder + "/out." + std::to_string(engines.size());
-    const auto pid = spawn(start.words, output);
+    const auto pid = start_engine(start.words, output);
     if (!pid) {
       wait_for(engines, Clock::now());
       return pid.error();
     }
-    engines.push_back({start.host, *pid, -1, false});
+    engines.push_back({start.host, pid->value, -1, false});
   }
   wait_for(engines, Clock::now() + options.timeout);
   for (const Running& one : engines) {

@@ -48,10 +48,12 @@ Loaded load_stream(std::istream& in, const std::string& path) {
   return snapshots;
 }
 
-Loaded load_folder(const std::string& path) {
+/// The snapshots among the files that an iterator of a folder comes to.
+template <class Iterator>
+Snapshots load_entries(const std::string& path) {
   std::vector<std::string> files;
   std::error_code failure;
-  for (const auto& entry : std::filesystem::directory_iterator(path, failure))
+  for (const auto& entry : Iterator(path, failure))
     if (entry.is_regular_file(failure) && files.size() < kMaxFiles)
       files.push_back(entry.path().string());
   std::ranges::sort(files);
@@ -61,6 +63,11 @@ Loaded load_folder(const std::string& path) {
     Loaded some = load_stream(in, file);
     if (some) std::ranges::move(*some, std::back_inserter(all));
   }
+  return all;
+}
+
+Loaded load_folder(const std::string& path) {
+  Snapshots all = load_entries<std::filesystem::directory_iterator>(path);
   if (all.empty()) return Error{cause_of(EISDIR), EISDIR, "read " + path};
   return all;
 }
@@ -76,6 +83,10 @@ Loaded load_one(const std::string& path) {
 }
 
 }  // namespace
+
+Snapshots load_below(const std::string& folder) {
+  return load_entries<std::filesystem::recursive_directory_iterator>(folder);
+}
 
 Loaded load_files(const std::vector<std::string>& paths) {
   Snapshots all;

@@ -17,4 +17,7 @@ Result<snapshot::Snapshot> load_file(const std::string& path);
 /// @return why not, with the path
 Result<std::vector<snapshot::Snapshot>> load_files(const std::vector<std::string>& paths);
 
+/// The snapshots among all files of a folder and of those in it; what is none is passed over.
+std::vector<snapshot::Snapshot> load_below(const std::string& folder);
+
 }  // namespace ipcdoctor::cmd
