@@ -44,6 +44,13 @@ std::string address_of(const linux::UnixSocketInfo& socket) {
   return escape_untrusted(socket.name);
 }
 
+linux::InetAddress as_v4(linux::InetAddress address) {
+  // ::ffff:a.b.c.d
+  std::memmove(address.bytes.data(), address.bytes.data() + 12, 4);
+  std::fill(address.bytes.begin() + 4, address.bytes.end(), std::uint8_t{0});
+  return address;
+}
+
 bool is_any(const linux::InetAddress& address) {
   return std::ranges::all_of(address.bytes, [](std::uint8_t byte) { return byte == 0; });
 }
@@ -69,13 +76,6 @@ Result<snapshot::Tcp> tcp_of(const linux::InetSocketInfo& socket) {
 }
 
 }  // namespace
-
-static linux::InetAddress as_v4(linux::InetAddress address) {
-  // ::ffff:a.b.c.d
-  std::memmove(address.bytes.data(), address.bytes.data() + 12, 4);
-  std::fill(address.bytes.begin() + 4, address.bytes.end(), std::uint8_t{0});
-  return address;
-}
 
 std::string text_of(const linux::InetSocketInfo& socket, const linux::InetAddress& address) {
   return socket.mapped_v4 ? linux::to_string(as_v4(address), false)

@@ -268,10 +268,16 @@ TEST(Handlers, OneThatWasNotReadMayDoAnything) {
             "a handler for SIGTERM of app[42] (it was not read)");
 }
 
-TEST(Rest, AHelperThatIsParkedUntilItIsEndedIsNoHang) {
+/// A process that lives as long as somebody may connect.
+Builder server() {
   Builder b;
   b.process(40).fd(3, inet_socket(5)).thread().accepts(3);
   b.object(inet_socket(5)).socket->state = "listen";
+  return b;
+}
+
+TEST(Rest, AHelperThatIsParkedUntilItIsEndedIsNoHang) {
+  Builder b = server();
   b.process(42).child_of(40).thread().futex(0x1000, LockKind::PyLock);
   b.process(42).last().activity = {"threading.Event.wait", Operation::AwaitSignal, {}};
   const BuiltGraph graph = graph_of(b);
@@ -281,9 +287,7 @@ TEST(Rest, AHelperThatIsParkedUntilItIsEndedIsNoHang) {
 }
 
 TEST(Rest, OfAProgramThatIsOverdueTheMainThreadHangs) {
-  Builder b;
-  b.process(40).fd(3, inet_socket(5)).thread().accepts(3);
-  b.object(inet_socket(5)).socket->state = "listen";
+  Builder b = server();
   b.process(42).child_of(40).thread().futex(0x1000, LockKind::PyLock);
   b.process(42).thread(43).futex(0x2000, LockKind::Condition);
   Snapshot snapshot = b.build();
@@ -295,9 +299,7 @@ TEST(Rest, OfAProgramThatIsOverdueTheMainThreadHangs) {
 }
 
 TEST(Rest, WhoseEndIsAwaitedIsNot) {
-  Builder b;
-  b.process(40).fd(3, inet_socket(5)).thread().accepts(3);
-  b.object(inet_socket(5)).socket->state = "listen";
+  Builder b = server();
   b.process(41).child_of(40).thread().waits_for_child(42);
   b.process(42).child_of(41).thread().futex(0x1000, LockKind::PyLock);
   const BuiltGraph graph = graph_of(b);
@@ -307,9 +309,7 @@ TEST(Rest, WhoseEndIsAwaitedIsNot) {
 }
 
 TEST(Rest, WhoOnlyStandsByUntilAThreadEndsIsOwedNothing) {
-  Builder b;
-  b.process(40).fd(3, inet_socket(5)).thread().accepts(3);
-  b.object(inet_socket(5)).socket->state = "listen";
+  Builder b = server();
   b.process(42).child_of(40).thread().futex(0x1000, LockKind::ThreadJoin);
   b.process(42).thread(43).futex(0x2000, LockKind::Condition);
   EXPECT_EQ(graph_of(b).stuck_sets().size(), 1U);
@@ -324,9 +324,7 @@ TEST(Rest, WhenAllIsDeadNothingIsAtRest) {
 }
 
 TEST(Rest, UnreadDataIsOwedToItsSender) {
-  Builder b;
-  b.process(40).fd(3, inet_socket(5)).thread().accepts(3);
-  b.object(inet_socket(5)).socket->state = "listen";
+  Builder b = server();
   b.process(42)
       .child_of(40)
       .fd(4, pipe(7), Access::Read)

@@ -46,13 +46,17 @@ std::string text_of(const json& value) {
   return value.dump(-1, ' ', true, json::error_handler_t::replace);
 }
 
-/// In a joined snapshot with the name of its host.
+/// Beside a pid of a joined snapshot stands its host.
+json with_host(const Snapshot& snapshot, Pid pid, json entry) {
+  if (const snapshot::Host* host = snapshot::host_of(snapshot, pid.value))
+    entry["host"] = safe(host->name);
+  return entry;
+}
+
 json task_json(const Snapshot& snapshot, TaskRef task) {
-  json out = {{"pid", snapshot::local_number(snapshot, task.pid.value)},
-              {"tid", snapshot::local_number(snapshot, task.tid.value)}};
-  if (const snapshot::Host* host = snapshot::host_of(snapshot, task.pid.value))
-    out["host"] = safe(host->name);
-  return out;
+  return with_host(snapshot, task.pid,
+                   {{"pid", snapshot::local_number(snapshot, task.pid.value)},
+                    {"tid", snapshot::local_number(snapshot, task.tid.value)}});
 }
 
 json or_null(const std::string& text) {
@@ -192,10 +196,8 @@ json process_json(const Snapshot& snapshot, const Process& process, Describe des
               {"dead", process.dead || process.exited},
               {"python", or_null(process.python.version)},
               {"threads", std::move(threads)}};
-  if (const snapshot::Host* host = snapshot::host_of(snapshot, process.pid.value))
-    out["host"] = safe(host->name);
   if (process.rank.number >= 0) out["rank"] = process.rank.number;
-  return out;
+  return with_host(snapshot, process.pid, std::move(out));
 }
 
 /// Those with one thread that are alike are told once.
@@ -231,12 +233,11 @@ json resources_json(const Snapshot& snapshot) {
     if (!process.fds) continue;
     for (const snapshot::Fd& fd : *process.fds) {
       if (!awaited.contains(fd.object)) continue;
-      json holder = {{"pid", snapshot::local_number(snapshot, process.pid.value)},
+      holders[fd.object].push_back(
+          with_host(snapshot, process.pid,
+                    {{"pid", snapshot::local_number(snapshot, process.pid.value)},
                      {"fd", fd.fd},
-                     {"access", word_for(fd.access)}};
-      if (const snapshot::Host* host = snapshot::host_of(snapshot, process.pid.value))
-        holder["host"] = safe(host->name);
-      holders[fd.object].push_back(std::move(holder));
+                     {"access", word_for(fd.access)}}));
     }
   }
   json out = json::array();
