@@ -6,6 +6,10 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
 
 #include "collect/examine.h"
 #include "collect/goroutines.h"
@@ -13,6 +17,7 @@
 #include "collect/native_code.h"
 #include "collect/python_locks.h"
 #include "collect/syscall_names.h"
+#include "collect/tables.h"
 #include "linux/auxv.h"
 #include "linux/ptrace.h"
 #include "linux/robust_list.h"
@@ -49,6 +54,46 @@ struct Found {
   unwind::Images images;
   runtime::cpython::KnownRuntimes pythons;
   std::optional<NativeCode> code;
+};
+
+/// What a forked process has in common with its parent and siblings: the program, and where the
+/// kernel put its stack.
+using Image = std::pair<std::string, std::uint64_t>;
+
+/// Fetches for a process what the reading of the one before of its image used.
+class PagesOfImages {
+ public:
+  explicit PagesOfImages(System& system) {
+    std::unordered_map<Pid, int> sharing;
+    for (const auto& process : system.processes()) ++sharing[process->out.mm_group];
+    for (const auto& [group, members] : sharing)
+      if (members == 1) alone_.insert(group);
+    may_fetch_ = system.numbers_as_proc_does();
+    for_each_table(system, [&](ProcessEntry&, Tid, std::vector<Fd>& fds) {
+      may_fetch_ = may_fetch_ && std::ranges::none_of(fds, [](const Fd& fd) {
+                     return fd.object.kind == snapshot::ObjectKind::UserFault;
+                   });
+    });
+  }
+
+  void fetch(System& system, const ProcessEntry& process, const linux::AddressSpace& space) const {
+    const auto known = used_.find(image_of(process));
+    if (!may_fetch_ || known == used_.end() || !alone_.contains(process.pid)) return;
+    const Risk risk(system.progress(), process.pid, Fact::Memory);
+    if (risk.allowed()) space.memory.prefetch(space.pid, known->second);
+  }
+  void keep(const ProcessEntry& process, const linux::AddressSpace& space) {
+    used_[image_of(process)] = space.memory.used_pages();
+  }
+
+ private:
+  static Image image_of(const ProcessEntry& process) {
+    return {process.out.exe, process.stat.start_stack};
+  }
+
+  std::map<Image, std::vector<std::uint64_t>> used_;
+  std::unordered_set<Pid> alone_;  ///< their address space is nobody else's
+  bool may_fetch_ = false;         ///< nobody is seen to have a userfaultfd
 };
 
 /// The stacks of one process and what they tell.
@@ -433,6 +478,7 @@ namespace {
 template <class Read>
 void for_each_space(System& system, Read read) {
   Found found;
+  PagesOfImages pages(system);
   for (const auto& process : system.processes()) {
     if (!process->examined || process->dead || system.progress().is_late()) continue;
     const auto space = system.space_of(*process);
@@ -440,7 +486,9 @@ void for_each_space(System& system, Read read) {
       system.note_unseen(process->pid, Tid{}, space.error());
       continue;
     }
+    pages.fetch(system, *process, **space);
     read(ProcessStacks(system, *process, **space, found));
+    pages.keep(*process, **space);
     (*space)->memory.drop_cache();  // the next process gets its pages
   }
 }

@@ -1,10 +1,11 @@
 #include "linux/process_memory.h"
 
 #include <fcntl.h>
+#include <sys/uio.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <vector>
+#include <climits>
 
 #include "linux/broker.h"
 
@@ -32,8 +33,8 @@ std::unique_ptr<ProcessMemory::Page> take_page() {
 
 void ProcessMemory::drop_cache() const {
   auto& spare = spare_pages();
-  for (auto& [start, page] : pages_)
-    if (spare.size() < kMaxSpare) spare.push_back(std::move(page));
+  for (auto& [start, cached] : pages_)
+    if (spare.size() < kMaxSpare) spare.push_back(std::move(cached.page));
   pages_.clear();
   last_page_ = nullptr;
 }
@@ -50,20 +51,62 @@ Result<ProcessMemory> ProcessMemory::open(const ProcDir& process) {
 
 ProcessMemory ProcessMemory::from_pages(const std::map<std::uint64_t, Page>& pages) {
   ProcessMemory memory(UniqueFd(), "recorded memory");
-  for (const auto& [start, page] : pages)
-    memory.pages_.emplace(start, std::make_unique<Page>(page));
+  for (const auto& [start, page] : pages) memory.pages_[start].page = std::make_unique<Page>(page);
   return memory;
 }
 
 std::map<std::uint64_t, ProcessMemory::Page> ProcessMemory::recorded_pages() const {
   std::map<std::uint64_t, Page> out;
-  for (const auto& [start, page] : pages_) out.emplace(start, *page);
+  for (const auto& [start, cached] : pages_) out.emplace(start, *cached.page);
   return out;
+}
+
+std::vector<std::uint64_t> ProcessMemory::used_pages() const {
+  std::vector<std::uint64_t> out;
+  for (const auto& [start, cached] : pages_)
+    if (cached.used) out.push_back(start);
+  std::ranges::sort(out);
+  return out;
+}
+
+bool ProcessMemory::is_alive() const {
+  // any page will do, as one that is not there is an error and the end of the process is not
+  char byte = 0;
+  return !pages_.empty() &&
+         ::pread(mem_.get(), &byte, 1, static_cast<off_t>(pages_.begin()->first)) != 0;
+}
+
+void ProcessMemory::prefetch(Pid pid, std::span<const std::uint64_t> pages) const {
+  std::vector<std::uint64_t> fetched;
+  while (!pages.empty() && pages_.size() < kMaxPages) {
+    const auto some = pages.first(std::min<std::size_t>(pages.size(), IOV_MAX));
+    std::vector<std::unique_ptr<Page>> into;
+    std::vector<iovec> local, remote;
+    for (const std::uint64_t start : some) {
+      into.push_back(take_page());
+      local.push_back({into.back()->data(), kPageSize});
+      remote.push_back({reinterpret_cast<void*>(start), kPageSize});
+    }
+    const ssize_t n =
+        ::process_vm_readv(pid.value, local.data(), local.size(), remote.data(), remote.size(), 0);
+    const std::size_t whole = n > 0 ? static_cast<std::size_t>(n) / kPageSize : 0;
+    for (std::size_t i = 0; i < whole; ++i) {
+      if (pages_.try_emplace(some[i], std::move(into[i]), false).second) fetched.push_back(some[i]);
+    }
+    if (n < 0 && errno != EFAULT) break;  // refused
+    // the transfer ends before the first page that is not there: leave that one out
+    pages = pages.subspan(std::min(whole + 1, some.size()));
+  }
+  if (is_alive()) return;
+  for (const std::uint64_t start : fetched) pages_.erase(start);
 }
 
 Result<const ProcessMemory::Page*> ProcessMemory::page_at(std::uint64_t start) const {
   const auto known = pages_.find(start);
-  if (known != pages_.end()) return known->second.get();
+  if (known != pages_.end()) {
+    known->second.used = true;
+    return known->second.page.get();
+  }
   if (pages_.size() >= kMaxPages) return Error{Cause::Limit, 0, "read " + path_};
   auto page = take_page();
   ssize_t n = -1;
@@ -72,7 +115,7 @@ Result<const ProcessMemory::Page*> ProcessMemory::page_at(std::uint64_t start) c
   } while (n < 0 && errno == EINTR);
   if (n < 0) return Error{cause_of(errno), errno, "read " + path_};
   if (static_cast<std::size_t>(n) < page->size()) return Error{Cause::Gone, 0, "read " + path_};
-  return pages_.emplace(start, std::move(page)).first->second.get();
+  return pages_.emplace(start, Cached{std::move(page)}).first->second.page.get();
 }
 
 Status ProcessMemory::read(RemoteAddr address, std::span<std::byte> into) const {

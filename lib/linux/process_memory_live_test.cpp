@@ -44,6 +44,34 @@ TEST(ProcessMemory, ReadsWhatTheChildWrote) {
   EXPECT_EQ(area[0], 0);
 }
 
+TEST(ProcessMemory, FetchesAheadWhatIsThereAndReadsTheRestAsAlways) {
+  const Pipe ready;
+  const std::size_t size = std::size_t{4} * 4096;
+  auto* area = static_cast<char*>(
+      ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  ASSERT_NE(static_cast<void*>(area), MAP_FAILED);
+  ASSERT_EQ(::munmap(area + 4096, 4096), 0);
+  const Child child([&] {
+    for (const int page : {0, 2, 3}) area[page * 4096] = static_cast<char>('a' + page);
+    return ::write(ready.writer(), "x", 1) == 1 ? ::pause() : 1;
+  });
+  char byte = 0;
+  ASSERT_EQ(::read(ready.reader(), &byte, 1), 1);
+  const auto memory = ProcessMemory::open(*child.dir());
+  ASSERT_TRUE(memory);
+  const std::uint64_t start = address_of(area).value;
+
+  memory->prefetch(child.pid(), std::vector{start, start + 4096, start + std::uint64_t{8192}});
+
+  EXPECT_TRUE(memory->used_pages().empty());
+  EXPECT_EQ(memory->recorded_pages().size(), 2);
+  EXPECT_EQ(*memory->read_object<char>(address_of(area)), 'a');
+  EXPECT_EQ(*memory->read_object<char>(address_of(area + 8192)), 'c');
+  EXPECT_EQ(*memory->read_object<char>(address_of(area + 12288)), 'd');
+  EXPECT_FALSE(memory->read_u64(address_of(area + 4096)));
+  EXPECT_EQ(memory->used_pages(), (std::vector{start, start + 8192, start + 12288}));
+}
+
 TEST(ProcessMemory, AnUnmappedOrImpossibleAddressIsAnError) {
   void* hole = ::mmap(nullptr, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   ASSERT_EQ(::munmap(hole, 4096), 0);
@@ -80,6 +108,9 @@ TEST(ProcessMemory, SeesNothingOfTheProgramAfterAnExec) {
     const auto value = memory->read_object<int>(address_of(&before_exec));
     return !value && value.error().cause == Cause::Gone;
   }));
+  const std::uint64_t stack = read_stat(*child.dir())->start_stack / 4096 * 4096;
+  memory->prefetch(child.pid(), std::span(&stack, 1));
+  EXPECT_TRUE(memory->recorded_pages().empty());
 }
 
 /// Makes every first touch of the area wait for a server that never comes. @return false if that is
