@@ -1,6 +1,7 @@
 #include "collect/tables.h"
 
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -9,7 +10,10 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <unordered_map>
+#include <utility>
 
+#include "linux/fd_iterator.h"
 #include "linux/fd_table.h"
 #include "linux/fdinfo.h"
 #include "linux/kcmp.h"
@@ -251,26 +255,122 @@ void group_by_kcmp(std::vector<std::tuple<Pid, Tid, Fd*>>& copies) {
   }
 }
 
+bool is_tried(const ProcessEntry& process) {
+  return process.fds || process.fds.error().cause != Cause::NotRead ||
+         process.scope == snapshot::Scope::Self;
+}
+
+/// The tables of processes, from the kernel itself.
+class KernelTables {
+ public:
+  explicit KernelTables(System& system) : system_(system) {
+    for (const auto& process : system.processes())
+      if (!is_tried(*process)) entries_.emplace(process->pid, Entry{process.get(), true, {}, {}});
+  }
+
+  Status read() {
+    const Risk risk(system_.progress(), Pid{}, Fact::KernelTasks);
+    if (!risk.allowed()) return Error{Cause::TimedOut, 0, "read the tables of the kernel"};
+    return linux::read_kernel_fds([this](const linux::KernelFd& fd) { add(fd); });
+  }
+
+  /// Who was not shown, or has more than one table, stays unread.
+  void hand_out() {
+    for (auto& [pid, entry] : entries_) {
+      if (!entry.whole || (entry.fds.empty() && entry.unclear.empty())) continue;
+      if (!entry.unclear.empty() && !look_at_unclear(entry)) continue;
+      entry.process->fds = std::move(entry.fds);
+    }
+  }
+
+ private:
+  struct Entry {
+    ProcessEntry* process = nullptr;
+    bool whole = true;         ///< all of it, and nothing of another process or table
+    std::vector<Fd> fds;       ///< ascending
+    std::vector<int> unclear;  ///< only /proc tells what they are
+  };
+
+  void add(const linux::KernelFd& fd) {
+    if (++seen_ % 256 == 0) system_.progress().step();
+    if (last_ == nullptr || last_->process->pid != fd.pid) {
+      const auto it = entries_.find(fd.pid);
+      last_ = it == entries_.end() ? nullptr : &it->second;
+    }
+    if (last_ == nullptr || !last_->whole) return;
+    ProcessEntry& process = *last_->process;
+    last_->whole = fd.tid.value == fd.pid.value && is_of(process, fd);
+    const auto entry = linux::to_entry(fd);
+    if (entry)
+      last_->fds.push_back({fd.fd, object_of(*entry, process, *process.dir), access_of(*entry)});
+    else
+      last_->unclear.push_back(fd.fd);
+  }
+
+  /// Numbers are reused; see proc_pid_stat(5) for the unit.
+  static bool is_of(const ProcessEntry& process, const linux::KernelFd& fd) {
+    static const auto hz = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+    return fd.started_ns / (1'000'000'000 / hz) == process.stat.start_ticks;
+  }
+
+  bool look_at_unclear(Entry& entry) {
+    ProcessEntry& process = *entry.process;
+    const Risk risk(system_.progress(), process.pid, Fact::FdTable);
+    if (!risk.allowed()) return false;
+    const auto seen = linux::read_some_fds(*process.dir, entry.unclear, [&](FdEntry&& fd) {
+      entry.fds.push_back({fd.fd, object_of(fd, process, *process.dir), access_of(fd)});
+      return true;
+    });
+    std::ranges::sort(entry.fds, {}, &Fd::fd);
+    return seen.has_value();
+  }
+
+  System& system_;
+  std::unordered_map<Pid, Entry> entries_;
+  Entry* last_ = nullptr;
+  std::size_t seen_ = 0;
+};
+
+/// Those of all processes that were not read yet. What the kernel does not tell us stays for /proc.
+void read_kernel_tables(System& system) {
+  KernelTables tables(system);
+  if (tables.read()) tables.hand_out();
+}
+
+/// @return false if the process, or a thread with a table of its own, went before it was read.
+bool read_through_proc(System& system, ProcessEntry& process) {
+  // a leader that has exited has none; /proc gives it to root, so that others may not even look
+  process.fds = process.stat.has_exited() ? Result<std::vector<Fd>>(std::vector<Fd>())
+                                          : read_table(system, process, *process.dir);
+  const bool denied = !process.fds && process.fds.error().cause == Cause::Denied;
+  const bool complete =
+      process.stat.num_threads <= 1 || denied || read_threads_tables(system, process);
+  if (process.fds) return complete;
+  if (process.fds.error().cause == Cause::Gone) return false;
+  system.note_hidden_holder();
+  system.note_unseen(process.pid, Tid{}, process.fds.error());
+  return complete;
+}
+
 }  // namespace
 
-bool read_tables(System& system) {
-  bool complete = true;
+bool read_tables(System& system, TablesFrom from) {
+  // in descriptors that are read through /proc
+  constexpr std::size_t kCostOfProcess = 5, kCostOfLoading = 2500;
+  bool complete = true, asked = from == TablesFrom::Proc;
+  std::size_t cost = from == TablesFrom::Kernel ? kCostOfLoading : 0;
+  auto left = static_cast<std::size_t>(
+      std::ranges::count_if(system.processes(), [](const auto& p) { return !is_tried(*p); }));
   for (const auto& process : system.processes()) {
-    const bool tried = process->fds || process->fds.error().cause != Cause::NotRead;
-    if (tried || process->scope == snapshot::Scope::Self) continue;
-    // a leader that has exited has none; /proc gives it to root, so that others may not even look
-    process->fds = process->stat.has_exited() ? Result<std::vector<Fd>>(std::vector<Fd>())
-                                              : read_table(system, *process, *process->dir);
-    const bool denied = !process->fds && process->fds.error().cause == Cause::Denied;
-    if (process->stat.num_threads > 1 && !denied)
-      complete = read_threads_tables(system, *process) && complete;
-    if (process->fds) continue;
-    if (process->fds.error().cause == Cause::Gone) {
-      complete = false;
-      continue;
+    if (is_tried(*process)) continue;
+    if (!asked && cost + kCostOfProcess * left > kCostOfLoading) {
+      asked = true;
+      read_kernel_tables(system);
     }
-    system.note_hidden_holder();
-    system.note_unseen(process->pid, Tid{}, process->fds.error());
+    --left;
+    if (is_tried(*process)) continue;
+    complete = read_through_proc(system, *process) && complete;
+    cost += kCostOfProcess + (process->fds ? process->fds->size() : 0);
   }
   return complete;
 }

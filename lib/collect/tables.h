@@ -9,11 +9,16 @@
 
 namespace ipcdoctor::collect {
 
+enum class TablesFrom { Cheapest, Proc, Kernel };
+
 /// Reads the descriptor tables of all processes that have none yet, also those of threads that
 /// share no table. Sockets are OtherSocket and anonymous files get dev = pid, ino = fd until
 /// identify_objects() has looked at their kind. @return false if a process or a thread went before
 /// its table was read: whoever it left its descriptors to has to be looked for.
-bool read_tables(System& system);
+/// @param from  Cheapest: from the kernel itself (linux/fd_iterator.h) once that costs less than
+///              what is left to read through /proc. Kernel: what it does not tell still comes from
+///              /proc.
+bool read_tables(System& system, TablesFrom from = TablesFrom::Cheapest);
 
 /// Calls `each` for every table: that of a process has tid 0.
 void for_each_table(

@@ -48,12 +48,6 @@ bool may_be_mqueue(std::string_view path) {
   return last == 0 || path.substr(0, last).ends_with("mqueue");
 }
 
-/// /dev/null, /dev/zero, /dev/urandom ...: nobody waits for them (Documentation/admin-guide/
-/// devices.txt, Linux 6.1).
-bool is_memory_device(std::uint64_t rdev) {
-  return major(rdev) == 1;
-}
-
 /// Tells POSIX message queues from other small files, without asking any file system that could
 /// block.
 class MqueueDevices {
@@ -129,6 +123,17 @@ class FdWalk {
         if (!each(std::move(entry_))) return seen_;
       }
     }
+  }
+
+  Result<std::size_t> run(std::span<const int> which, const std::function<bool(FdEntry&&)>& each) {
+    for (const int fd : which) {
+      const auto found = look_at(fd, std::to_string(fd).c_str());
+      if (!found && found.error().cause == Cause::Gone) continue;
+      if (!found) return found.error();
+      ++seen_;
+      if (!each(std::move(entry_))) break;
+    }
+    return seen_;
   }
 
  private:
@@ -256,6 +261,13 @@ Result<std::size_t> read_fds(const ProcDir& task, const FdTableOptions& options,
   return FdWalk(task, std::move(*fds), options).run(each);
 }
 
+Result<std::size_t> read_some_fds(const ProcDir& task, std::span<const int> which,
+                                  const std::function<bool(FdEntry&&)>& each) {
+  auto fds = task.open_in("fd", O_RDONLY | O_DIRECTORY, "list");
+  if (!fds) return fds.error();
+  return FdWalk(task, std::move(*fds), {}).run(which, each);
+}
+
 Result<std::vector<FdEntry>> read_fds(const ProcDir& task, const FdTableOptions& options) {
   std::vector<FdEntry> entries;
   const auto seen = read_fds(task, options, [&](FdEntry&& entry) {
@@ -274,6 +286,9 @@ bool is_terminal(std::uint64_t rdev) {
   return number == 4 || (number >= 136 && number <= 143) || console || serial;
 }
 
+bool is_memory_device(std::uint64_t rdev) {
+  return major(rdev) == 1;
+}
 bool is_ptmx(std::uint64_t rdev) {
   return rdev == makedev(5, 2);
 }

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -68,6 +69,13 @@ Result<std::size_t> read_fds(const ProcDir& task, const FdTableOptions& options,
 /// The same as a vector.
 Result<std::vector<FdEntry>> read_fds(const ProcDir& task, const FdTableOptions& options = {});
 
+/// The same for some of them, by their numbers.
+Result<std::size_t> read_some_fds(const ProcDir& task, std::span<const int> which,
+                                  const std::function<bool(FdEntry&&)>& each);
+
+/// /dev/null, /dev/zero, /dev/urandom ...: nobody waits for them (Documentation/admin-guide/
+/// devices.txt, Linux 6.1).
+bool is_memory_device(std::uint64_t rdev);
 /// A terminal by its device number: /dev/pts/N (136..143), consoles, serial lines; 5:0 is /dev/tty,
 /// the caller's own.
 bool is_terminal(std::uint64_t rdev);

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+#pragma once
+
+#include <linux/bpf.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+struct btf;
+
+/// What the readers by BPF iterators share; only where libbpf is.
+namespace ipcdoctor::linux::bpf {
+
+/// The kernel's own type information.
+class KernelTypes {
+ public:
+  /// @return Denied, or Unsupported: an old kernel, another PID namespace.
+  static Result<KernelTypes> read();
+  ~KernelTypes();
+  KernelTypes(KernelTypes&&) noexcept;
+  KernelTypes& operator=(KernelTypes&&) = delete;
+
+  /// Offset of a member of a struct in bytes, also of one in an anonymous struct or union within.
+  /// 0, and is_complete() no more, where there is none.
+  std::int16_t offset(const char* type, std::string_view member);
+  std::int16_t size(const char* type);
+  bool is_complete() const { return complete_; }
+  /// The number of "bpf_iter_task" and its like; negative: there is none.
+  int iterator(const char* function) const;
+
+ private:
+  explicit KernelTypes(btf* types) : types_(types) {}
+  btf* types_;
+  bool complete_ = true;
+};
+
+/// Instructions, one after the other. They are so few that no compiler is needed. r10 is the end of
+/// the stack, where the record that is written grows.
+class Assembler {
+ public:
+  /// @param record  size of the record in bytes, a multiple of eight
+  explicit Assembler(std::size_t record) : record_(static_cast<int>(record)) {}
+
+  void add(int code, int to, int from, int offset, int immediate);
+  void move(int to, int from) { add(BPF_ALU64 | BPF_MOV | BPF_X, to, from, 0, 0); }
+  void move_number(int to, int number) { add(BPF_ALU64 | BPF_MOV, to, 0, 0, number); }
+  void add_number(int to, int number) { add(BPF_ALU64 | BPF_ADD, to, 0, 0, number); }
+  void call(int helper) { add(BPF_JMP | BPF_CALL, 0, 0, 0, helper); }
+  void load(int size, int to, int base, int offset) {
+    add(BPF_LDX | BPF_MEM | size, to, base, offset, 0);
+  }
+  /// Through r1 into a field of the record.
+  void copy(int size, int base, int offset, std::size_t field) {
+    load(size, 1, base, offset);
+    store(1, field);
+  }
+  void store(int from, std::size_t field) {
+    add(BPF_STX | BPF_MEM | BPF_DW, 10, from, on_stack(field), 0);
+  }
+  void clear(std::size_t field, std::size_t end) {
+    for (; field < end; field += 8) add(BPF_ST | BPF_MEM | BPF_DW, 10, 0, on_stack(field), 0);
+  }
+  int on_stack(std::size_t field) const { return static_cast<int>(field) - record_; }
+  /// Hands `size` bytes at the end of the stack to the reader. @param context  register
+  void write(int context, std::size_t size);
+  std::size_t jump_if_zero(int tested) {
+    add(BPF_JMP | BPF_JEQ | BPF_K, tested, 0, 0, 0);
+    return instructions_.size();
+  }
+  /// Jumps unless the lower half of `tested` is `number`.
+  std::size_t jump_unless(int tested, int number) {
+    add(BPF_JMP32 | BPF_JNE | BPF_K, tested, 0, 0, number);
+    return instructions_.size();
+  }
+  void land(std::size_t after_jump) {
+    instructions_[after_jump - 1].off = static_cast<__s16>(instructions_.size() - after_jump);
+  }
+  void exit() {
+    move_number(0, 0);
+    add(BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
+  }
+  const std::vector<bpf_insn>& instructions() const { return instructions_; }
+
+ private:
+  int record_;
+  std::vector<bpf_insn> instructions_;
+};
+
+/// Loads the program and reads all that it writes, in pieces that may end anywhere.
+/// @param function  "bpf_iter_task" ...
+/// @param take      gets each piece; an Error ends the reading
+/// @return Denied, Unsupported, and what `take` said.
+Status run_iterator(const KernelTypes& types, const char* function, const char* name,
+                    const std::vector<bpf_insn>& instructions,
+                    const std::function<Status(std::span<const std::byte>)>& take);
+
+}  // namespace ipcdoctor::linux::bpf
