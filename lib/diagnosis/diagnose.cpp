@@ -5,6 +5,7 @@
 
 #include "diagnosis/fold.h"
 #include "diagnosis/probe.h"
+#include "diagnosis/repairs.h"
 #include "snapshot/own_tree.h"
 
 namespace ipcdoctor::diagnosis {
@@ -18,8 +19,14 @@ using snapshot::WaitKind;
 constexpr int kFallback = 0;            // weight of unclassified-deadlock
 constexpr std::size_t kMaxAsked = 256;  // tasks whose reasons to live are asked for
 
-bool heavier(const Finding& a, const Finding& b) {
-  return std::tuple(-a.weight, a.code) < std::tuple(-b.weight, b.code);
+/// What frees everybody leads before what frees a part; the fallback comes last.
+auto order_of(const Finding& finding) {
+  return std::tuple(finding.weight == kFallback, !has_whole_repair(finding), -finding.weight,
+                    finding.code);
+}
+
+bool leads(const Finding& a, const Finding& b) {
+  return order_of(a) < order_of(b);
 }
 
 void add_also(Finding& leader, const Finding& other) {
@@ -28,9 +35,9 @@ void add_also(Finding& leader, const Finding& other) {
     leader.also.push_back(other.slug);
 }
 
-/// One finding a set: the heaviest.
+/// One finding a set.
 std::vector<Finding> merge_sets(std::vector<Finding> findings) {
-  std::ranges::stable_sort(findings, heavier);
+  std::ranges::stable_sort(findings, leads);
   std::map<int, std::size_t> leader_of;
   std::vector<Finding> merged;
   for (Finding& finding : findings) {
@@ -50,11 +57,11 @@ bool share_a_task(const Finding& a, const Finding& b) {
   });
 }
 
-/// About live tasks: the worse verdict leads, then the heavier; one that shares a task with an
+/// About live tasks: the worse verdict leads, then as above; one that shares a task with an
 /// earlier one joins it.
 std::vector<Finding> merge_live(std::vector<Finding> findings) {
   std::ranges::stable_sort(findings, [](const Finding& a, const Finding& b) {
-    return a.verdict != b.verdict ? a.verdict < b.verdict : heavier(a, b);
+    return a.verdict != b.verdict ? a.verdict < b.verdict : leads(a, b);
   });
   std::vector<Finding> merged;
   for (Finding& finding : findings) {
@@ -139,6 +146,7 @@ Diagnosis diagnose_all(const Context& context, std::span<const Probe* const> pro
       (finding.set >= 0 ? about_sets : about_live).push_back(std::move(finding));
     for (Error& error : answer.missing) add_once(diagnosis.inconclusive, std::move(error));
   }
+  for (Finding& finding : about_sets) check_repairs(context, finding);
   diagnosis.findings = merge_sets(std::move(about_sets));
   std::ranges::move(merge_live(std::move(about_live)), std::back_inserter(diagnosis.findings));
   if (std::ranges::any_of(diagnosis.findings, is_alarm))
@@ -155,9 +163,10 @@ Diagnosis diagnose_all(const Context& context, std::span<const Probe* const> pro
 
 Diagnosis diagnose(const Context& context, std::span<const Probe* const> probes) {
   const std::optional<Fold> few = fold(context);
-  if (!few) return diagnose_all(context, probes);
-  Diagnosis diagnosis = diagnose_all({*few->snapshot, *few->graph}, probes);
-  unfold(*few, context, diagnosis);
+  Diagnosis diagnosis =
+      few ? diagnose_all({*few->snapshot, *few->graph}, probes) : diagnose_all(context, probes);
+  if (few) unfold(*few, context, diagnosis);
+  for (Finding& finding : diagnosis.findings) check_repairs(context, finding);
   return diagnosis;
 }
 

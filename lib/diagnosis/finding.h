@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "graph/wait_graph.h"
 #include "snapshot/snapshot.h"
 
 namespace ipcdoctor::diagnosis {
@@ -46,6 +47,15 @@ struct Evidence {
   std::string source;  ///< "/proc/42/syscall"
 };
 
+/// What would let stuck tasks go on: all of its events together.
+struct Repair {
+  std::vector<graph::Event> events;
+  std::string what;            ///< "fd 4 closed in app[40] and app[42]"
+  std::vector<TaskRef> frees;  ///< of the set: who could go on then, as the graph was asked
+  std::size_t of = 0;          ///< tasks in the set
+  bool frees_all() const { return frees.size() == of; }
+};
+
 /// One thing that is wrong. All text is safe to print.
 struct Finding {
   std::string code;  ///< "IPC101"
@@ -64,9 +74,11 @@ struct Finding {
   std::vector<Culprit> culprits;
   std::vector<ChainLink> chain;
   std::vector<Evidence> evidence;
+  std::vector<Repair> repairs;  ///< those that free everybody first
   int set = -1;  ///< index in WaitGraph::stuck_sets(); -1: about live tasks that merely wait
-  int weight =
-      0;  ///< of several findings of one set the heaviest leads, the others become its `also`
+  /// Of several findings of one set that with a repair that frees everybody leads, then the
+  /// heaviest; the others become its `also`.
+  int weight = 0;
 };
 
 }  // namespace ipcdoctor::diagnosis

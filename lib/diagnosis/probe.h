@@ -80,12 +80,12 @@ struct Diagnosis {
   std::vector<Error> inconclusive;  ///< what probes lacked
 };
 
-/// Runs all probes and merges: one finding a stuck set, the heaviest leads, the slugs of the others
-/// become its `also`. Weight 0 is the fallback that never shows beside another:
-/// unclassified-deadlock claims each deadlock with it. A set of level Stuck that no probe claims is
-/// dropped: it merely waits. Where many tasks are alike the probes see some of each kind (fold.h).
-/// Findings about live tasks that share a stuck task are one finding too; those of verdict waiting
-/// are dropped where something worse was found.
+/// Runs all probes and merges: one finding a stuck set, of which the slugs of the others become its
+/// `also`. What frees everybody in it leads, as the graph is asked, then the heaviest. Weight 0 is
+/// the fallback that never shows beside another: unclassified-deadlock claims each deadlock with
+/// it. A set of level Stuck that no probe claims is dropped: it merely waits. Where many tasks are
+/// alike the probes see some of each kind (fold.h). Findings about live tasks that share a stuck
+/// task are one finding too; those of verdict waiting are dropped where something worse was found.
 Diagnosis diagnose(const Context& context, std::span<const Probe* const> probes);
 
 }  // namespace ipcdoctor::diagnosis

@@ -40,6 +40,7 @@ class Unfolding {
       unfold_stuck(finding);
     }
     unfold_culprits(finding);
+    for (Repair& repair : finding.repairs) unfold_events(repair.events);
   }
 
  private:
@@ -138,8 +139,25 @@ class Unfolding {
     finding.culprits = std::move(all);
   }
 
+  /// What is said of the first that is named of a kind is said of those that are left out.
+  void unfold_events(std::vector<graph::Event>& events) const {
+    std::map<std::uint32_t, TaskRef> first;
+    for (const auto& [number, count] : kinds_in(events))
+      first.emplace(number, std::ranges::find(events, number, [&](const graph::Event& event) {
+                              return kind_of(event.task);
+                            })->task);
+    const std::vector<graph::Event> named = events;
+    for (const graph::Event& like : named) {
+      const auto it = first.find(kind_of(like.task));
+      if (it == first.end() || !(it->second == like.task)) continue;
+      for (const TaskRef& task : kind(it->first).left_out)
+        events.push_back({like.kind, task, fd_as_for(like.task, like.fd, task.pid)});
+    }
+  }
+
   Culprit as_for(const Culprit& like, TaskRef task) const {
-    Culprit other = culprit(whole_.snapshot, task, fd_as_for(like, task.pid), like.why);
+    Culprit other =
+        culprit(whole_.snapshot, task, fd_as_for(like.task, like.fd, task.pid), like.why);
     other.dead = like.dead;
     const TaskRef one =
         like.task.tid.value == 0 ? TaskRef{like.task.pid, Tid{like.task.pid.value}} : like.task;
@@ -153,23 +171,23 @@ class Unfolding {
 
   /// The descriptor of another that is of the same object or, of objects in the same role, the one
   /// of the same kind and side.
-  int fd_as_for(const Culprit& like, Pid pid) const {
-    const Fd* one = like.fd < 0 ? nullptr : find_fd(whole_.snapshot, like.task.pid, like.fd);
+  int fd_as_for(TaskRef like, int number, Pid pid) const {
+    const Fd* one = number < 0 ? nullptr : find_fd(whole_.snapshot, like.pid, number);
     const snapshot::Process* process = snapshot::find_process(whole_.snapshot, pid);
-    if (one == nullptr || process == nullptr || !process->fds) return like.fd;
-    const Fd* same_number = find_fd(whole_.snapshot, pid, like.fd);
+    if (one == nullptr || process == nullptr || !process->fds) return number;
+    const Fd* same_number = find_fd(whole_.snapshot, pid, number);
     const auto is_same = [&](const Fd& fd) {
       return fd.object == one->object && fd.access == one->access;
     };
-    if (same_number != nullptr && is_same(*same_number)) return like.fd;
+    if (same_number != nullptr && is_same(*same_number)) return number;
     const auto same = std::ranges::find_if(*process->fds, is_same);
     if (same != process->fds->end()) return same->fd;
     const auto is_like = [&](const Fd& fd) {
       return fd.object.kind == one->object.kind && fd.access == one->access;
     };
-    if (same_number != nullptr && is_like(*same_number)) return like.fd;
+    if (same_number != nullptr && is_like(*same_number)) return number;
     const auto alike = std::ranges::find_if(*process->fds, is_like);
-    return alike != process->fds->end() ? alike->fd : like.fd;
+    return alike != process->fds->end() ? alike->fd : number;
   }
 
   const Fold& fold_;

@@ -46,13 +46,14 @@ void Network::freeze() {
   links_ = {};
 }
 
-Flags reduce(const Network& network, const Flags& off) {
+Flags reduce(const Network& network, const Flags& off, const Flags& on) {
   Flags live(network.size(), 0);
   std::vector<std::uint32_t> missing(network.size());
   std::vector<Node> todo;
   for (Node n = 0; n < network.size(); ++n) {
     missing[n] = network.need(n);
-    if (missing[n] == 0 && (off.empty() || off[n] == 0)) {
+    const bool needs_nothing = missing[n] == 0 && (off.empty() || off[n] == 0);
+    if (needs_nothing || (!on.empty() && on[n] != 0)) {
       live[n] = 1;
       todo.push_back(n);
     }

@@ -54,7 +54,8 @@ using Flags = std::vector<std::uint8_t>;
 
 /// Which nodes can progress: the least set that is closed under the nodes' needs. O(V+E).
 /// @param off  nodes that do not count as live although they need nothing; may be empty
-Flags reduce(const Network& network, const Flags& off = {});
+/// @param on   nodes that count as live whatever they need; may be empty
+Flags reduce(const Network& network, const Flags& off = {}, const Flags& on = {});
 
 /// Strong components of the members, along inputs (from a node to what it waits for).
 struct Components {

@@ -6,6 +6,7 @@
 #include "graph/debts.h"
 #include "graph/explain.h"
 #include "graph/stuck_sets.h"
+#include "graph/what_if.h"
 #include "snapshot/own_tree.h"
 
 namespace ipcdoctor::graph {
@@ -25,8 +26,9 @@ bool concerns_the_tree(const Snapshot& snapshot, const StuckSet& set) {
 }  // namespace
 
 struct WaitGraph::Impl {
-  explicit Impl(const Snapshot& snapshot)
-      : gates(build_gates(snapshot)),
+  explicit Impl(const Snapshot& of)
+      : snapshot(of),
+        gates(build_gates(snapshot)),
         levels(find_levels(gates)),
         sets(find_stuck_sets(gates, levels)),
         explainer(snapshot, gates, levels) {
@@ -37,6 +39,7 @@ struct WaitGraph::Impl {
     }
   }
 
+  const Snapshot& snapshot;
   Gates gates;
   std::vector<Level> levels;
   std::vector<StuckSet> sets;
@@ -72,6 +75,13 @@ std::vector<Leaf> WaitGraph::reasons(TaskRef task, std::size_t limit) const {
 
 std::vector<Edge> WaitGraph::chain(const StuckSet& set, std::size_t limit) const {
   return impl_->explainer.chain(set, limit);
+}
+
+std::vector<TaskRef> WaitGraph::freed_by(std::span<const Event> events,
+                                         std::span<const TaskRef> tasks) const {
+  Level weakest = Level::Proved;
+  for (const TaskRef& task : tasks) weakest = std::min(weakest, level(task));
+  return graph::freed_by(impl_->snapshot, impl_->gates, events, tasks, weakest);
 }
 
 }  // namespace ipcdoctor::graph

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -137,6 +138,18 @@ inline bool lives(Level level) {
   return level <= Level::Conditional;
 }
 
+/// Something that somebody could do, or that could happen, and that would end a wait.
+struct Event {
+  enum class Kind {
+    Wakes,   ///< `task` gets what it waits for
+    Closes,  ///< the process closes `fd`
+    Ends,    ///< the process ends
+  };
+  Kind kind = Kind::Wakes;
+  TaskRef task;
+  int fd = -1;
+};
+
 /// One step of an explanation: `from` waits for `to`.
 struct Edge {
   TaskRef from;
@@ -171,6 +184,11 @@ class WaitGraph {
   /// The edges that explain a set: a cycle through its core where there is one, and for each task
   /// behind it the step towards the core. At most `limit`.
   std::vector<Edge> chain(const StuckSet& set, std::size_t limit = 64) const;
+
+  /// Those of `tasks` that could go on if all of these happened, at the weakest level of them: of
+  /// those who live, by these events alone.
+  std::vector<TaskRef> freed_by(std::span<const Event> events,
+                                std::span<const TaskRef> tasks) const;
 
  private:
   struct Impl;

@@ -122,6 +122,8 @@ class BriefWriter {
     std::istringstream fix(finding.fix);
     for (std::string line; std::getline(fix, line);) fixes.push_back(line);
     write_list("fix", fixes, kMaxFix);
+    if (const std::string words = checked_words(finding); !words.empty())
+      write_list("checked", {words.substr(words.find(' ') + 1)}, 1);
     std::map<std::string, std::size_t> alike;
     for (const diagnosis::Evidence& e : finding.evidence)
       if (++alike[without_numbers(e.fact + e.source)] == 1)

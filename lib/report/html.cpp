@@ -145,6 +145,8 @@ class HtmlWriter {
          << escape_markup(class_and_grade(finding)) << "</p>\n";
     if (!finding.fix.empty())
       out_ << "<p class=\"fix\"><b>Fix:</b> " << lines(finding.fix) << "</p>\n";
+    if (const std::string words = checked_words(finding); !words.empty())
+      out_ << "<p class=\"soft\">" << escape_markup(words) << "</p>\n";
     if (index < kMaxPictures) write_picture(finding, index);
     out_ << "<h3>Why</h3>\n<p>" << lines(finding.explanation) << "</p>\n";
     write_facts(finding);

@@ -1,10 +1,12 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <ostream>
+#include <ranges>
 #include <set>
 #include <utility>
 
 #include "base/text.h"
+#include "diagnosis/repairs.h"
 #include "report/crowd.h"
 #include "report/ranks.h"
 #include "report/report.h"
@@ -63,6 +65,29 @@ json or_null(const std::string& text) {
   return text.empty() ? json() : json(safe(text));
 }
 
+constexpr std::size_t kMaxEvents = 64;  // of one repair; a crowd's are alike
+
+json repairs_json(const Snapshot& snapshot, const diagnosis::Finding& finding) {
+  json repairs = json::array();
+  for (const diagnosis::Repair& repair : finding.repairs) {
+    json events = json::array();
+    for (const graph::Event& event : repair.events | std::views::take(kMaxEvents)) {
+      json entry = task_json(snapshot, event.task);
+      entry["action"] = diagnosis::action_of(snapshot, event);
+      if (event.fd >= 0) entry["fd"] = event.fd;
+      events.push_back(std::move(entry));
+    }
+    json out = {{"what", safe(repair.what)},
+                {"events", std::move(events)},
+                {"frees", repair.frees.size()},
+                {"of", repair.of}};
+    if (!repair.frees_all())
+      for (const TaskRef& task : repair.frees) out["freed"].push_back(task_json(snapshot, task));
+    repairs.push_back(std::move(out));
+  }
+  return repairs;
+}
+
 json finding_json(const Snapshot& snapshot, const diagnosis::Finding& finding) {
   json stuck = json::array();
   for (const diagnosis::StuckTask& s : finding.stuck) {
@@ -104,7 +129,8 @@ json finding_json(const Snapshot& snapshot, const diagnosis::Finding& finding) {
               {"stuck", std::move(stuck)},
               {"culprits", std::move(culprits)},
               {"chain", std::move(chain)},
-              {"evidence", std::move(evidence)}};
+              {"evidence", std::move(evidence)},
+              {"repairs", repairs_json(snapshot, finding)}};
   if (!finding.unless.empty()) out["unless"] = lines(finding.unless);
   return out;
 }

@@ -60,6 +60,10 @@ diagnosis::Diagnosis one_finding(const std::string& title) {
   f.chain = {{task(40), task(42), "child-exit", "wait4(42)"},
              {task(42), task(40), "pipe-write-end", "fd 3"}};
   f.evidence = {{"read(4) on pipe:[7]", "/proc/42/syscall"}};
+  f.repairs = {{{{graph::Event::Kind::Closes, {Pid{42}, Tid{0}}, 3}},
+                "fd 3 closed in python3[42]",
+                {task(42), task(40)},
+                2}};
   return {diagnosis::Verdict::Deadlock, {f}, {}};
 }
 
@@ -159,6 +163,7 @@ TEST(Text, WhatABlamedTaskWaitsForIsSaidOnce) {
   Case c;
   c.diagnosis.findings.front().culprits = {
       {task(40), 3, "app.py:17", "main", "has fd 3 and waits for the exit of 42", false}};
+  c.diagnosis.findings.front().repairs.clear();
 
   for (const std::string& text : {text_of(c), written(c, write_brief)}) {
     EXPECT_THAT(text, HasSubstr("in consumer"));

@@ -286,6 +286,7 @@ class TextWriter {
     write_stuck(finding);
     write_culprits(finding);
     write_lines(finding.fix, "  Fix: ", "       ");
+    if (const std::string words = checked_words(finding); !words.empty()) item(words, "  ", "    ");
     write_chain(finding);
     for (const std::string& helper : finding.unless)
       item("unless: " + escape_untrusted(helper) + " helps", "  ", "    ");

@@ -224,6 +224,18 @@ std::vector<const diagnosis::StuckTask*> stuck_beside_blame(const diagnosis::Fin
   return rest;
 }
 
+std::string checked_words(const diagnosis::Finding& finding) {
+  if (finding.repairs.empty()) return "";
+  const diagnosis::Repair& repair = finding.repairs.front();
+  const std::size_t freed = repair.frees.size();
+  const std::string who = !repair.frees_all() ? std::to_string(freed) + " of the " +
+                                                    std::to_string(repair.of) + " stuck tasks"
+                          : freed == 1 ? "it"
+                          : freed == 2 ? "both"
+                                       : "all " + std::to_string(freed) + " stuck tasks";
+  return "Checked: with " + escape_untrusted(repair.what) + ", " + who + " could go on.";
+}
+
 std::string fd_words(const diagnosis::Culprit& culprit) {
   const std::string fd = "fd " + std::to_string(culprit.fd);
   return culprit.fd < 0 || culprit.why.find(fd) != std::string::npos ? "" : fd;

@@ -248,6 +248,7 @@ Finding describe_orphan(const Context& context, int set, const Members& members,
   const std::string owner =
       orphan.owner.tid.value != 0 ? std::to_string(orphan.owner.tid.value) : "whoever took it";
   finding.weight = orphan.weight;
+  add_wakes(finding, {waiter});
   finding.title = who + " for " + what + ": " + owner + " is dead and did not release it";
   finding.explanation =
       who + " for " + what + place_in_brackets(*waiter.thread) + ". " + orphan.because +

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "diagnosis/repairs.h"
 #include "probes/all_probes.h"
 #include "probes/internal/advice.h"
 #include "probes/internal/ends.h"
@@ -75,6 +76,7 @@ void fill_frozen(Finding& finding, const Snapshot& snapshot, const Frozen& froze
       "Press ^Q there, or switch flow control off: stty -ixon (C: tcflow(fd, TCOON); Python: "
       "termios.tcflow(fd, termios.TCOON)).";
   finding.weight = 62;
+  diagnosis::add_wakes(finding, {frozen.writer});
 }
 
 /// The two sides may form a set of their own; a person at the terminal can end it, so it is no

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "diagnosis/repairs.h"
 #include "probes/all_probes.h"
 #include "probes/internal/advice.h"
 #include "probes/internal/flow.h"
@@ -153,6 +154,7 @@ Finding describe(const Context& context, int set, const std::vector<Writer>& wri
   finding.fix = fix(snapshot, guilty.front(), finding.culprits.front().task, only_itself);
   const bool queues = std::ranges::all_of(
       writers, [&](const Writer& w) { return puts_into_full_queue(snapshot, w.task); });
+  for (const Writer& writer : writers) diagnosis::add_wakes(finding, {writer.task});
   finding.weight = queues ? 65 : 40;
   return finding;
 }

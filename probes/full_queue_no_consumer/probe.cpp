@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "diagnosis/repairs.h"
 #include "probes/all_probes.h"
 #include "probes/internal/advice.h"
 #include "probes/internal/dead_ones.h"
@@ -203,6 +204,7 @@ Finding describe(const Context& context, int set, const std::vector<TaskRef>& ta
     const Wait* wait = wait_of(snapshot, task_of(tasks, pid));
     return wait != nullptr && sends(*wait) && wait->kind != WaitKind::Connect;
   });
+  diagnosis::add_wakes(finding, {full.producer});
   finding.weight = full.joiner ? 45 : dead ? 75 : all_send ? 38 : 55;
   return finding;
 }

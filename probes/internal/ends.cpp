@@ -4,6 +4,12 @@
 
 namespace ipcdoctor::probes {
 
+void add_closes(diagnosis::Finding& finding, const std::vector<Holder>& holders) {
+  std::vector<graph::Event> events;
+  for (const Holder& holder : holders) events.push_back(diagnosis::closes(holder));
+  diagnosis::add_repair(finding, std::move(events));
+}
+
 diagnosis::Answer ask_about_deadlocks(const diagnosis::Context& context,
                                       const AskAboutDeadlock& ask) {
   std::vector<diagnosis::Finding> findings;

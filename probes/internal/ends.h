@@ -5,6 +5,7 @@
 
 #include "diagnosis/ends.h"
 #include "diagnosis/probe.h"
+#include "diagnosis/repairs.h"
 
 namespace ipcdoctor::probes {
 
@@ -14,6 +15,9 @@ using diagnosis::Holder;
 using diagnosis::pids_of;
 using snapshot::ObjectId;
 using snapshot::Snapshot;
+
+/// A repair: all of these are closed.
+void add_closes(diagnosis::Finding& finding, const std::vector<Holder>& holders);
 
 /// Asks about every deadlocked set (a level above Stuck); `set` is its index in stuck_sets(). The
 /// answers come together in conclude().

@@ -48,6 +48,12 @@ bool has_process(std::span<const Member> members, Pid pid) {
   return std::ranges::any_of(members, [&](const Member& m) { return m.task.pid == pid; });
 }
 
+void add_wakes(Finding& finding, const Members& members) {
+  std::vector<TaskRef> tasks;
+  for (const Member& member : members) tasks.push_back(member.task);
+  diagnosis::add_wakes(finding, tasks);
+}
+
 std::size_t count_of(const Context& context, std::span<const Member> members) {
   std::vector<TaskRef> tasks;
   for (const Member& member : members) tasks.push_back(member.task);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "diagnosis/probe.h"
+#include "diagnosis/repairs.h"
 #include "probes/internal/advice.h"
 
 /// What every probe about a stuck set does first: look at its members, and say what is missing
@@ -46,6 +47,9 @@ const Wait* wait_of(const Thread& thread);
 bool waits_in(const Member& member, WaitKind kind);
 bool is_member(std::span<const Member> members, TaskRef task);
 bool has_process(std::span<const Member> members, Pid pid);
+
+/// A repair: each of them gets what it waits for.
+void add_wakes(Finding& finding, const Members& members);
 
 /// How many these are, with those that are alike and not in the snapshot.
 std::size_t count_of(const Context& context, std::span<const Member> members);

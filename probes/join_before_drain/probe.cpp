@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "diagnosis/repairs.h"
 #include "probes/all_probes.h"
 #include "probes/internal/advice.h"
 #include "probes/internal/flow.h"
@@ -179,6 +180,7 @@ Finding describe(const Context& context, Finding finding, const Pair& pair) {
                                : "should accept the connection of " + writer) +
                              ", but waits for " + diagnosis::describe_wait(snapshot, pair.joiner)));
   const Thread* thread = snapshot::find_thread(snapshot, pair.writer);
+  diagnosis::add_wakes(finding, {pair.writer});
   finding.weight = thread->activity.call.starts_with("multiprocessing.Queue") ? 80 : 60;
   return finding;
 }

@@ -22,6 +22,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   Finding finding = diagnosis::start_finding(context, kJoinCycle, set);
   const std::string first = snapshot::label(context.snapshot, members[ring.front().from].task);
   finding.weight = 60;
+  add_wakes(finding, {members[ring.front().from]});
   finding.title = ring.size() == 2
                       ? first + " and " +
                             snapshot::label(context.snapshot, members[ring.back().from].task) +

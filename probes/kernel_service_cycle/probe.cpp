@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "diagnosis/repairs.h"
 #include "probes/all_probes.h"
 #include "probes/internal/advice.h"
 #include "probes/internal/ends.h"
@@ -73,6 +74,7 @@ Finding describe(const Context& context, int set, const std::vector<Service>& se
                     : "Answer the kernel's request before doing anything that makes it ask again, "
                       "or serve in another thread.";
   finding.weight = 70;
+  diagnosis::add_wakes(finding, {first.client});
   return finding;
 }
 

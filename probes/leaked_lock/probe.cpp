@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "diagnosis/repairs.h"
 #include "probes/all_probes.h"
 #include "probes/internal/advice.h"
 
@@ -109,6 +110,10 @@ Finding describe(const Context& context, const Leak& leak, int set) {
     finding.culprits.push_back(diagnosis::culprit(snapshot, {pid, Tid{0}}, fd, why));
   }
   finding.fix = fix(snapshot, *leak.lock);
+  std::vector<graph::Event> closes;
+  for (const auto& [pid, fd] : leak.lock->holders)
+    closes.push_back({graph::Event::Kind::Closes, {pid, Tid{0}}, fd});
+  diagnosis::add_repair(finding, std::move(closes));
   finding.weight = leak.lock->taker == leak.waiter.pid ? 78 : 70;
   return finding;
 }

@@ -141,6 +141,9 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   const std::string what = lock_name(context, *child);
   const std::string who = snapshot::label(context.snapshot, child->task);
   finding.weight = best.weight;
+  Members children = {*child};
+  for (const Member* other : others) children.push_back(*other);
+  add_wakes(finding, children);
   finding.title = who + " waits for " + what + ", which was locked when it was forked and stays so";
   finding.explanation =
       "fork() copies the memory with every lock in it, but only the thread that calls it. A lock "

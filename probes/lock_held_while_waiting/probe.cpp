@@ -90,6 +90,7 @@ std::optional<Finding> by_managers_lock(const Context& context, int set, const M
       const std::string who = snapshot::label(context.snapshot, holder.task);
       const std::string other = snapshot::label(context.snapshot, client.task);
       finding.weight = 45;
+      add_wakes(finding, {client});
       finding.title = who + " waits for the exit of " + other +
                       ", which waits for a manager's lock that " + who + " must have";
       finding.explanation = other + place_in_brackets(*client.thread) +
@@ -128,6 +129,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
       finding.evidence.push_back(
           {ring[i].evidence, diagnosis::proc_path(context.snapshot, holder.task.pid, "stat")});
     if (!finding.title.empty()) continue;
+    add_wakes(finding, {waiter});
     finding.title = snapshot::label(context.snapshot, holder.task) + " waits for " + wants +
                     " while it holds " + what + ", which " +
                     snapshot::label(context.snapshot, waiter.task) + " needs";

@@ -89,6 +89,7 @@ std::optional<Finding> by_ring(const Context& context, int set, const Members& m
   Finding finding = diagnosis::start_finding(context, kLockOrderCycle, set);
   const bool sure = std::ranges::all_of(ring, &Step::sure);
   finding.weight = sure ? 72 : 62;
+  add_wakes(finding, {members[ring.front().from]});
   const std::string first = snapshot::label(context.snapshot, members[ring.front().from].task);
   const std::string hold = sure ? " each hold" : " each hold, most likely,";
   finding.title = ring.size() == 2
@@ -146,6 +147,7 @@ std::optional<Finding> by_nested_read(const Context& context, int set, const Mem
     const std::string who = snapshot::label(context.snapshot, reader.task);
     const std::string rival = snapshot::label(context.snapshot, writer->task);
     finding.weight = 68;
+    add_wakes(finding, {reader});
     finding.title = who + " takes " + what + " for reading a second time, behind the writer " +
                     rival + " that waits for the first";
     finding.explanation =

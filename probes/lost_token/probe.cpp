@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "diagnosis/repairs.h"
 #include "probes/all_probes.h"
 #include "probes/internal/advice.h"
 #include "probes/internal/dead_ones.h"
@@ -128,6 +129,7 @@ Finding describe(const Context& context, int set, const Pool& pool) {
                       "read: poll() may say readable "
                       "and another process be faster.";
   // One reader whose parent waits for it: more often a forgotten write end.
+  diagnosis::add_wakes(finding, {pool.reader});
   finding.weight = pool.shared ? 76 : 60;
   return finding;
 }

@@ -167,6 +167,7 @@ Loss lost_of_threads(const Context& context, const Member& receiver) {
 void fill(const Context& context, const Member& waiter, const Loss& loss, Finding& finding) {
   const std::string who = snapshot::label(context.snapshot, waiter.task);
   finding.weight = loss.weight;
+  add_wakes(finding, {waiter});
   finding.title = who + " waits for a result that nobody works on: " + loss.what;
   finding.explanation =
       who + place_in_brackets(*waiter.thread) + " waits for a result, but " + loss.what + ".";

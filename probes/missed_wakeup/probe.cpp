@@ -254,6 +254,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   Finding finding = diagnosis::start_finding(context, kMissedWakeup, set);
   const std::string who = snapshot::label(context.snapshot, waiter->task);
   finding.weight = best.weight;
+  add_wakes(finding, {*waiter});
   finding.title = who + " waits for " + best.what;
   finding.explanation = who + place_in_brackets(*waiter->thread) + " waits for " + best.what + ". ";
   finding.explanation +=

@@ -112,6 +112,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   const std::string sum = arithmetic(first, count_of(context, waiters));
   Finding finding = diagnosis::start_finding(context, kMissingParty, set);
   finding.weight = 73;
+  add_wakes(finding, waiters);
   finding.title = "a barrier waits for a party that does not come: " + sum;
   finding.explanation = snapshot::label(context.snapshot, first.task) +
                         place_in_brackets(*first.thread) + " waits at a barrier: " + sum + ". ";

@@ -72,6 +72,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   // A queue.Queue lost its other threads in the fork: it is the wrong kind, not short of an item.
   const bool private_copy = first.process->forked_copy && takes_from_threads(*first.thread) &&
                             first.process->threads.size() == 1;
+  add_wakes(finding, consumers);
   finding.weight = private_copy      ? 30
                    : connection      ? (joiners.empty() ? 18 : 28)
                    : joiners.empty() ? 42

@@ -2,6 +2,7 @@
 #include <map>
 #include <optional>
 
+#include "diagnosis/repairs.h"
 #include "probes/all_probes.h"
 #include "probes/internal/advice.h"
 #include "probes/internal/flow.h"
@@ -157,6 +158,9 @@ Finding describe(const Context& context, int set, const std::vector<Flow>& flows
     if (snapshot::find_thread(snapshot, task)->activity.call.ends_with(".auth")) advised = task;
   finding.fix = fix(snapshot, advised.pid, advised);
   finding.weight = weight(snapshot, flows);
+  for (const Flow& flow : flows)
+    if (flow.task.pid != advised.pid && is_partner(flow, advised.pid))
+      diagnosis::add_wakes(finding, {flow.task});
   return finding;
 }
 
@@ -185,6 +189,7 @@ Finding describe_own_request(const Context& context, int set, const Flow& flow) 
       "Serve each connection in a thread or process of its own (Python: ThreadingHTTPServer, "
       "gunicorn --threads), or call the function directly instead of sending oneself a request.";
   finding.weight = 70;
+  diagnosis::add_wakes(finding, {flow.task});
   return finding;
 }
 

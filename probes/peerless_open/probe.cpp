@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "diagnosis/repairs.h"
 #include "probes/all_probes.h"
 #include "probes/internal/advice.h"
 
@@ -110,6 +111,7 @@ Finding describe(const Context& context, int set, const std::vector<TaskRef>& op
   add_culprits(finding, context, openers);
   finding.fix = fix(snapshot, openers);
   finding.weight = 60;
+  for (const TaskRef& task : openers) diagnosis::add_wakes(finding, {task});
   return finding;
 }
 

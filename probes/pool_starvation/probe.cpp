@@ -61,6 +61,7 @@ std::optional<Finding> by_pool(const Context& context, int set, const Members& m
     const Member& first = workers.front();
     const std::string wants = first.thread->activity.call;
     finding.weight = 78;
+    add_wakes(finding, {first});
     const std::size_t count = count_of(context, workers);
     finding.title =
         (count == 1 ? "the only worker of " + pool->name + " waits ("
@@ -132,6 +133,7 @@ std::optional<Finding> by_slots(const Context& context, int set, const Members& 
     const bool own_deadlock =
         !launcher.core &&
         graph::is_deadlock(context.graph.stuck_sets()[static_cast<std::size_t>(set)]);
+    add_wakes(finding, {jobs.front()});
     finding.weight = own_deadlock ? 40 : 74;
     finding.title = "all " + std::to_string(slots) + " slots of " + who +
                     " are taken by jobs that wait for one that is not started";

@@ -212,6 +212,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   const std::string who = snapshot::label(context.snapshot, culprit->task);
   const std::string at = place(*culprit);
   finding.weight = best.weight;
+  add_wakes(finding, {*culprit});
   finding.title = who + " " + best.what;
   finding.explanation = who + place_in_brackets(*culprit->thread) + " " + best.what +
                         ". No other task has to be involved.";

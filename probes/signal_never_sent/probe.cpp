@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "diagnosis/repairs.h"
 #include "probes/all_probes.h"
 #include "probes/internal/advice.h"
 
@@ -147,6 +148,7 @@ Finding describe(const Context& context, int set, TaskRef task, const Missed& mi
   }
   finding.fix = missed.fix;
   finding.weight = 60;
+  diagnosis::add_wakes(finding, {task});
   return finding;
 }
 

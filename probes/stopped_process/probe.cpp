@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "diagnosis/repairs.h"
 #include "probes/all_probes.h"
 #include "probes/internal/advice.h"
 
@@ -90,6 +91,7 @@ Finding describe(const Context& context, int set, const std::vector<TaskRef>& st
   finding.explanation += "Only SIGCONT, from outside, lets it go on.";
   finding.fix = fix(snapshot, stopped.front(), why);
   finding.weight = 60;
+  diagnosis::add_wakes(finding, stopped);
   return finding;
 }
 

@@ -166,6 +166,9 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   Finding finding = diagnosis::start_finding(context, kThreadLostInFork, set);
   const std::string who = snapshot::label(context.snapshot, child->task);
   finding.weight = lost.weight;
+  Members forked;
+  for (const auto& [other, what] : children) forked.push_back(*other);
+  add_wakes(finding, forked);
   finding.title = who + " waits for " + lost.what + ", which fork() did not copy into it";
   finding.explanation = "A forked child has one thread only: the one that called fork(). " + who +
                         place_in_brackets(*child->thread) +

@@ -1,3 +1,6 @@
+#include <algorithm>
+
+#include "diagnosis/repairs.h"
 #include "probes/all_probes.h"
 #include "probes/internal/tasks.h"
 
@@ -46,6 +49,9 @@ Finding describe(const Context& context, int set) {
       "Break one step of the chain: give one of these waits a timeout, or let one of them act "
       "before it waits.";
   finding.weight = 0;
+  constexpr std::size_t kMaxTried = 8;
+  for (std::size_t i = 0; i < std::min(stuck_set.core.size(), kMaxTried); ++i)
+    diagnosis::add_wakes(finding, {stuck_set.core[i]});
   return finding;
 }
 

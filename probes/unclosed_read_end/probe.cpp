@@ -114,6 +114,7 @@ Finding describe(const Context& context, int set, const std::vector<TaskRef>& ta
         diagnosis::culprit(snapshot, task, holder.fd, "has the read end open and never reads"));
   }
   finding.fix = fix(snapshot, deaf.holders.front());
+  add_closes(finding, context.ends().receivers(deaf.object));
   finding.weight = deaf.dead_reader.value != 0 ? 58 : 45;
   return finding;
 }

@@ -277,6 +277,10 @@ Finding about_set(const Context& context, const Ends& ends, int index, std::vect
   std::ranges::stable_sort(waits, std::greater{}, weigh);
   fill(finding, context.snapshot, waits, members(set));
   finding.weight = weigh(waits.front());
+  std::vector<Holder> open;
+  for (const EofWait& eof : waits)
+    for (const Holder& holder : ends.senders(eof.object)) open.push_back(holder);
+  add_closes(finding, open);
   return finding;
 }
 
@@ -296,6 +300,7 @@ Finding about_live(const Context& context, const EofWait& eof) {
   if (!servers.empty()) finding.grade = diagnosis::Grade::Suspected;
   finding.unless = servers;
   fill(finding, context.snapshot, {eof}, stuck);
+  add_closes(finding, context.ends().senders(eof.object));
   finding.weight = 70;
   return finding;
 }

@@ -61,6 +61,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
                            : unfinished > 0 ? std::to_string(unfinished) + " tasks"
                                             : "some tasks";
   finding.weight = 76;
+  add_wakes(finding, {*joiner});
   finding.title =
       who + " waits until all tasks of " + queue + " are done: task_done() is missing for " + open;
   finding.explanation =

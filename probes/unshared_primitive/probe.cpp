@@ -115,6 +115,7 @@ Finding describe_copy(const Context& context, int set, const Member& waiter, int
   const std::string what = word_for(waiter);
   const std::string who = snapshot::label(context.snapshot, waiter.task);
   finding.weight = weight;
+  add_wakes(finding, {waiter});
   finding.title =
       who + " waits on its private copy of a " + what + ": no other process can reach it";
   finding.explanation = who + place_in_brackets(*waiter.thread) + " waits on a " + what +
@@ -133,6 +134,7 @@ Finding describe_unshared(const Context& context, int set, const Members& member
   const std::string what = word_for(waiter);
   const std::string who = snapshot::label(context.snapshot, waiter.task);
   finding.weight = 75;
+  add_wakes(finding, {waiter});
   finding.title = who + " waits for a " + what +
                   " in shared memory that was made for the threads of one process";
   finding.explanation = who + place_in_brackets(*waiter.thread) + " waits for a " + what +

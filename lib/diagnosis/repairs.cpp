@@ -1,0 +1,157 @@
+#include "diagnosis/repairs.h"
+
+#include <algorithm>
+#include <map>
+
+namespace ipcdoctor::diagnosis {
+namespace {
+
+using graph::Event;
+using snapshot::Wait;
+using snapshot::WaitKind;
+
+constexpr std::size_t kMaxNamed = 3;  // tasks, or phrases, of one repair
+
+const Wait* wait_of(const Snapshot& snapshot, TaskRef task) {
+  const snapshot::Thread* thread = snapshot::find_thread(snapshot, task);
+  return thread == nullptr || !thread->wait ? nullptr : &*thread->wait;
+}
+
+/// "a, b and c", "a, b, c and 4 more".
+std::string listed(const std::vector<std::string>& parts) {
+  std::string text;
+  const std::size_t shown = std::min(parts.size(), kMaxNamed);
+  const std::size_t more = parts.size() - shown;
+  for (std::size_t i = 0; i < shown; ++i) {
+    const bool last = i + 1 == shown && more == 0;
+    text += (i == 0 ? "" : last ? " and " : ", ") + parts[i];
+  }
+  return text + (more > 0 ? " and " + std::to_string(more) + " more" : "");
+}
+
+/// What one has and gives back; by the library's object where it is one.
+bool is_lock(const Snapshot& snapshot, TaskRef task) {
+  const Wait* wait = wait_of(snapshot, task);
+  if (wait == nullptr) return false;
+  if (wait->kind == WaitKind::FileLock) return true;
+  if (wait->kind != WaitKind::Futex) return false;
+  const std::string& type = snapshot::find_thread(snapshot, task)->activity.object.type;
+  if (!type.empty()) return type.ends_with("Lock");
+  const snapshot::LockKind kind = wait->futex.lock.kind;
+  return kind == snapshot::LockKind::PyLock || snapshot::has_owner(kind);
+}
+
+/// What an event is, without for whom; equal phrases are told together.
+std::string phrase(const Snapshot& snapshot, const Event& event) {
+  if (event.kind == Event::Kind::Closes) return "fd " + std::to_string(event.fd) + " closed in ";
+  if (event.kind == Event::Kind::Ends) return "the end of ";
+  const Wait* wait = wait_of(snapshot, event.task);
+  if (wait != nullptr && wait->kind == WaitKind::Stopped) return "SIGCONT for ";
+  if (wait != nullptr && wait->kind == WaitKind::OpenFifo)
+    return "the other side of " + opened_path(snapshot, *wait) + " opened for ";
+  const std::string what = describe_wait(snapshot, event.task);
+  return what + (is_lock(snapshot, event.task) ? " released to " : " for ");
+}
+
+void push_once(std::vector<Event>& events, const Event& event) {
+  const auto is_same = [&](const Event& e) {
+    return e.kind == event.kind && e.task == event.task && e.fd == event.fd;
+  };
+  if (!std::ranges::any_of(events, is_same)) events.push_back(event);
+}
+
+}  // namespace
+
+Event wakes(TaskRef task) {
+  return {Event::Kind::Wakes, task, -1};
+}
+
+Event closes(const Holder& holder) {
+  return {Event::Kind::Closes, {holder.pid, Tid{0}}, holder.fd};
+}
+
+Event ends(Pid pid) {
+  return {Event::Kind::Ends, {pid, Tid{0}}, -1};
+}
+
+void add_repair(Finding& finding, std::vector<Event> events) {
+  std::vector<Event> once;
+  for (const Event& event : events) push_once(once, event);
+  if (!once.empty()) finding.repairs.push_back({std::move(once), "", {}, 0});
+}
+
+void add_wakes(Finding& finding, const std::vector<TaskRef>& tasks) {
+  std::vector<Event> events;
+  for (const TaskRef& task : tasks) events.push_back(wakes(task));
+  add_repair(finding, std::move(events));
+}
+
+void check_repairs(const Context& context, Finding& finding) {
+  std::vector<TaskRef> tasks;
+  if (finding.set >= 0) {
+    const auto& set = context.graph.stuck_sets()[static_cast<std::size_t>(finding.set)];
+    tasks = set.core;
+    tasks.insert(tasks.end(), set.behind.begin(), set.behind.end());
+  } else {
+    for (const StuckTask& stuck : finding.stuck) tasks.push_back(stuck.task);
+  }
+  for (Repair& repair : finding.repairs) {
+    repair.frees = context.graph.freed_by(repair.events, tasks);
+    repair.of = tasks.size();
+    repair.what = describe(context.snapshot, repair.events);
+  }
+  std::erase_if(finding.repairs, [](const Repair& repair) { return repair.frees.empty(); });
+  std::ranges::stable_sort(finding.repairs, {}, [](const Repair& r) { return !r.frees_all(); });
+}
+
+bool has_whole_repair(const Finding& finding) {
+  return std::ranges::any_of(finding.repairs, &Repair::frees_all);
+}
+
+std::string describe(const Snapshot& snapshot, const std::vector<Event>& events) {
+  std::vector<std::string> phrases;
+  std::map<std::string, std::vector<std::string>> whom;
+  for (const Event& event : events) {
+    const std::string what = phrase(snapshot, event);
+    std::vector<std::string>& tasks = whom[what];
+    if (tasks.empty()) phrases.push_back(what);
+    const std::string task = snapshot::label(snapshot, event.task);
+    if (std::ranges::find(tasks, task) == tasks.end()) tasks.push_back(task);
+  }
+  std::vector<std::string> parts;
+  for (const std::string& what : phrases) parts.push_back(what + listed(whom[what]));
+  return listed(parts);
+}
+
+std::string action_of(const Snapshot& snapshot, const Event& event) {
+  if (event.kind == Event::Kind::Closes) return "close";
+  if (event.kind == Event::Kind::Ends) return "exit";
+  const Wait* wait = wait_of(snapshot, event.task);
+  if (wait == nullptr) return "wake";
+  switch (wait->kind) {
+    case WaitKind::Read:
+    case WaitKind::Accept:
+    case WaitKind::MqReceive:
+    case WaitKind::SysvReceive:
+      return "message";
+    case WaitKind::Write:
+    case WaitKind::MqSend:
+    case WaitKind::SysvSend:
+      return "room";
+    case WaitKind::Signal:
+      return "signal";
+    case WaitKind::Stopped:
+    case WaitKind::Traced:
+      return "continue";
+    case WaitKind::OpenFifo:
+      return "open";
+    case WaitKind::Child:
+    case WaitKind::Vfork:
+    case WaitKind::Exiting:
+      return "exit";
+    default:
+      return is_lock(snapshot, event.task) ? "release" : "wake";
+  }
+}
+
+}  // namespace ipcdoctor::diagnosis
