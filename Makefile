@@ -107,6 +107,14 @@ run-table: build ## how soon `ipcdoctor run` ends each program that hangs
 run-corpus: build ## CORPUS=dir: the same for the programs of a corpus with their truth
 	@testdata/run/corpus --ipcdoctor $(BUILD)/bin/ipcdoctor --corpus $(CORPUS)
 
+surgery: build ## CORPUS=dir: what reports say would free a hung program is done to it (gdb); of a corpus too
+	@testdata/surgery/run --ipcdoctor $(BUILD)/bin/ipcdoctor --programs $(BUILD)/programs
+ifdef CORPUS
+	@rm -f $(BUILD)/surgery.tsv
+	@IPCDOCTOR=$(BUILD)/bin/ipcdoctor SURGERY_LOG=$(BUILD)/surgery.tsv $(CORPUS)/score --ipcdoctor testdata/surgery/run >/dev/null
+	@sort $(BUILD)/surgery.tsv
+endif
+
 stack-table: build ## the stacks that it reads beside those of eu-stack and gdb, which stop the target
 	@testdata/stacks/table --ipcdoctor $(BUILD)/bin/ipcdoctor
 
@@ -149,4 +157,4 @@ uninstall:       ## what install put there
 clean:           ## remove what was built
 	@rm -rf $(BUILD) $(BUILD)-asan
 
-.PHONY: help setup build product demo static release test-distros test test-live check lint format asan golden record new-probe man man-check test-pythons test-libcs run-table run-corpus stack-table run-overhead benchmarks soundness score score-noise bench bench-stacks install uninstall clean
+.PHONY: help setup build product demo static release test-distros test test-live check lint format asan golden record new-probe man man-check test-pythons test-libcs run-table run-corpus surgery stack-table run-overhead benchmarks soundness score score-noise bench bench-stacks install uninstall clean
