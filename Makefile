@@ -14,8 +14,9 @@ BENCH ?=
 SUITES ?=
 # What `make run-overhead` times.
 RUN_COMMAND ?= sh -c 'cd $(BUILD) && ctest -j$(JOBS) -L unit'
-# How many random programs `make soundness` runs.
+# How many random programs `make soundness` and `make census` run, and which ones the census.
 N ?= 300
+SEED ?= 1
 
 CMAKE_FLAGS ?=
 configure = cmake -S . -B $(1) $(if $(shell command -v ninja),-G Ninja) $(if $(shell command -v ccache),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache) -DCMAKE_INSTALL_PREFIX=$(PREFIX) $(CMAKE_FLAGS) $(2) >/dev/null
@@ -122,6 +123,9 @@ soundness: build ## N=5000: healthy programs must get no finding, random graphs 
 	@cd $(BUILD) && ctest --output-on-failure -R '[Hh]ealthy|[Ss]ound|[Rr]andom'
 	@testdata/soundness/run --ipcdoctor $(BUILD)/bin/ipcdoctor -n $(N)
 
+census: build    ## N=2000 SEED=x: random programs with one planted mistake each, and healthy twins
+	@testdata/census/run --ipcdoctor $(BUILD)/bin/ipcdoctor -n $(N) --seed $(SEED) --jobs $$((2 * $(JOBS)))
+
 score: build     ## CORPUS=dir: run it on a corpus of programs with their truth; SCORED=dir: on those of another folder
 	@$(CORPUS)/score --ipcdoctor $(BUILD)/bin/ipcdoctor --floor $(FLOOR) $(if $(SCORED),--corpus $(SCORED))
 
@@ -157,4 +161,4 @@ uninstall:       ## what install put there
 clean:           ## remove what was built
 	@rm -rf $(BUILD) $(BUILD)-asan
 
-.PHONY: help setup build product demo static release test-distros test test-live check lint format asan golden record new-probe man man-check test-pythons test-libcs run-table run-corpus surgery stack-table run-overhead benchmarks soundness score score-noise bench bench-stacks install uninstall clean
+.PHONY: help setup build product demo static release test-distros test test-live check lint format asan golden record new-probe man man-check test-pythons test-libcs run-table run-corpus surgery stack-table run-overhead benchmarks soundness census score score-noise bench bench-stacks install uninstall clean
