@@ -72,6 +72,8 @@ struct Interpreter::Impl {
                    snapshot::Lock& lock) const;
   bool refine_parked(const ThreadState& state, Pid pid, std::uint64_t futex,
                      snapshot::Lock& lock) const;
+  /// "RLock", "Lock" or "Semaphore": which of multiprocessing's classes a SemLock is of.
+  std::string sem_lock_class(Object sem_lock) const;
   void refine_sem_lock(const LockObject& found, snapshot::Lock& lock) const;
   void set_owner(std::uint64_t ident, Pid pid, snapshot::Lock& lock) const;
   Object thread_with_lock(Object tstate_lock) const;

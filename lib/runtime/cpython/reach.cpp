@@ -12,14 +12,14 @@ std::string member(const std::string& of, std::string_view name) {
 
 }  // namespace
 
-void Reach::push(Object object, std::string name, int depth) {
+void Reach::push(Object object, std::string name, int depth, std::string_view part_of) {
   if (object == 0 || queue_.size() >= limit_) return;
   const Type& type = types_->of(object);
   if (type.role == Role::Plain) return;
   if (!seen_.insert(object).second) return;
   if (type.role == Role::Library) {
     index_.emplace(object, reached_.size());
-    reached_.push_back({object, type.name, name});
+    reached_.push_back({object, type.name, name, part_of});
   }
   if (depth < kMaxDepth) queue_.push_back({object, std::move(name), depth});
 }
@@ -92,7 +92,7 @@ void Reach::follow(const Pending& from) {
       [&](Object key, Object value) {
         if (types_->of(value).role == Role::Plain) return true;
         const std::string& name = objects_->key_name(key);
-        if (!name.empty()) push(value, member(from.name, name), depth);
+        if (!name.empty()) push(value, member(from.name, name), depth, type.name);
         return true;
       },
       kMaxItems);
@@ -101,6 +101,11 @@ void Reach::follow(const Pending& from) {
 std::string Reach::name_of(Object object) const {
   const auto found = index_.find(object);
   return found == index_.end() ? std::string() : reached_[found->second].name;
+}
+
+std::string_view Reach::owner_type_of(Object object) const {
+  const auto found = index_.find(object);
+  return found == index_.end() ? std::string_view() : reached_[found->second].part_of;
 }
 
 }  // namespace ipcdoctor::runtime::cpython

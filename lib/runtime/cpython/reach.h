@@ -16,6 +16,7 @@ struct Reached {
   std::string_view type;  ///< as in objects.md
   std::string name;  ///< "jobs", "self.jobs", "jobs._rlock"; "" if only the library's own frames
                      ///< refer to it
+  std::string_view part_of;  ///< type of the library's object that it was found in; "" if none
 };
 
 /// Walks from frames' locals and user modules' globals through containers and attributes, breadth
@@ -36,6 +37,8 @@ class Reach {
   const std::vector<Reached>& all() const { return reached_; }
   /// The name of an object that was reached; "" if none.
   std::string name_of(Object object) const;
+  /// The type of the library's object that it was found in; "" if none.
+  std::string_view owner_type_of(Object object) const;
 
  private:
   struct Pending {
@@ -43,7 +46,7 @@ class Reach {
     std::string name;
     int depth = 0;
   };
-  void push(Object object, std::string name, int depth);
+  void push(Object object, std::string name, int depth, std::string_view part_of = {});
   void follow(const Pending& from);
 
   const Objects* objects_;

@@ -162,14 +162,9 @@ snapshot::Activity Interpreter::Impl::describe_activity(ThreadState& state) cons
     doing.operation = takes ? snapshot::Operation::Take : snapshot::Operation::Acquire;
     if (lock.type == "multiprocessing.SemLock") {
       // The class that wraps it, if that was reached, tells a Lock from a Semaphore.
-      const bool recursive = remote.get<int>(objects.member(lock.object, 40)) == 0;
-      const bool mutex = remote.get<int>(objects.member(lock.object, 36)) == 1;
-      doing.call = std::string("multiprocessing.") +
-                   (recursive ? "RLock"
-                    : mutex   ? "Lock"
-                              : "Semaphore") +
-                   ".acquire";
-      if (!recursive && !mutex) doing.operation = snapshot::Operation::AwaitSignal;
+      const std::string its_class = sem_lock_class(lock.object);
+      doing.call = "multiprocessing." + its_class + ".acquire";
+      if (its_class == "Semaphore") doing.operation = snapshot::Operation::AwaitSignal;
     }
   }
   activity.call = doing.call;

@@ -162,6 +162,16 @@ bool Interpreter::Impl::refine_parked(const ThreadState& state, Pid pid, std::ui
   return true;
 }
 
+// A BoundedSemaphore(1), such as the room of a Queue(1), has the numbers of a Lock, but it is not
+// for its holder to release.
+std::string Interpreter::Impl::sem_lock_class(Object sem_lock) const {
+  constexpr std::uint64_t kMaxValue = 36, kKind = 40;  // as in describe_multiprocessing.cpp
+  if (remote.get<int>(objects.member(sem_lock, kKind)) == 0) return "RLock";
+  const bool binary = remote.get<int>(objects.member(sem_lock, kMaxValue)) == 1;
+  const bool counts = reach.owner_type_of(sem_lock) == "multiprocessing.BoundedSemaphore";
+  return binary && !counts ? "Lock" : "Semaphore";
+}
+
 void Interpreter::Impl::refine_sem_lock(const LockObject& found, snapshot::Lock& lock) const {
   const Describer describer(objects, types, tids, tids_complete);
   std::string name = reach.name_of(found.object);
@@ -172,14 +182,11 @@ void Interpreter::Impl::refine_sem_lock(const LockObject& found, snapshot::Lock&
     const auto n = object.numbers.find(key);
     return n == object.numbers.end() ? std::int64_t{0} : n->second;
   };
-  const bool recursive = number("kind") == 0;
-  const bool mutex = number("maxvalue") == 1;
-  lock.name = label(recursive ? "multiprocessing.RLock"
-                    : mutex   ? "multiprocessing.Lock"
-                              : "multiprocessing.Semaphore",
-                    name);
+  const std::string its_class = sem_lock_class(found.object);
+  lock.name = label("multiprocessing." + its_class, name);
   for (const char* key : {"value", "waiters", "kind", "count"}) lock.numbers[key] = number(key);
   lock.numbers["max"] = number("maxvalue");
+  lock.numbers["mutex"] = its_class == "Semaphore" ? 0 : 1;
   lock.evidence = "SemLock at " + hex(found.object) + ", handle " + hex(found.futex);
 }
 
