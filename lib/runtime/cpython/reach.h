@@ -16,7 +16,7 @@ struct Reached {
   std::string_view type;  ///< as in objects.md
   std::string name;  ///< "jobs", "self.jobs", "jobs._rlock"; "" if only the library's own frames
                      ///< refer to it
-  std::string_view part_of;  ///< type of the library's object that it was found in; "" if none
+  std::string_view part_of = {};  ///< type of the library's object that it was found in; "" if none
 };
 
 /// Walks from frames' locals and user modules' globals through containers and attributes, breadth
