@@ -42,7 +42,7 @@ TaskRef holder_in(const ProcessEntry& process, const RuntimeObject& lock) {
 
 // A semaphore counts slots, which others may give back: only a lock has a holder.
 void add_semaphore_owners(System& system, const snapshot::FutexWait& futex, Lock& lock) {
-  if (!futex.shared_memory || !number_is(lock.numbers, "mutex", 1)) return;
+  if (!futex.shared_memory || !number_is(lock.numbers, "max", 1)) return;
   for (const auto& process : system.processes()) {
     if (process->dead) continue;
     for (const RuntimeObject& object : process->out.python.objects) {

@@ -250,7 +250,7 @@ struct Lock {
   std::int64_t unseen_owner = 0;       ///< the TID that is stored, if Ownership::Unreadable because
                                   ///< nobody can tell whether it lives; 0: the reason is another
   std::map<std::string, std::int64_t>
-      numbers;           ///< "value", "waiters", "parties", "arrived", "readers", "max", "mutex"
+      numbers;           ///< "value", "waiters", "parties", "arrived", "readers", "max"
   std::string evidence;  ///< "owner word 4711 at 0x7f.. (glibc 2.36 mutex, kind 0)"
 };
 

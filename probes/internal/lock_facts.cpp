@@ -218,8 +218,6 @@ void add_file_holders(const Context& context, const Member& waiter,
 bool is_mutex_like(const Lock& lock) {
   if (lock.kind != LockKind::PySemLock)
     return lock.kind == LockKind::PyLock || snapshot::has_owner(lock.kind);
-  // Snapshots of before 2026-11-28 do not say it.
-  if (lock.numbers.contains("mutex")) return number_is(lock, "mutex", 1);
   return number_is(lock, "maxvalue", 1) || number_is(lock, "max", 1) || number_is(lock, "kind", 0);
 }
 

@@ -185,8 +185,9 @@ void Interpreter::Impl::refine_sem_lock(const LockObject& found, snapshot::Lock&
   const std::string its_class = sem_lock_class(found.object);
   lock.name = label("multiprocessing." + its_class, name);
   for (const char* key : {"value", "waiters", "kind", "count"}) lock.numbers[key] = number(key);
-  lock.numbers["max"] = number("maxvalue");
-  lock.numbers["mutex"] = its_class == "Semaphore" ? 0 : 1;
+  // one slot that others give back is no lock, whatever its numbers
+  const bool is_one_slot = its_class == "Semaphore" && number("maxvalue") == 1;
+  if (!is_one_slot) lock.numbers["max"] = number("maxvalue");
   lock.evidence = "SemLock at " + hex(found.object) + ", handle " + hex(found.futex);
 }
 
