@@ -70,6 +70,15 @@ bool number_is(const Lock& lock, const char* key, std::int64_t value) {
   return it != lock.numbers.end() && it->second == value;
 }
 
+/// Its word is there in shared memory.
+bool is_at(const RuntimeObject& object, const snapshot::PageId& page) {
+  const auto is = [&](const char* key, std::uint64_t value) {
+    const auto it = object.numbers.find(key);
+    return it != object.numbers.end() && static_cast<std::uint64_t>(it->second) == value;
+  };
+  return is("page_dev", page.dev) && is("page_ino", page.ino) && is("page_offset", page.offset);
+}
+
 bool lives(const Context& context, TaskRef task) {
   const Process* process = snapshot::find_process(context.snapshot, task.pid);
   return process != nullptr && !process->dead && !process->exited;
@@ -302,6 +311,20 @@ std::string lock_name(const Context& context, const Member& waiter) {
   if (lock != nullptr && !object.name.empty() && waiter.thread->activity.call.ends_with(".acquire"))
     return object.type + " `" + object.name + "`";
   return diagnosis::describe_wait(context.snapshot, waiter.task);
+}
+
+std::string lock_name_in(const Context& context, const Process& holder, const Member& waiter) {
+  constexpr std::string_view kInner = "._semlock";  // Lib/multiprocessing/synchronize.py, SemLock
+  const std::vector<RuntimeObject>& objects = holder.python.objects;
+  const Wait* wait = wait_of(waiter);
+  if (wait != nullptr && wait->kind == WaitKind::Futex && wait->futex.shared_memory)
+    for (const RuntimeObject& inner : objects) {
+      if (!is_at(inner, wait->futex.page) || !inner.name.ends_with(kInner)) continue;
+      const std::string name = inner.name.substr(0, inner.name.size() - kInner.size());
+      const auto outer = std::ranges::find(objects, name, &RuntimeObject::name);
+      if (outer != objects.end() && name != "self") return outer->type + " `" + name + "`";
+    }
+  return lock_name(context, waiter);
 }
 
 }  // namespace ipcdoctor::probes

@@ -56,4 +56,8 @@ std::vector<LockHolder> holders_in(const snapshot::Process& other, RemoteAddr lo
 /// "threading.Lock `cache_lock`", "POSIX lock on /tmp/f".
 std::string lock_name(const Context& context, const Member& waiter);
 
+/// The same lock by the name that `holder`'s process has for it: one's `b` may be another's `a`.
+std::string lock_name_in(const Context& context, const snapshot::Process& holder,
+                         const Member& waiter);
+
 }  // namespace ipcdoctor::probes

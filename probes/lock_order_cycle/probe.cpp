@@ -35,15 +35,23 @@ std::string fix_for(const Context& context, const Members& members, const Ring& 
     return "All of them have a lock on the file and ask for more of it. Take it exclusively from "
            "the beginning where it will be written, or release the shared one before asking: then "
            "look again at what was read under it.";
-  std::string order;
-  for (std::size_t i = 0; i < ring.size() && i < 4; ++i)
-    order += (i == 0 ? "" : ", then ") + lock_name(context, members[ring[i].from]);
+  // As the first of them does; the last one breaks it.
+  const Process& first = *members[ring.front().from].process;
+  std::string order = lock_name_in(context, first, members[ring.back().from]);
+  for (std::size_t i = 0; i + 1 < ring.size() && i < 3; ++i)
+    order += ", then " + lock_name(context, members[ring[i].from]);
   std::string fix = "Take these locks in the same order everywhere";
   if (ring.size() <= 4) fix += ", for example " + order;
   fix += ".\n";
   const Member& last = members[ring.back().from];
   const std::string at = place(last);
-  if (!at.empty())
+  const bool one_place =
+      std::ranges::all_of(ring, [&](const Step& step) { return place(members[step.from]) == at; });
+  if (!at.empty() && one_place)
+    fix += "All stand at " + at +
+           ": it is given the same locks in different orders. Sort them there before it takes "
+           "them, by a number or name that each lock has.\n";
+  else if (!at.empty())
     fix += "The simplest place to change is " + at +
            ": take both locks before, in that order, or release the first one.\n";
   if (is_file_lock_ring(members, ring))
@@ -106,7 +114,8 @@ std::optional<Finding> by_ring(const Context& context, int set, const Members& m
                             ring.size()];  // the step that ends at this task: the lock it holds
     finding.culprits.push_back(diagnosis::culprit(
         context.snapshot, members[ring[i].from].task, -1,
-        (held.sure ? "holds " : "most likely holds ") + lock_name(context, members[held.from]) +
+        (held.sure ? "holds " : "most likely holds ") +
+            lock_name_in(context, *members[ring[i].from].process, members[held.from]) +
             " and waits for " + lock_name(context, members[ring[i].from])));
     if (!ring[i].evidence.empty())
       finding.evidence.push_back(

@@ -47,6 +47,33 @@ TEST(LockOrderCycle, FindsTwoThatTookEachOthersSystemVSemaphore) {
   EXPECT_EQ(ask(kLockOrderCycle, b.build()).outcome, Outcome::NotFound);
 }
 
+TEST(LockOrderCycle, NamesASharedLockAsEachOfThemKnowsIt) {
+  Builder b;
+  const auto add = [&b](int pid, std::uint64_t held, std::uint64_t wanted) {
+    auto p = b.process(pid).python().thread().at("/src/app.py", 9, "mover");
+    p.shared_futex(wanted, LockKind::PySemLock).lock().numbers["max"] = 1;
+    p.wait().futex.lock.likely_owners = {task(pid == 40 ? 41 : 40)};
+    p.activity("multiprocessing.Lock.acquire", {"multiprocessing.Lock", "b", RemoteAddr{}, {}, {}});
+    snapshot::RuntimeObject outer{"multiprocessing.Lock", "a", RemoteAddr{}, {}, {}}, inner = outer;
+    inner.type = "multiprocessing.SemLock";
+    inner.name = "a._semlock";
+    inner.numbers = {{"page_dev", 1}, {"page_ino", static_cast<int>(held)}, {"page_offset", 0}};
+    p.process().python.objects = {outer, inner};
+  };
+  add(40, 7, 8);
+  add(41, 8, 7);
+  b.process(41).child_of(40);
+  b.area(7, {40, 41}).area(8, {40, 41});
+
+  const auto answer = ask(kLockOrderCycle, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(answer.findings[0].culprits[0].why,
+            "most likely holds multiprocessing.Lock `a` and waits for multiprocessing.Lock `b`");
+  EXPECT_NE(answer.findings[0].fix.find("given the same locks in different orders"),
+            std::string::npos);
+}
+
 TEST(LockOrderCycle, FindsARingOfFileLocksAndNamesOnlyItsMembers) {
   Builder b;
   b.process(40).thread().waits_for_children({41, 42, 43});

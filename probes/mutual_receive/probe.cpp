@@ -27,6 +27,15 @@ bool take_from_one_end(const Flow& a, const Flow& b) {
   return !a.objects.empty() && a.objects == b.objects;
 }
 
+/// Two threads of one process, each at its end of the same connection.
+bool have_two_ends(const Snapshot& snapshot, const Flow& a, const Flow& b) {
+  return !(a.task == b.task) && std::ranges::any_of(a.objects, [&](const ObjectId& id) {
+    const snapshot::Object* object = snapshot::find_object(snapshot, id);
+    return object != nullptr && object->socket &&
+           std::ranges::find(b.objects, object->socket->peer) != b.objects.end();
+  });
+}
+
 std::vector<Pid> pids_in(const std::vector<Flow>& flows) {
   std::vector<Pid> pids;
   for (const Flow& flow : flows) pids.push_back(flow.task.pid);
@@ -38,7 +47,7 @@ std::vector<Pid> pids_in(const std::vector<Flow>& flows) {
 
 /// Drops all that do not receive from one of the others until only those who receive from each
 /// other are left.
-std::vector<Flow> receiving_from_each_other(std::vector<Flow> flows) {
+std::vector<Flow> receiving_from_each_other(const Snapshot& snapshot, std::vector<Flow> flows) {
   std::erase_if(flows, [](const Flow& f) { return f.way != Way::Receive; });
   for (bool shrunk = true; shrunk;) {
     std::multimap<Pid, const Flow*> left;
@@ -46,9 +55,10 @@ std::vector<Flow> receiving_from_each_other(std::vector<Flow> flows) {
     const auto has_partner = [&](const Flow& f) {
       return std::ranges::any_of(f.partners, [&](const Pid pid) {
         const auto [begin, end] = left.equal_range(pid);
-        return pid != f.task.pid && std::any_of(begin, end, [&](const auto& other) {
-                 return !take_from_one_end(f, *other.second);
-               });
+        return std::any_of(begin, end, [&](const auto& other) {
+          return pid == f.task.pid ? have_two_ends(snapshot, f, *other.second)
+                                   : !take_from_one_end(f, *other.second);
+        });
       });
     };
     std::vector<Flow> kept;
@@ -108,7 +118,8 @@ std::string fix(const Snapshot& snapshot, Pid pid, TaskRef task) {
     case Language::Python:
       return "Let " + who + " send" + before +
              "; if it already did, the message may still sit in its own buffer: flush() it "
-             "(print(..., flush=True), python -u).";
+             "(print(..., flush=True), python -u). If the request is complete, "
+             "shutdown(socket.SHUT_WR) says so.";
     case Language::Shell:
       return "Let " + who + " write" + before +
              "; a filter in between may buffer it: stdbuf -oL command.";
@@ -143,12 +154,18 @@ Finding describe(const Context& context, int set, const std::vector<Flow>& flows
   const std::vector<Pid> guilty = who_should_send(flows);
   std::vector<TaskRef> tasks;
   for (const Flow& flow : flows) tasks.push_back(flow.task);
-  finding.title = names(snapshot, parties) + (parties.size() == 2 ? " both" : " all") +
+  const bool threads = parties.size() == 1;
+  finding.title = (threads ? std::to_string(tasks.size()) + " threads of " : "") +
+                  names(snapshot, parties) +
+                  (parties.size() > 2 ? " all"
+                   : threads          ? ""
+                                      : " both") +
                   " wait to receive first";
   finding.explanation = explanation(snapshot, flows);
   const std::map<Pid, TaskRef> first = first_of_each(tasks);
-  for (const Pid pid : guilty) {
-    const TaskRef task = first.at(pid);
+  for (const TaskRef& task : tasks) {
+    const bool is_first = first.at(task.pid) == task;
+    if (!threads && !(is_first && std::ranges::binary_search(guilty, task.pid))) continue;
     finding.culprits.push_back(diagnosis::culprit(
         snapshot, task, -1,
         "should send, but waits for " + diagnosis::describe_wait(snapshot, task)));
@@ -159,7 +176,7 @@ Finding describe(const Context& context, int set, const std::vector<Flow>& flows
   finding.fix = fix(snapshot, advised.pid, advised);
   finding.weight = weight(snapshot, flows);
   for (const Flow& flow : flows)
-    if (flow.task.pid != advised.pid && is_partner(flow, advised.pid))
+    if (!(flow.task == advised) && is_partner(flow, advised.pid))
       diagnosis::add_wakes(finding, {flow.task});
   return finding;
 }
@@ -201,8 +218,8 @@ diagnosis::Answer run(const Context& context) {
         std::erase_if(core, [&](const Flow& f) { return expects_no_message(context, f); });
         if (std::ranges::any_of(core, [](const Flow& f) { return f.way == Way::Send; }))
           return std::nullopt;
-        const std::vector<Flow> mutual = receiving_from_each_other(core);
-        if (pids_in(mutual).size() < 2) {
+        const std::vector<Flow> mutual = receiving_from_each_other(context.snapshot, core);
+        if (mutual.size() < 2) {
           const auto own = std::ranges::find_if(
               core, [&](const Flow& f) { return asks_itself(context.snapshot, ends, f); });
           if (own == core.end()) return std::nullopt;

@@ -98,6 +98,22 @@ TEST(MutualReceive, IgnoresCopiesOfOneEndThatKeepTheOtherOpen) {
 
   EXPECT_EQ(ask(kMutualReceive, b).outcome, Outcome::NotFound);
 }
+
+TEST(MutualReceive, FindsTwoThreadsOfOneProcessAtTheEndsOfAConnection) {
+  Builder b;
+  b.connect(unix_socket(1), unix_socket(2));
+  b.process(40).fd(3, unix_socket(1)).fd(4, unix_socket(2)).thread(40).reads(3);
+  b.process(40).thread(41).reads(4);
+
+  const auto answer = ask(kMutualReceive, b);
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_THAT(culprits(answer), ElementsAre(40, 40));
+  b.process(40).thread(42).reads(3);
+  b.process(40).process().threads.erase(b.process(40).process().threads.begin() + 1);
+  EXPECT_EQ(ask(kMutualReceive, b).outcome, Outcome::NotFound) << "both take from one end";
+}
+
 TEST(MutualReceive, IsInconclusiveWhenTheWaitIsDenied) {
   EXPECT_EQ(ask(kMutualReceive, blind()).outcome, Outcome::Inconclusive);
 }

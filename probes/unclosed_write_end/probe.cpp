@@ -203,7 +203,7 @@ bool is_conversation(const Snapshot& snapshot, const Ends& ends, const EofWait& 
   const bool only_itself = std::ranges::all_of(
       eof.blamed, [](const Blame& blame) { return blame.omission == Omission::Itself; });
   return only_itself && std::ranges::any_of(set.core, [&](const TaskRef& task) {
-           if (task.pid == eof.reader.pid) return false;
+           if (task == eof.reader) return false;
            const std::vector<Holder> senders = ends.senders(eof.object);
            if (std::ranges::find(senders, task.pid, &Holder::pid) == senders.end()) return false;
            const std::vector<ObjectId> wanted = received_objects(snapshot, task);
