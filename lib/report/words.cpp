@@ -213,11 +213,10 @@ std::vector<const diagnosis::StuckTask*> stuck_beside_blame(const diagnosis::Fin
   std::vector<const diagnosis::StuckTask*> rest;
   const bool others = !std::ranges::all_of(finding.stuck, &diagnosis::StuckTask::serves);
   for (const diagnosis::StuckTask& s : finding.stuck) {
-    const std::string said = "waits for " + s.waits_for;
     const auto it = blamed.find(s.task);
     const bool is_said =
         it != blamed.end() && std::ranges::any_of(it->second, [&](const diagnosis::Culprit* c) {
-          return c->where == s.where && c->why.find(said) != std::string::npos;
+          return c->where == s.where && c->why.find(s.waits_for) != std::string::npos;
         });
     if (!is_said && !(s.serves && others)) rest.push_back(&s);
   }

@@ -48,7 +48,7 @@ struct Images::Impl {
   void describe(const linux::AddressSpace& space, snapshot::Frame frame, std::uint64_t back,
                 std::vector<snapshot::Frame>& into) {
     const auto place = cache.find(space, frame.pc.value - back);
-    if (!place) return into.push_back(std::move(frame));
+    if (!place || !frame.function.empty()) return into.push_back(std::move(frame));
     const std::uint64_t address = frame.pc.value - back - place->bias;
     frame.function = function_of(*place->image, address);
     // DWARF of a C library takes 100 ms to open, and nobody wants its lines
@@ -82,6 +82,7 @@ snapshot::Frame frame_of(ImageCache& cache, const linux::AddressSpace& space, co
   snapshot::Frame frame;
   frame.pc = RemoteAddr{raw.pc};
   frame.guessed = raw.guessed;
+  if (raw.signal) frame.function = "<signal handler called>";
   if (raw.pc < place.begin || raw.pc >= place.end) {
     const auto found = cache.find(space, raw.pc);
     place = found ? *found : Place{};

@@ -222,6 +222,7 @@ struct Unwinder::Walk {
       context.reads_left = kReadsPerFrame;
       const unw_cursor_t before = cursor;
       const bool signal_frame = unw_is_signal_frame(&cursor) > 0;
+      stack.frames.back().signal = signal_frame;
       const int step = unw_step(&cursor);
       auto end = end_of(step, context);
       const RawFrame frame = end ? RawFrame{} : frame_at(cursor);

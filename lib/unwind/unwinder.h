@@ -17,6 +17,7 @@ struct RawFrame {
   std::uint64_t pc = 0, sp = 0;
   bool guessed = false;  ///< found by scanning the stack, or beyond such a frame
   Registers registers;   ///< as the code at pc will find them: sp, pc, and the saved ones if known
+  bool signal = false;   ///< where a handler returns to: its caller was interrupted
 };
 
 /// Why a stack ended.

@@ -87,6 +87,15 @@ SelfWait by_reentry(const Member& member) {
   return {};
 }
 
+/// A `with` statement of its stack holds the lock.
+bool is_inside(const Member& member) {
+  const Wait* wait = wait_of(member);
+  if (wait == nullptr || wait->kind != WaitKind::Futex) return false;
+  const auto& held = member.thread->held_locks;
+  return std::ranges::find(held, wait->futex.lock.address) != held.end() ||
+         std::ranges::find(held, wait->futex.address) != held.end();
+}
+
 std::string relock_fix(const Member& member, const std::string& what) {
   if (in_signal_handler(*member.thread))
     return "A signal handler may interrupt the code that holds " + what +
@@ -97,7 +106,10 @@ std::string relock_fix(const Member& member, const std::string& what) {
            "descriptor on.";
   if (member.thread->is_python || member.thread->activity.call.find("ing.") != std::string::npos)
     return "Take " + what +
-           " once: split off an inner function that expects it to be held, or make it an RLock.";
+           " once: split off an inner function that expects it to be held, or make it an RLock." +
+           (is_inside(member) ? ""
+                              : "\nOr an earlier call took it and ended without release(), perhaps "
+                                "by an exception: `with` releases it on every way out.");
   return "Take " + what +
          " once: split off an inner function that expects it to be held, or make it recursive "
          "(PTHREAD_MUTEX_RECURSIVE).";
