@@ -22,6 +22,7 @@ using snapshot::WaitKind;
 
 constexpr std::size_t kMaxNamed = 4;
 constexpr std::size_t kMaxReasons = 2;
+constexpr std::size_t kMaxAsked = 16;  // reasons of which those are the best
 
 std::string label(const Report& report, TaskRef task) {
   return escape_untrusted(snapshot::label(report.snapshot, task));
@@ -47,11 +48,23 @@ std::string backend_words(const Report& report, const Thread& thread) {
   return "";
 }
 
+/// What nobody can take away first; a mere assumption is no reason beside others.
+std::vector<graph::Leaf> best_reasons(const Report& report, TaskRef task) {
+  std::vector<graph::Leaf> leaves = report.graph.reasons(task, kMaxAsked);
+  const auto strength = [](const graph::Leaf& leaf) { return graph::switched_off_at(leaf.life); };
+  std::erase_if(leaves, [](const graph::Leaf& leaf) { return leaf.text.empty(); });
+  std::ranges::stable_sort(leaves, {}, strength);
+  if (!leaves.empty() && strength(leaves.front()) != graph::Level::Assuming)
+    std::erase_if(leaves,
+                  [&](const auto& leaf) { return strength(leaf) == graph::Level::Assuming; });
+  if (leaves.size() > kMaxReasons) leaves.resize(kMaxReasons);
+  return leaves;
+}
+
 std::string reasons(const Report& report, TaskRef task) {
   if (report.graph.is_at_rest(task)) return " (at rest: nobody waits for it)";
   std::string why;
-  for (const graph::Leaf& leaf : report.graph.reasons(task, kMaxReasons)) {
-    if (leaf.text.empty()) continue;
+  for (const graph::Leaf& leaf : best_reasons(report, task)) {
     const bool own = leaf.task == task || leaf.task.pid.value == 0;
     const std::string text = escape_untrusted(leaf.text);
     const std::string who = label(report, leaf.task);
