@@ -12,8 +12,8 @@ struct Line {
   std::size_t more = 0;
 };
 
-/// Which of the lines of a list to show: all, but of more than 32 equal ones the first for all.
-std::vector<Line> crowds_folded(const std::vector<std::string>& texts);
+/// Which of the lines of a list to show: all, but of more than `most` equal ones the first for all.
+std::vector<Line> crowds_folded(const std::vector<std::string>& texts, std::size_t most = 32);
 
 /// "" or " and 9 more".
 std::string and_more(std::size_t more);

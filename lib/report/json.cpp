@@ -3,6 +3,7 @@
 #include <ostream>
 #include <ranges>
 #include <set>
+#include <type_traits>
 #include <utility>
 
 #include "base/text.h"
@@ -42,10 +43,6 @@ std::string safe_lines(std::string_view text) {
     out += '\n';
     text.remove_prefix(end + 1);
   }
-}
-
-std::string text_of(const json& value) {
-  return value.dump(-1, ' ', true, json::error_handler_t::replace);
 }
 
 /// Beside a pid of a joined snapshot stands its host.
@@ -88,15 +85,79 @@ json repairs_json(const Snapshot& snapshot, const diagnosis::Finding& finding) {
   return repairs;
 }
 
-json finding_json(const Snapshot& snapshot, const diagnosis::Finding& finding) {
-  json stuck = json::array();
-  for (const diagnosis::StuckTask& s : finding.stuck) {
-    json entry = task_json(snapshot, s.task);
-    entry.update({{"where", or_null(s.where)},
-                  {"function", or_null(s.function)},
-                  {"waits_for", safe(s.waits_for)}});
-    stuck.push_back(std::move(entry));
+/// All that is said of something but its number, to find what is alike without writing it first.
+class Key {
+ public:
+  Key& operator<<(std::string_view text) {
+    *this << text.size();
+    key_ += text;
+    return *this;
   }
+  template <class Number>
+  requires std::is_arithmetic_v<Number> || std::is_enum_v<Number> Key& operator<<(Number number) {
+    key_.append(reinterpret_cast<const char*>(&number), sizeof number);
+    return *this;
+  }
+  Key& operator<<(const Result<std::vector<snapshot::Frame>>& frames) {
+    *this << (frames ? frames->size() : 0);
+    if (!frames) return *this;
+    for (const snapshot::Frame& f : *frames)
+      *this << f.kind << f.function << f.file << f.user_code << f.line << f.module << f.offset
+            << f.guessed;
+    return *this;
+  }
+  std::string take() { return std::move(key_); }
+
+ private:
+  std::string key_;
+};
+
+/// Of a crowd that differs in its numbers alone the first, with the numbers of the others.
+/// @param keys    of each entry
+/// @param build   the entry of an index
+/// @param number  what stands for it in the list of those that are alike
+template <class Build, class Number>
+json folded(const std::vector<std::string>& keys, std::size_t most, Build build, Number number) {
+  json out = json::array();
+  std::map<std::string_view, std::size_t> shown;
+  const std::vector<Line> lines = crowds_folded(keys, most);
+  for (const Line& line : lines) {
+    if (line.more > 0) shown.emplace(keys[line.index], out.size());
+    out.push_back(build(line.index));
+  }
+  auto next = lines.begin();
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const bool is_shown = next != lines.end() && next->index == i;
+    if (is_shown)
+      ++next;
+    else
+      out[shown.at(keys[i])]["alike"].push_back(number(i));
+  }
+  return out;
+}
+
+constexpr std::size_t kMostAlike = 32;
+/// Readers look for their task among the stuck and the holders: there only a mass is folded.
+constexpr std::size_t kMostListed = 1000;
+
+json stuck_json(const Snapshot& snapshot, const std::vector<diagnosis::StuckTask>& tasks) {
+  std::vector<std::string> keys;
+  for (const diagnosis::StuckTask& s : tasks)
+    keys.push_back((Key() << s.where << s.function << s.waits_for).take());
+  return folded(
+      keys, kMostListed,
+      [&](std::size_t i) {
+        json entry = task_json(snapshot, tasks[i].task);
+        entry["where"] = or_null(tasks[i].where);
+        entry["function"] = or_null(tasks[i].function);
+        entry["waits_for"] = safe(tasks[i].waits_for);
+        return entry;
+      },
+      [&](std::size_t i) { return task_json(snapshot, tasks[i].task); });
+}
+
+json finding_json(const Snapshot& snapshot, const diagnosis::Finding& finding) {
+  json stuck = stuck_json(snapshot, finding.stuck);
   json culprits = json::array();
   for (const diagnosis::Culprit& c : finding.culprits) {
     json entry = task_json(snapshot, c.task);
@@ -160,6 +221,10 @@ json stacks_of(const Snapshot& snapshot, const Thread& thread) {
           {"native", frames_json(thread.native)}};
 }
 
+void add_stacks(Key& key, const Thread& thread) {
+  key << thread.comm << thread.name << thread.state << thread.python << thread.native;
+}
+
 json thread_json(const Report& report, const Thread& thread, TaskRef task) {
   json out = stacks_of(report.snapshot, thread);
   out.update({{"liveness", word_for(report.graph.level(task))}, {"wait", nullptr}});
@@ -174,43 +239,34 @@ json thread_json(const Report& report, const Thread& thread, TaskRef task) {
   return out;
 }
 
-/// Of a crowd that differs in its numbers alone the first, with the numbers of the others.
-/// @param key  of each entry all but its number
-json folded(std::vector<json> entries, const char* number, const std::vector<std::string>& keys) {
-  json out = json::array();
-  std::map<std::string_view, std::size_t> shown;
-  const std::vector<Line> lines = crowds_folded(keys);
-  for (const Line& line : lines) {
-    if (line.more > 0) shown.emplace(keys[line.index], out.size());
-    out.push_back(std::move(entries[line.index]));
-  }
-  auto next = lines.begin();
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    const bool is_shown = next != lines.end() && next->index == i;
-    if (is_shown)
-      ++next;
-    else
-      out[shown.at(keys[i])]["alike"].push_back(std::move(entries[i][number]));
-  }
-  return out;
+void add_thread(Key& key, const Report& report, const Thread& thread, TaskRef task) {
+  add_stacks(key, thread);
+  key << report.graph.level(task) << thread.activity.call << thread.wait.has_value();
+  if (!thread.wait) return;
+  const snapshot::Wait& wait = *thread.wait;
+  key << wait.kind << wait.call << wait.detail << wait.untimed;
 }
 
-/// @param describe  what is said of each of its threads
-template <class Describe>
-json process_json(const Snapshot& snapshot, const Process& process, Describe describe) {
-  std::vector<json> described;
+/// What is said of each thread, by its two halves.
+template <class Describe, class Distinguish>
+struct ThreadWords {
+  Describe describe;        ///< as JSON, of a process and a thread
+  Distinguish distinguish;  ///< the same into a Key, but for the number
+};
+
+template <class Words>
+json process_json(const Snapshot& snapshot, const Process& process, const Words& words) {
   std::vector<std::string> keys;
   for (const Thread& thread : process.threads) {
-    described.push_back(describe(thread));
-    json& tid = described.back()["tid"];
-    const json kept = std::exchange(tid, nullptr);
-    if (process.threads.size() > 1)
-      keys.push_back(text_of(described.back()));
-    else
-      keys.emplace_back();
-    tid = kept;
+    Key key;
+    if (process.threads.size() > 1) words.distinguish(key, process, thread);
+    keys.push_back(key.take());
   }
-  json threads = folded(std::move(described), "tid", keys);
+  json threads = folded(
+      keys, kMostAlike, [&](std::size_t i) { return words.describe(process, process.threads[i]); },
+      [&](std::size_t i) {
+        return snapshot::local_number(snapshot, process.threads[i].tid.value);
+      });
   json out = {{"pid", snapshot::local_number(snapshot, process.pid.value)},
               {"ppid", snapshot::local_number(snapshot, process.ppid.value)},
               {"comm", safe(process.comm)},
@@ -227,21 +283,50 @@ json process_json(const Snapshot& snapshot, const Process& process, Describe des
 }
 
 /// Those with one thread that are alike are told once.
-json processes_json(std::vector<json> processes) {
+template <class Words>
+json processes_json(const Snapshot& snapshot, const Words& words) {
+  const std::vector<const Process*> processes = examined(snapshot);
   std::vector<std::string> keys;
-  for (json& process : processes) {
-    json& pid = process["pid"];
-    if (process["threads"].size() != 1 || process["threads"][0].contains("alike")) {
-      keys.push_back(pid.dump());
+  for (const Process* process : processes) {
+    Key key;
+    if (process->threads.size() != 1) {
+      keys.push_back((key << process->pid.value).take());
       continue;
     }
-    json& tid = process["threads"][0]["tid"];
-    const json kept_pid = std::exchange(pid, nullptr), kept_tid = std::exchange(tid, nullptr);
-    keys.push_back(text_of(process));
-    pid = kept_pid;
-    tid = kept_tid;
+    const snapshot::Host* host = snapshot::host_of(snapshot, process->pid.value);
+    key << (host == nullptr ? std::string_view() : host->name) << process->ppid.value
+        << process->comm << process->args.size();
+    for (const std::string& arg : process->args) key << arg;
+    key << process->exe << process->uid << process->state << process->scope
+        << (process->dead || process->exited) << process->python.version << process->rank.number;
+    words.distinguish(key, *process, process->threads[0]);
+    keys.push_back(key.take());
   }
-  return folded(std::move(processes), "pid", keys);
+  return folded(
+      keys, kMostAlike, [&](std::size_t i) { return process_json(snapshot, *processes[i], words); },
+      [&](std::size_t i) { return snapshot::local_number(snapshot, processes[i]->pid.value); });
+}
+
+struct Holding {
+  Pid pid;
+  const snapshot::Fd* fd = nullptr;
+};
+
+json holders_json(const Snapshot& snapshot, const std::vector<Holding>& holders) {
+  std::vector<std::string> keys;
+  for (const Holding& h : holders) keys.push_back((Key() << h.fd->fd << h.fd->access).take());
+  const auto build = [&](std::size_t i) {
+    return with_host(snapshot, holders[i].pid,
+                     {{"pid", snapshot::local_number(snapshot, holders[i].pid.value)},
+                      {"fd", holders[i].fd->fd},
+                      {"access", word_for(holders[i].fd->access)}});
+  };
+  if (!snapshot.hosts.empty()) {  // a number alone would not say whose it is
+    json out = json::array();
+    for (std::size_t i = 0; i < holders.size(); ++i) out.push_back(build(i));
+    return out;
+  }
+  return folded(keys, kMostListed, build, [&](std::size_t i) { return holders[i].pid.value; });
 }
 
 /// What the examined threads wait for, and who holds it.
@@ -254,17 +339,11 @@ json resources_json(const Snapshot& snapshot) {
     }
   }
   awaited.erase(ObjectId{});
-  std::map<ObjectId, json> holders;
+  std::map<ObjectId, std::vector<Holding>> holders;
   for (const Process& process : snapshot.processes) {
     if (!process.fds) continue;
-    for (const snapshot::Fd& fd : *process.fds) {
-      if (!awaited.contains(fd.object)) continue;
-      holders[fd.object].push_back(
-          with_host(snapshot, process.pid,
-                    {{"pid", snapshot::local_number(snapshot, process.pid.value)},
-                     {"fd", fd.fd},
-                     {"access", word_for(fd.access)}}));
-    }
+    for (const snapshot::Fd& fd : *process.fds)
+      if (awaited.contains(fd.object)) holders[fd.object].push_back({process.pid, &fd});
   }
   json out = json::array();
   for (const ObjectId& id : awaited) {
@@ -275,7 +354,7 @@ json resources_json(const Snapshot& snapshot) {
                                    : safe(object->name)},
         {"queued", nullptr},
         {"capacity", nullptr},
-        {"holders", holders.contains(id) ? holders[id] : json::array()}};
+        {"holders", holders_json(snapshot, holders[id])}};
     if (object != nullptr && object->queued) entry["queued"] = *object->queued;
     if (object != nullptr && object->capacity) entry["capacity"] = *object->capacity;
     out.push_back(std::move(entry));
@@ -326,17 +405,18 @@ void print(std::ostream& out, const json& document) {
 }  // namespace
 
 void write_stacks_json(std::ostream& out, const Snapshot& snapshot, const std::string& version) {
-  std::vector<json> processes;
-  for (const Process* process : examined(snapshot)) {
-    processes.push_back(process_json(snapshot, *process, [&](const Thread& thread) {
-      json described = stacks_of(snapshot, thread);
-      described["call"] = thread.wait ? json(state_words(thread)) : json();
-      described["moved"] = !thread.stable;
-      return described;
-    }));
-  }
+  const ThreadWords words{[&](const Process&, const Thread& thread) {
+                            json described = stacks_of(snapshot, thread);
+                            described["call"] = thread.wait ? json(state_words(thread)) : json();
+                            described["moved"] = !thread.stable;
+                            return described;
+                          },
+                          [](Key& key, const Process&, const Thread& thread) {
+                            add_stacks(key, thread);
+                            key << thread.wait.has_value() << state_words(thread) << thread.stable;
+                          }};
   print(out, {{"schema", "ipcdoctor/stacks/1"},
-              {"processes", processes_json(std::move(processes))},
+              {"processes", processes_json(snapshot, words)},
               {"unseen", unseen_json(snapshot)},
               {"tool",
                {{"name", "ipcdoctor"}, {"version", version}, {"elapsed_ms", snapshot.elapsed_ms}}},
@@ -348,15 +428,16 @@ void write_json(std::ostream& out, const Report& report) {
   json findings = json::array();
   for (const diagnosis::Finding& finding : report.diagnosis.findings)
     findings.push_back(finding_json(snapshot, finding));
-  std::vector<json> processes;
-  for (const Process* process : examined(snapshot))
-    processes.push_back(process_json(snapshot, *process, [&](const Thread& thread) {
-      return thread_json(report, thread, {process->pid, thread.tid});
-    }));
+  const ThreadWords words{[&](const Process& process, const Thread& thread) {
+                            return thread_json(report, thread, {process.pid, thread.tid});
+                          },
+                          [&](Key& key, const Process& process, const Thread& thread) {
+                            add_thread(key, report, thread, {process.pid, thread.tid});
+                          }};
   json document = {{"schema", "ipcdoctor/report/1"},
                    {"verdict", to_string(report.diagnosis.verdict)},
                    {"findings", std::move(findings)},
-                   {"processes", processes_json(std::move(processes))},
+                   {"processes", processes_json(snapshot, words)},
                    {"resources", resources_json(snapshot)},
                    {"unseen", unseen_json(report)},
                    {"tool",

@@ -269,6 +269,19 @@ TEST(Json, IsAsciiAndParsesWhateverTheTargetIsCalled) {
   EXPECT_THAT(json::parse(text)["findings"][0]["title"].get<std::string>(), HasSubstr("\\x1b[31m"));
 }
 
+TEST(Json, AMassOfAlikeStuckTasksHasOneEntryWithTheNumbersOfTheOthers) {
+  Case c;
+  for (int pid = 1000; pid < 3000; ++pid)
+    c.diagnosis.findings[0].stuck.push_back({task(pid), "app.py:9", "consumer", "the same"});
+
+  const json stuck = json::parse(written(c, write_json))["findings"][0]["stuck"];
+
+  ASSERT_EQ(stuck.size(), 3U);
+  EXPECT_EQ(stuck[2]["pid"], 1000);
+  EXPECT_EQ(stuck[2]["alike"].size(), 1999U);
+  EXPECT_EQ(stuck[2]["alike"][1998]["tid"], 2999);
+}
+
 TEST(Json, ADeadCulpritSaysSo) {
   Case c;
   c.diagnosis.findings[0].culprits[0].dead = true;
