@@ -36,7 +36,7 @@ constexpr int kMaxScans = 64;
 constexpr int kMaxRounds = 64;
 constexpr std::size_t kMaxHolders = 256;
 constexpr std::size_t kMaxWholeTable =
-    1024;  // descriptors of a process of the tree that are kept although nobody waits
+    64;  // descriptors of a process of the tree that are kept although nobody waits
 
 std::uint64_t uptime_ticks() {
   timespec time{};
@@ -72,7 +72,7 @@ class Collector {
     SysvObjects sysv = read_sysv(system_);
     for (const auto& object : sysv) users_.insert(object.last_pids.begin(), object.last_pids.end());
     auto locks = read_file_locks(system_);
-    if (draft) draft(build(sysv, locks, started));
+    if (draft) draft(build(sysv, locks, started, Pieces::Copied));
     read_stacks(system_, options_);
     if (anybody_asks()) {
       close_over_wakers();
@@ -88,28 +88,32 @@ class Collector {
       stopped_threads_ = reread_stacks_stopped(system_, options_.stop);
     read_command_lines(system_, options_.argv);
     if (options_.place) read_ranks(system_);
-    return build(sysv, locks, started);
+    return build(sysv, locks, started, Pieces::Moved);
   }
 
  private:
+  /// Moved: nothing is collected after that.
+  enum class Pieces { Copied, Moved };
+  template <class T>
+  static T take(T& from, Pieces pieces) {
+    return pieces == Pieces::Moved ? std::move(from) : from;
+  }
+
   Result<Snapshot> stacks_alone(Progress::Clock::time_point started) {
     const auto added = system_.scan();
     if (!added) return added.error();
     mark_tree(system_, targets_);
-    for (const auto& process : system_.processes())
-      if (snapshot::is_of_tree(process->scope)) examine(system_, *process);
+    examine_tree();
     read_only_stacks(system_, options_.symbols);
     look_again_at_all();
     if (!has_target()) return no_target();
-    return build({}, {}, started);
+    return build({}, {}, started, Pieces::Moved);
   }
 
   void look_again_at_all() {
-    for (const auto& process : system_.processes()) {
-      if (!process->examined) continue;
-      look_again(system_, *process);
-      look_again_at_goroutines(*process);
-    }
+    collect::look_again_at_all(system_);
+    for (const auto& process : system_.processes())
+      if (process->examined) look_again_at_goroutines(*process);
   }
 
   bool has_target() const {
@@ -135,13 +139,24 @@ class Collector {
         break;
       }
       mark_tree(system_, targets_);
-      for (const auto& process : system_.processes()) {
-        if (snapshot::is_of_tree(process->scope) && !process->examined) examine(system_, *process);
-      }
+      examine_tree();
       unread_table_ = !read_tables(system_);
     }
     if (!has_target()) return no_target();
     return Done{};
+  }
+
+  void examine_tree() {
+    constexpr long kMany = 1000;  // threads; asking for all of them costs some 20 ms
+    const auto is_new = [](const auto& process) {
+      return snapshot::is_of_tree(process->scope) && !process->examined;
+    };
+    long threads = 0;
+    for (const auto& process : system_.processes())
+      if (is_new(process)) threads += process->stat.num_threads;
+    if (threads > kMany) system_.ask_kernel_for_calls();
+    for (const auto& process : system_.processes())
+      if (is_new(process)) examine(system_, *process);
   }
 
   /// Whoever may wake somebody of the set is looked into as well, up to a bound.
@@ -217,7 +232,7 @@ class Collector {
   }
 
   Snapshot build(const SysvObjects& sysv, const std::vector<snapshot::FileLock>& locks,
-                 Progress::Clock::time_point started) {
+                 Progress::Clock::time_point started, Pieces pieces) {
     system_.note_unread();
     Snapshot out;
     out.tool_version = IPCDOCTOR_VERSION;
@@ -226,7 +241,7 @@ class Collector {
     out.uptime_ticks = uptime_ticks();
     out.targets = targets_;
     std::ranges::sort(out.targets);
-    for (const auto& process : system_.processes()) add_process(out, *process);
+    for (const auto& process : system_.processes()) add_process(out, *process, pieces);
     out.objects = objects_.list();
     if (options_.place) out.place.networks = objects_.networks();
     out.file_locks = locks;
@@ -245,14 +260,16 @@ class Collector {
     return out;
   }
 
-  void add_process(Snapshot& out, const ProcessEntry& process) {
+  void add_process(Snapshot& out, ProcessEntry& process, Pieces pieces) {
     if (process.pid.value == ::getpid())
       return;  // the helper: it will be gone when anybody reads this
     auto fds = kept_fds(process);
+    std::map<Tid, std::vector<Fd>> tables;
+    for (const auto& [tid, table] : process.thread_fds) tables.emplace(tid, kept(table, process));
     const bool outsider = process.scope == Scope::Outsider;
     if (outsider && fds && fds->empty() && !is_named(process.pid)) return;
     if (outsider && !fds && !is_named(process.pid)) return;
-    snapshot::Process copy = process.out;
+    snapshot::Process copy = take(process.out, pieces);
     copy.pid = process.pid;
     copy.ppid = process.stat.ppid;
     copy.pgid = process.stat.pgid;
@@ -272,21 +289,21 @@ class Collector {
       return;
     }
     // the first task of a runtime stands for the main thread where that has nothing of its own
-    const ThreadEntry* main_fiber = nullptr;
+    ThreadEntry* main_fiber = nullptr;
     const ThreadEntry* leader = nullptr;
-    for (const ThreadEntry& thread : process.threads) {
+    for (ThreadEntry& thread : process.threads) {
       if (thread.of_fiber && thread.tid.value == snapshot::kFirstFiber + 1) main_fiber = &thread;
       if (thread.tid.value == process.pid.value) leader = &thread;
     }
     const bool stands = main_fiber != nullptr && leader != nullptr && leader->out.carries;
-    for (const ThreadEntry& thread : process.threads) {
+    copy.threads.reserve(process.threads.size());
+    for (ThreadEntry& thread : process.threads) {
       if (stands && &thread == main_fiber) continue;
-      snapshot::Thread& added =
-          copy.threads.emplace_back(stands && &thread == leader ? main_fiber->out : thread.out);
+      ThreadEntry& shown = stands && &thread == leader ? *main_fiber : thread;
+      snapshot::Thread& added = copy.threads.emplace_back(take(shown.out, pieces));
       added.tid = thread.tid;
-      for (const auto& [tid, table] : process.thread_fds) {
-        if (tid == thread.tid) added.own_fds = kept(table, snapshot::is_of_tree(process.scope));
-      }
+      if (const auto own = tables.find(thread.tid); own != tables.end())
+        added.own_fds = std::move(own->second);
     }
     out.processes.push_back(std::move(copy));
   }
@@ -297,14 +314,35 @@ class Collector {
   Result<std::vector<Fd>> kept_fds(const ProcessEntry& process) const {
     if (process.scope == Scope::Self) return std::vector<Fd>{};
     if (!process.fds) return process.fds.error();
-    return kept(*process.fds, snapshot::is_of_tree(process.scope));
+    return kept(*process.fds, process);
   }
 
-  std::vector<Fd> kept(const std::vector<Fd>& table, bool of_tree) const {
+  /// Of the tree's big tables what somebody waits for, what code that was read may touch, and what
+  /// tells of a process what it is.
+  std::vector<Fd> kept(const std::vector<Fd>& table, const ProcessEntry& process) const {
+    const bool of_tree = snapshot::is_of_tree(process.scope);
     const bool whole = of_tree && table.size() <= kMaxWholeTable;
+    const std::set<int> named = of_tree && !whole ? named_by_code(process) : std::set<int>();
     std::vector<Fd> fds;
     for (const Fd& fd : table) {
-      if (whole || objects_.is_relevant(fd.object)) fds.push_back(fd);
+      const bool telling =
+          of_tree && (fd.object.kind == snapshot::ObjectKind::Terminal ||
+                      fd.object.kind == snapshot::ObjectKind::UnixSocket || named.contains(fd.fd));
+      if (whole || telling || objects_.is_relevant(fd.object)) fds.push_back(fd);
+    }
+    return fds;
+  }
+
+  static std::set<int> named_by_code(const ProcessEntry& process) {
+    std::set<int> fds;
+    const auto add = [&](const Result<snapshot::Effects>& effects) {
+      if (effects) fds.insert(effects->fds.begin(), effects->fds.end());
+    };
+    if (process.out.handlers)
+      for (const snapshot::Handler& handler : *process.out.handlers) add(handler.effects);
+    for (const ThreadEntry& thread : process.threads) {
+      add(thread.out.next);
+      add(thread.out.meanwhile);
     }
     return fds;
   }

@@ -1,7 +1,11 @@
 #include "collect/examine.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "base/text.h"
 #include "collect/blocked_call.h"
@@ -20,7 +24,23 @@ std::string task_file(Tid tid, const char* name) {
   return "task/" + std::to_string(tid.value) + "/" + name;
 }
 
-Result<linux::SyscallState> read_call(System& system, const ProcessEntry& process, Tid tid) {
+/// As the kernel told it when it was asked about all threads, if this one has not run since.
+std::optional<linux::SyscallState> told_call(System& system, const ThreadEntry& thread) {
+  if (!system.asks_kernel_for_calls()) return std::nullopt;
+  const auto found = system.kernel_task(thread.tid);
+  if (!found || !(*found)->is_user || !(*found)->sleeps || (*found)->call < 0 ||
+      thread.status.state != 'S' || (*found)->switches != thread.status.switches())
+    return std::nullopt;
+  const linux::KernelTask& task = **found;
+  return linux::SyscallState{linux::SyscallState::Kind::InCall, static_cast<long>(task.call),
+                             task.args, RemoteAddr{task.sp}, RemoteAddr{task.pc}};
+}
+
+Result<linux::SyscallState> read_call(System& system, const ProcessEntry& process,
+                                      const ThreadEntry& thread) {
+  const bool is_64bit = process.stat.start_stack >= std::uint64_t{1} << 32;
+  if (const auto told = is_64bit ? told_call(system, thread) : std::nullopt) return *told;
+  const Tid tid = thread.tid;
   const Risk risk(system.progress(), process.pid, Fact::Syscall, tid.value);
   if (!risk.allowed()) {
     return Error{Cause::TimedOut, 0, to_string(Mark{process.pid.value, tid.value, Fact::Syscall})};
@@ -33,10 +53,16 @@ snapshot::SignalSets signals_of(const linux::TaskStatus& status) {
   return {status.pending, status.shared_pending, status.blocked, status.ignored, status.caught};
 }
 
+Result<linux::TaskStatus> status_of(const ProcessEntry& process, Tid tid) {
+  // that of the process is its leader's (proc_pid_status() of fs/proc/array.c, Linux 6.1)
+  if (tid.value == process.pid.value) return process.status;
+  const auto text = process.dir->read_record(task_file(tid, "status"));
+  return text ? linux::parse_status(*text) : Result<linux::TaskStatus>(text.error());
+}
+
 /// @return false if it may live and could not be read.
 bool add_thread(System& system, ProcessEntry& process, Tid tid) {
-  const auto text = process.dir->read_record(task_file(tid, "status"));
-  auto status = text ? linux::parse_status(*text) : Result<linux::TaskStatus>(text.error());
+  auto status = status_of(process, tid);
   if (!status) {
     system.note_unseen(process.pid, tid, status.error());
     return status.error().cause == Cause::Gone;
@@ -46,12 +72,8 @@ bool add_thread(System& system, ProcessEntry& process, Tid tid) {
   thread.tid = tid;
   thread.status = std::move(*status);
   thread.ns_tid = thread.status.ns_pids.empty() ? tid.value : thread.status.ns_pids.back();
-  thread.comm = process.stat.comm;
-  if (tid.value != process.pid.value) {
-    const auto comm = process.dir->read_record(task_file(tid, "comm"));
-    if (comm) thread.comm = comm->substr(0, comm->rfind('\n'));
-  }
-  thread.call = read_call(system, process, tid);
+  thread.comm = tid.value == process.pid.value ? process.stat.comm : thread.status.name;
+  thread.call = read_call(system, process, thread);
   const auto wchan = process.dir->read_record(task_file(tid, "wchan"));
   if (wchan) thread.wchan = linux::parse_wchan(*wchan);
   thread.out.tid = tid;
@@ -122,33 +144,75 @@ void decode_waits(System& system, ProcessEntry& process) {
   }
 }
 
+namespace {
+
+/// It sleeps in the same call, and has not run since.
+bool is_as_before(const ThreadEntry& thread, const linux::KernelTask& task) {
+  return task.sleeps && thread.status.state == 'S' && thread.call &&
+         thread.call->kind == linux::SyscallState::Kind::InCall &&
+         task.switches == thread.status.switches() && task.call == thread.call->nr &&
+         task.args == thread.call->args && task.sp == thread.call->sp.value &&
+         task.pc == thread.call->pc.value;
+}
+
+void look_again_at(System& system, ProcessEntry& process, ThreadEntry& thread) {
+  const auto text = process.dir->read_record(task_file(thread.tid, "status"));
+  const auto status = text ? linux::parse_status(*text) : Result<linux::TaskStatus>(text.error());
+  const bool asks = thread.out.wait && thread.out.wait->asked;
+  if (!status && status.error().cause == Cause::Gone) {  // it has ended: not stable
+    if (asks) thread.out.wait = status.error();
+    return;
+  }
+  const auto line = process.dir->read_record(task_file(thread.tid, "syscall"));
+  const auto call = line ? linux::parse_syscall(*line) : Result<linux::SyscallState>(line.error());
+  if (!status || (!call && thread.call && call.error().cause != Cause::Gone)) {
+    // What was seen once may not be so any more: nothing is known of it.
+    thread.out.wait = status ? call.error() : status.error();
+    system.note_unseen(process.pid, thread.tid, thread.out.wait.error());
+    return;
+  }
+  thread.out.switches = status->switches();
+  thread.out.state = status->state;
+  thread.out.stable =
+      status->state == thread.status.state && status->switches() == thread.status.switches() &&
+      thread.call && call && *call == *thread.call &&
+      thread.call->kind != linux::SyscallState::Kind::Running && status->state != 'R';
+  // It may wake between two looks: where its code was read, it stays in its loop.
+  if (asks) thread.out.stable = status->state != 'Z' && status->state != 'X';
+}
+
+}  // namespace
+
 void look_again(System& system, ProcessEntry& process) {
-  for (ThreadEntry& thread : process.threads) {
-    if (thread.of_fiber) continue;
-    const auto text = process.dir->read_record(task_file(thread.tid, "status"));
-    const auto status = text ? linux::parse_status(*text) : Result<linux::TaskStatus>(text.error());
-    const bool asks = thread.out.wait && thread.out.wait->asked;
-    if (!status && status.error().cause == Cause::Gone) {  // it has ended: not stable
-      if (asks) thread.out.wait = status.error();
-      continue;
+  for (ThreadEntry& thread : process.threads)
+    if (!thread.of_fiber) look_again_at(system, process, thread);
+}
+
+void look_again_at_all(System& system) {
+  constexpr std::size_t kCostOfLoading = 500;  // in threads that are read through /proc
+  std::size_t count = 0;
+  for (const auto& process : system.processes())
+    if (process->examined) count += process->threads.size();
+  std::unordered_map<Tid, linux::KernelTask> now;
+  if (count > kCostOfLoading) {
+    const Risk risk(system.progress(), Pid{}, Fact::KernelTasks);
+    auto tasks = risk.allowed() ? linux::read_kernel_tasks()
+                                : Result<std::vector<linux::KernelTask>>(Error{});
+    if (tasks)
+      for (linux::KernelTask& task : *tasks) now.emplace(task.tid, std::move(task));
+  }
+  for (const auto& process : system.processes()) {
+    if (!process->examined) continue;
+    for (ThreadEntry& thread : process->threads) {
+      if (thread.of_fiber) continue;
+      const auto task = now.find(thread.tid);
+      const bool as_before = task != now.end() && task->second.pid == process->pid &&
+                             is_as_before(thread, task->second);
+      if (as_before)
+        thread.out.stable = true;
+      else
+        look_again_at(system, *process, thread);
     }
-    const auto line = process.dir->read_record(task_file(thread.tid, "syscall"));
-    const auto call =
-        line ? linux::parse_syscall(*line) : Result<linux::SyscallState>(line.error());
-    if (!status || (!call && thread.call && call.error().cause != Cause::Gone)) {
-      // What was seen once may not be so any more: nothing is known of it.
-      thread.out.wait = status ? call.error() : status.error();
-      system.note_unseen(process.pid, thread.tid, thread.out.wait.error());
-      continue;
-    }
-    thread.out.switches = status->switches();
-    thread.out.state = status->state;
-    thread.out.stable =
-        status->state == thread.status.state && status->switches() == thread.status.switches() &&
-        thread.call && call && *call == *thread.call &&
-        thread.call->kind != linux::SyscallState::Kind::Running && status->state != 'R';
-    // It may wake between two looks: where its code was read, it stays in its loop.
-    if (asks) thread.out.stable = status->state != 'Z' && status->state != 'X';
   }
 }
 

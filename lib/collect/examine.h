@@ -18,5 +18,8 @@ void decode_waits(System& system, ProcessEntry& process);
 /// The second look: Thread::stable, final state and switch counts. What cannot be looked at a
 /// second time is unseen, whatever the first look said.
 void look_again(System& system, ProcessEntry& process);
+/// The same for all that were examined. Where they have many threads, the kernel itself is asked
+/// who is as he was (linux/task_iterator.h), and /proc only for the others.
+void look_again_at_all(System& system);
 
 }  // namespace ipcdoctor::collect

@@ -98,7 +98,7 @@ TEST_F(Looks, AThreadThatHasEndedBetweenThemIsNoMystery) {
 }
 
 TEST_F(Looks, AProcessWhoseThreadsCannotBeReadIsNotDead) {
-  write("task/42/status", "cut sho");
+  write("status", "cut sho");
   examine(system, process);
   EXPECT_TRUE(process.threads.empty());
   EXPECT_FALSE(process.dead);

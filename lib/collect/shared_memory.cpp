@@ -3,7 +3,6 @@
 #include <sys/sysmacros.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <string>
 
 #include "base/text.h"
@@ -19,14 +18,6 @@ namespace {
 using snapshot::Fd;
 using snapshot::SharedArea;
 
-/// As fs/proc/task_mmu.c prints device and inode of a mapping: " fd:01 1234 ".
-std::string needle_of(std::uint64_t dev, std::uint64_t ino) {
-  char text[64];
-  std::snprintf(text, sizeof text, " %02x:%02x %llu ", major(dev), minor(dev),
-                static_cast<unsigned long long>(ino));
-  return text;
-}
-
 /// A leader that has exited shows none; its threads that live on do.
 Result<std::string> read_maps(const ProcessEntry& process) {
   constexpr std::size_t kMost = 64 << 20;
@@ -38,6 +29,17 @@ Result<std::string> read_maps(const ProcessEntry& process) {
     if (!of_thread && of_thread.error().cause != Cause::Gone) text = of_thread.error();
   }
   return text;
+}
+
+std::vector<std::pair<std::uint64_t, std::uint64_t>> files_of(
+    const std::vector<linux::Mapping>& maps) {
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> files;
+  for (const linux::Mapping& mapping : maps)
+    if (mapping.ino != 0) files.emplace_back(mapping.dev, mapping.ino);
+  std::ranges::sort(files);
+  const auto repeated = std::ranges::unique(files);
+  files.erase(repeated.begin(), repeated.end());
+  return files;
 }
 
 /// A name by which a stranger could still map it: a path, or a System V id.
@@ -62,7 +64,9 @@ void SharedAreas::add_wait(ProcessEntry& process, const snapshot::Wait& wait) {
   if (!area.mappers.empty()) return;
   area.dev = futex.page.dev;
   area.ino = futex.page.ino;
-  const linux::Mapping* mapping = linux::find_mapping(process.space->maps(), futex.address);
+  const auto space = system_.space_of(process);
+  const linux::Mapping* mapping =
+      space ? linux::find_mapping((*space)->maps(), futex.address) : nullptr;
   if (mapping != nullptr) {
     const auto other = has_name(mapping->path) || !process.dir
                            ? std::nullopt
@@ -74,32 +78,38 @@ void SharedAreas::add_wait(ProcessEntry& process, const snapshot::Wait& wait) {
   find_mappers(area);
 }
 
-const std::string* SharedAreas::maps_of(ProcessEntry& process) {
-  const auto known = maps_.find(process.pid);
-  if (known != maps_.end()) return &known->second;
+const SharedAreas::Files* SharedAreas::mapped_by(ProcessEntry& process) {
+  const auto known = mapped_.find(process.pid);
+  if (known != mapped_.end()) return &known->second;
   if (gone_.contains(process.pid)) return nullptr;
   const Risk risk(system_.progress(), process.pid, Fact::Maps);
   if (!risk.allowed()) return nullptr;
-  auto text = read_maps(process);
-  if (text && text->empty() && !process.stat.has_exited())
-    text = Error{Cause::Gone, 0, "it has ended since it was listed"};
-  if (!text) {
-    if (text.error().cause == Cause::Gone)
-      gone_.insert(process.pid);
-    else
-      system_.note_hidden_holder();
-    return nullptr;
+  const auto known_maps = process.space ? process.space->load_maps() : Status(Error{});
+  Files files = known_maps ? files_of(process.space->maps()) : Files();
+  if (files.empty()) {
+    const auto text = read_maps(process);
+    auto maps = text ? linux::parse_maps(*text) : Result<std::vector<linux::Mapping>>(text.error());
+    if (maps && maps->empty() && !process.stat.has_exited())
+      maps = Error{Cause::Gone, 0, "it has ended since it was listed"};
+    if (!maps) {
+      if (maps.error().cause == Cause::Gone)
+        gone_.insert(process.pid);
+      else
+        system_.note_hidden_holder();
+      return nullptr;
+    }
+    files = files_of(*maps);
   }
-  return &(maps_[process.pid] = std::move(*text));
+  return &(mapped_[process.pid] = std::move(files));
 }
 
 void SharedAreas::find_mappers(SharedArea& area) {
-  const std::string needle = needle_of(area.dev, area.ino);
   std::set<Pid> found;
   for (const auto& process : system_.processes()) {
     if (process->scope == snapshot::Scope::Self) continue;
-    const std::string* maps = maps_of(*process);
-    if (maps != nullptr && maps->find(needle) != std::string::npos) found.insert(process->pid);
+    const Files* files = mapped_by(*process);
+    if (files != nullptr && std::ranges::binary_search(*files, std::pair(area.dev, area.ino)))
+      found.insert(process->pid);
   }
   for_each_table(system_, [&](ProcessEntry& process, Tid, std::vector<Fd>& fds) {
     const bool holds = std::ranges::any_of(fds, [&](const Fd& fd) {
@@ -170,13 +180,20 @@ bool differ(const linux::MemoryMarks& a, const linux::MemoryMarks& a_later,
          apart(a.resident_kb, a_later.resident_kb, b.resident_kb, b_later.resident_kb);
 }
 
-void group(std::vector<ProcessEntry*> family, linux::Kcmp what, Pid snapshot::Process::*member) {
+/// @param number  what the kernel itself calls it, where that is known of all
+void group(std::vector<ProcessEntry*> family, linux::Kcmp what, std::uint64_t ProcessEntry::*number,
+           Pid snapshot::Process::*member) {
+  const bool numbered = std::ranges::all_of(family, [&](auto* p) { return p->*number != 0; });
   // stable_sort: a process that ends meanwhile makes the order inconsistent, which it survives
-  std::ranges::stable_sort(
-      family, [&](const ProcessEntry* a, const ProcessEntry* b) { return is_before(what, a, b); });
+  std::ranges::stable_sort(family, [&](const ProcessEntry* a, const ProcessEntry* b) {
+    return numbered ? a->*number < b->*number : is_before(what, a, b);
+  });
+  const auto share = [&](const ProcessEntry* a, const ProcessEntry* b) {
+    return numbered ? a->*number == b->*number : shares(what, a, b);
+  };
   for (std::size_t at = 0; at < family.size();) {
     std::size_t end = at + 1;
-    while (end < family.size() && shares(what, family[at], family[end])) ++end;
+    while (end < family.size() && share(family[at], family[end])) ++end;
     Pid lowest = family[at]->pid;
     for (std::size_t i = at; i < end; ++i) lowest = std::min(lowest, family[i]->pid);
     for (std::size_t i = at; i < end; ++i) family[i]->out.*member = lowest;
@@ -241,8 +258,8 @@ void group_shared_tables(System& system) {
       join_unknown(system, family);
       continue;
     }
-    group(family, linux::Kcmp::Vm, &snapshot::Process::mm_group);
-    group(family, linux::Kcmp::Files, &snapshot::Process::fd_group);
+    group(family, linux::Kcmp::Vm, &ProcessEntry::memory_number, &snapshot::Process::mm_group);
+    group(family, linux::Kcmp::Files, &ProcessEntry::table_number, &snapshot::Process::fd_group);
   }
 }
 

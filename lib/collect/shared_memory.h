@@ -23,20 +23,22 @@ class SharedAreas {
   const std::set<Pid>& mappers() const { return mappers_; }
   /// nullptr: nobody waits on it.
   const snapshot::SharedArea* find(const snapshot::PageId& page) const;
-  bool knows_maps_of(Pid pid) const { return maps_.contains(pid); }
+  bool knows_maps_of(Pid pid) const { return mapped_.contains(pid); }
   /// Sorted by dev and ino.
   std::vector<snapshot::SharedArea> list() const;
 
  private:
   void add_wait(ProcessEntry& process, const snapshot::Wait& wait);
   void find_mappers(snapshot::SharedArea& area);
-  const std::string* maps_of(ProcessEntry& process);
+  /// Device and inode of what it maps, ascending.
+  using Files = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
+  const Files* mapped_by(ProcessEntry& process);
 
   System& system_;
   std::map<std::pair<std::uint64_t, std::uint64_t>, snapshot::SharedArea> areas_;
-  std::map<Pid, std::string> maps_;  ///< raw text of each process, read once
-  std::set<Pid> gone_;               ///< had exited before their mappings were read
-  std::size_t known_gone_ = 0;       ///< of those at the last look
+  std::map<Pid, Files> mapped_;  ///< by each process, read once
+  std::set<Pid> gone_;           ///< had exited before their mappings were read
+  std::size_t known_gone_ = 0;   ///< of those at the last look
   std::set<Pid> mappers_;
 };
 

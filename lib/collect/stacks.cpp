@@ -173,8 +173,8 @@ class ProcessStacks {
       const bool on_own_stack = futex.address.value - thread.call->sp.value < 4096;
       if (const auto* task = on_own_stack ? kernel_task_of(thread) : nullptr)
         call.registers = {task->rbx, task->rbp, task->r12, task->r13, task->r14, task->r15};
-      futex.lock = runtime::libc::identify_lock(
-          space_, images_, call, [&](int ns_tid) { return find_task(system_, process_, ns_tid); });
+      futex.lock = runtime::libc::identify_lock(space_, images_, call,
+                                                [&](int ns_tid) { return find_owner(ns_tid); });
     }
   }
 
@@ -409,6 +409,14 @@ class ProcessStacks {
     if (frames) thread.out.native = std::move(frames);
   }
 
+  /// Whoever lived a moment ago is a waker; that nobody has the number is looked up each time.
+  Result<std::optional<snapshot::TaskRef>> find_owner(int ns_tid) {
+    if (const auto known = owners_.find(ns_tid); known != owners_.end()) return known->second;
+    auto found = find_task(system_, process_, ns_tid);
+    if (found && *found) owners_.emplace(ns_tid, *found);
+    return found;
+  }
+
   static bool waits_on_futex(const ThreadEntry& thread) {
     return thread.out.wait && thread.out.wait->kind == WaitKind::Futex && thread.call;
   }
@@ -442,6 +450,7 @@ class ProcessStacks {
   unwind::Images& images_;
   runtime::cpython::KnownRuntimes& pythons_;
   std::optional<NativeCode>& code_;
+  std::map<int, std::optional<snapshot::TaskRef>> owners_;  ///< of locks, that live
 };
 
 /// fork without exec since: the same image as the parent's.

@@ -190,6 +190,8 @@ snapshot::Wait decode_wait(System& system, ProcessEntry& process, const ThreadEn
 }
 
 bool is_32bit(System& system, ProcessEntry& process) {
+  constexpr std::uint64_t kFourGigabytes = std::uint64_t{1} << 32;
+  if (process.stat.start_stack != 0) return process.stat.start_stack < kFourGigabytes;
   const auto space = system.space_of(process);
   if (!space) return false;
   for (const linux::Mapping& mapping : (*space)->notable_maps()) {

@@ -50,7 +50,8 @@ struct ProcessEntry {
   Result<linux::TaskStatus> status = Error{};
   Result<std::vector<snapshot::Fd>> fds = Error{};
   std::vector<std::pair<Tid, std::vector<snapshot::Fd>>>
-      thread_fds;  ///< tables that a thread does not share
+      thread_fds;                                     ///< tables that a thread does not share
+  std::uint64_t table_number = 0, memory_number = 0;  ///< linux::KernelFd's; 0: not known
   std::vector<ThreadEntry> threads;
   std::unique_ptr<linux::AddressSpace> space;
   std::optional<Error> space_error;
@@ -98,6 +99,9 @@ class System {
   /// What the kernel itself says of a thread; all of it is read when first asked for. @return
   /// Denied, Unsupported, TimedOut, Gone.
   Result<const linux::KernelTask*> kernel_task(Tid tid);
+  /// There are so many threads to look at that asking for all of them at once is cheaper.
+  void ask_kernel_for_calls() { asks_kernel_for_calls_ = true; }
+  bool asks_kernel_for_calls() const { return asks_kernel_for_calls_; }
 
   /// The table that this thread uses.
   static const std::vector<snapshot::Fd>* table_of(const ProcessEntry& process, Tid tid);
@@ -144,6 +148,7 @@ class System {
   bool all_holders_seen_ = true, restless_ = false;
   bool proc_hides_ = true, numbers_as_proc_does_ = false, in_init_pid_ns_ = false;
   bool read_maps_ahead_ = true;
+  bool asks_kernel_for_calls_ = false;
 };
 
 /// Sets the scope of the targets, of their ancestors of the same job (so that the verdict does not

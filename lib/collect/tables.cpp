@@ -265,7 +265,7 @@ class KernelTables {
  public:
   explicit KernelTables(System& system) : system_(system) {
     for (const auto& process : system.processes())
-      if (!is_tried(*process)) entries_.emplace(process->pid, Entry{process.get(), true, {}, {}});
+      if (!is_tried(*process)) entries_[process->pid].process = process.get();
   }
 
   Status read() {
@@ -280,6 +280,8 @@ class KernelTables {
       if (!entry.whole || (entry.fds.empty() && entry.unclear.empty())) continue;
       if (!entry.unclear.empty() && !look_at_unclear(entry)) continue;
       entry.process->fds = std::move(entry.fds);
+      entry.process->table_number = entry.table;
+      entry.process->memory_number = entry.memory;
     }
   }
 
@@ -289,6 +291,7 @@ class KernelTables {
     bool whole = true;         ///< all of it, and nothing of another process or table
     std::vector<Fd> fds;       ///< ascending
     std::vector<int> unclear;  ///< only /proc tells what they are
+    std::uint64_t table = 0, memory = 0;
   };
 
   void add(const linux::KernelFd& fd) {
@@ -300,6 +303,8 @@ class KernelTables {
     if (last_ == nullptr || !last_->whole) return;
     ProcessEntry& process = *last_->process;
     last_->whole = fd.tid.value == fd.pid.value && is_of(process, fd);
+    last_->table = fd.table;
+    last_->memory = fd.memory;
     const auto entry = linux::to_entry(fd);
     if (entry)
       last_->fds.push_back({fd.fd, object_of(*entry, process, *process.dir), access_of(*entry)});

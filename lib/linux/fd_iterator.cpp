@@ -87,7 +87,8 @@ namespace {
 constexpr std::size_t kMaxFds = 64U << 20;
 
 struct Record {
-  std::uint64_t tid, pid, fd, started, file, mode_of_file, ino, dev, rdev, mode, magic;
+  std::uint64_t tid, pid, fd, started, table, memory, file, mode_of_file, ino, dev, rdev, mode,
+      magic;
   char name[32];
 };
 
@@ -107,6 +108,8 @@ std::vector<bpf_insn> make_program(bpf::KernelTypes& types) {
   to.copy(BPF_W, 7, types.offset("task_struct", "pid"), offsetof(Record, tid));
   to.copy(BPF_W, 7, types.offset("task_struct", "tgid"), offsetof(Record, pid));
   to.copy(BPF_DW, 7, types.offset("task_struct", "start_boottime"), offsetof(Record, started));
+  to.copy(BPF_DW, 7, types.offset("task_struct", "files"), offsetof(Record, table));
+  to.copy(BPF_DW, 7, types.offset("task_struct", "mm"), offsetof(Record, memory));
   to.copy(BPF_W, 6, 16, offsetof(Record, fd));  // ::fd
   to.store(8, offsetof(Record, file));
   to.copy(BPF_W, 8, types.offset("file", "f_mode"), offsetof(Record, mode_of_file));
@@ -145,6 +148,8 @@ KernelFd fd_of(const Record& r) {
   fd.tid = Tid{static_cast<int>(r.tid)};
   fd.fd = static_cast<int>(r.fd);
   fd.started_ns = r.started;
+  fd.table = r.table;
+  fd.memory = r.memory;
   fd.file = r.file;
   fd.ino = r.ino;
   fd.dev = device(r.dev);

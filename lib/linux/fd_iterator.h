@@ -16,8 +16,10 @@ struct KernelFd {
   Pid pid;
   Tid tid;  ///< the leader, or a thread whose table is not the leader's
   int fd = -1;
-  std::uint64_t started_ns = 0;              ///< of the thread, since boot: tells a reused number
-  std::uint64_t file = 0;                    ///< the same open file has the same number
+  std::uint64_t started_ns = 0;  ///< of the thread, since boot: tells a reused number
+  std::uint64_t file = 0;        ///< the same open file has the same number
+  /// Of the thread: who shares its table, or its address space, has the same numbers.
+  std::uint64_t table = 0, memory = 0;
   std::uint64_t ino = 0, dev = 0, rdev = 0;  ///< of the inode itself; makedev
   std::uint64_t file_system = 0;             ///< its magic number, as statfs(2) gives it
   std::uint32_t type = 0;                    ///< S_IFMT of its mode

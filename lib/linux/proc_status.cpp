@@ -22,6 +22,18 @@ struct Progress {
   bool complete() const { return state && tgid && sets == 5 && switches == 2; }
 };
 
+/// The kernel writes "\\n" and "\\\\" for a newline and a backslash (proc_task_name() of
+/// fs/proc/array.c, Linux 6.1).
+std::string unescape(std::string_view text) {
+  std::string raw;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool escaped = text[i] == '\\' && i + 1 < text.size();
+    if (escaped) ++i;
+    raw += escaped && text[i] == 'n' ? '\n' : text[i];
+  }
+  return raw;
+}
+
 /// @return false if a known line does not parse.
 bool parse_field(std::string_view key, std::string_view rest, TaskStatus& status, Progress& seen) {
   const auto set = [&](std::uint64_t& mask) { return ++seen.sets, take_number(rest, mask, 16); };
@@ -29,6 +41,11 @@ bool parse_field(std::string_view key, std::string_view rest, TaskStatus& status
     return ++seen.switches, take_number(rest, value);
   };
 
+  if (key == "Name") {
+    if (rest.starts_with('\t')) rest.remove_prefix(1);
+    status.name = unescape(rest);
+    return true;
+  }
   if (key == "State") {
     skip_blanks(rest);
     if (rest.empty()) return false;

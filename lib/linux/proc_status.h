@@ -13,6 +13,7 @@ namespace ipcdoctor::linux {
 
 /// What is used of /proc/PID/status (or of a task); see proc(5). Needs no permission.
 struct TaskStatus {
+  std::string name;  ///< raw bytes, as comm has them
   char state = '?';
   Pid tgid;
   Pid tracer;             ///< 0 = none

@@ -39,6 +39,12 @@ TEST(ParseStatus, ReadsARealFile) {
   EXPECT_FALSE(status->kernel_thread);
 }
 
+TEST(ParseStatus, GivesANameAsCommHasIt) {
+  const std::string rest = kReal.substr(kReal.find("Umask"));
+
+  EXPECT_EQ(parse_status("Name:\ta\\nb\\\\n c\n" + rest)->name, "a\nb\\n c");
+}
+
 TEST(ParseStatus, SkipsLinesThatLaterKernelsAdd) {
   const auto status = parse_status("Future:\tx y z\nno colon at all\n" + kReal + "More:\t\n");
 

@@ -2,6 +2,8 @@
 #include "linux/task_iterator.h"
 
 #ifdef IPCDOCTOR_HAVE_BPF
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstring>
 #include <span>
@@ -21,7 +23,9 @@ constexpr int kSignals = 64, kSignalsInRecord = 16;
 /// One task, as the kernel's half writes it.
 struct Record {
   std::uint64_t tid, pid, mm, timer_state, timer_interval;
+  std::uint64_t switches, involuntary_switches, state, on_cpu;
   std::uint64_t sp, pc, rbp, rbx, r12, r13, r14, r15;
+  std::uint64_t call, args[6];
 };
 
 /// Behind that of a leader, four times: what it does upon sixteen signals.
@@ -36,10 +40,12 @@ struct Actions {
 /// Offsets of this kernel that the program uses.
 struct Layout {
   std::int16_t tid, pid, mm, signal, sighand;       // of task_struct
+  std::int16_t nvcsw, nivcsw, state, on_cpu;        // as well
   std::int16_t action, action_size;                 // of sighand_struct
   std::int16_t handler, flags;                      // of its elements, struct k_sigaction
   std::int16_t real_timer_state, it_real_incr;      // of signal_struct
   std::int16_t sp, ip, bp, bx, r12, r13, r14, r15;  // of pt_regs
+  std::int16_t orig_ax, di, si, dx, r10, r8, r9;    // as well
 };
 
 Layout find_layout(bpf::KernelTypes& types) {
@@ -48,6 +54,10 @@ Layout find_layout(bpf::KernelTypes& types) {
   layout.pid = types.offset("task_struct", "tgid");
   layout.mm = types.offset("task_struct", "mm");
   layout.signal = types.offset("task_struct", "signal");
+  layout.nvcsw = types.offset("task_struct", "nvcsw");
+  layout.nivcsw = types.offset("task_struct", "nivcsw");
+  layout.state = types.offset("task_struct", "__state");
+  layout.on_cpu = types.offset("task_struct", "on_cpu");
   layout.real_timer_state = static_cast<std::int16_t>(types.offset("signal_struct", "real_timer") +
                                                       types.offset("hrtimer", "state"));
   layout.it_real_incr = types.offset("signal_struct", "it_real_incr");
@@ -65,6 +75,13 @@ Layout find_layout(bpf::KernelTypes& types) {
   layout.r13 = types.offset("pt_regs", "r13");
   layout.r14 = types.offset("pt_regs", "r14");
   layout.r15 = types.offset("pt_regs", "r15");
+  layout.orig_ax = types.offset("pt_regs", "orig_ax");
+  layout.di = types.offset("pt_regs", "di");
+  layout.si = types.offset("pt_regs", "si");
+  layout.dx = types.offset("pt_regs", "dx");
+  layout.r10 = types.offset("pt_regs", "r10");
+  layout.r8 = types.offset("pt_regs", "r8");
+  layout.r9 = types.offset("pt_regs", "r9");
   return layout;
 }
 
@@ -100,6 +117,12 @@ std::vector<bpf_insn> make_program(const Layout& at) {
   to.copy(BPF_W, 7, at.tid, offsetof(Record, tid));
   to.copy(BPF_W, 7, at.pid, offsetof(Record, pid));
   to.copy(BPF_DW, 7, at.mm, offsetof(Record, mm));
+  // in this order: on_cpu is cleared when the switch has been counted (__schedule() and
+  // finish_task() of kernel/sched/core.c, Linux 6.1)
+  to.copy(BPF_W, 7, at.state, offsetof(Record, state));
+  to.copy(BPF_W, 7, at.on_cpu, offsetof(Record, on_cpu));
+  to.copy(BPF_DW, 7, at.nvcsw, offsetof(Record, switches));
+  to.copy(BPF_DW, 7, at.nivcsw, offsetof(Record, involuntary_switches));
   to.load(BPF_DW, 8, 7, at.signal);
   to.copy(BPF_B, 8, at.real_timer_state, offsetof(Record, timer_state));
   to.copy(BPF_DW, 8, at.it_real_incr, offsetof(Record, timer_interval));
@@ -115,6 +138,10 @@ std::vector<bpf_insn> make_program(const Layout& at) {
   to.copy(BPF_DW, 0, at.r13, offsetof(Record, r13));
   to.copy(BPF_DW, 0, at.r14, offsetof(Record, r14));
   to.copy(BPF_DW, 0, at.r15, offsetof(Record, r15));
+  to.copy(BPF_DW, 0, at.orig_ax, offsetof(Record, call));
+  const std::array arguments = {at.di, at.si, at.dx, at.r10, at.r8, at.r9};
+  for (std::size_t i = 0; i < arguments.size(); ++i)
+    to.copy(BPF_DW, 0, arguments[i], offsetof(Record, args) + i * sizeof(std::uint64_t));
   to.land(no_memory);
   to.write(6, sizeof(Record));
   to.load(BPF_W, 1, 7, at.tid);
@@ -148,6 +175,11 @@ KernelTask task_of(const Record& r) {
   task.is_user = r.mm != 0;
   // an interval timer whose signal is pending is queued again when that is taken
   task.alarm_armed = r.timer_state != 0 || r.timer_interval != 0;
+  constexpr std::uint64_t kInterruptible = 1;  // TASK_INTERRUPTIBLE, include/linux/sched.h
+  task.switches = r.switches + r.involuntary_switches;
+  task.sleeps = r.state == kInterruptible && r.on_cpu == 0;
+  task.call = static_cast<std::int64_t>(r.call);
+  std::ranges::copy(r.args, task.args.begin());
   task.sp = r.sp, task.pc = r.pc, task.rbp = r.rbp, task.rbx = r.rbx;
   task.r12 = r.r12, task.r13 = r.r13, task.r14 = r.r14, task.r15 = r.r15;
   return task;

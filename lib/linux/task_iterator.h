@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -24,6 +25,12 @@ struct KernelTask {
   /// Registers of user space, as they were at its last entry into the kernel; those of a thread
   /// that runs in user space now are old.
   std::uint64_t sp = 0, pc = 0, rbp = 0, rbx = 0, r12 = 0, r13 = 0, r14 = 0, r15 = 0;
+  std::uint64_t switches = 0;  ///< as of TaskStatus
+  /// Whether it sleeps and has left its processor, so that `switches` counts this sleep. Then these
+  /// are the call that it sleeps in, or that it was in when a page fault or a signal came.
+  bool sleeps = false;
+  std::int64_t call = -1;
+  std::array<std::uint64_t, 6> args{};
   std::vector<SignalAction> actions;  ///< leaders only: those with a handler, ascending
 };
 

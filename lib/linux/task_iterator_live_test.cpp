@@ -64,6 +64,41 @@ TEST_F(TaskIterator, GivesTheRegistersThatPtraceGives) {
   EXPECT_EQ(task->r15, registers->r15);
 }
 
+TEST_F(TaskIterator, TellsTheCallAndTheSwitchesThatProcTells) {
+  const Child child([&] { return block(pipe_.reader()); });
+  ASSERT_TRUE(testing::eventually([&] { return child.state() == 'S'; }));
+
+  const auto tasks = read_kernel_tasks();
+
+  ASSERT_TRUE(tasks) << to_string(tasks.error());
+  const KernelTask* task = find(*tasks, child.tid());
+  ASSERT_NE(task, nullptr);
+  const auto call = read_syscall(*child.dir());
+  ASSERT_TRUE(call);
+  EXPECT_TRUE(task->sleeps);
+  EXPECT_EQ(task->call, call->nr);
+  EXPECT_EQ(task->args, call->args);
+  EXPECT_EQ(task->sp, call->sp.value);
+  EXPECT_EQ(task->pc, call->pc.value);
+  EXPECT_EQ(task->switches, read_status(*child.dir())->switches());
+}
+
+TEST_F(TaskIterator, WhoRunsDoesNotSleep) {
+  const Child child([] {
+    for (volatile int i = 0;; i = 0) {
+    }
+    return 0;
+  });
+  ASSERT_TRUE(testing::eventually([&] { return child.state() == 'R'; }));
+
+  const auto tasks = read_kernel_tasks();
+
+  ASSERT_TRUE(tasks);
+  const KernelTask* task = find(*tasks, child.tid());
+  ASSERT_NE(task, nullptr);
+  EXPECT_FALSE(task->sleeps);
+}
+
 void on_signal(int) {}
 
 TEST_F(TaskIterator, GivesTheHandlersThatSigactionInstalled) {
