@@ -366,9 +366,14 @@ bool read_tables(System& system, TablesFrom from) {
   std::size_t cost = from == TablesFrom::Kernel ? kCostOfLoading : 0;
   auto left = static_cast<std::size_t>(
       std::ranges::count_if(system.processes(), [](const auto& p) { return !is_tried(*p); }));
+  std::size_t expected = 0;  // older kernels do not tell: then it shows while they are read
+  for (const auto& process : system.processes()) {
+    if (asked || expected + kCostOfProcess * left > kCostOfLoading) break;
+    if (!is_tried(*process)) expected += linux::count_fds(*process->dir);
+  }
   for (const auto& process : system.processes()) {
     if (is_tried(*process)) continue;
-    if (!asked && cost + kCostOfProcess * left > kCostOfLoading) {
+    if (!asked && std::max(cost, expected) + kCostOfProcess * left > kCostOfLoading) {
       asked = true;
       read_kernel_tables(system);
     }

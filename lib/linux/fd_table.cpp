@@ -268,6 +268,11 @@ Result<std::size_t> read_some_fds(const ProcDir& task, std::span<const int> whic
   return FdWalk(task, std::move(*fds), {}).run(which, each);
 }
 
+std::size_t count_fds(const ProcDir& task) {
+  struct stat status {};
+  return ::fstatat(task.fd(), "fd", &status, 0) == 0 ? static_cast<std::size_t>(status.st_size) : 0;
+}
+
 Result<std::vector<FdEntry>> read_fds(const ProcDir& task, const FdTableOptions& options) {
   std::vector<FdEntry> entries;
   const auto seen = read_fds(task, options, [&](FdEntry&& entry) {

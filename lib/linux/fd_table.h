@@ -66,6 +66,9 @@ struct FdTableOptions {
 /// Limit.
 Result<std::size_t> read_fds(const ProcDir& task, const FdTableOptions& options,
                              const std::function<bool(FdEntry&&)>& each);
+/// How many there are, without looking at them: st_size of the directory since Linux 6.2
+/// (proc_fd_getattr() of fs/proc/fd.c), before that 0.
+std::size_t count_fds(const ProcDir& task);
 /// The same as a vector.
 Result<std::vector<FdEntry>> read_fds(const ProcDir& task, const FdTableOptions& options = {});
 

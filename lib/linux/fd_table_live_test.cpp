@@ -233,5 +233,15 @@ TEST(ReadFds, AProcessThatIsGoneIsGone) {
   EXPECT_EQ(read_fds(*process).error().cause, Cause::Gone);
 }
 
+TEST(ReadFds, CountsThemWithoutLookingWhereTheKernelDoes) {
+  const auto process = ProcDir::open(Pid{::getpid()});
+  ASSERT_TRUE(process);
+
+  const std::size_t count = count_fds(*process);
+
+  if (count == 0) GTEST_SKIP() << "Linux before 6.2";
+  EXPECT_EQ(count + 1, read_fds(*process)->size()) << "and the directory that is being read";
+}
+
 }  // namespace
 }  // namespace ipcdoctor::linux
