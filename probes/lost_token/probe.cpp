@@ -26,6 +26,7 @@ struct Pool {
                         ///< waiting for them
   TaskRef reader;
   ObjectId pipe;
+  std::vector<TaskRef> takers;    ///< wait for one, the reader too
   std::vector<TaskRef> suspects;  ///< have both ends and wait for something else
   std::vector<DeadProcess> dead;  ///< had them, and failed
 };
@@ -43,6 +44,28 @@ bool is_counter(const Snapshot& snapshot, const ObjectId& id) {
   // An older kernel does not tell which kind it is: then it may be one.
   return id.kind == snapshot::ObjectKind::EventFd && object != nullptr &&
          object->semaphore.value_or(true) && object->queued && *object->queued == 0;
+}
+
+/// make makes the pipe, and its children may poll before they take a token from it.
+bool is_jobserver(const Snapshot& snapshot, const std::vector<Holder>& holders) {
+  return std::ranges::any_of(holders, [&](const Holder& holder) {
+    const Process* process = snapshot::find_process(snapshot, holder.pid);
+    return process != nullptr && (process->comm == "make" || process->comm == "gmake") &&
+           has_both_ends(holders, holder.pid);
+  });
+}
+
+/// Who only waits for the end of those who wait for a token has given his back, or never had one:
+/// so each of these has one and wants another.
+void judge_launchers(const Snapshot& snapshot, Pool& pool) {
+  const auto launches = [&](const TaskRef& task) {
+    return std::ranges::any_of(pool.takers, [&](const TaskRef& taker) {
+      return waits_for_exit(snapshot, task.pid, taker.pid);
+    });
+  };
+  if (!pool.shared || pool.takers.size() < 2 || !std::ranges::all_of(pool.suspects, launches))
+    return;
+  pool.suspects = pool.takers;
 }
 
 /// Children of the users that have ended with a token, as far as anybody can tell: they failed.
@@ -65,16 +88,19 @@ std::optional<Pool> judge(const Context& context, const Ends& ends,
                           const std::vector<TaskRef>& tasks, TaskRef reader) {
   const Snapshot& snapshot = context.snapshot;
   const Wait* wait = wait_of(snapshot, reader);
-  if (wait == nullptr || wait->kind != snapshot::WaitKind::Read || wait->objects.empty())
-    return std::nullopt;
+  if (wait == nullptr || wait->objects.size() != 1) return std::nullopt;
+  const bool reads = wait->kind == snapshot::WaitKind::Read;
   const ObjectId pipe = wait->objects.front().object;
   const bool is_pipe =
       pipe.kind == snapshot::ObjectKind::Pipe || pipe.kind == snapshot::ObjectKind::Fifo;
-  if (!(is_pipe && wait->size == 1) && !is_counter(snapshot, pipe)) return std::nullopt;
   const Process* process = snapshot::find_process(snapshot, reader.pid);
   const std::vector<Holder> holders = ends.holders(pipe);
+  const bool takes_one =
+      reads ? wait->size == 1
+            : wait->kind == snapshot::WaitKind::Poll && is_jobserver(snapshot, holders);
+  if (!(is_pipe && takes_one) && !(reads && is_counter(snapshot, pipe))) return std::nullopt;
   if (!has_both_ends(holders, reader.pid)) return std::nullopt;
-  Pool pool{false, reader, pipe, {}, {}};
+  Pool pool{false, reader, pipe, {reader}, {}, {}};
   for (const TaskRef& task : tasks) {
     const Process* other = snapshot::find_process(snapshot, task.pid);
     const bool one_table =
@@ -85,6 +111,7 @@ std::optional<Pool> judge(const Context& context, const Ends& ends,
     const std::vector<ObjectId> wanted = received_objects(snapshot, task);
     if (std::ranges::find(wanted, pipe) != wanted.end()) {
       pool.shared = true;
+      pool.takers.push_back(task);
     } else {
       pool.suspects.push_back(task);
       pool.shared = pool.shared || !waits_for_exit(snapshot, task.pid, reader.pid);
@@ -93,6 +120,7 @@ std::optional<Pool> judge(const Context& context, const Ends& ends,
   pool.dead = dead_users(context, tasks, holders);
   pool.shared = pool.shared || pipe.kind == snapshot::ObjectKind::EventFd;
   if (pool.suspects.empty() && pool.dead.empty()) return std::nullopt;
+  judge_launchers(snapshot, pool);
   return pool;
 }
 
@@ -117,10 +145,12 @@ Finding describe(const Context& context, int set, const Pool& pool) {
   }
   for (const TaskRef& task : pool.suspects) {
     if (!pool.dead.empty()) break;
-    finding.explanation += "\n" + snapshot::label(snapshot, task) + " has both ends and " +
-                           doing(snapshot, task) + place(snapshot, task) + ".";
+    const bool wants_more = std::ranges::find(pool.takers, task) != pool.takers.end();
+    const std::string does = wants_more ? "waits for another one" : doing(snapshot, task);
+    finding.explanation += "\n" + snapshot::label(snapshot, task) + " has both ends and " + does +
+                           place(snapshot, task) + ".";
     finding.culprits.push_back(
-        diagnosis::culprit(snapshot, task, -1, "may have the token, but " + doing(snapshot, task)));
+        diagnosis::culprit(snapshot, task, -1, "may have the token, but " + does));
   }
   finding.fix = language_of(snapshot, pool.reader.pid) == Language::Python
                     ? "Give the token back in a finally: before any other wait, and take it with a "

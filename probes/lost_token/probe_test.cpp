@@ -45,6 +45,22 @@ TEST(LostToken, GivesWayWhereOnlyAParentWaitsForTheReader) {
   EXPECT_LT(ask(kLostToken, b).findings.at(0).weight, pool);
 }
 
+TEST(LostToken, BlamesTheTakersOfAJobserverForWhichMakeWaits) {
+  Builder b;
+  const auto add = [&b](int pid) {
+    return b.process(pid).fd(3, pipe(1), Access::Read).fd(4, pipe(1), Access::Write).thread();
+  };
+  add(40).comm("make").waits_for_children({41, 42});
+  for (const int pid : {41, 42}) add(pid).child_of(40).polls_in({3});
+
+  const auto answer = ask(kLostToken, b);
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_THAT(culprits(answer), ElementsAre(41, 42));
+  b.process(40).comm("app");
+  EXPECT_EQ(ask(kLostToken, b).outcome, Outcome::NotFound) << "who polls may wait for the end";
+}
+
 TEST(LostToken, IgnoresAVforkChildThatSharesTheTable) {
   Builder b = pool_of_tokens();
   b.process(40).process().fd_group = b.process(41).process().fd_group = Pid{40};
