@@ -33,6 +33,7 @@ extern const diagnosis::Probe kPeerlessOpen;
 extern const diagnosis::Probe kExternalInput;
 extern const diagnosis::Probe kSignalNeverSent;
 extern const diagnosis::Probe kKernelServiceCycle;
+extern const diagnosis::Probe kHalfOpenConnection;
 
 std::span<const diagnosis::Probe* const> all_probes() {
   static constexpr std::array kProbes = {
@@ -45,7 +46,7 @@ std::span<const diagnosis::Probe* const> all_probes() {
       &kMissedWakeup,         &kPoolStarvation,      &kLostToken,
       &kUnsharedPrimitive,    &kJoinCycle,           &kStoppedProcess,
       &kPeerlessOpen,         &kExternalInput,       &kSignalNeverSent,
-      &kKernelServiceCycle,
+      &kKernelServiceCycle,   &kHalfOpenConnection,
   };
   return kProbes;
 }

@@ -182,6 +182,8 @@ int demo(const std::string& name) {
   for (const fs::path& program : entries(folder / slug)) {
     if (is_runnable(program)) return demonstrate(program);
   }
+  if (name == "half-open-connection")
+    return fail(kUsage, name + " needs two hosts (HOSTS.md: `ipcdoctor hosts`)");
   std::vector<std::string> known;
   for (const fs::path& path : entries(folder)) {
     known.push_back(path.filename());

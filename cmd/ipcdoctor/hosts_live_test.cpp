@@ -102,6 +102,22 @@ TEST_F(Hosts, WithoutOneHostTheOtherWaitsForAnAddress) {
   EXPECT_THAT(report["unseen"].dump(), HasSubstr("10.77.0.2:7000"));
 }
 
+TEST_F(Hosts, AConnectionThatTheOtherHostHasForgottenIsHalfOpen) {
+  start(2, {"forgets.py", "serve"});
+  start(1, {"forgets.py", "ask", "10.77.0.2"});
+  ASSERT_THAT(programs_.front()->read_until("GONE"), HasSubstr("GONE"));
+  const std::string a = look(1, "forgets.py"), b = look(2, "forgets.py");
+  const std::string after = token({a, b});
+  const std::string c = look(1, "forgets.py", after), d = look(2, "forgets.py", after);
+
+  const json report = analyzed({a, b, c, d});
+
+  ASSERT_EQ(report["findings"].size(), 1U) << report;
+  EXPECT_EQ(report["findings"][0]["class"], "half-open-connection");
+  EXPECT_EQ(report["findings"][0]["culprits"][0]["host"], "h1");
+  EXPECT_TRUE(analyzed({c, d})["findings"].empty()) << "one look each: it may be younger";
+}
+
 TEST_F(Hosts, APingPongIsHealthyHoweverItIsLookedAt) {
   start(2, {"ping.py", "serve"});
   start(1, {"ping.py", "ask", "10.77.0.2"});

@@ -189,6 +189,10 @@ TEST(Demo, OfEachClassShowsThatClass) {
   std::istringstream classes(ipcdoctor({"probes"}).output);
   for (std::string code, slug; classes >> code >> slug; classes.ignore(1000, '\n')) {
     const Result result = ipcdoctor({"demo", slug});
+    if (slug == "half-open-connection") {
+      EXPECT_THAT(result.output, HasSubstr("two hosts"));
+      continue;
+    }
 
     EXPECT_TRUE(result.exit_code <= 1) << result.output;
     EXPECT_THAT(result.output, ::testing::ContainsRegex("\n\n[A-Z]+  " + slug + " .*" + code));

@@ -123,6 +123,7 @@ class Build {
   void pipe_event(Node to, const snapshot::Awaited& awaited, const Waiter& waiter);
   void socket_event(Node to, const snapshot::Awaited& awaited, const Waiter& waiter);
   void connected_event(Node to, const snapshot::Object& object, bool out, const Waiter& waiter);
+  void half_open_event(Node to, const snapshot::Object& object, const Waiter& waiter);
   void arriving_event(Node to, const snapshot::Object& object, const Waiter& waiter);
   void joined_event(Node to, const snapshot::Awaited& awaited, const snapshot::Socket& socket,
                     const Waiter& waiter);

@@ -259,6 +259,7 @@ void Build::socket_event(Node to, const Awaited& awaited, const Waiter& waiter) 
     if (server != nullptr) gates_.network.connect(tree(), to);
     return;
   }
+  if (socket.half_open && awaited.in && !awaited.out) return half_open_event(to, *object, waiter);
   if (socket.peer_is_remote) {
     const std::string why = socket.elsewhere.empty() ? "" : " (" + socket.elsewhere + ")";
     gates_.network.connect(
@@ -288,6 +289,20 @@ void Build::socket_event(Node to, const Awaited& awaited, const Waiter& waiter) 
   if (awaited.in || !awaited.out) arriving_event(to, *object, waiter);
   if (socket.peer_is_joined) joined_event(to, awaited, socket, waiter);
   holders_event(to, "own-end", id, Side::All);
+}
+
+/// Nothing comes any more, but what its own side does: a shutdown, or the timer of keepalive that
+/// finds it out.
+void Build::half_open_event(Node to, const Object& object, const Waiter& waiter) {
+  const Socket& socket = *object.socket;
+  holders_event(to, "own-end", object.id, Side::All);
+  if (!socket.tcp || socket.tcp->timer != snapshot::TcpTimer::None)
+    gates_.network.connect(
+        add_leaf(Life::Timer, "a TCP timer may end " + object.name, waiter.task, object.id), to);
+  gates_.network.connect(
+      add_leaf(Life::HalfOpen, "the peer of " + object.name + " is gone: " + socket.elsewhere,
+               waiter.task, object.id),
+      to);
 }
 
 /// The peer is on this host: its holders read, write, shut down or close.

@@ -29,6 +29,7 @@ constexpr LifeRule kRules[] = {
     {Life::ServerLoop, Level::Suspected},
     {Life::StoppedProcess, Level::Stuck},
     {Life::PeerlessOpen, Level::Stuck},
+    {Life::HalfOpen, Level::Stuck},
     {Life::Signal, Level::Stuck},
     {Life::Helper, Level::Conditional},
     {Life::Handler, Level::Conditional},

@@ -67,6 +67,7 @@ enum class Life {
   // switched off for Stuck
   StoppedProcess,
   PeerlessOpen,
+  HalfOpen,  ///< a connection of which its peer's host knows nothing any more
   Signal,
   // switched off for Conditional: text names who could help
   Helper,   ///< a thread beside the main one that lives by itself: what it does next is not known
