@@ -193,7 +193,8 @@ std::vector<Blame> strangers_that_hold(const Context& context, const Ends& ends,
     const bool stranger =
         process != nullptr && holder.pid != reader.pid && holder.hold == Hold::Descriptor &&
         !is_ancestor(context.snapshot, holder.pid, reader.pid) &&  // a daemon's own log writer
-        left_the_tree(context.snapshot, *process) && is_at_rest(context, *process);
+        left_the_tree(context.snapshot, *process) &&
+        (is_at_rest(context, *process) || !listens_on(context.snapshot, holder.pid).empty());
     if (!stranger) return {};
     blamed.push_back({holder, Omission::LeftTree});
   }

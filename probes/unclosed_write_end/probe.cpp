@@ -289,11 +289,16 @@ Finding about_set(const Context& context, const Ends& ends, int index, std::vect
 Finding about_live(const Context& context, const EofWait& eof) {
   const std::vector<TaskRef> stuck = with_those_behind(context, {eof.reader});
   std::vector<std::string> servers;
-  for (const Blame& blame : eof.blamed)
-    if (const std::string address = listens_on(context.snapshot, blame.holder.pid);
-        !address.empty() && blame.holder.fd <= 2)
+  for (const Blame& blame : eof.blamed) {
+    const Process* process = snapshot::find_process(context.snapshot, blame.holder.pid);
+    const std::string address = listens_on(context.snapshot, blame.holder.pid);
+    // One that ticks may write at any time, wherever that end goes.
+    const bool may_write =
+        blame.holder.fd <= 2 || (process != nullptr && !is_at_rest(context, *process));
+    if (!address.empty() && may_write)
       servers.push_back(name(context.snapshot, blame.holder.pid) + " (it listens on " + address +
                         ")");
+  }
   Finding finding = diagnosis::start_finding(
       context, kUnclosedWriteEnd,
       servers.empty() ? diagnosis::Verdict::Stuck : diagnosis::Verdict::Waiting, stuck);

@@ -187,6 +187,21 @@ TEST(UnclosedWriteEnd, SaysStuckWhereAnEventLoopWaitsForTheOrphansEnd) {
   EXPECT_THAT(culprits(answer), ElementsAre(44));
 }
 
+TEST(UnclosedWriteEnd, SaysOnAConditionWhereTheOrphanIsAServerThatTicks) {
+  Builder b = daemon_keeps_stdout();
+  b.process(44).fd(7, unix_socket(1)).polls_in({7}).timed();
+  b.process(44).last().stable = false;
+  EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::NotFound);
+
+  b.object(unix_socket(1)).socket->state = "listen";
+  b.object(unix_socket(1)).socket->local = "127.0.0.1:80";
+  const auto answer = ask(kUnclosedWriteEnd, b);
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(answer.findings[0].verdict, diagnosis::Verdict::Waiting);
+  EXPECT_EQ(answer.findings[0].unless.size(), 1U);
+}
+
 TEST(UnclosedWriteEnd, IgnoresAServerThatAlsoReadsFromADaemon) {
   Builder b = daemon_keeps_stdout();
   b.process(40).fd(4, unix_socket(1)).fd(5, pipe(8)).fd(6, pipe(9)).polls_in({3, 4, 5, 6});
