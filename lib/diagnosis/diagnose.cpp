@@ -19,9 +19,9 @@ using snapshot::WaitKind;
 constexpr int kFallback = 0;            // weight of unclassified-deadlock
 constexpr std::size_t kMaxAsked = 256;  // tasks whose reasons to live are asked for
 
-/// What frees everybody leads before what frees a part; the fallback comes last.
+/// What frees the core leads before what frees those behind it, or nobody; the fallback comes last.
 auto order_of(const Finding& finding) {
-  return std::tuple(finding.weight == kFallback, !has_whole_repair(finding), -finding.weight,
+  return std::tuple(finding.weight == kFallback, !frees_the_core(finding), -finding.weight,
                     finding.code);
 }
 

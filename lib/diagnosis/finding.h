@@ -53,6 +53,7 @@ struct Repair {
   std::string what;            ///< "fd 4 closed in app[40] and app[42]"
   std::vector<TaskRef> frees;  ///< of the set: who could go on then, as the graph was asked
   std::size_t of = 0;          ///< tasks in the set
+  bool frees_core = false;     ///< all that wait for each other, not only those behind
   bool frees_all() const { return frees.size() == of; }
 };
 
@@ -76,7 +77,7 @@ struct Finding {
   std::vector<Evidence> evidence;
   std::vector<Repair> repairs;  ///< those that free everybody first
   int set = -1;  ///< index in WaitGraph::stuck_sets(); -1: about live tasks that merely wait
-  /// Of several findings of one set that with a repair that frees everybody leads, then the
+  /// Of several findings of one set that with a repair that frees the core leads, then the
   /// heaviest; the others become its `also`.
   int weight = 0;
 };

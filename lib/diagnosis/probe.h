@@ -81,7 +81,7 @@ struct Diagnosis {
 };
 
 /// Runs all probes and merges: one finding a stuck set, of which the slugs of the others become its
-/// `also`. What frees everybody in it leads, as the graph is asked, then the heaviest. Weight 0 is
+/// `also`. What frees its core leads, as the graph is asked, then the heaviest. Weight 0 is
 /// the fallback that never shows beside another: unclassified-deadlock claims each deadlock with
 /// it. A set of level Stuck that no probe claims is dropped: it merely waits. Where many tasks are
 /// alike the probes see some of each kind (fold.h). Findings about live tasks that share a stuck

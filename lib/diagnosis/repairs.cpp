@@ -77,7 +77,7 @@ Event ends(Pid pid) {
 void add_repair(Finding& finding, std::vector<Event> events) {
   std::vector<Event> once;
   for (const Event& event : events) push_once(once, event);
-  if (!once.empty()) finding.repairs.push_back({std::move(once), "", {}, 0});
+  if (!once.empty()) finding.repairs.push_back({std::move(once), "", {}, 0, false});
 }
 
 void add_wakes(Finding& finding, const std::vector<TaskRef>& tasks) {
@@ -88,9 +88,11 @@ void add_wakes(Finding& finding, const std::vector<TaskRef>& tasks) {
 
 void check_repairs(const Context& context, Finding& finding) {
   std::vector<TaskRef> tasks;
+  std::size_t in_core = 0;
   if (finding.set >= 0) {
     const auto& set = context.graph.stuck_sets()[static_cast<std::size_t>(finding.set)];
     tasks = set.core;
+    in_core = tasks.size();
     tasks.insert(tasks.end(), set.behind.begin(), set.behind.end());
   } else {
     for (const StuckTask& stuck : finding.stuck) tasks.push_back(stuck.task);
@@ -98,14 +100,17 @@ void check_repairs(const Context& context, Finding& finding) {
   for (Repair& repair : finding.repairs) {
     repair.frees = context.graph.freed_by(repair.events, tasks);
     repair.of = tasks.size();
+    // In the order of the tasks: the core comes first.
+    repair.frees_core = in_core > 0 && repair.frees.size() >= in_core &&
+                        repair.frees[in_core - 1] == tasks[in_core - 1];
     repair.what = describe(context.snapshot, repair.events);
   }
   std::erase_if(finding.repairs, [](const Repair& repair) { return repair.frees.empty(); });
   std::ranges::stable_sort(finding.repairs, {}, [](const Repair& r) { return !r.frees_all(); });
 }
 
-bool has_whole_repair(const Finding& finding) {
-  return std::ranges::any_of(finding.repairs, &Repair::frees_all);
+bool frees_the_core(const Finding& finding) {
+  return std::ranges::any_of(finding.repairs, &Repair::frees_core);
 }
 
 std::string describe(const Snapshot& snapshot, const std::vector<Event>& events) {

@@ -27,8 +27,8 @@ void add_wakes(Finding& finding, const std::vector<TaskRef>& tasks);
 /// Fills in whom each repair of a finding frees, and drops those that free nobody.
 void check_repairs(const Context& context, Finding& finding);
 
-/// Some repair frees everybody in the set.
-bool has_whole_repair(const Finding& finding);
+/// Some repair frees all of the core: what frees only those behind it is no cause.
+bool frees_the_core(const Finding& finding);
 
 /// "fd 4 closed in app[40] and app[42]", "an item of the Queue `jobs` for app[42]".
 std::string describe(const Snapshot& snapshot, const std::vector<graph::Event>& events);

@@ -68,7 +68,7 @@ TEST(Repairs, WhatFreesNobodyIsDroppedAndWhatFreesAllIsFirst) {
 
   ASSERT_EQ(finding.repairs.size(), 1U);
   EXPECT_EQ(finding.repairs[0].what, "the end of app[42]");
-  EXPECT_TRUE(has_whole_repair(finding));
+  EXPECT_TRUE(frees_the_core(finding));
 }
 
 TEST(Repairs, NoneForNoEvent) {

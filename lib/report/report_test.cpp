@@ -63,7 +63,8 @@ diagnosis::Diagnosis one_finding(const std::string& title) {
   f.repairs = {{{{graph::Event::Kind::Closes, {Pid{42}, Tid{0}}, 3}},
                 "fd 3 closed in python3[42]",
                 {task(42), task(40)},
-                2}};
+                2,
+                true}};
   return {diagnosis::Verdict::Deadlock, {f}, {}};
 }
 

@@ -68,9 +68,7 @@ std::string reasons(const Report& report, TaskRef task) {
     const bool own = leaf.task == task || leaf.task.pid.value == 0;
     const std::string text = escape_untrusted(leaf.text);
     const std::string who = label(report, leaf.task);
-    const bool is_sentence = text.starts_with("a ");  // "a timer may fire", not "sleeps"
-    std::string reason =
-        (own || text.starts_with(who) ? "" : who + (is_sentence ? ": " : " ")) + text;
+    std::string reason = (own || text.starts_with(who) ? "" : who + ": ") + text;
     if (graph::switched_off_at(leaf.life) == graph::Level::Conditional) reason += " may help";
     if (why.find(reason) == std::string::npos) why += (why.empty() ? "" : "; ") + std::move(reason);
   }
