@@ -6,9 +6,12 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstring>
 #include <functional>
+#include <random>
 #include <thread>
 
+#include "linux/address_space.h"
 #include "linux/proc_dir.h"
 #include "linux/proc_stat.h"
 #include "linux/proc_status.h"
@@ -92,5 +95,31 @@ struct Pipe {
   int reader() const { return ends[0]; }
   int writer() const { return ends[1]; }
 };
+
+/// Calls read(space) on what was read of a process so far, 60 times, most of them with words of it
+/// changed: also to other addresses of its, which makes cycles and walks into other objects.
+/// @return how often it said true. Rounds without changes are seven at least.
+inline int read_torn(const AddressSpace& space,
+                     const std::function<bool(const AddressSpace&)>& read) {
+  const auto pages = space.memory.recorded_pages();
+  std::mt19937_64 random(7);
+  int understood = 0;
+  for (int round = 0; round < 60; ++round) {
+    auto changed = pages;
+    for (auto& [address, page] : changed) {
+      for (int i = 0; i < round % 8; ++i) {
+        const std::size_t at = (random() % 512) * 8;
+        const std::uint64_t value =
+            random() % 2 == 0 ? address + random() % 4096 / 8 * 8 : random();
+        std::memcpy(page.data() + at, &value, sizeof value);
+      }
+    }
+    auto dir = ProcDir::open(space.pid);
+    if (!dir) return -1;
+    const AddressSpace torn(space.pid, std::move(*dir), ProcessMemory::from_pages(changed));
+    if (read(torn)) ++understood;
+  }
+  return understood;
+}
 
 }  // namespace ipcdoctor::linux::testing

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "runtime/cpython/layout.h"
-#include "runtime/cpython/remote.h"
+#include "runtime/remote.h"
 
 namespace ipcdoctor::runtime::cpython {
 

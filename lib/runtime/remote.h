@@ -8,7 +8,7 @@
 
 #include "linux/address_space.h"
 
-namespace ipcdoctor::runtime::cpython {
+namespace ipcdoctor::runtime {
 
 /// Reads numbers from a target for code that follows many pointers. What cannot be read is 0, as a
 /// null pointer is; the callers treat both alike: there the walk ends.
@@ -51,4 +51,4 @@ class Remote {
   const linux::ProcessMemory* memory_;
 };
 
-}  // namespace ipcdoctor::runtime::cpython
+}  // namespace ipcdoctor::runtime
