@@ -10,7 +10,7 @@ SCORED ?=
 FLOOR ?= testdata/corpus-floor.json
 NOISE ?= heartbeat
 BENCH ?=
-# Which Debian suites `make test-pythons` and `make test-libcs` take; all that they know by default.
+# Which Debian suites `make test-pythons`, `test-runtimes` and `test-libcs` take; all that they know by default.
 SUITES ?=
 # What `make run-overhead` times.
 RUN_COMMAND ?= sh -c 'cd $(BUILD) && ctest -j$(JOBS) -L unit'
@@ -95,6 +95,9 @@ man-check:       ## the man pages are clean
 
 test-pythons: build ## Python 3.9 to 3.15 of other Debian suites in trees that debootstrap makes, and 3.13 without a GIL; root only
 	@.ci/test-pythons $(BUILD) $(SUITES)
+
+test-runtimes: build ## Ruby, Perl and PHP of other Debian suites in trees that debootstrap makes; root only
+	@.ci/test-runtimes $(BUILD) $(SUITES)
 
 test-libcs: build ## the C programs with glibc of other Debian suites, static, and with musl; root only
 	@.ci/test-libcs $(BUILD) $(SUITES)

@@ -16,7 +16,9 @@ foreach(source IN LISTS program_sources)
 endforeach()
 
 file(GLOB scripts CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/testdata/programs/*/*.py
-     ${PROJECT_SOURCE_DIR}/testdata/programs/*/*.sh)
+     ${PROJECT_SOURCE_DIR}/testdata/programs/*/*.sh ${PROJECT_SOURCE_DIR}/testdata/programs/*/*.rb
+     ${PROJECT_SOURCE_DIR}/testdata/programs/*/*.pl ${PROJECT_SOURCE_DIR}/testdata/programs/*/*.php
+     ${PROJECT_SOURCE_DIR}/testdata/programs/*/*.js)
 foreach(script IN LISTS scripts)
   get_filename_component(folder ${script} DIRECTORY)
   get_filename_component(class ${folder} NAME)

@@ -66,14 +66,23 @@ bool names(const json& report, const Expected& expected) {
 
 /// How a built program or a script is started.
 std::vector<std::string> command_of(const std::string& path) {
-  if (path.ends_with(".py")) return {"python3", path};
-  if (path.ends_with(".sh")) return {"bash", path};
-  return {path.substr(0, path.rfind('.'))};
+  static const std::map<std::string, std::string> kInterpreters = {
+      {".py", "python3"}, {".sh", "bash"}, {".rb", "ruby"},
+      {".pl", "perl"},    {".php", "php"}, {".js", "node"}};
+  const std::size_t dot = path.rfind('.');
+  const auto interpreter = kInterpreters.find(path.substr(dot));
+  if (interpreter != kInterpreters.end()) return {interpreter->second, path};
+  return {path.substr(0, dot)};
 }
 
-/// Whether there was a compiler for it: none of Go is required.
-bool is_built(const std::string& path) {
-  return !path.ends_with(".go") || fs::exists(command_of(path).front());
+/// Whether there is what it needs: of compilers and interpreters only some are required.
+bool can_be_run(const std::string& path) {
+  const std::string program = command_of(path).front();
+  if (program.find('/') != std::string::npos) return fs::exists(program);
+  std::istringstream folders(std::getenv("PATH"));
+  for (std::string folder; std::getline(folders, folder, ':');)
+    if (::access((folder + "/" + program).c_str(), X_OK) == 0) return true;
+  return false;
 }
 
 /// The youngest process of the same job, if there is another one that has not ended.
@@ -106,7 +115,7 @@ TEST_P(Programs, AreDiagnosedAndLeftAsTheyWere) {
   const std::string built =
       std::string(other != nullptr ? other : IPCDOCTOR_PROGRAMS) + "/" + GetParam();
   const std::vector<std::string> command = command_of(built);
-  if (!is_built(built)) GTEST_SKIP() << "there is no Go here";
+  if (!can_be_run(built)) GTEST_SKIP() << "its language is not installed here";
   Process program(command, true);
   const std::string said = program.read_until("READY");
   ASSERT_THAT(said, HasSubstr("READY"));
@@ -148,8 +157,9 @@ std::vector<std::string> all_programs() {
   for (const auto& folder : fs::directory_iterator(IPCDOCTOR_TESTDATA "/programs")) {
     if (!folder.is_directory()) continue;
     for (const auto& file : fs::directory_iterator(folder)) {
-      const auto extension = file.path().extension();
-      if (extension == ".c" || extension == ".py" || extension == ".sh" || extension == ".go") {
+      static const std::set<std::string> kSources = {".c",  ".go", ".py",  ".sh",
+                                                     ".rb", ".pl", ".php", ".js"};
+      if (kSources.contains(file.path().extension())) {
         found.push_back(folder.path().filename() / file.path().filename());
       }
     }
@@ -273,7 +283,7 @@ class Snapshots : public ::testing::TestWithParam<std::string> {};
 /// The report that is made of the file has the very bytes of the one that was made on the spot.
 TEST_P(Snapshots, AreDiagnosedByteForByte) {
   const std::string built = std::string(IPCDOCTOR_PROGRAMS "/") + GetParam();
-  if (!is_built(built)) GTEST_SKIP() << "there is no Go here";
+  if (!can_be_run(built)) GTEST_SKIP() << "its language is not installed here";
   Process program(command_of(built), true);
   ASSERT_THAT(program.read_until("READY"), HasSubstr("READY"));
   std::this_thread::sleep_for(100ms);

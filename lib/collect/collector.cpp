@@ -17,13 +17,14 @@
 #include "collect/observe.h"
 #include "collect/place.h"
 #include "collect/ranks.h"
+#include "collect/ruby.h"
 #include "collect/shared_memory.h"
 #include "collect/signals.h"
 #include "collect/stacks.h"
 #include "collect/system.h"
 #include "collect/sysv.h"
 #include "collect/tables.h"
-#include "unwind/image.h"
+#include "unwind/unwind.h"
 
 namespace ipcdoctor::collect {
 namespace {
@@ -167,7 +168,8 @@ class Collector {
         if (!process->examined || !added.insert(process->pid).second) continue;
         if (decoded_.insert(process->pid).second) {
           decode_waits(system_, *process);
-          read_goroutines(system_, *process, images_);
+          read_goroutines(system_, *process, images_.cache());
+          read_ruby(system_, *process, images_);
         }
         objects_.add_waits(*process);
         if (options_.place && snapshot::is_of_tree(process->scope))
@@ -353,9 +355,9 @@ class Collector {
   System system_;
   Objects objects_;
   SharedAreas areas_;
-  unwind::ImageCache images_;  ///< of programs whose runtime is looked into
-  std::set<Pid> decoded_;      ///< whose waits are known
-  std::set<Pid> users_;        ///< of System V objects, the last of each
+  unwind::Images images_;  ///< of programs whose runtime is looked into
+  std::set<Pid> decoded_;  ///< whose waits are known
+  std::set<Pid> users_;    ///< of System V objects, the last of each
   std::size_t holders_ = 0;
   bool over_limit_ = false;
   bool unread_table_ = false;  ///< of a process that went while it was looked at

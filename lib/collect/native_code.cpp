@@ -106,7 +106,8 @@ void NativeCode::read(ProcessEntry& process, linux::AddressSpace& space) {
   read_handlers(process, space, jvm);
   Stacks stacks;
   for (ThreadEntry& thread : process.threads) {
-    if (thread.out.is_python || thread.of_runtime || !is_blocked(thread)) continue;
+    if (thread.out.is_python || thread.of_runtime || !thread.language_frames.empty()) continue;
+    if (!is_blocked(thread)) continue;
     if (system_.progress().is_late() || reader_.budget() == 0) return;
     const Risk risk(system_.progress(), process.pid, Fact::Code, thread.tid.value);
     if (risk.allowed()) read_thread(process, space, thread, stacks);
@@ -186,7 +187,7 @@ void NativeCode::read_handlers(ProcessEntry& process, linux::AddressSpace& space
     if (is_internal) continue;
     const auto [it, is_new] = known.try_emplace(action.handler.value);
     if (is_new) it->second = reader_.read_handler(space, action.handler);
-    if (it->second.of_python) continue;
+    if (it->second.of_language) continue;
     // what a language has written down is not what the kernel calls
     std::erase_if(handlers, [&](const snapshot::Handler& told_before) {
       return told_before.signal == action.signal;
@@ -198,7 +199,10 @@ void NativeCode::read_handlers(ProcessEntry& process, linux::AddressSpace& space
     handler.effects = it->second.effects;
     auto own = jvm ? runtime::hotspot::known_handler(*jvm, action.signal, handler.name)
                    : reader_.known_handler(space, action, (*task)->actions);
-    if (own) handler.effects = std::move(*own);
+    if (!own) continue;
+    // Those of runtimes that do nothing: the runtime repeats the call.
+    handler.restarts = handler.restarts || own->mask == 0;
+    handler.effects = std::move(*own);
   }
   std::ranges::sort(handlers, {}, &snapshot::Handler::signal);
   process.out.handlers = std::move(handlers);

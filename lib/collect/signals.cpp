@@ -118,7 +118,7 @@ void read_signal_sources(System& system) {
     if (!process->examined || process->dead || !process->status) continue;
     read_alarm(alarms, *process);
     const std::uint64_t caught = process->status->caught;
-    if (has_timer(*process, caught)) process->out.timer_possible = true;
+    if (has_timer(*process, caught & ~process->own_signals)) process->out.timer_possible = true;
     add_known_handlers(process->out, caught);
     if ((caught & bit(SIGIO)) != 0) process->out.async_io = has_async_file(*process);
   }
@@ -130,7 +130,8 @@ void read_cpu_timers(System& system) {
     if (!process->examined || process->dead || !process->status) continue;
     const bool runs =
         std::ranges::any_of(process->threads, [](const ThreadEntry& t) { return !t.out.stable; });
-    if (runs && (process->status->caught & kCpuTime) != 0) process->out.alarm_possible = true;
+    const std::uint64_t caught = process->status->caught & ~process->own_signals;
+    if (runs && (caught & kCpuTime) != 0) process->out.alarm_possible = true;
   }
 }
 

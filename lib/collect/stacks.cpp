@@ -16,6 +16,7 @@
 #include "collect/lock_owners.h"
 #include "collect/native_code.h"
 #include "collect/python_locks.h"
+#include "collect/ruby.h"
 #include "collect/syscall_names.h"
 #include "collect/tables.h"
 #include "linux/auxv.h"
@@ -23,6 +24,8 @@
 #include "linux/robust_list.h"
 #include "runtime/cpython/interpreter.h"
 #include "runtime/libc/lock.h"
+#include "runtime/perl/frames.h"
+#include "runtime/php/frames.h"
 #include "runtime/shell/bash.h"
 #include "unwind/image.h"
 #include "unwind/unwind.h"
@@ -138,6 +141,32 @@ class ProcessStacks {
           awaited = entry->stat.comm;
     auto frame = runtime::shell::read_script_frame(space_, images_, awaited);
     if (frame) leader->out.native->push_back(std::move(*frame));
+  }
+
+  /// Interpreters that run their program in the main thread alone.
+  void read_interpreter() {
+    const auto leader = std::ranges::find(process_.threads, process_.pid.value,
+                                          [](const ThreadEntry& t) { return t.tid.value; });
+    if (leader == process_.threads.end()) return;
+    const Risk risk(system_.progress(), process_.pid, Fact::Runtime);
+    if (!risk.allowed()) return;
+    auto frames = runtime::perl::read_frames(space_, images_);
+    if (!frames && frames.error().cause == Cause::Unsupported)
+      frames = runtime::php::read_frames(space_, images_);
+    if (frames)
+      leader->language_frames = *std::move(frames);
+    else if (frames.error().cause != Cause::Unsupported)
+      system_.note_unseen(process_.pid, Tid{}, frames.error());
+  }
+
+  /// Those of the language follow those of its interpreter.
+  void add_language_frames() {
+    for (ThreadEntry& thread : process_.threads) {
+      if (!thread.out.native || thread.language_frames.empty()) continue;
+      auto& native = *thread.out.native;
+      std::erase_if(native, &snapshot::Frame::guessed);
+      native.insert(native.end(), thread.language_frames.begin(), thread.language_frames.end());
+    }
   }
 
   /// What the kernel would release if a thread died; worth reading where somebody waits for such a
@@ -418,7 +447,8 @@ class ProcessStacks {
   }
 
   static bool waits_on_futex(const ThreadEntry& thread) {
-    return thread.out.wait && thread.out.wait->kind == WaitKind::Futex && thread.call;
+    return thread.out.wait && thread.out.wait->kind == WaitKind::Futex && thread.call &&
+           !thread.wait_told;
   }
 
   void add_python(PythonThread& python) {
@@ -521,6 +551,8 @@ void read_stacks(System& system, const Options& options) {
     stacks.read_robust_locks();
     stacks.read_python();
     stacks.read_code();
+    stacks.read_interpreter();
+    stacks.add_language_frames();
     stacks.read_shell();
     if (options.symbols == Symbols::All) stacks.name_native(Symbols::All);
   });
@@ -534,13 +566,18 @@ void read_only_stacks(System& system, Symbols symbols) {
     for (ThreadEntry& thread : process->threads)
       thread.out.wait =
           thread.call ? Result<snapshot::Wait>(call_of(*thread.call)) : thread.call.error();
-  unwind::ImageCache programs;
-  for (const auto& process : system.processes())
-    if (process->examined) read_goroutines(system, *process, programs);
+  unwind::Images programs;
+  for (const auto& process : system.processes()) {
+    if (!process->examined) continue;
+    read_goroutines(system, *process, programs.cache());
+    read_ruby(system, *process, programs);
+  }
   std::size_t budget = kMaxStacks;
   for_each_space(system, [&](ProcessStacks stacks) {
     stacks.read_python(Extent::Stacks);
     stacks.read_native(budget, symbols);
+    stacks.read_interpreter();
+    stacks.add_language_frames();
     stacks.read_shell();
     stacks.name_native(symbols);
   });

@@ -35,8 +35,10 @@ struct ThreadEntry {
   bool of_runtime = false;  ///< its frames are known by its language's runtime
   bool is_monitor = false;  ///< of a runtime: it wakes by itself, and runs none of its tasks
   bool of_fiber = false;    ///< no thread but a task of the runtime: /proc has no such number
-  Tid on;                   ///< of_fiber: the thread whose call it is in; 0: it is in none
-  snapshot::Thread out;     ///< what goes into the snapshot
+  bool wait_told = false;   ///< its language told what it waits for; the call is only how
+  std::vector<snapshot::Frame> language_frames;  ///< to follow the native ones
+  Tid on;                ///< of_fiber: the thread whose call it is in; 0: it is in none
+  snapshot::Thread out;  ///< what goes into the snapshot
 };
 
 /// One process of the system.
@@ -53,6 +55,7 @@ struct ProcessEntry {
       thread_fds;                                     ///< tables that a thread does not share
   std::uint64_t table_number = 0, memory_number = 0;  ///< linux::KernelFd's; 0: not known
   std::vector<ThreadEntry> threads;
+  std::uint64_t own_signals = 0;  ///< that its runtime catches for itself, to no effect: bit n-1
   std::unique_ptr<linux::AddressSpace> space;
   std::optional<Error> space_error;
   std::optional<linux::UniqueFd> pidfd;

@@ -151,6 +151,8 @@ class TextWriter {
   void write_stuck(const Finding& finding) {
     std::vector<std::pair<std::string, TaskRef>> entries;
     for (const diagnosis::StuckTask* s : stuck_beside_blame(finding)) {
+      const snapshot::Thread* thread = snapshot::find_thread(report_.snapshot, s->task);
+      if (thread != nullptr && !thread->housekeeping.empty() && !options_.stacks) continue;
       entries.push_back(
           {at(s->task, s->where, s->function) + "  waits for " + escape_untrusted(s->waits_for),
            s->task});

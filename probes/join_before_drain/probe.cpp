@@ -70,6 +70,12 @@ bool awaits_acceptance(const Snapshot& snapshot, const Flow& flow) {
          });
 }
 
+/// A helper of the library waits for the exit of each child from its begin on: nobody else's wait.
+bool only_serves(const Snapshot& snapshot, TaskRef joiner) {
+  const Thread* thread = snapshot::find_thread(snapshot, joiner);
+  return thread != nullptr && thread->activity.operation == snapshot::Operation::Serve;
+}
+
 std::optional<Pair> find_pair(const Context& context, const Ends& ends,
                               const std::vector<TaskRef>& tasks) {
   std::optional<Pair> best;
@@ -79,6 +85,7 @@ std::optional<Pair> find_pair(const Context& context, const Ends& ends,
     if (flow.way != Way::Send && !awaits_acceptance(context.snapshot, flow)) continue;
     for (const TaskRef& joiner : tasks) {
       if (joiner == writer || !is_partner(flow, joiner.pid)) continue;
+      if (only_serves(context.snapshot, joiner)) continue;
       const int its_rank = rank(context.snapshot, joiner, writer, tasks);
       if (its_rank <= best_rank) continue;
       best_rank = its_rank;

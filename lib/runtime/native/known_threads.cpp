@@ -82,7 +82,8 @@ std::optional<snapshot::Effects> effects_in_php(Program& program,
                          globals.active == 1 && action.signal >= 1 && action.signal < NSIG;
   if (!plausible) return std::nullopt;
   const auto& entry = globals.handlers[static_cast<std::size_t>(action.signal - 1)];
-  const bool is_default = entry.handler == 0 && entry.flags == 0;  // SIG_DFL
+  if (entry.handler == 1) return snapshot::effects_of(0, "ignores it");  // SIG_IGN, inherited
+  const bool is_default = entry.handler == 0 && entry.flags == 0;        // SIG_DFL
   if (!is_default) return std::nullopt;
   return snapshot::effects_of(snapshot::kExits, "ends the program");
 }

@@ -79,8 +79,9 @@ Reader::Handler Reader::read_handler(const linux::AddressSpace& space, RemoteAdd
   std::size_t left = std::min(budget_, kMostOfOne);
   const std::size_t before = left;
   Handler handler;
-  handler.of_python = program.exports(address.value, "Py_IsInitialized");
-  if (handler.of_python) return handler;
+  handler.of_language = program.exports(address.value, "Py_IsInitialized") ||
+                        program.exports(address.value, "ruby_version");
+  if (handler.of_language) return handler;
   handler.effects = Walk(program, disassembler_, left).read_function(address.value);
   budget_ -= before - left;
   const std::string function = program.function_around(address.value);

@@ -28,8 +28,8 @@ class Reader {
 
   struct Handler {
     snapshot::Effects effects;
-    std::string name;        ///< "on_term in app"
-    bool of_python = false;  ///< the interpreter's own: what it runs later is no native code
+    std::string name;          ///< "on_term in app"
+    bool of_language = false;  ///< the interpreter's own: what it runs later is no native code
   };
   /// What a handler of a signal may do until it returns to the code that it interrupted.
   Handler read_handler(const linux::AddressSpace& space, RemoteAddr address);

@@ -1,0 +1,88 @@
+#include "runtime/perl/frames.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "linux/testing.h"
+
+namespace ipcdoctor::runtime::perl {
+namespace {
+
+using linux::testing::Child;
+using linux::testing::eventually;
+
+Child run(const char* code) {
+  return Child([code] {
+    const int null = ::open("/dev/null", O_RDWR);
+    for (const int fd : {0, 1, 2}) ::dup2(null, fd);
+    ::execlp("perl", "perl", "-e", code, nullptr);
+    return 1;
+  });
+}
+
+/// "take:3 main:7" as soon as there are so many frames.
+std::string stack_of(const Child& child, std::size_t depth) {
+  std::string stack;
+  (void)eventually([&] {
+    const auto space = linux::AddressSpace::open(child.pid());
+    if (!space) return false;
+    unwind::Images images;
+    const auto frames = read_frames(*space, images);
+    if (!frames || frames->size() != depth) return false;
+    for (const snapshot::Frame& frame : *frames)
+      stack += frame.function + ":" + std::to_string(frame.line) + " ";
+    return true;
+  });
+  return stack;
+}
+
+class PerlProgram : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (std::system("perl -e 0 >/dev/null 2>&1") != 0) GTEST_SKIP() << "there is no Perl here";
+  }
+};
+
+TEST_F(PerlProgram, TellsItsSubroutinesWithTheLinesTheyAreAt) {
+  const Child child = run("sub inner {\n  sleep 1000;\n}\nsub outer {\n\n  inner();\n}\nouter();");
+
+  EXPECT_EQ(stack_of(child, 3), "inner:2 outer:6 main:8 ");
+  EXPECT_EQ(child.tracer(), 0);
+}
+
+TEST_F(PerlProgram, GoesOnBeyondCallsOutOfC) {
+  const Child child = run("my @a = sort {\n  sleep 1000;\n  0\n} (2, 1);");
+
+  EXPECT_EQ(stack_of(child, 1), "main:2 ");
+}
+
+TEST_F(PerlProgram, SurvivesTornAndHostileMemory) {
+  const Child child = run("sub deep { $_[0] > 0 ? deep($_[0] - 1) : sleep 1000 }\ndeep(20);");
+  ASSERT_FALSE(stack_of(child, 22).empty());
+  const auto space = linux::AddressSpace::open(child.pid());
+  ASSERT_TRUE(space);
+  unwind::Images images;
+  const auto read = [&](const linux::AddressSpace& from) {
+    const auto frames = read_frames(from, images);
+    return frames && frames->size() == 22;
+  };
+  ASSERT_TRUE(read(*space));
+
+  EXPECT_GE(linux::testing::read_torn(*space, read), 7);
+}
+
+TEST(PerlFrames, AreNoneOfOtherPrograms) {
+  const Child child([] { return ::pause(); });
+  const auto space = linux::AddressSpace::open(child.pid());
+  ASSERT_TRUE(space);
+  unwind::Images images;
+
+  const auto frames = read_frames(*space, images);
+
+  ASSERT_FALSE(frames);
+  EXPECT_EQ(frames.error().cause, Cause::Unsupported);
+}
+
+}  // namespace
+}  // namespace ipcdoctor::runtime::perl

@@ -1,0 +1,92 @@
+#include "runtime/php/frames.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "linux/testing.h"
+
+namespace ipcdoctor::runtime::php {
+namespace {
+
+using linux::testing::Child;
+using linux::testing::eventually;
+
+Child run(const char* code) {
+  return Child([code] {
+    const int null = ::open("/dev/null", O_RDWR);
+    for (const int fd : {0, 1, 2}) ::dup2(null, fd);
+    ::execlp("php", "php", "-r", code, nullptr);
+    return 1;
+  });
+}
+
+/// "take:3 main:7" as soon as there are so many frames.
+std::string stack_of(const Child& child, std::size_t depth) {
+  std::string stack;
+  (void)eventually([&] {
+    const auto space = linux::AddressSpace::open(child.pid());
+    if (!space) return false;
+    unwind::Images images;
+    const auto frames = read_frames(*space, images);
+    if (!frames || frames->size() != depth) return false;
+    for (const snapshot::Frame& frame : *frames)
+      stack += frame.function + ":" + std::to_string(frame.line) + " ";
+    return true;
+  });
+  return stack;
+}
+
+class PhpProgram : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (std::system("php -n >/dev/null 2>&1") != 0) GTEST_SKIP() << "there is no PHP here";
+  }
+};
+
+TEST_F(PhpProgram, TellsItsFunctionsWithTheLinesTheyAreAt) {
+  const Child child =
+      run("function inner() {\n  sleep(1000);\n}\nclass Outer {\n  static function call() {\n\n"
+          "    inner();\n  }\n}\nOuter::call();");
+
+  EXPECT_EQ(stack_of(child, 4), "sleep:2 inner:2 Outer::call:7 main:10 ");
+  EXPECT_EQ(child.tracer(), 0);
+}
+
+TEST_F(PhpProgram, GoesOnBeyondCallsOutOfC) {
+  const Child child =
+      run("usort($GLOBALS['argv'], fn($a, $b) => 0);\n"
+          "array_map(function ($n) {\n  sleep(1000);\n}, [1]);");
+
+  EXPECT_EQ(stack_of(child, 4), "sleep:3 {closure}:3 array_map:2 main:2 ");
+}
+
+TEST_F(PhpProgram, SurvivesTornAndHostileMemory) {
+  const Child child = run("function deep($n) { $n > 0 ? deep($n - 1) : sleep(1000); }\ndeep(20);");
+  ASSERT_FALSE(stack_of(child, 23).empty());
+  const auto space = linux::AddressSpace::open(child.pid());
+  ASSERT_TRUE(space);
+  unwind::Images images;
+  const auto read = [&](const linux::AddressSpace& from) {
+    const auto frames = read_frames(from, images);
+    return frames && frames->size() == 23;
+  };
+  ASSERT_TRUE(read(*space));
+
+  EXPECT_GE(linux::testing::read_torn(*space, read), 7);
+}
+
+TEST(PhpFrames, AreNoneOfOtherPrograms) {
+  const Child child([] { return ::pause(); });
+  const auto space = linux::AddressSpace::open(child.pid());
+  ASSERT_TRUE(space);
+  unwind::Images images;
+
+  const auto frames = read_frames(*space, images);
+
+  ASSERT_FALSE(frames);
+  EXPECT_EQ(frames.error().cause, Cause::Unsupported);
+}
+
+}  // namespace
+}  // namespace ipcdoctor::runtime::php
