@@ -178,7 +178,8 @@ void look_again_at(System& system, ProcessEntry& process, ThreadEntry& thread) {
       thread.call && call && *call == *thread.call &&
       thread.call->kind != linux::SyscallState::Kind::Running && status->state != 'R';
   // It may wake between two looks: where its code was read, it stays in its loop.
-  if (asks) thread.out.stable = status->state != 'Z' && status->state != 'X';
+  if (asks || thread.waits_for_owner)
+    thread.out.stable = status->state != 'Z' && status->state != 'X';
 }
 
 }  // namespace

@@ -79,6 +79,12 @@ bool waits_for_work(const snapshot::Wait& wait) {
   }
 }
 
+std::optional<std::uint64_t> switches_of(const ProcessEntry& process, Tid tid) {
+  const auto text = process.dir->read_record("task/" + std::to_string(tid.value) + "/status");
+  const auto status = text ? linux::parse_status(*text) : Result<linux::TaskStatus>(text.error());
+  return status ? std::optional(status->switches()) : std::nullopt;
+}
+
 /// The `java` command makes a thread for main() and joins it.
 bool is_launcher(const linux::AddressSpace& space, unwind::Images& images,
                  const snapshot::Thread& thread) {
@@ -129,11 +135,28 @@ std::optional<NativeCode::Vm> NativeCode::find_jvm(ProcessEntry& process,
 void NativeCode::read_java(ProcessEntry& process, const Vm& jvm) {
   const Risk risk(system_.progress(), process.pid, Fact::Runtime);
   if (!risk.allowed()) return;
-  auto threads = runtime::hotspot::read_threads(jvm);
-  if (!threads) return system_.note_unseen(process.pid, Tid{}, threads.error());
   const auto find = [&](int ns_tid) {
     return std::ranges::find(process.threads, ns_tid, &ThreadEntry::ns_tid);
   };
+  // Who waits for a monitor wakes once a second to look at it (ObjectMonitor::EnterI()): the two
+  // looks at all would often find that it ran. So what it waits for is read while it sleeps.
+  constexpr int kTries = 5;
+  Result<std::vector<runtime::hotspot::JavaThread>> threads = Error{};
+  bool slept = false;
+  for (int i = 0; i < kTries && !slept; ++i) {
+    if (i > 0) jvm.space().memory.drop_cache();
+    std::map<int, std::optional<std::uint64_t>> before;
+    for (const ThreadEntry& thread : process.threads)
+      if (is_blocked(thread) && thread.out.wait->kind == WaitKind::Futex)
+        before[thread.ns_tid] = switches_of(process, thread.tid);
+    threads = runtime::hotspot::read_threads(jvm);
+    if (!threads) return system_.note_unseen(process.pid, Tid{}, threads.error());
+    slept = std::ranges::all_of(*threads, [&](const runtime::hotspot::JavaThread& java) {
+      const auto it = before.find(java.ns_tid);
+      if (java.wanted_monitor.value == 0 || it == before.end()) return true;
+      return it->second && switches_of(process, find(java.ns_tid)->tid) == it->second;
+    });
+  }
   for (ThreadEntry& thread : process.threads)
     if (thread.tid.value == process.pid.value && is_launcher(jvm.space(), images_, thread.out))
       thread.out.activity.operation = snapshot::Operation::Serve;
@@ -152,6 +175,7 @@ void NativeCode::read_java(ProcessEntry& process, const Vm& jvm) {
     const bool waits = java.wanted_monitor.value != 0 && thread.wait->kind == WaitKind::Futex;
     if (!waits || owner == process.threads.end() || owner == it) continue;
     thread.wait->untimed = true;  // it only looks again whether the monitor is free
+    it->waits_for_owner = slept;
     snapshot::Lock& lock = thread.wait->futex.lock;
     lock = {};
     lock.kind = snapshot::LockKind::RecursiveMutex;
@@ -265,10 +289,7 @@ void NativeCode::read_thread(ProcessEntry& process, linux::AddressSpace& space, 
       next = reader_.read_thread(space, images_.unwind_raw(space, registers), about);
   }
   // it may have run meanwhile: then it is not where it was read
-  const auto text =
-      process.dir->read_record("task/" + std::to_string(thread.tid.value) + "/status");
-  const auto status = text ? linux::parse_status(*text) : Result<linux::TaskStatus>(text.error());
-  if (status && status->switches() == thread.status.switches())
+  if (switches_of(process, thread.tid) == thread.status.switches())
     thread.out.next = std::move(next);
   else
     thread.out.next = Error{Cause::Other, 0, "read what its code does next: it runs"};

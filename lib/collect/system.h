@@ -36,6 +36,9 @@ struct ThreadEntry {
   bool is_monitor = false;  ///< of a runtime: it wakes by itself, and runs none of its tasks
   bool of_fiber = false;    ///< no thread but a task of the runtime: /proc has no such number
   bool wait_told = false;   ///< its language told what it waits for; the call is only how
+  /// Between the looks it was seen asleep for what a thread has that may not run before the second
+  /// one: that it wakes to look again is no sign of life.
+  bool waits_for_owner = false;
   std::vector<snapshot::Frame> language_frames;  ///< to follow the native ones
   Tid on;                ///< of_fiber: the thread whose call it is in; 0: it is in none
   snapshot::Thread out;  ///< what goes into the snapshot
