@@ -88,16 +88,34 @@ void read_alarm(Alarms& alarms, ProcessEntry& process) {
   }
 }
 
+/// What the image is at the moment: of busybox, which is many programs, the one that it was called
+/// as. Its shells are one program.
+std::string program_of(const ProcessEntry& process) {
+  const std::string& exe = process.out.exe;
+  if (!exe.ends_with("/busybox")) return exe;
+  const auto text = process.dir->read("cmdline", 4096);
+  std::string name = text ? text->substr(0, text->find('\0')) : "";
+  name.erase(0, name.rfind('/') + 1);
+  if (name.starts_with('-')) name.erase(0, 1);  // of a login
+  if (name == "busybox") {
+    name = text->substr(std::min(text->size(), text->find('\0') + 1));
+    name.resize(std::min(name.size(), name.find('\0')));
+  }
+  return name == "sh" || name == "ash" || name == "bash" ? "ash" : exe;
+}
+
 /// What is known of the program stands where its code was not read, or not understood.
-void add_known_handlers(snapshot::Process& process, std::uint64_t caught) {
+void add_known_handlers(ProcessEntry& entry, std::uint64_t caught) {
+  snapshot::Process& process = entry.out;
+  const std::string program = program_of(entry);
   std::vector<snapshot::Handler> handlers;
   if (process.handlers) handlers = *process.handlers;
   for (snapshot::Handler& handler : handlers) {
     const bool vague = !handler.effects || handler.effects->may(0);
-    const auto known = runtime::known_effects(process.exe, handler.name);
+    const auto known = runtime::known_effects(program, handler.name);
     if (vague && known) handler.effects = *known;
   }
-  for (snapshot::Handler& known : runtime::known_handlers(process.exe, caught)) {
+  for (snapshot::Handler& known : runtime::known_handlers(program, caught)) {
     const auto told = std::ranges::find(handlers, known.signal, &snapshot::Handler::signal);
     if (told == handlers.end()) {
       handlers.push_back(std::move(known));
@@ -119,7 +137,8 @@ void read_signal_sources(System& system) {
     read_alarm(alarms, *process);
     const std::uint64_t caught = process->status->caught;
     if (has_timer(*process, caught & ~process->own_signals)) process->out.timer_possible = true;
-    add_known_handlers(process->out, caught);
+    const Risk risk(system.progress(), process->pid, Fact::CommandLine);
+    if (risk.allowed()) add_known_handlers(*process, caught);
     if ((caught & bit(SIGIO)) != 0) process->out.async_io = has_async_file(*process);
   }
 }

@@ -22,6 +22,7 @@ struct Row {
 };
 
 constexpr Row kRows[] = {
+    {"ash", kInterrupt, snapshot::kExits, "ends the shell"},
     {"bash", kInterrupt, snapshot::kExits, "ends the shell"},
     {"dash", kInterrupt, snapshot::kExits, "ends the shell"},
     {"ksh93", kInterrupt, snapshot::kExits, "ends the shell"},

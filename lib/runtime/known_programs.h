@@ -16,7 +16,7 @@ namespace ipcdoctor::runtime {
 /// stands behind it cannot be told, so of shells only SIGINT is known. Sources: coreutils 9
 /// src/sort.c and src/csplit.c; make 4.3 src/commands.c, fatal_error_signal(); findutils 4.9
 /// xargs.c; gzip 1.12 gzip.c; git 2.39 sigchain.c; gcc 12 gcc.cc, fatal_signal(); bash 5.2 sig.c;
-/// Node 18 src/node.cc, SignalExit().
+/// Node 18 src/node.cc, SignalExit(); busybox 1.35 shell/ash.c, setsignal(), raise_interrupt().
 std::vector<snapshot::Handler> known_handlers(std::string_view exe, std::uint64_t caught);
 
 /// What a handler of that name does in such a program, "FUNCTION in FILE": those of shells that
