@@ -24,6 +24,7 @@
 #include "linux/robust_list.h"
 #include "runtime/cpython/interpreter.h"
 #include "runtime/libc/lock.h"
+#include "runtime/node/v8.h"
 #include "runtime/perl/frames.h"
 #include "runtime/php/frames.h"
 #include "runtime/shell/bash.h"
@@ -157,6 +158,27 @@ class ProcessStacks {
       leader->language_frames = *std::move(frames);
     else if (frames.error().cause != Cause::Unsupported)
       system_.note_unseen(process_.pid, Tid{}, frames.error());
+  }
+
+  /// Its main thread and its Workers.
+  void read_javascript() {
+    const Risk risk(system_.progress(), process_.pid, Fact::Runtime, 1);
+    if (!risk.allowed()) return;
+    const auto v8 = runtime::node::V8::find(space_, images_);
+    if (!v8) {
+      if (v8.error().cause != Cause::Unsupported)
+        system_.note_unseen(process_.pid, Tid{}, v8.error());
+      return;
+    }
+    for (ThreadEntry& thread : process_.threads) {
+      if (!thread.call || thread.call->kind != linux::SyscallState::Kind::InCall) continue;
+      thread.language_frames = v8->frames(thread.call->sp);
+      if (thread.language_frames.empty()) continue;
+      const snapshot::Frame& inner = thread.language_frames.front();
+      if (inner.function != "spawnSync" || inner.file != "node:internal/child_process") continue;
+      thread.out.activity.call = "child_process.spawnSync";
+      thread.out.activity.operation = snapshot::Operation::AwaitEnd;
+    }
   }
 
   /// Those of the language follow those of its interpreter.
@@ -552,6 +574,7 @@ void read_stacks(System& system, const Options& options) {
     stacks.read_python();
     stacks.read_code();
     stacks.read_interpreter();
+    stacks.read_javascript();
     stacks.add_language_frames();
     stacks.read_shell();
     if (options.symbols == Symbols::All) stacks.name_native(Symbols::All);
@@ -577,6 +600,7 @@ void read_only_stacks(System& system, Symbols symbols) {
     stacks.read_python(Extent::Stacks);
     stacks.read_native(budget, symbols);
     stacks.read_interpreter();
+    stacks.read_javascript();
     stacks.add_language_frames();
     stacks.read_shell();
     stacks.name_native(symbols);

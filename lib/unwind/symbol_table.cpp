@@ -168,6 +168,13 @@ std::optional<std::uint64_t> SymbolTable::address_of(std::string_view name) cons
   return std::nullopt;
 }
 
+std::vector<SymbolTable::Symbol> SymbolTable::variables_named(std::string_view prefix) const {
+  std::vector<Symbol> found;
+  std::ranges::copy_if(variables_.symbols, std::back_inserter(found),
+                       [&](const Symbol& s) { return name_of(s).starts_with(prefix); });
+  return found;
+}
+
 std::string demangle(std::string_view name) {
   const std::string bounded(name.substr(0, kMaxName));
   using Text = std::unique_ptr<char, decltype(&std::free)>;

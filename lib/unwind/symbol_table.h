@@ -31,6 +31,8 @@ class SymbolTable {
   const Symbol* find_variable(std::uint64_t address) const { return find(variables_, address); }
   std::optional<std::uint64_t> address_of(std::string_view name) const;
   std::string_view name_of(const Symbol& symbol) const;
+  /// All variables whose names begin so, in no order.
+  std::vector<Symbol> variables_named(std::string_view prefix) const;
   /// All functions, in no order; one that is in several tables comes several times.
   const std::vector<Symbol>& functions() const { return functions_.symbols; }
   bool empty() const { return functions_.symbols.empty() && variables_.symbols.empty(); }
@@ -54,8 +56,8 @@ class SymbolTable {
   mutable Kind functions_, variables_;
 };
 
-/// The C++ or Rust name of a mangled symbol (Rust's without its hash), or the symbol itself; at most
-/// 1 KiB, made safe to print.
+/// The C++ or Rust name of a mangled symbol (Rust's without its hash), or the symbol itself; at
+/// most 1 KiB, made safe to print.
 std::string demangle(std::string_view name);
 
 }  // namespace ipcdoctor::unwind

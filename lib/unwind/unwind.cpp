@@ -170,6 +170,24 @@ Result<RemoteAddr> Images::address_of(const linux::AddressSpace& space,
   return Error{Cause::Unsupported, 0, "find symbol " + std::string(symbol)};
 }
 
+std::map<std::string, RemoteAddr> Images::variables_named(const linux::AddressSpace& space,
+                                                          std::string_view module_prefix,
+                                                          std::string_view prefix) {
+  std::map<std::string, RemoteAddr> found;
+  for (const linux::Mapping& mapping : space.notable_maps()) {
+    const std::string_view file =
+        std::string_view(mapping.path).substr(mapping.path.rfind('/') + 1);
+    if (mapping.ino == 0 || !file.starts_with(module_prefix)) continue;
+    const auto place = impl_->cache.find(space, mapping);
+    if (!place) continue;
+    const SymbolTable& symbols = place->image->symbols();
+    for (const SymbolTable::Symbol& symbol : symbols.variables_named(prefix))
+      found.emplace(symbols.name_of(symbol), RemoteAddr{symbol.address + place->bias});
+    if (!found.empty()) break;
+  }
+  return found;
+}
+
 void Images::describe(const linux::AddressSpace& space, std::vector<snapshot::Frame>& frames) {
   std::vector<snapshot::Frame> described;
   described.reserve(frames.size());

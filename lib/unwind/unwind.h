@@ -1,7 +1,10 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "linux/address_space.h"
@@ -64,6 +67,11 @@ class Images {
   /// `module_prefix`.
   Result<RemoteAddr> address_of(const linux::AddressSpace& space, std::string_view module_prefix,
                                 std::string_view symbol);
+
+  /// All data objects of the first such image that has any whose names begin so: name and address.
+  std::map<std::string, RemoteAddr> variables_named(const linux::AddressSpace& space,
+                                                    std::string_view module_prefix,
+                                                    std::string_view prefix);
 
   /// Adds function, file, line and inlined frames (in place, innermost first) by libdw. What is
   /// unknown stays.
