@@ -24,11 +24,17 @@ std::size_t count_kinds(const Snapshot& snapshot, std::size_t listed,
   return listed;
 }
 
+/// Those of a language that follow the native ones have no address: the interpreter's own lines,
+/// where it has debug information, are not the user's.
 const Frame* first_user_frame(const Result<std::vector<Frame>>& frames) {
   if (!frames) return nullptr;
-  const auto it =
-      std::ranges::find_if(*frames, [](const Frame& f) { return f.user_code && f.line > 0; });
-  return it == frames->end() ? nullptr : &*it;
+  const Frame* first = nullptr;
+  for (const Frame& frame : *frames) {
+    if (!frame.user_code || frame.line <= 0) continue;
+    if (frame.pc.value == 0) return &frame;
+    if (first == nullptr) first = &frame;
+  }
+  return first;
 }
 
 }  // namespace
