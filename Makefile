@@ -14,6 +14,9 @@ BENCH ?=
 SUITES ?=
 # What `make run-overhead` times.
 RUN_COMMAND ?= sh -c 'cd $(BUILD) && ctest -j$(JOBS) -L unit'
+# How long each target of `make fuzz` runs, and which; all by default.
+MINUTES ?= 5
+FUZZ ?=
 # How many random programs `make soundness` and `make census` run, and which ones the census.
 N ?= 300
 SEED ?= 1
@@ -72,6 +75,16 @@ asan: setup      ## with AddressSanitizer and UndefinedBehaviorSanitizer: unit t
 	@$(call compile,$(BUILD)-asan)
 	@cd $(BUILD)-asan && ctest --output-on-failure -j $(JOBS) -L unit
 	@$(BUILD)-asan/bin/command_live_test --gtest_brief=1 --gtest_filter='*Programs*:Errors.*'
+
+inject: build    ## errors at each kind of its own system calls, and its processes killed at any moment
+	@testdata/inject/run --ipcdoctor $(BUILD)/bin/ipcdoctor
+	@testdata/inject/run --ipcdoctor $(BUILD)/bin/ipcdoctor --options=-v
+	@testdata/inject/run --ipcdoctor $(BUILD)/bin/ipcdoctor --kill 300
+
+fuzz: setup      ## MINUTES=5 FUZZ=dwarf: libFuzzer on what reads the files, memory and snapshots of others (OPTIONAL=1 .ci/setup)
+	@cmake -S . -B $(BUILD)-fuzz $(if $(shell command -v ninja),-G Ninja) -DCMAKE_C_COMPILER=clang-16 -DCMAKE_CXX_COMPILER=clang++-16 -DIPCDOCTOR_FUZZ=ON -DIPCDOCTOR_SANITIZE=ON -DIPCDOCTOR_TESTS=OFF >/dev/null
+	@$(call compile,$(BUILD)-fuzz) --target $(if $(FUZZ),$(FUZZ:%=fuzz_%),fuzz)
+	@testdata/fuzz/run $(BUILD)-fuzz $$(($(MINUTES) * 60)) $(FUZZ)
 
 golden: build    ## rewrite testdata/reports, and what is said of testdata/snapshots; review the diff
 	@IPCDOCTOR_GOLDEN=write $(BUILD)/bin/report_test --gtest_filter='*Golden*'
@@ -162,6 +175,6 @@ uninstall:       ## what install put there
 	@cd "$(DESTDIR)$(PREFIX)" && rm -rf share/ipcdoctor share/doc/ipcdoctor
 
 clean:           ## remove what was built
-	@rm -rf $(BUILD) $(BUILD)-asan
+	@rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz
 
-.PHONY: help setup build product demo static release test-distros test test-live check lint format asan golden record new-probe man man-check test-pythons test-libcs run-table run-corpus surgery stack-table run-overhead benchmarks soundness census score score-noise bench bench-stacks install uninstall clean
+.PHONY: inject fuzz help setup build product demo static release test-distros test test-live check lint format asan golden record new-probe man man-check test-pythons test-libcs run-table run-corpus surgery stack-table run-overhead benchmarks soundness census score score-noise bench bench-stacks install uninstall clean

@@ -19,7 +19,7 @@ int attach(const AttachOptions& options) {
   if (const Status writable = check_outputs(options.report); !writable)
     return fail(kUsage, words_of(writable.error()));
   Result<Examination> examination = examine(options.pids, options.collect, options.report);
-  if (!examination) return fail(kNoTarget, words_of(examination.error()));
+  if (!examination) return fail(exit_code_of(examination.error()), words_of(examination.error()));
   return report_on(*examination, options.report);
 }
 

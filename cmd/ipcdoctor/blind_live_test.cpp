@@ -158,7 +158,22 @@ TEST(Orphans, OfTheSameSessionAreNoPartOfATreeThatDoesNotWaitForThem) {
   const pid_t healthy = std::atoi(said.substr(said.find("job ") + 4).c_str());
   ASSERT_GT(healthy, 0);
   std::this_thread::sleep_for(500ms);
-  expect_no_claim(run_command(attach(healthy)));
+  const Result result = run_command(attach(healthy));
+  expect_no_claim(result);
+  EXPECT_THAT(result.output, HasSubstr("(beside ")) << "and are counted apart";
+  std::vector<std::string> verbose = attach(healthy);
+  verbose.push_back("-v");
+  EXPECT_THAT(run_command(verbose).output, Not(HasSubstr("consumer_keeps_end.py")));
+}
+
+TEST(Check, SaysOfDescriptorsWhatAReportSays) {
+  Process program({kHealthy + "lock_holder_sleeps"}, false);
+  ASSERT_THAT(program.read_until("READY"), HasSubstr("READY"));
+  const Result check = run_command({IPCDOCTOR_BINARY, "check"});
+  const Result report = run_command(attach(program.pid()));
+  const bool gap = report.output.find("not seen: descriptors of") != std::string::npos;
+  if (!gap) return;  // it may still advise, as on a PID namespace
+  EXPECT_THAT(check.output, Not(HasSubstr("Everything can be seen"))) << report.output;
 }
 
 }  // namespace

@@ -9,11 +9,13 @@
 #include <csignal>
 #include <fstream>
 #include <iostream>
+#include <vector>
 
 #include "commands.h"
 #include "exit_code.h"
 #include "linux/capabilities.h"
 #include "linux/namespaces.h"
+#include "linux/proc_dir.h"
 #include "linux/task_iterator.h"
 #include "linux/unique_fd.h"
 
@@ -66,6 +68,17 @@ class Patient {
   pid_t pid_ = -1;
 };
 
+/// Whether what a process has open can be seen: its list, and what each means.
+bool shows_descriptors(Pid pid) {
+  const auto dir = linux::ProcDir::open(pid);
+  if (!dir) return dir.error().cause == Cause::Gone;
+  const auto fds = dir->list_numbers("fd");
+  if (!fds) return fds.error().cause == Cause::Gone;
+  if (fds->empty()) return true;  // a kernel thread
+  const auto link = dir->read_link("fd/" + std::to_string(fds->front()));
+  return link || link.error().cause == Cause::Gone;
+}
+
 class Check {
  public:
   int run() {
@@ -75,6 +88,7 @@ class Check {
     line("user", ::geteuid() == 0 ? "root" : "uid " + std::to_string(::geteuid()));
     check_ptrace();
     check_namespaces();
+    check_descriptors();
     check_kernel();
     std::cout << (advice_.empty() ? "\nEverything can be seen.\n"
                                   : "\nTo see the rest:\n" + advice_);
@@ -136,6 +150,28 @@ class Check {
     line("/proc",
          rights_.hides_pids ? "hides the processes of others (hidepid)" : "shows all processes");
     if (rights_.hides_pids) advise("sudo mount -o remount,hidepid=off /proc, or run as root");
+  }
+
+  /// As a report will say it: one process that may not be looked into may hold any pipe.
+  void check_descriptors() {
+    const auto proc = linux::ProcDir::open_system();
+    const auto pids = proc ? proc->list_numbers(".") : proc.error();
+    if (!pids) return line("descriptors", to_string(pids.error()));
+    std::vector<int> hidden;
+    for (const int pid : *pids)
+      if (!shows_descriptors(Pid{pid})) hidden.push_back(pid);
+    if (hidden.empty()) return line("descriptors", "of all processes");
+    constexpr std::size_t kShown = 4;
+    std::string who;
+    for (std::size_t i = 0; i < hidden.size() && i < kShown; ++i)
+      who += (i == 0 ? "PID " : ", ") + std::to_string(hidden[i]);
+    if (hidden.size() > kShown) who += ", ...";
+    line("descriptors", "not of " + std::to_string(hidden.size()) + " of " +
+                            std::to_string(pids->size()) + " processes: " + who);
+    if (rights_.can_ptrace())
+      advise(
+          "even with CAP_SYS_PTRACE these may not be looked into, as a security module or another "
+          "user namespace protects them: run ipcdoctor on the host, outside of any container");
   }
 
   void check_kernel() {

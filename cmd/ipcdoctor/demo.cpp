@@ -155,7 +155,7 @@ int demonstrate(const fs::path& program) {
             << demo.pid().value << "\n\n"
             << std::flush;
   Result<Examination> examination = examine({demo.pid()}, {}, {});
-  if (!examination) return fail(kNoTarget, words_of(examination.error()));
+  if (!examination) return fail(exit_code_of(examination.error()), words_of(examination.error()));
   return report_on(*examination, {});
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "base/result.h"
+
 /// The exit codes of attach, watch and analyze; scripts rely on them (ipcdoctor(1), EXIT STATUS).
 namespace ipcdoctor::cmd {
 
@@ -9,5 +11,22 @@ inline constexpr int kUsage = 2;      ///< also an unreadable snapshot or an unw
 inline constexpr int kBlindSpots =
     3;  ///< no finding, but too little was seen to say that all is well
 inline constexpr int kNoTarget = 4;  ///< gone, not permitted, or nothing that can be examined
+inline constexpr int kCrashed = 5;   ///< a process of ours crashed or was killed
+inline constexpr int kNoMemory = 6;  ///< a process of ours ran out of memory
+inline constexpr int kNoTime = 7;    ///< a process of ours did not answer in time
+
+/// Why there is no report.
+constexpr int exit_code_of(const Error& error) {
+  switch (error.cause) {
+    case Cause::Limit:
+      return kNoMemory;
+    case Cause::TimedOut:
+      return kNoTime;
+    case Cause::Other:
+      return kCrashed;
+    default:
+      return kNoTarget;
+  }
+}
 
 }  // namespace ipcdoctor::cmd

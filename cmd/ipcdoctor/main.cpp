@@ -20,7 +20,8 @@ Examples:
   ipcdoctor help run                       the options of one command
 
 Exit codes: 0 no finding, 1 deadlock or stuck, 2 usage, 3 too little was seen,
-4 no such target; `run`: that of its command, 124 when it ended it.)";
+4 no such target, 5-7 ipcdoctor itself failed; `run`: that of its command,
+124 when it ended it.)";
 
 /// The command that was chosen, or the program.
 const CLI::App& chosen(const CLI::App& app) {

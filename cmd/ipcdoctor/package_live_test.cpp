@@ -53,6 +53,9 @@ TEST_P(Hardening, IsInTheBinary) {
   const std::string symbols = output_of("readelf --dyn-syms -W " + GetParam());
   EXPECT_THAT(symbols, HasSubstr("__stack_chk_fail"));
   EXPECT_THAT(symbols, ::testing::ContainsRegex("__(read|memcpy|snprintf)_chk"));
+  const std::string main =
+      output_of("objdump -d --no-show-raw-insn --disassemble=main " + GetParam());
+  EXPECT_THAT(main, HasSubstr("endbr64")) << "control-flow protection, -fcf-protection";
 }
 
 INSTANTIATE_TEST_SUITE_P(Of, Hardening, ::testing::Values(IPCDOCTOR_BINARY, kStatic),

@@ -39,10 +39,6 @@ constexpr Format kFormats[] = {
      [](std::ostream& out, const report::Report& report) { snapshot::save(out, report.snapshot); }},
 };
 
-bool is_terminal(const Output& output, int fd) {
-  return output.path.empty() && ::isatty(fd) == 1;
-}
-
 /// Columns of the terminal; $COLUMNS may override.
 int width_of(int fd) {
   if (const char* columns = std::getenv("COLUMNS"); columns != nullptr && std::atoi(columns) > 0) {
@@ -67,8 +63,9 @@ report::Charset charset_of_locale() {
   return report::Charset::Utf8;
 }
 
-report::TextOptions text_options(const Output& output, const ReportOptions& options) {
-  const bool terminal = is_terminal(output, options.standard_fd);
+report::TextOptions text_options(const Output& output, const ReportOptions& options,
+                                 const Setting& setting) {
+  const bool terminal = output.path.empty() && setting.terminal;
   const char* no_colour = std::getenv("NO_COLOR");  // https://no-color.org: set and not empty
   const char* term = std::getenv("TERM");
   const bool plain = (no_colour != nullptr && *no_colour != '\0') ||
@@ -76,28 +73,23 @@ report::TextOptions text_options(const Output& output, const ReportOptions& opti
   const bool colour =
       options.colour == When::Auto ? terminal && !plain : options.colour == When::Always;
   return {.colour = colour ? report::Colour::On : report::Colour::Off,
-          .width = terminal ? width_of(options.standard_fd) : 80,
+          .width = terminal ? setting.width : 80,
           .stacks = options.verbose,
           .charset = output.path.empty() ? charset_of_locale() : report::Charset::Utf8};
 }
 
-std::string render(const report::Report& report, const Output& output,
-                   const ReportOptions& options) {
+std::string render(const report::Report& report, const Output& output, const ReportOptions& options,
+                   const Setting& setting) {
   std::ostringstream out;
   const auto format = std::ranges::find(kFormats, output.format, &Format::name);
   if (format->write != nullptr) {
     format->write(out, report);
     return std::move(out).str();
   }
-  report::write_text(out, report, text_options(output, options));
+  report::write_text(out, report, text_options(output, options, setting));
   std::string text = std::move(out).str();
   // it goes to the log of the job, in which the runner looks for commands
   return output.path.empty() && in_github_actions() ? stop_commands(text) : text;
-}
-
-std::vector<Output> outputs_of(const ReportOptions& options) {
-  if (options.outputs.empty() && !options.quiet) return {{"text", ""}};
-  return options.outputs;
 }
 
 }  // namespace
@@ -109,6 +101,14 @@ bool is_format(std::string_view name) {
 bool wants_snapshot(const ReportOptions& options) {
   return std::ranges::find(options.outputs, kSnapshotFormat, &Output::format) !=
          options.outputs.end();
+}
+
+std::vector<Output> outputs_of(const ReportOptions& options) {
+  if (options.outputs.empty() && !options.quiet) return {{"text", ""}};
+  std::vector<Output> outputs = options.outputs;
+  std::ranges::stable_sort(
+      outputs, [](const Output& a, const Output& b) { return a.path.empty() < b.path.empty(); });
+  return outputs;
 }
 
 std::vector<std::string> format_names() {
@@ -128,36 +128,58 @@ Status check_outputs(const ReportOptions& options) {
 namespace {
 
 /// GitHub gives each step a file for its summary, and shows below the job what is appended to it.
-Status append_step_summary(const report::Report& report) {
+std::string_view step_summary_file() {
   const char* path = std::getenv("GITHUB_STEP_SUMMARY");
-  if (path == nullptr || *path == '\0') return Done{};
+  return path == nullptr ? "" : path;
+}
+
+std::string step_summary(const report::Report& report) {
   std::ostringstream text;
   report::write_step_summary(text, report);
-  return append_to(path, std::move(text).str());
+  return std::move(text).str();
 }
 
 }  // namespace
 
-Status write_outputs(const report::Report& given, const ReportOptions& options) {
-  report::Report report = given;
+Setting read_setting(const ReportOptions& options) {
   std::error_code gone;  // the directory was removed: paths stay whole
-  report.directory = std::filesystem::current_path(gone).string();
+  return {.directory = std::filesystem::current_path(gone).string(),
+          .terminal = ::isatty(options.standard_fd) == 1,
+          .width = width_of(options.standard_fd)};
+}
+
+std::vector<Rendered> render_outputs(const report::Report& given, const ReportOptions& options,
+                                     const Setting& setting) {
+  report::Report report = given;
+  report.directory = setting.directory;
   report.version = kVersion;
-  std::vector<Output> outputs = outputs_of(options);
-  // Files first: whoever reads standard output may be gone, or may end us.
-  std::ranges::stable_sort(
-      outputs, [](const Output& a, const Output& b) { return a.path.empty() < b.path.empty(); });
-  for (const Output& output : outputs) {
-    const std::string text = render(report, output, options);
-    if (Status status = output.path.empty() ? write_descriptor(options.standard_fd, text)
-                                            : write_whole(output.path, text);
-        !status) {
+  std::vector<Rendered> rendered;
+  for (const Output& output : outputs_of(options)) {
+    const bool summary = output.format == "github" && !step_summary_file().empty();
+    rendered.push_back({.text = render(report, output, options, setting),
+                        .summary = summary ? step_summary(report) : ""});
+  }
+  return rendered;
+}
+
+Status write_rendered(const std::vector<Rendered>& rendered, const ReportOptions& options) {
+  const std::vector<Output> outputs = outputs_of(options);
+  for (std::size_t i = 0; i < outputs.size() && i < rendered.size(); ++i) {
+    const auto& [text, summary] = rendered[i];
+    const std::string& path = outputs[i].path;
+    if (Status status =
+            path.empty() ? write_descriptor(options.standard_fd, text) : write_whole(path, text);
+        !status)
       return status;
-    }
-    if (output.format != "github") continue;
-    if (Status status = append_step_summary(report); !status) return status;
+    if (summary.empty()) continue;
+    if (Status status = append_to(std::string(step_summary_file()), summary); !status)
+      return status;
   }
   return Done{};
+}
+
+Status write_outputs(const report::Report& report, const ReportOptions& options) {
+  return write_rendered(render_outputs(report, options, read_setting(options)), options);
 }
 
 }  // namespace ipcdoctor::cmd

@@ -38,7 +38,7 @@ int save(const SaveOptions& options) {
       return fail(kUsage, words_of(writable.error()));
   }
   const Result<snapshot::Snapshot> snapshot = look(options);
-  if (!snapshot) return fail(kNoTarget, words_of(snapshot.error()));
+  if (!snapshot) return fail(exit_code_of(snapshot.error()), words_of(snapshot.error()));
   std::ostringstream out;
   snapshot::save(out, *snapshot);
   const std::string text = std::move(out).str();

@@ -1,12 +1,18 @@
 #include "snapshot_file.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
-#include <iostream>
+#include <map>
 #include <set>
+#include <string_view>
+#include <utility>
 
+#include "linux/unique_fd.h"
 #include "snapshot/codec.h"
 
 namespace ipcdoctor::cmd {
@@ -26,78 +32,108 @@ Result<snapshot::Snapshot> load_file(const std::string& path) {
 namespace {
 
 using Snapshots = std::vector<snapshot::Snapshot>;
-using Loaded = Result<Snapshots>;
+using Texts = std::vector<SnapshotText>;
 
 constexpr std::size_t kMaxBytes = std::size_t{4} << 30;
 constexpr std::size_t kMaxFiles = 100'000;
 
 /// Stops at what no text has, such as /dev/zero.
-Loaded load_stream(std::istream& in, const std::string& path) {
+Result<std::string> read_text(int fd, const std::string& name) {
   std::string text;
   std::vector<char> chunk(1 << 20);
-  do {
-    in.read(chunk.data(), static_cast<std::streamsize>(chunk.size()));
-    text.append(chunk.data(), static_cast<std::size_t>(in.gcount()));
-    const bool is_text =
-        text.find('\0', text.size() - static_cast<std::size_t>(in.gcount())) == std::string::npos;
-    if (!is_text || text.size() > kMaxBytes)
-      return Error{Cause::Malformed, 0, path + " is not an ipcdoctor snapshot"};
-  } while (in);
-  Loaded snapshots = snapshot::load_all(text);
-  if (!snapshots) return Error{snapshots.error().cause, 0, path + " is " + snapshots.error().what};
-  return snapshots;
+  for (;;) {
+    const ssize_t n = ::read(fd, chunk.data(), chunk.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return Error{cause_of(errno), errno, "read " + name};
+    if (n == 0) return text;
+    const std::string_view piece(chunk.data(), static_cast<std::size_t>(n));
+    text += piece;
+    if (piece.find('\0') != piece.npos || text.size() > kMaxBytes)
+      return Error{Cause::Malformed, 0, name + " is not an ipcdoctor snapshot"};
+  }
 }
 
-/// The snapshots among the files that an iterator of a folder comes to.
+/// The files that an iterator of a folder comes to. Together they are no more than one may be.
 template <class Iterator>
-Snapshots load_entries(const std::string& path) {
+Texts read_entries(const std::string& path) {
   std::vector<std::string> files;
   std::error_code failure;
-  for (const auto& entry : Iterator(path, failure))
-    if (entry.is_regular_file(failure) && files.size() < kMaxFiles)
-      files.push_back(entry.path().string());
+  Iterator it(path, std::filesystem::directory_options::skip_permission_denied, failure);
+  for (; !failure && it != Iterator(); it.increment(failure)) {
+    std::error_code gone;
+    if (it->is_regular_file(gone) && files.size() < kMaxFiles) files.push_back(it->path().string());
+  }
   std::ranges::sort(files);
-  Snapshots all;
+  Texts all;
+  std::size_t bytes = 0;
   for (const std::string& file : files) {
-    std::ifstream in(file);
-    Loaded some = load_stream(in, file);
-    if (some) std::ranges::move(*some, std::back_inserter(all));
+    // some of /proc are called regular and wait for the kernel to say something
+    const linux::UniqueFd fd(::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    auto text = fd.is_open() ? read_text(fd.get(), file) : Error{};
+    if (!text || bytes + text->size() > kMaxBytes) continue;
+    bytes += text->size();
+    all.push_back({file, *std::move(text), path});
   }
   return all;
 }
 
-Loaded load_folder(const std::string& path) {
-  Snapshots all = load_entries<std::filesystem::directory_iterator>(path);
-  if (all.empty()) return Error{cause_of(EISDIR), EISDIR, "read " + path};
-  return all;
-}
-
-Loaded load_one(const std::string& path) {
+Result<Texts> read_one(const std::string& path) {
   std::error_code unknown;
-  if (path == "-") return load_stream(std::cin, "standard input");
-  if (std::filesystem::is_directory(path, unknown)) return load_folder(path);
-  errno = 0;
-  std::ifstream file(path);
-  if (!file) return Error{cause_of(errno), errno, "read " + path};
-  return load_stream(file, path);
+  if (path != "-" && std::filesystem::is_directory(path, unknown)) {
+    Texts all = read_entries<std::filesystem::directory_iterator>(path);
+    if (all.empty()) return Error{cause_of(EISDIR), EISDIR, "read " + path};
+    return all;
+  }
+  const bool standard = path == "-";
+  const linux::UniqueFd file(standard ? -1 : ::open(path.c_str(), O_RDONLY | O_NOCTTY | O_CLOEXEC));
+  if (!standard && !file.is_open()) return Error{cause_of(errno), errno, "read " + path};
+  const std::string name = standard ? "standard input" : path;
+  auto text = read_text(standard ? STDIN_FILENO : file.get(), name);
+  if (!text) return text.error();
+  Texts one;
+  one.push_back({name, *std::move(text), ""});
+  return one;
 }
 
 }  // namespace
 
-Snapshots load_below(const std::string& folder) {
-  return load_entries<std::filesystem::recursive_directory_iterator>(folder);
+Result<Texts> read_files(const std::vector<std::string>& paths) {
+  Texts all;
+  for (const std::string& path : paths) {
+    auto some = read_one(path);
+    if (!some) return some.error();
+    std::ranges::move(*some, std::back_inserter(all));
+  }
+  return all;
 }
 
-Loaded load_files(const std::vector<std::string>& paths) {
+Result<Snapshots> parse_files(Texts texts) {
   Snapshots all;
   std::set<std::string> known;
-  for (const std::string& path : paths) {
-    Loaded some = load_one(path);
-    if (!some) return some.error();
+  std::map<std::string, bool> folders;  // whether it has one
+  for (SnapshotText& text : texts) {
+    auto some = snapshot::load_all(std::exchange(text.bytes, {}));
+    if (!some && text.folder.empty())
+      return Error{some.error().cause, 0, text.path + " is " + some.error().what};
+    if (!text.folder.empty()) folders[text.folder] |= some.has_value();
+    if (!some) continue;
     for (snapshot::Snapshot& one : *some)
       if (one.place.id.empty() || known.insert(one.place.id).second) all.push_back(std::move(one));
   }
+  for (const auto& [folder, has_one] : folders)
+    if (!has_one) return Error{cause_of(EISDIR), EISDIR, "read " + folder};
   return all;
+}
+
+Snapshots load_below(const std::string& folder) {
+  auto all = parse_files(read_entries<std::filesystem::recursive_directory_iterator>(folder));
+  return all ? *std::move(all) : Snapshots{};
+}
+
+Result<Snapshots> load_files(const std::vector<std::string>& paths) {
+  auto texts = read_files(paths);
+  if (!texts) return texts.error();
+  return parse_files(*std::move(texts));
 }
 
 }  // namespace ipcdoctor::cmd

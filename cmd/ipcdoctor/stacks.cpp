@@ -23,7 +23,7 @@ struct StacksOptions {
 
 int stacks(const StacksOptions& options) {
   const Result<snapshot::Snapshot> snapshot = look_at(options.pids, options.collect);
-  if (!snapshot) return fail(kNoTarget, words_of(snapshot.error()));
+  if (!snapshot) return fail(exit_code_of(snapshot.error()), words_of(snapshot.error()));
   std::ostringstream out;
   if (options.format == "json") {
     report::write_stacks_json(out, *snapshot, kVersion);

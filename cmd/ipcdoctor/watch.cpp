@@ -26,7 +26,7 @@ int watch_for_hang(const WatchCommand& options) {
   const auto begin = watch::Clock::now();
   while (options.timeout.count() == 0 || watch::Clock::now() - begin < options.timeout) {
     Result<std::optional<watch::Hang>> hang = hang_watch.look(watch::Clock::now());
-    if (!hang) return fail(kNoTarget, words_of(hang.error()));
+    if (!hang) return fail(exit_code_of(hang.error()), words_of(hang.error()));
     if (*hang && !(*hang)->conditional) {
       Examination examination(std::move((*hang)->snapshot));
       examination.symbolise(options.report);
@@ -35,7 +35,7 @@ int watch_for_hang(const WatchCommand& options) {
     std::this_thread::sleep_for(hang_watch.pause());
   }
   Result<snapshot::Snapshot> snapshot = hang_watch.last_look();
-  if (!snapshot) return fail(kNoTarget, words_of(snapshot.error()));
+  if (!snapshot) return fail(exit_code_of(snapshot.error()), words_of(snapshot.error()));
   Examination examination(*std::move(snapshot));
   examination.symbolise(options.report);
   return report_on(examination, options.report);

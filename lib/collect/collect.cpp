@@ -109,10 +109,15 @@ void symbolise(Snapshot& snapshot, const std::vector<snapshot::TaskRef>& all,
       {deadline, deadline, only_ancestors_may_look()}, [&](Progress& progress, const Send& send) {
         send(snapshot::encode(symbolise_here(snapshot, tasks, progress)));
       });
-  if (!answer) return;  // they stay without names
-  auto stacks = snapshot::decode_stacks(*answer);
-  if (!stacks) return;
-  for (snapshot::NamedStack& stack : *stacks) {
+  auto named = answer ? snapshot::decode_stacks(*answer) : answer.error();
+  if (!named) {
+    Error why = named.error();
+    why.what = "read the lines of stacks: " + why.what;
+    snapshot.unseen.push_back({Pid{}, Tid{}, std::move(why)});
+    return;
+  }
+  std::ranges::move(named->unseen, std::back_inserter(snapshot.unseen));
+  for (snapshot::NamedStack& stack : named->stacks) {
     const snapshot::Process* process = snapshot::find_process(snapshot, stack.task.pid);
     const snapshot::Thread* thread = snapshot::find_thread(snapshot, stack.task);
     if (process == nullptr || thread == nullptr || !thread->native) continue;

@@ -17,6 +17,7 @@
 
 #include "linux/broker.h"
 #include "linux/proc_stat.h"
+#include "linux/reap.h"
 #include "linux/unique_fd.h"
 
 namespace ipcdoctor::collect {
@@ -28,7 +29,8 @@ using std::chrono::milliseconds;
 constexpr int kMaxStarts = 8;
 constexpr milliseconds kTick{20};
 constexpr std::uint64_t kMaxAnswer = std::uint64_t{1} << 30;
-constexpr int kBusyFactor = 4;  // parsing big debug information is work, not a hang
+constexpr int kOutOfMemory = 93;  // its exit code then
+constexpr int kBusyFactor = 4;    // parsing big debug information is work, not a hang
 
 /// Memory that the helper and we both see.
 class SharedPage {
@@ -51,11 +53,12 @@ class SharedPage {
   void* memory_;
 };
 
+/// Ends us where it fails: what would follow half an answer is none, and who should read it has gone.
 void write_all(int fd, const char* data, std::size_t size) {
   while (size > 0) {
     const ssize_t n = ::write(fd, data, size);
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return;  // the parent has gone or does not listen any more
+    if (n <= 0) ::_exit(1);
     data += n;
     size -= static_cast<std::size_t>(n);
   }
@@ -85,6 +88,9 @@ void write_all(int fd, const char* data, std::size_t size) {
   struct rlimit core {};
   (void)::setrlimit(RLIMIT_CORE,
                     &core);  // a crash on hostile input leaves no file with the target's data
+  // parsers without rights, which are forked from here, shall not speak for us
+  (void)::madvise(&shared, sizeof shared, MADV_DONTFORK);
+  std::set_new_handler([] { ::_exit(kOutOfMemory); });
   Progress progress(shared, skip, deadline);
   work(progress, [&](const std::string& bytes) {
     const std::uint64_t size = bytes.size();
@@ -113,7 +119,7 @@ class Watched {
   Watched(pid_t pid, linux::UniqueFd in, SharedProgress& shared)
       : pid_(pid), in_(std::move(in)), shared_(shared) {}
 
-  enum class End { Finished, Stalled, Crashed, Late };
+  enum class End { Finished, Stalled, Crashed, OutOfMemory, Late };
 
   End watch(const Limits& limits, Clock::time_point deadline, std::optional<std::string>& answer) {
     std::uint64_t steps = shared_.steps.load();
@@ -127,7 +133,7 @@ class Watched {
       if (limits.tick) limits.tick();
       if (n > 0 && !read_some(buffer)) {
         take_answers(buffer, answer);
-        return reap() ? End::Finished : End::Crashed;
+        return reap();
       }
       take_answers(buffer, answer);
       const auto now = Clock::now();
@@ -159,19 +165,16 @@ class Watched {
     return stat && stat->state == 'R';
   }
 
-  /// true: it ended well.
-  bool reap() {
-    int status = 0;
-    while (::waitpid(pid_, &status, 0) < 0) {
-      if (errno != EINTR) return false;
-    }
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  End reap() {
+    const auto status = linux::reap(pid_, milliseconds(1000));
+    if (!status || !WIFEXITED(*status)) return End::Crashed;
+    if (WEXITSTATUS(*status) == kOutOfMemory) return End::OutOfMemory;
+    return WEXITSTATUS(*status) == 0 ? End::Finished : End::Crashed;
   }
 
   End kill(End end) {
     (void)::kill(pid_, SIGKILL);  // our own child, not yet reaped: the number is still its
-    // one that hangs in the kernel for good is left to init when we end
-    for (int i = 0; i < 50 && ::waitpid(pid_, nullptr, WNOHANG) == 0; ++i) (void)::usleep(2000);
+    (void)linux::reap(pid_, milliseconds(100));
     return end;
   }
 
@@ -182,12 +185,29 @@ class Watched {
 
 }  // namespace
 
+namespace {
+
+/// Why there is no answer at all.
+Error no_answer(Watched::End end) {
+  switch (end) {
+    case Watched::End::Crashed:
+      return Error{Cause::Other, 0, "collect: the helper process crashed or was killed"};
+    case Watched::End::OutOfMemory:
+      return Error{Cause::Limit, 0, "collect: the helper process ran out of memory"};
+    default:
+      return Error{Cause::TimedOut, 0, "collect: the helper process gave no answer in time"};
+  }
+}
+
+}  // namespace
+
 Result<std::string> run_in_helper(const Limits& limits, const Work& work) {
   const SharedPage page;
   if (!page.is_mapped()) return Error{cause_of(errno), errno, "map shared memory"};
   const auto deadline = Clock::now() + limits.deadline;
   std::vector<Mark> skip;
   std::optional<std::string> answer;
+  auto end = Watched::End::Late;
   for (int start = 0; start < kMaxStarts; ++start) {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) return Error{cause_of(errno), errno, "make a pipe"};
@@ -204,15 +224,14 @@ Result<std::string> run_in_helper(const Limits& limits, const Work& work) {
     out.reset();
     if (broker) broker->serve();
     Watched watched(pid, std::move(in), *page);
-    const auto end = watched.watch(limits, deadline, answer);
+    end = watched.watch(limits, deadline, answer);
     if (end == Watched::End::Finished || end == Watched::End::Late) break;
     const Mark mark{(*page).pid.load(), (*page).tid.load(), (*page).fact.load()};
     if (mark.fact == Fact::None || std::ranges::find(skip, mark) != skip.end())
       break;  // nothing to leave out
     skip.push_back(mark);
   }
-  if (!answer)
-    return Error{Cause::TimedOut, 0, "collect: the helper process gave no answer in time"};
+  if (!answer) return no_answer(end);
   return std::move(*answer);
 }
 

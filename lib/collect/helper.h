@@ -25,7 +25,8 @@ struct Limits {
 /// Runs `work` in a child process (fork without exec) that dies with us and holds none of our
 /// descriptors. If it stops making progress or crashes, it is killed and started again without the
 /// fact that it was reading, a few times.
-/// @return the last answer; TimedOut if there is none, Other if no child could be started.
+/// @return the last answer; if there is none TimedOut, Limit (out of memory) or Other (it crashed,
+/// or no child could be started).
 Result<std::string> run_in_helper(const Limits& limits, const Work& work);
 
 }  // namespace ipcdoctor::collect

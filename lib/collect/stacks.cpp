@@ -20,6 +20,7 @@
 #include "collect/syscall_names.h"
 #include "collect/tables.h"
 #include "linux/auxv.h"
+#include "linux/confined.h"
 #include "linux/ptrace.h"
 #include "linux/robust_list.h"
 #include "runtime/cpython/interpreter.h"
@@ -51,6 +52,14 @@ RemoteAddr stack_pointer(const ThreadEntry& thread) {
 bool is_incomplete(const ThreadEntry& thread) {
   const auto& native = thread.out.native;
   return !native || native->size() < 3 || std::ranges::any_of(*native, &snapshot::Frame::guessed);
+}
+
+/// While a process without rights works for us: that is progress, until it is late.
+linux::Confined::GoOn go_on(Progress& progress) {
+  return [&progress] {
+    progress.step();
+    return !progress.is_late();
+  };
 }
 
 /// What was found out in one process and is of use in the next.
@@ -240,8 +249,9 @@ class ProcessStacks {
     for (ThreadEntry& thread : process_.threads) {
       if (!thread.out.native || (thread.out.python && symbols != Symbols::All)) continue;
       const Risk risk(system_.progress(), process_.pid, Fact::Stack, -thread.tid.value);
-      if (risk.allowed() && !system_.progress().is_late())
-        images_.describe(space_, *thread.out.native);
+      if (!risk.allowed() || system_.progress().is_late()) continue;
+      for (Error& why : images_.describe(space_, *thread.out.native, go_on(system_.progress())))
+        system_.note_unseen(process_.pid, Tid{}, std::move(why));
     }
   }
 
@@ -552,6 +562,7 @@ void for_each_space(System& system, Read read) {
     pages.keep(*process, **space);
     (*space)->memory.drop_cache();  // the next process gets its pages
   }
+  for (Error& why : found.images.cache().unread()) system.note_unseen(Pid{}, Tid{}, std::move(why));
 }
 
 /// Where it is in the kernel; for whom it waits there is another question.
@@ -676,24 +687,50 @@ std::uint32_t reread_stacks_stopped(System& system, StopPolicy policy) {
   return stopped;
 }
 
-std::vector<snapshot::NamedStack> symbolise_here(const snapshot::Snapshot& snapshot,
-                                                 const std::vector<snapshot::TaskRef>& tasks,
-                                                 Progress& progress) {
+namespace {
+
+/// The same process as in the snapshot, and no other that has its number now.
+Result<linux::AddressSpace> open_space_of(const snapshot::Snapshot& snapshot, Pid pid) {
+  auto space = linux::AddressSpace::open(pid);
+  if (!space) return space;
+  const snapshot::Process* process = snapshot::find_process(snapshot, pid);
+  const auto stat = linux::read_stat(space->dir);
+  if (!stat) return stat.error();
+  if (process == nullptr || stat->start_ticks != process->start_ticks)
+    return Error{Cause::Gone, 0, "read lines: another process has its number now"};
+  return space;
+}
+
+}  // namespace
+
+snapshot::NamedStacks symbolise_here(const snapshot::Snapshot& snapshot,
+                                     const std::vector<snapshot::TaskRef>& tasks,
+                                     Progress& progress) {
   unwind::Images images;
   std::map<Pid, Result<linux::AddressSpace>> spaces;
-  std::vector<snapshot::NamedStack> named;
+  snapshot::NamedStacks named;
   for (const snapshot::TaskRef& task : tasks) {
-    if (progress.is_late()) break;
+    if (progress.is_late()) {
+      named.unseen.push_back({Pid{}, Tid{}, Error{Cause::TimedOut, 0, "read all lines in time"}});
+      break;
+    }
     const snapshot::Thread* thread = find_thread(snapshot, task);
     if (thread == nullptr || !thread->native) continue;
     const Risk risk(progress, task.pid, Fact::Stack, task.tid.value);
-    if (!risk.allowed()) continue;
+    if (!risk.allowed()) {
+      named.unseen.push_back(
+          {task.pid, task.tid, Error{Cause::TimedOut, 0, "read the lines of its stack"}});
+      continue;
+    }
     auto it = spaces.find(task.pid);
-    if (it == spaces.end())
-      it = spaces.emplace(task.pid, linux::AddressSpace::open(task.pid)).first;
+    if (it == spaces.end()) {
+      it = spaces.emplace(task.pid, open_space_of(snapshot, task.pid)).first;
+      if (!it->second) named.unseen.push_back({task.pid, Tid{}, it->second.error()});
+    }
     if (!it->second) continue;
-    auto& stack = named.emplace_back(snapshot::NamedStack{task, *thread->native});
-    images.describe(*it->second, stack.frames);
+    auto& stack = named.stacks.emplace_back(snapshot::NamedStack{task, *thread->native});
+    for (Error& why : images.describe(*it->second, stack.frames, go_on(progress)))
+      named.unseen.push_back({task.pid, Tid{}, std::move(why)});
   }
   return named;
 }

@@ -25,9 +25,9 @@ void read_only_stacks(System& system, Symbols symbols);
 /// stopped.
 std::uint32_t reread_stacks_stopped(System& system, StopPolicy policy);
 
-/// The native stacks of these tasks with functions and lines.
-std::vector<snapshot::NamedStack> symbolise_here(const snapshot::Snapshot& snapshot,
-                                                 const std::vector<snapshot::TaskRef>& tasks,
-                                                 Progress& progress);
+/// The native stacks of these tasks with functions and lines, and why some have none.
+snapshot::NamedStacks symbolise_here(const snapshot::Snapshot& snapshot,
+                                     const std::vector<snapshot::TaskRef>& tasks,
+                                     Progress& progress);
 
 }  // namespace ipcdoctor::collect

@@ -8,6 +8,7 @@
 #include "report/markup.h"
 #include "report/page.h"
 #include "report/report.h"
+#include "report/shown.h"
 #include "report/stacks.h"
 #include "report/svg.h"
 #include "report/tree.h"
@@ -81,7 +82,8 @@ class HtmlWriter {
       write_fold("Report as text", text);
     }
     write_unseen();
-    write_fold("Stacks of all threads, innermost call first", stacks_text(report_.snapshot));
+    write_fold("Stacks of all threads, innermost call first",
+               stacks_text(report_.snapshot, shown(report_).processes));
     out_ << "</main>\n";
     write_tree();
     out_ << "</div>\n<footer>ipcdoctor " << escape_markup(report_.version) << ", host "
@@ -108,7 +110,7 @@ class HtmlWriter {
   void write_head() {
     const std::string verdict = to_string(report_.diagnosis.verdict);
     std::size_t threads = 0;
-    const auto processes = examined(report_.snapshot);
+    const auto processes = shown(report_).processes;
     for (const snapshot::Process* process : processes) threads += process->threads.size();
     out_ << "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
             "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "

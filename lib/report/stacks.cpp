@@ -75,10 +75,11 @@ std::vector<Frame> merged_stack(const Thread& thread) {
   return out;
 }
 
-std::string stacks_text(const snapshot::Snapshot& snapshot) {
+std::string stacks_text(const snapshot::Snapshot& snapshot,
+                        const std::vector<const snapshot::Process*>& of) {
   std::vector<const snapshot::Process*> processes;
   std::vector<std::string> texts, bodies;
-  for (const snapshot::Process* process : examined(snapshot)) {
+  for (const snapshot::Process* process : of) {
     if (process->threads.empty()) continue;
     std::map<std::string, std::vector<const Thread*>> groups;
     for (const Thread& thread : process->threads)
@@ -102,7 +103,7 @@ std::string stacks_text(const snapshot::Snapshot& snapshot) {
 }
 
 void write_stacks_text(std::ostream& out, const snapshot::Snapshot& snapshot) {
-  out << stacks_text(snapshot);
+  out << stacks_text(snapshot, examined(snapshot));
   for (const std::string& line : unseen_lines(snapshot, {}, false))
     out << "not seen: " << escape_untrusted(line) << "\n";
 }

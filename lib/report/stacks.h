@@ -14,6 +14,7 @@ std::vector<snapshot::Frame> merged_stack(const snapshot::Thread& thread);
 
 /// The stacks of all examined threads, equal ones of a process once with the threads that share
 /// them.
-std::string stacks_text(const snapshot::Snapshot& snapshot);
+std::string stacks_text(const snapshot::Snapshot& snapshot,
+                        const std::vector<const snapshot::Process*>& of);
 
 }  // namespace ipcdoctor::report

@@ -12,6 +12,7 @@
 #include "report/layout.h"
 #include "report/ranks.h"
 #include "report/report.h"
+#include "report/shown.h"
 #include "report/stacks.h"
 #include "report/waits.h"
 #include "report/words.h"
@@ -47,7 +48,8 @@ class TextWriter {
     if (claims_nothing && !report_.diagnosis.findings.empty()) write_waits();
     write_ranks();
     if (options_.stacks) {
-      out_ << "Stacks, innermost call first\n" << stacks_text(report_.snapshot);
+      out_ << "Stacks, innermost call first\n"
+           << stacks_text(report_.snapshot, shown(report_).processes);
     }
     write_unseen();
     write_footer();
@@ -345,7 +347,8 @@ class TextWriter {
     const snapshot::Snapshot& snapshot = report_.snapshot;
     std::size_t processes = 0;
     std::size_t threads = 0;
-    for (const snapshot::Process* process : examined(snapshot)) {
+    const auto [listed, apart] = shown(report_);
+    for (const snapshot::Process* process : listed) {
       processes += process->exited ? 0 : 1;
       threads += process->threads.size();
     }
@@ -353,7 +356,9 @@ class TextWriter {
         unseen_lines(snapshot, report_.diagnosis.inconclusive, options_.stacks).empty();
     std::string text =
         count_of(processes, "process", "processes") + ", " +
-        count_of(threads, "thread", "threads") + (all ? ", all seen in " : ", seen in ") +
+        count_of(threads, "thread", "threads") +
+        (apart == 0 ? "" : " (beside " + std::to_string(apart) + " of the same session)") +
+        (all ? ", all seen in " : ", seen in ") +
         std::to_string(std::llround(snapshot.elapsed_ms)) + " ms, " +
         (snapshot.stopped_threads == 0 ? "none" : std::to_string(snapshot.stopped_threads)) +
         " stopped.";

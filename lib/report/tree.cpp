@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "report/crowd.h"
 #include "report/layout.h"
+#include "report/shown.h"
 #include "report/words.h"
 
 namespace ipcdoctor::report {
@@ -28,7 +29,7 @@ std::string doing(const snapshot::Snapshot& snapshot, TaskRef task, const Thread
 class Tree {
  public:
   Tree(const Report& report, Likeness likeness)
-      : report_(report), likeness_(likeness), processes_(examined(report.snapshot)) {
+      : report_(report), likeness_(likeness), processes_(shown(report).processes) {
     for (const diagnosis::Finding& finding : report.diagnosis.findings) {
       for (const diagnosis::StuckTask& stuck : finding.stuck) stuck_.insert(stuck.task);
       for (const diagnosis::Culprit& culprit : finding.culprits) culprits_.insert(culprit.task);

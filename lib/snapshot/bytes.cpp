@@ -23,6 +23,7 @@ IPCDOCTOR_FIELDS(ObjectId, kind, dev, ino)
 IPCDOCTOR_FIELDS(Fd, fd, object, access)
 #include "snapshot/fields.inc"
 IPCDOCTOR_FIELDS(NamedStack, task, frames)
+IPCDOCTOR_FIELDS(NamedStacks, stacks, unseen)
 #undef IPCDOCTOR_FIELDS
 #undef IPCDOCTOR_VISIT
 
@@ -196,12 +197,12 @@ Result<Snapshot> decode(std::string_view bytes) {
   return std::move(*answer);
 }
 
-std::string encode(const std::vector<NamedStack>& stacks) {
+std::string encode(const NamedStacks& stacks) {
   return write(stacks);
 }
 
-Result<std::vector<NamedStack>> decode_stacks(std::string_view bytes) {
-  return read<std::vector<NamedStack>>(bytes);
+Result<NamedStacks> decode_stacks(std::string_view bytes) {
+  return read<NamedStacks>(bytes);
 }
 
 }  // namespace ipcdoctor::snapshot

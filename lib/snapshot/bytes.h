@@ -20,7 +20,11 @@ struct NamedStack {
   TaskRef task;
   std::vector<Frame> frames;
 };
-std::string encode(const std::vector<NamedStack>& stacks);
-Result<std::vector<NamedStack>> decode_stacks(std::string_view bytes);
+struct NamedStacks {
+  std::vector<NamedStack> stacks;
+  std::vector<Unseen> unseen;  ///< why others have none
+};
+std::string encode(const NamedStacks& stacks);
+Result<NamedStacks> decode_stacks(std::string_view bytes);
 
 }  // namespace ipcdoctor::snapshot

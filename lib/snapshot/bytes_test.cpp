@@ -71,7 +71,7 @@ TEST(Bytes, DamagedBytesNeverCrash) {
 }
 
 TEST(Bytes, AHugeLengthTakesNoMemory) {
-  std::string bytes = encode(std::vector<NamedStack>{});
+  std::string bytes = encode(NamedStacks{});
   bytes.assign(4, '\xff');
 
   EXPECT_FALSE(decode_stacks(bytes));

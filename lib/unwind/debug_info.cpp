@@ -4,11 +4,14 @@
 #include <elfutils/libdw.h>
 #include <fcntl.h>
 #include <libelf.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
+#include <optional>
 
 #include "base/text.h"
 
@@ -19,9 +22,10 @@ constexpr int kMaxDepth = 64;
 constexpr std::size_t kMaxDies = 1 << 20;  ///< looked at for one address
 constexpr std::size_t kMaxUnits = 1 << 18;
 constexpr std::size_t kMaxRanges = 1 << 20;
+constexpr std::size_t kMaxText = 4096;
 
 std::string text_of(const char* text) {
-  return text == nullptr ? "" : escape_untrusted(std::string_view(text).substr(0, 4096));
+  return text == nullptr ? "" : escape_untrusted(std::string_view(text).substr(0, kMaxText));
 }
 
 std::string name_of(Dwarf_Die* die) {
@@ -72,6 +76,87 @@ class Descent {
   std::uint64_t address_;
   std::size_t seen_ = 0;
 };
+
+/// The debug information of one file, in the process without rights. It lives as long as that.
+class LineTable {
+ public:
+  bool load(int file);
+  std::vector<SourceFrame> frames_at(std::uint64_t address);
+
+ private:
+  void index_units();
+
+  Dwarf* dwarf_ = nullptr;
+  struct Range {
+    std::uint64_t begin, end, unit;
+  };
+  std::vector<Range> units_;  ///< code of each compilation unit, sorted, and the offset of its DIE
+};
+
+bool LineTable::load(int file) {
+  (void)elf_version(EV_CURRENT);
+  // never ELF_C_READ_MMAP: a truncated file would be SIGBUS
+  Elf* elf = elf_begin(file, ELF_C_READ, nullptr);
+  dwarf_ = elf == nullptr ? nullptr : dwarf_begin_elf(elf, DWARF_C_READ, nullptr);
+  if (dwarf_ == nullptr) return false;
+  (void)dwarf_new_oom_handler(dwarf_, linux::Confined::run_out_of_memory);
+  index_units();
+  return true;
+}
+
+// .debug_aranges would be quicker, but clang leaves it out.
+void LineTable::index_units() {
+  Dwarf_Off offset = 0, next = 0;
+  std::size_t header = 0;
+  for (std::size_t i = 0; i < kMaxUnits && dwarf_nextcu(dwarf_, offset, &next, &header, nullptr,
+                                                        nullptr, nullptr) == 0;
+       ++i) {
+    Dwarf_Die die;
+    if (dwarf_offdie(dwarf_, offset + header, &die) != nullptr &&
+        dwarf_tag(&die) == DW_TAG_compile_unit) {
+      Dwarf_Addr base = 0, begin = 0, end = 0;
+      for (std::ptrdiff_t at = 0;
+           (at = dwarf_ranges(&die, at, &base, &begin, &end)) > 0 && units_.size() < kMaxRanges;) {
+        if (begin < end) units_.push_back({begin, end, offset + header});
+      }
+    }
+    if (next <= offset) break;
+    offset = next;
+  }
+  std::ranges::sort(units_, {}, &Range::begin);
+}
+
+std::vector<SourceFrame> LineTable::frames_at(std::uint64_t address) {
+  auto range = std::ranges::upper_bound(units_, address, {}, &Range::begin);
+  if (range == units_.begin() || address >= (--range)->end) return {};
+  Dwarf_Die unit;
+  if (dwarf_offdie(dwarf_, range->unit, &unit) == nullptr) return {};
+
+  SourceFrame innermost;
+  Dwarf_Line* line = dwarf_getsrc_die(&unit, address);
+  if (line != nullptr && dwarf_lineno(line, &innermost.line) == 0) {
+    innermost.file = text_of(dwarf_linesrc(line, nullptr, nullptr));
+  }
+  Descent descent(address);
+  (void)descent.go(&unit, 0);
+  std::vector<SourceFrame> frames;
+  Dwarf_Files* files = nullptr;
+  std::size_t file_count = 0;
+  (void)dwarf_getsrcfiles(&unit, &files, &file_count);  // a null table is checked below
+  for (auto die = descent.path.rbegin(); die != descent.path.rend(); ++die) {
+    innermost.function = name_of(&*die);
+    frames.push_back(std::move(innermost));
+    innermost = SourceFrame{};
+    if (dwarf_tag(&*die) != DW_TAG_inlined_subroutine) break;
+    innermost.line =
+        static_cast<int>(std::min<std::uint64_t>(number_of(&*die, DW_AT_call_line), INT32_MAX));
+    const std::uint64_t file = number_of(&*die, DW_AT_call_file);
+    if (files != nullptr && file < file_count)
+      innermost.file = text_of(dwarf_filesrc(files, file, nullptr, nullptr));
+  }
+  if (frames.empty() && innermost.line > 0) frames.push_back(std::move(innermost));
+  return frames;
+}
 
 Result<linux::UniqueFd> open_debug_file(const std::string& path) {
   linux::UniqueFd file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
@@ -124,92 +209,95 @@ Result<linux::UniqueFd> find_separate_file(const Image& image, const linux::Addr
   return by_id;
 }
 
+// Its answer: nothing if the file cannot be read, else "+" and for each frame line, function and
+// file, each with a NUL behind it.
+
+std::string to_bytes(const std::vector<SourceFrame>& frames) {
+  std::string bytes = "+";
+  for (const SourceFrame& frame : frames) {
+    for (const std::string& text : {std::to_string(frame.line), frame.function, frame.file})
+      (bytes += text) += '\0';
+  }
+  return bytes;
+}
+
+/// Of a process that may be the target's by now: as hostile as the file.
+std::vector<SourceFrame> from_bytes(std::string_view bytes) {
+  constexpr std::size_t kMaxFrames = kMaxDepth + 2;
+  const auto take = [&bytes] {
+    const std::string_view text = bytes.substr(0, bytes.find('\0'));
+    bytes.remove_prefix(std::min(text.size() + 1, bytes.size()));
+    return text;
+  };
+  bytes.remove_prefix(1);
+  std::vector<SourceFrame> frames;
+  while (!bytes.empty() && frames.size() < kMaxFrames) {
+    SourceFrame& frame = frames.emplace_back();
+    const std::string_view line = take();
+    (void)std::from_chars(line.data(), line.data() + line.size(), frame.line);  // else 0
+    frame.function = escape_untrusted(take().substr(0, kMaxText));
+    frame.file = escape_untrusted(take().substr(0, kMaxText));
+  }
+  return frames;
+}
+
+/// Debug information unpacked, and what libdw makes of it: a small multiple of the file.
+linux::Confinement confinement_for(int file) {
+  constexpr std::uint64_t kFactor = 4, kMost = std::uint64_t{2} << 30;
+  linux::Confinement confinement;
+  struct stat info {};
+  if (::fstat(file, &info) == 0)
+    confinement.memory += std::min(kMost, static_cast<std::uint64_t>(info.st_size) * kFactor);
+  confinement.answer = 1 << 20;
+  return confinement;
+}
+
 }  // namespace
 
 std::unique_ptr<DebugInfo> DebugInfo::open(const Image& image, const linux::AddressSpace& space) {
   std::unique_ptr<DebugInfo> info(new DebugInfo);
-  Status loaded = Error{};
   if (image.elf().fd() >= 0 && has_dwarf(image.elf()) &&
       image.elf().find_section(".gnu_debugaltlink") == nullptr) {
-    loaded = info->load(linux::UniqueFd(::fcntl(image.elf().fd(), F_DUPFD_CLOEXEC, 0)));
+    info->start(linux::UniqueFd(::fcntl(image.elf().fd(), F_DUPFD_CLOEXEC, 0)), image.name());
+  } else if (auto file = find_separate_file(image, space)) {
+    info->start(std::move(*file), image.name());
   }
-  if (!loaded) {
-    auto file = find_separate_file(image, space);
-    if (file) loaded = info->load(std::move(*file));
-  }
-  if (loaded) info->index_units();
   return info;
 }
 
-Status DebugInfo::load(linux::UniqueFd file) {
-  if (!file.is_open()) return Error{cause_of(errno), errno, "open debug information"};
-  (void)elf_version(EV_CURRENT);
-  file_ = std::move(file);
-  elf_ = elf_begin(file_.get(), ELF_C_READ,
-                   nullptr);  // never ELF_C_READ_MMAP: a truncated file would be SIGBUS
-  dwarf_ = elf_ == nullptr ? nullptr : dwarf_begin_elf(elf_, DWARF_C_READ, nullptr);
-  if (dwarf_ == nullptr) return Error{Cause::Malformed, 0, "read debug information"};
-  return Done{};
+void DebugInfo::start(linux::UniqueFd file, const std::string& name) {
+  name_ = name;
+  if (!file.is_open()) {
+    reader_ = Error{cause_of(errno), errno, "open debug information of " + name};
+    return;
+  }
+  reader_ = linux::Confined::start(confinement_for(file.get()), file.get(),
+                                   [fd = file.get(), table = std::optional<LineTable>()](
+                                       std::string_view question) mutable -> std::string {
+                                     std::uint64_t address = 0;
+                                     if (question.size() != sizeof address) return "";
+                                     std::memcpy(&address, question.data(), sizeof address);
+                                     if (!table && !table.emplace().load(fd)) return "";
+                                     return to_bytes(table->frames_at(address));
+                                   });
 }
 
-DebugInfo::~DebugInfo() {
-  if (dwarf_ != nullptr) (void)dwarf_end(dwarf_);
-  if (elf_ != nullptr) (void)elf_end(elf_);
-}
-
-// .debug_aranges would be quicker, but clang leaves it out.
-void DebugInfo::index_units() {
-  Dwarf_Off offset = 0, next = 0;
-  std::size_t header = 0;
-  for (std::size_t i = 0; i < kMaxUnits && dwarf_nextcu(dwarf_, offset, &next, &header, nullptr,
-                                                        nullptr, nullptr) == 0;
-       ++i) {
-    Dwarf_Die die;
-    if (dwarf_offdie(dwarf_, offset + header, &die) != nullptr &&
-        dwarf_tag(&die) == DW_TAG_compile_unit) {
-      Dwarf_Addr base = 0, begin = 0, end = 0;
-      for (std::ptrdiff_t at = 0;
-           (at = dwarf_ranges(&die, at, &base, &begin, &end)) > 0 && units_.size() < kMaxRanges;) {
-        if (begin < end) units_.push_back({begin, end, offset + header});
-      }
-    }
-    if (next <= offset) break;
-    offset = next;
-  }
-  std::ranges::sort(units_, {}, &Range::begin);
-}
-
-std::vector<SourceFrame> DebugInfo::frames_at(std::uint64_t address) {
-  if (dwarf_ == nullptr) return {};
-  auto range = std::ranges::upper_bound(units_, address, {}, &Range::begin);
-  if (range == units_.begin() || address >= (--range)->end) return {};
-  Dwarf_Die unit;
-  if (dwarf_offdie(dwarf_, range->unit, &unit) == nullptr) return {};
-
-  SourceFrame innermost;
-  Dwarf_Line* line = dwarf_getsrc_die(&unit, address);
-  if (line != nullptr && dwarf_lineno(line, &innermost.line) == 0) {
-    innermost.file = text_of(dwarf_linesrc(line, nullptr, nullptr));
-  }
-  Descent descent(address);
-  (void)descent.go(&unit, 0);
-  std::vector<SourceFrame> frames;
-  Dwarf_Files* files = nullptr;
-  std::size_t file_count = 0;
-  (void)dwarf_getsrcfiles(&unit, &files, &file_count);  // a null table is checked below
-  for (auto die = descent.path.rbegin(); die != descent.path.rend(); ++die) {
-    innermost.function = name_of(&*die);
-    frames.push_back(std::move(innermost));
-    innermost = SourceFrame{};
-    if (dwarf_tag(&*die) != DW_TAG_inlined_subroutine) break;
-    innermost.line =
-        static_cast<int>(std::min<std::uint64_t>(number_of(&*die, DW_AT_call_line), INT32_MAX));
-    const std::uint64_t file = number_of(&*die, DW_AT_call_file);
-    if (files != nullptr && file < file_count)
-      innermost.file = text_of(dwarf_filesrc(files, file, nullptr, nullptr));
-  }
-  if (frames.empty() && innermost.line > 0) frames.push_back(std::move(innermost));
-  return frames;
+Result<std::vector<SourceFrame>> DebugInfo::frames_at(std::uint64_t address,
+                                                      const linux::Confined::GoOn& go_on) {
+  using Clock = std::chrono::steady_clock;
+  constexpr std::chrono::seconds kPatience{2};  // for all questions to one image
+  if (!reader_ && reader_.error().cause == Cause::NotRead) return std::vector<SourceFrame>{};
+  if (!reader_) return reader_.error();
+  const auto begin = Clock::now();
+  const std::string_view question(reinterpret_cast<const char*>(&address), sizeof address);
+  const auto answer = reader_->ask(
+      question, [&] { return go_on() && spent_ + (Clock::now() - begin) < kPatience; });
+  spent_ += Clock::now() - begin;
+  if (answer && !answer->empty()) return from_bytes(*answer);
+  const Error why = answer ? Error{Cause::Malformed, 0, "cannot read it"} : answer.error();
+  reader_ = Error{why.cause, why.number,
+                  "read the lines of " + name_ + ": the reader of debug information " + why.what};
+  return reader_.error();
 }
 
 }  // namespace ipcdoctor::unwind

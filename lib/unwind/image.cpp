@@ -155,6 +155,18 @@ Result<Place> ImageCache::find(const linux::AddressSpace& space, const linux::Ma
   return Place{*image, mapping.start - *address, mapping.start, mapping.end};
 }
 
+std::vector<Error> ImageCache::unread() const {
+  std::vector<Error> errors;
+  for (const auto& [key, image] : images_) {
+    const SymbolTable* symbols = image ? (*image)->known_symbols() : nullptr;
+    if (symbols == nullptr || symbols->unpacked().cause == Cause::NotRead) continue;
+    Error error = symbols->unpacked();
+    error.what += " (" + (*image)->name() + ")";
+    errors.push_back(std::move(error));
+  }
+  return errors;
+}
+
 Result<Image*> ImageCache::load(const linux::AddressSpace& space, const linux::Mapping& mapping) {
   const bool vdso = mapping.path == "[vdso]";
   if (mapping.ino == 0 && !vdso)

@@ -35,6 +35,7 @@ class Image {
     return system_;
   }  ///< of the distribution or an interpreter: not the user's code
   const SymbolTable& symbols();
+  const SymbolTable* known_symbols() const { return symbols_ ? &*symbols_ : nullptr; }
   const UnwindTable* unwind_table();  ///< nullptr if it has none
   /// How the frame at a link-time address is left; nullptr if that is not simple or not known.
   /// Remembered.
@@ -68,6 +69,8 @@ class ImageCache {
   Result<Place> find(const linux::AddressSpace& space, std::uint64_t address);
   /// The image of one mapping.
   Result<Place> find(const linux::AddressSpace& space, const linux::Mapping& mapping);
+  /// What SymbolTable::unpacked() says of the images whose symbols were asked for.
+  std::vector<Error> unread() const;
 
  private:
   struct Key {

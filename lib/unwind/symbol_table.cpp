@@ -3,6 +3,7 @@
 #include <cxxabi.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -11,6 +12,7 @@
 #include <libiberty/demangle.h>
 
 #include "base/text.h"
+#include "linux/confined.h"
 #include "unwind/xz.h"
 
 namespace ipcdoctor::unwind {
@@ -35,6 +37,28 @@ bool may_be_expanded(std::string_view name) {
     if (end != name.npos && name[end] == '_') ++references;
   }
   return references <= kMaxReferences;
+}
+
+/// unpack_xz() in a process of its own.
+Result<std::vector<std::byte>> unpack_without_rights(std::span<const std::byte> packed) {
+  linux::Confinement confinement;
+  confinement.answer = kMaxMiniDebugInfo + 1;
+  auto reader = linux::Confined::start(confinement, -1, [packed](std::string_view) {
+    const auto bytes = unpack_xz(packed, kMaxMiniDebugInfo);
+    if (!bytes) return std::string();
+    return "+" + std::string(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+  });
+  if (!reader) return reader.error();
+  constexpr std::chrono::seconds kPatience{1};
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  const auto answer =
+      reader->ask("", [deadline] { return std::chrono::steady_clock::now() < deadline; });
+  if (!answer)
+    return Error{answer.error().cause, 0,
+                 "unpack symbols: the reader of xz " + answer.error().what};
+  if (answer->empty()) return Error{Cause::Malformed, 0, "unpack an xz stream"};
+  const auto bytes = std::as_bytes(std::span(*answer).subspan(1));
+  return std::vector<std::byte>(bytes.begin(), bytes.end());
 }
 
 /// Of several names of one address: a public one, with few leading underscores ("read", not
@@ -97,8 +121,11 @@ void SymbolTable::add_mini_debug_info(const ElfFile& elf) {
   if (section == nullptr) return;
   const auto packed = elf.read(*section);
   if (!packed) return;
-  auto unpacked = unpack_xz(*packed, kMaxMiniDebugInfo);
-  if (!unpacked) return;
+  auto unpacked = unpack_without_rights(*packed);
+  if (!unpacked) {
+    if (unpacked.error().cause != Cause::Malformed) unpacked_ = unpacked.error();
+    return;
+  }
   const auto mini = ElfFile::parse(*std::move(unpacked));
   if (mini) add(*mini, SHT_SYMTAB);
 }

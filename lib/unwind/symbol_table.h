@@ -36,6 +36,9 @@ class SymbolTable {
   /// All functions, in no order; one that is in several tables comes several times.
   const std::vector<Symbol>& functions() const { return functions_.symbols; }
   bool empty() const { return functions_.symbols.empty() && variables_.symbols.empty(); }
+  /// Why packed symbols are missing that a process without rights should have unpacked; NotRead:
+  /// none are.
+  const Error& unpacked() const { return unpacked_; }
 
  private:
   void add(const ElfFile& elf, std::uint32_t type);
@@ -54,6 +57,7 @@ class SymbolTable {
 
   std::vector<Bytes> strings_;  ///< of each table
   mutable Kind functions_, variables_;
+  Error unpacked_;
 };
 
 /// The C++ or Rust name of a mangled symbol (Rust's without its hash), or the symbol itself; at

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <utility>
 
 #include "base/text.h"
 #include "unwind/debug_info.h"
@@ -32,6 +34,8 @@ struct Images::Impl {
   ImageCache cache;
   Unwinder unwinder{cache};
   std::map<const Image*, std::unique_ptr<DebugInfo>> debug;
+  std::set<const Image*> without_lines;
+  std::vector<Error> failures;  ///< not told yet
 
   DebugInfo& debug_of(const Image& image, const linux::AddressSpace& space) {
     std::unique_ptr<DebugInfo>& info = debug[&image];
@@ -46,15 +50,17 @@ struct Images::Impl {
 
   /// Appends the frame and before it what was inlined into it.
   void describe(const linux::AddressSpace& space, snapshot::Frame frame, std::uint64_t back,
-                std::vector<snapshot::Frame>& into) {
+                const linux::Confined::GoOn& go_on, std::vector<snapshot::Frame>& into) {
     const auto place = cache.find(space, frame.pc.value - back);
     if (!place || !frame.function.empty()) return into.push_back(std::move(frame));
     const std::uint64_t address = frame.pc.value - back - place->bias;
     frame.function = function_of(*place->image, address);
     // DWARF of a C library takes 100 ms to open, and nobody wants its lines
     if (place->image->is_system()) return into.push_back(std::move(frame));
-    const auto sources = debug_of(*place->image, space).frames_at(address);
-    if (sources.empty()) return into.push_back(std::move(frame));
+    const auto found = debug_of(*place->image, space).frames_at(address, go_on);
+    if (!found && without_lines.insert(place->image).second) failures.push_back(found.error());
+    if (!found || found->empty()) return into.push_back(std::move(frame));
+    const std::vector<SourceFrame>& sources = *found;
     for (std::size_t i = 0; i < sources.size(); ++i) {
       snapshot::Frame named = frame;
       const bool last = i + 1 == sources.size();
@@ -188,7 +194,9 @@ std::map<std::string, RemoteAddr> Images::variables_named(const linux::AddressSp
   return found;
 }
 
-void Images::describe(const linux::AddressSpace& space, std::vector<snapshot::Frame>& frames) {
+std::vector<Error> Images::describe(const linux::AddressSpace& space,
+                                    std::vector<snapshot::Frame>& frames,
+                                    const std::function<bool()>& go_on) {
   std::vector<snapshot::Frame> described;
   described.reserve(frames.size());
   for (std::size_t i = 0; i < frames.size(); ++i) {
@@ -198,10 +206,11 @@ void Images::describe(const linux::AddressSpace& space, std::vector<snapshot::Fr
     if (done) {
       described.push_back(std::move(frame));
     } else {
-      impl_->describe(space, std::move(frame), i == 0 ? 0 : 1, described);
+      impl_->describe(space, std::move(frame), i == 0 ? 0 : 1, go_on, described);
     }
   }
   frames = std::move(described);
+  return std::exchange(impl_->failures, {});
 }
 
 }  // namespace ipcdoctor::unwind

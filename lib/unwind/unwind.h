@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -73,9 +74,14 @@ class Images {
                                                     std::string_view module_prefix,
                                                     std::string_view prefix);
 
-  /// Adds function, file, line and inlined frames (in place, innermost first) by libdw. What is
-  /// unknown stays.
-  void describe(const linux::AddressSpace& space, std::vector<snapshot::Frame>& frames);
+  /// Adds function, file, line and inlined frames (in place, innermost first) by libdw, in
+  /// processes without rights. What is unknown stays.
+  /// @param go_on  called again and again while such a process works; false: nobody waits any
+  /// longer.
+  /// @return why lines of images could not be read; of each image once.
+  std::vector<Error> describe(
+      const linux::AddressSpace& space, std::vector<snapshot::Frame>& frames,
+      const std::function<bool()>& go_on = [] { return true; });
 
  private:
   struct Impl;
