@@ -387,6 +387,7 @@ class ProcessStacks {
     if (waits.empty()) {
       waits.emplace_back().kind = WaitKind::Futex;
       waits.back().futex.word = std::uint32_t{0};
+      waits.back().futex.lock = as_named(thread.out.wait->futex.lock);
     }
     for (snapshot::Wait& wait : waits) {
       wait.call = thread.out.wait->call;
@@ -396,6 +397,22 @@ class ProcessStacks {
     thread.out.asks.assign(std::make_move_iterator(waits.begin() + 1),
                            std::make_move_iterator(waits.end()));
     thread.out.meanwhile = polling.meanwhile;
+  }
+
+  /// A lock that a loop tries to take: for the words of a report. Whoever can reach the memory may
+  /// still release it, as the loop may ask for other things besides.
+  static snapshot::Lock as_named(const snapshot::Lock& tried) {
+    snapshot::Lock lock;
+    if (tried.kind != snapshot::LockKind::PyLock && tried.kind != snapshot::LockKind::PyRLock)
+      return lock;
+    lock.kind = snapshot::LockKind::PyLock;
+    lock.name = tried.name;
+    lock.address = tried.address;
+    lock.evidence = tried.evidence;
+    lock.numbers = tried.numbers;
+    const auto& owners = tried.owners.empty() ? tried.likely_owners : tried.owners;
+    if (!owners.empty()) lock.numbers["taken_by"] = owners.front().tid.value;
+    return lock;
   }
 
   /// The blocking call that a question stands for.

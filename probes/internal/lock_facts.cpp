@@ -171,6 +171,19 @@ void add_likely_initialiser(const Context& context, const Member& waiter,
     add(holders, {others.front(), false, "it is the only thread that does not wait for it"});
 }
 
+/// Whose code has called acquire() and calls release() later.
+void add_taker(const Member& waiter, std::vector<LockHolder>& holders) {
+  const Lock& wanted = wait_of(waiter)->futex.lock;
+  const auto taker = wanted.numbers.find("taken_by");
+  if (taker == wanted.numbers.end()) return;
+  const auto pid = wanted.numbers.find("taken_by_pid");
+  const Pid its =
+      pid == wanted.numbers.end() ? waiter.task.pid : Pid{static_cast<int>(pid->second)};
+  add(holders, {{its, Tid{static_cast<int>(taker->second)}},
+                false,
+                "its code has called acquire(), and calls release() later"});
+}
+
 void add_futex_holders(const Context& context, const Member& waiter,
                        std::vector<LockHolder>& holders) {
   const snapshot::FutexWait& futex = wait_of(waiter)->futex;
@@ -186,6 +199,7 @@ void add_futex_holders(const Context& context, const Member& waiter,
   }
   if (futex.lock.kind == LockKind::PySemLock && holders.empty())
     add_by_count(context, waiter, holders);
+  if (holders.empty()) add_taker(waiter, holders);
   if (holders.empty()) add_likely_holders(context, waiter, holders);
   if (holders.empty()) add_likely_initialiser(context, waiter, holders);
 }
@@ -227,7 +241,8 @@ void add_file_holders(const Context& context, const Member& waiter,
 bool is_mutex_like(const Lock& lock) {
   if (lock.kind != LockKind::PySemLock)
     return lock.kind == LockKind::PyLock || snapshot::has_owner(lock.kind);
-  return number_is(lock, "maxvalue", 1) || number_is(lock, "max", 1) || number_is(lock, "kind", 0);
+  return number_is(lock, "maxvalue", 1) || number_is(lock, "max", 1) ||
+         number_is(lock, "kind", 0) || number_is(lock, "used_as_lock", 1);
 }
 
 bool waits_for_lock(const Member& member) {

@@ -396,6 +396,13 @@ std::optional<std::uint64_t> CodeReader::semaphore_of(Object lock) {
   return handle == 0 ? std::nullopt : std::optional<std::uint64_t>(handle);
 }
 
+// Modules/_threadmodule.c and, from 3.14 on, _PyRecursiveMutex: {owner 24, count or level 32}.
+bool CodeReader::is_of_another_thread(Object rlock) const {
+  const bool counts = minor_ >= 14 || remote_.word(objects_.member(rlock, 32)) != 0;
+  const std::uint64_t owner = counts ? remote_.word(objects_.member(rlock, 24)) : 0;
+  return owner != 0 && ident_ != 0 && owner != ident_;
+}
+
 // Up to 3.12 the lock that the interpreter frees at the end of the thread.
 std::optional<CodeReader::CallResult> CodeReader::ask_thread(std::string_view function,
                                                              const Arguments& argument) {
@@ -545,10 +552,13 @@ std::optional<CodeReader::CallResult> CodeReader::ask_native(Activation& act,
     answer.parts = std::make_shared<const std::vector<Value>>(2, number_value(BuiltinType::Int, 0));
     return CallResult{std::move(answer), (*options & kNoHang) != 0, false};
   }
-  if (name == "_thread.lock.acquire" && args.size() <= 3) {
+  const bool recursive = name == "_thread.RLock.acquire";
+  if ((name == "_thread.lock.acquire" || recursive) && args.size() <= 3) {
     const Value self = args.empty() ? null_value() : args[0];
-    const bool taken = self.kind == Value::Kind::Const && is_exactly(self.object, "_thread.lock") &&
-                       is_locked(objects_, self.object) == true;
+    const bool is_lock = self.kind == Value::Kind::Const &&
+                         is_exactly(self.object, recursive ? "_thread.RLock" : "_thread.lock");
+    const bool taken = is_lock && (recursive ? is_of_another_thread(self.object)
+                                             : is_locked(objects_, self.object) == true);
     if (!taken) return std::nullopt;
     // acquire(blocking=True, timeout=-1), where -1 is for ever
     bool blocks = true, timed = false;

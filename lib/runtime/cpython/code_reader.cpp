@@ -230,6 +230,7 @@ snapshot::Effects CodeReader::read_root(const Root& root) {
   verbs_.clear();
   callers_.clear();
   budget_ = kMaxSteps;
+  ident_ = root.handler != 0 ? 0 : remote_.word(root.thread_state + runtime_.layout.thread_ident);
   if (root.handler != 0) {
     read_handler(root);
   } else {

@@ -255,6 +255,7 @@ class CodeReader {
   bool is_method_of(Object object, const char* method, std::string_view file,
                     std::string_view qualname);
   std::optional<std::uint64_t> semaphore_of(Object lock);
+  bool is_of_another_thread(Object rlock) const;
   std::optional<std::int64_t> number_of(const Value& v) const;
   std::optional<bool> truth_of(const Value& v);
   std::optional<bool> is_none(const Value& v) const;
@@ -311,6 +312,7 @@ class CodeReader {
   // under the hypothesis that what is asked for stays as it is
   bool hypothesis_ = false;
   std::vector<Question> questions_;
+  std::uint64_t ident_ = 0;     ///< of the thread that is read; 0: of a handler
   bool asks_too_much_ = false;  ///< some are missing in questions_
 
   // of the root that is being read

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "runtime/cpython/threads.h"
+
 namespace ipcdoctor::runtime::cpython {
 namespace {
 
@@ -46,18 +48,29 @@ class Chain {
  public:
   Chain(const Frames& reader, const Objects& objects) : reader_(reader), objects_(objects) {}
 
-  /// Outermost first.
-  std::vector<PyFrame> follow(Object future) {
+  Awaited follow(Object future) {
     for (std::size_t i = 0; future != 0 && i < kMaxAwaited && seen_.insert(future).second; ++i)
       future = next(future);
-    return std::move(frames_);
+    return innermost_first();
+  }
+
+  /// Not through other tasks.
+  std::vector<PyFrame> of_task(Object task) {
+    add_frames(read_task(objects_, task).coroutine);
+    return innermost_first().frames;
   }
 
  private:
+  Awaited innermost_first() {
+    std::ranges::reverse(frames_);
+    return {std::move(frames_), tasks_};
+  }
+
   Object next(Object future) {
     if (objects_.is_a(future, "_GatheringFuture")) return first_pending(future);
     const Task task = read_task(objects_, future);
     if (task.coroutine == 0) return 0;
+    ++tasks_;
     add_frames(task.coroutine);
     return task.waiter;
   }
@@ -84,12 +97,13 @@ class Chain {
   const Objects& objects_;
   std::unordered_set<Object> seen_;
   std::vector<PyFrame> frames_;
+  std::size_t tasks_ = 0;
 };
 
 }  // namespace
 
-std::vector<PyFrame> read_awaited(const std::vector<PyFrame>& thread, const Frames& reader,
-                                  const Objects& objects) {
+Awaited read_awaited(const std::vector<PyFrame>& thread, const Frames& reader,
+                     const Objects& objects) {
   const auto is_loop = [](const PyFrame& f) {
     return f.library && f.code->name == "run_until_complete" &&
            f.code->file.ends_with("/asyncio/base_events.py");
@@ -97,9 +111,23 @@ std::vector<PyFrame> read_awaited(const std::vector<PyFrame>& thread, const Fram
   const auto loop = std::ranges::find_if(thread, is_loop);
   const bool idle = !thread.empty() && thread.front().code->name == "select";
   if (loop == thread.end() || !idle) return {};
-  std::vector<PyFrame> frames = Chain(reader, objects).follow(reader.local(*loop, "future"));
-  std::ranges::reverse(frames);
-  return frames;
+  return Chain(reader, objects).follow(reader.local(*loop, "future"));
+}
+
+std::vector<std::vector<PyFrame>> read_tasks(Object modules, const Frames& reader,
+                                             const Objects& objects) {
+  std::vector<std::vector<PyFrame>> tasks;
+  for (const char* name : {"_scheduled_tasks", "_all_tasks"}) {  // since 3.12, and before
+    const Object set = module_global(objects, modules, "asyncio.tasks", name);
+    for (const Object reference : objects.items(objects.attribute(set, "data"), kMaxAwaited)) {
+      auto frames =
+          Chain(reader, objects)
+              .of_task(objects.remote().pointer(objects.member(reference, 16)));  // wr_object
+      if (!frames.empty()) tasks.push_back(std::move(frames));
+    }
+    if (!tasks.empty()) break;
+  }
+  return tasks;
 }
 
 }  // namespace ipcdoctor::runtime::cpython

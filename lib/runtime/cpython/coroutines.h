@@ -12,7 +12,16 @@ namespace ipcdoctor::runtime::cpython {
 /// other tasks, and through the first of a gather() that has not ended. Empty: the thread runs no
 /// loop of asyncio, or the task is not suspended.
 /// @param thread  the thread's own frames, innermost first
-std::vector<PyFrame> read_awaited(const std::vector<PyFrame>& thread, const Frames& reader,
-                                  const Objects& objects);
+struct Awaited {
+  std::vector<PyFrame> frames;
+  std::size_t tasks = 0;  ///< through how many that led; more than 1: it waits for another's end
+};
+Awaited read_awaited(const std::vector<PyFrame>& thread, const Frames& reader,
+                     const Objects& objects);
+
+/// The frames of what each task of asyncio is suspended in, innermost first. Up to 3.13, where they
+/// are in a set of weak references; from 3.14 on none.
+std::vector<std::vector<PyFrame>> read_tasks(Object modules, const Frames& reader,
+                                             const Objects& objects);
 
 }  // namespace ipcdoctor::runtime::cpython

@@ -26,6 +26,7 @@ struct ThreadState {
   std::vector<PyFrame> frames;  ///< innermost first; only those that this process entered itself
                                 ///< count for activities
   bool awaits = false;          ///< they begin with those of coroutines that its event loop awaits
+  bool awaits_task = false;     ///< and the main one awaits another task
   Doing doing;
   std::vector<LockObject> held;
 };

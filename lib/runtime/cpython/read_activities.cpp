@@ -2,7 +2,9 @@
 #include <cstdlib>
 
 #include "base/text.h"
+#include "runtime/cpython/coroutines.h"
 #include "runtime/cpython/interpreter_impl.h"
+#include "runtime/cpython/taken_locks.h"
 
 namespace ipcdoctor::runtime::cpython {
 
@@ -129,6 +131,14 @@ void Interpreter::Impl::add_details(const ThreadState& state, const Doing& doing
       }
     }
   }
+  if (doing.call.starts_with("asyncio.")) {
+    object.numbers["of_task"] = state.awaits_task ? 1 : 0;
+    const std::size_t ring = doing.call.ends_with(".acquire")
+                                 ? ring_of_tasks(doing.object, read_tasks(modules, frames, objects),
+                                                 frames, objects, types, runtime)
+                                 : 0;
+    if (ring > 0) object.numbers["ring"] = static_cast<std::int64_t>(ring);
+  }
   if (doing.call != "Pool.get") return;
   for (const PyFrame& f : state.frames) {
     const Object result = frames.local(f, "self");
@@ -180,6 +190,8 @@ snapshot::Activity Interpreter::Impl::describe_activity(ThreadState& state) cons
       activity.object.name.resize(activity.object.name.size() - 9);
   }
   add_details(state, doing, activity.object);
+  // Tasks that wait for each other's semaphores use them as locks.
+  if (activity.object.numbers.contains("ring")) activity.operation = snapshot::Operation::Acquire;
   if (activity.call == "Pool.get" && activity.object.type.empty())
     activity.object.type = "multiprocessing.Pool";
   return activity;

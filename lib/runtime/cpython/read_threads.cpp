@@ -69,9 +69,10 @@ ThreadState Interpreter::Impl::read_state(std::uint64_t address,
   state.frames = frames.read(address, std::min(budget, kMaxFrames));
   budget -= state.frames.size();
   auto awaited = read_awaited(state.frames, frames, objects);
-  state.awaits = !awaited.empty();
-  state.frames.insert(state.frames.begin(), std::make_move_iterator(awaited.begin()),
-                      std::make_move_iterator(awaited.end()));
+  state.awaits = !awaited.frames.empty();
+  state.awaits_task = awaited.tasks > 1;
+  state.frames.insert(state.frames.begin(), std::make_move_iterator(awaited.frames.begin()),
+                      std::make_move_iterator(awaited.frames.end()));
   return state;
 }
 
@@ -195,7 +196,7 @@ std::vector<snapshot::RuntimeObject> Interpreter::Impl::read_objects() {
     if (internal || is_part(r) || is_copy(r)) continue;
     auto object = describer.describe(r);
     if (r.type == "multiprocessing.SemLock") {
-      if (object.numbers["count"] <= 0) continue;
+      if (object.numbers["count"] == 0) continue;
       add_page(space.maps(), object);
     }
     out.push_back(std::move(object));

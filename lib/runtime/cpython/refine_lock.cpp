@@ -1,7 +1,9 @@
+#include <algorithm>
 #include <cstdio>
 
 #include "base/text.h"
 #include "runtime/cpython/interpreter_impl.h"
+#include "runtime/cpython/taken_locks.h"
 #include "runtime/cpython/threads.h"
 
 namespace ipcdoctor::runtime::cpython {
@@ -238,6 +240,13 @@ bool Interpreter::Impl::identify(const snapshot::TaskRef& waiter, std::uint64_t 
       if (held.object == found.object && holder.tid.value != 0)
         lock.likely_owners.push_back({waiter.pid, holder.tid});
     }
+  }
+  if (!lock.likely_owners.empty()) return true;
+  for (const ThreadState& taker : states) {
+    if (taker.tid.value == 0) continue;
+    const auto taken = read_taken_locks(taker.frames, frames, objects, types, runtime);
+    if (std::ranges::find(taken, found.object) != taken.end())
+      lock.numbers["taken_by"] = taker.tid.value;
   }
   return true;
 }
