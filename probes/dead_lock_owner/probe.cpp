@@ -88,7 +88,11 @@ Orphan by_counts(const Context& context, const Members& members, const Member& w
             "its value is 0 and no living process has acquired it",
             mem_of(context, waiter)};
   // Slots are taken by siblings of the waiter; what its own children should release is a signal.
-  if (is_slots && gone_children(context, members, waiter.process->ppid) > 0)
+  const bool has_children = std::ranges::any_of(
+      members, [&](const Member& m) { return m.process->ppid == waiter.task.pid; });
+  const bool sibling_died =
+      gone_children(context, members, waiter.process->ppid) > 0 || (somebody_died && !has_children);
+  if (is_slots && sibling_died)
     return {
         60, {}, "all its slots are taken and no living process has one", mem_of(context, waiter)};
   return {};

@@ -12,8 +12,10 @@ bool waits_for_one_of(const Member& joiner, const Members& awaited) {
   return std::ranges::any_of(awaited, [&](const Member& m) {
     if (m.task == joiner.task) return false;
     const bool child = std::ranges::find(wait.children, m.task.pid) != wait.children.end();
-    const bool thread =
-        m.task.pid == joiner.task.pid;  // which thread a join is for is not always known
+    const auto& ends = wait.futex.lock.owners;
+    // which thread a join is for is not always known
+    const bool thread = m.task.pid == joiner.task.pid && wait.kind == WaitKind::Futex &&
+                        (ends.empty() || std::ranges::find(ends, m.task) != ends.end());
     const bool parent = m.process->ppid == joiner.task.pid;
     return child || thread || (parent && wait.children.empty());
   });

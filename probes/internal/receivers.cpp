@@ -57,6 +57,17 @@ Members fellow_receivers(const Members& members, const Member& one) {
   return fellows;
 }
 
+bool could_give(const Member& giver, const Member& receiver) {
+  if (takes_from_threads(*receiver.thread))
+    return giver.process->mm_group == receiver.process->mm_group;
+  const auto& objects = receiver.thread->activity.object.objects;
+  const auto writer = objects.find("writer");
+  if (writer == objects.end() || !giver.process->fds) return true;
+  return std::ranges::any_of(*giver.process->fds, [&](const snapshot::Fd& fd) {
+    return fd.object == writer->second && fd.access != snapshot::Access::Read;
+  });
+}
+
 std::string queue_name(const Context& context, const Member& receiver) {
   const RuntimeObject& object = receiver.thread->activity.object;
   // A proxy is known to its own methods only as `self`.

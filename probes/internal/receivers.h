@@ -24,6 +24,10 @@ bool takes_from_threads(const Thread& thread);
 /// when their pipe is.
 Members fellow_receivers(const Members& members, const Member& one);
 
+/// Whether that member could put something there: it has the other end, or shares the memory. True
+/// where that is not known.
+bool could_give(const Member& giver, const Member& receiver);
+
 /// "the Queue `jobs`", "the pipe of 42 fd 4".
 std::string queue_name(const Context& context, const Member& receiver);
 

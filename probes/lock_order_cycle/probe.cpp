@@ -178,8 +178,42 @@ std::optional<Finding> by_nested_read(const Context& context, int set, const Mem
   return std::nullopt;
 }
 
+/// Tasks of one event loop that hold each other's locks: the thread of the loop waits for all.
+std::optional<Finding> by_tasks(const Context& context, int set, const Members& members) {
+  for (const Member& member : members) {
+    const snapshot::Activity& activity = member.thread->activity;
+    const auto ring = activity.object.numbers.find("ring");
+    if (!activity.call.starts_with("asyncio.") || ring == activity.object.numbers.end() ||
+        ring->second < 2)
+      continue;
+    Finding finding = diagnosis::start_finding(context, kLockOrderCycle, set);
+    const std::string who = snapshot::label(context.snapshot, member.task);
+    const std::string tasks = std::to_string(ring->second) + " tasks of its event loop";
+    const std::string what = activity.object.name.empty()
+                                 ? activity.object.type
+                                 : activity.object.type + " `" + activity.object.name + "`";
+    finding.weight = 72;
+    add_wakes(finding, {member});
+    finding.title = tasks + " in " + who + " each hold the lock that another one awaits";
+    finding.explanation = who + place_in_brackets(*member.thread) + " awaits the " + what +
+                          ". The task that holds it awaits another lock, and so on in a ring of " +
+                          std::to_string(ring->second) + ": none lets go before it gets the next.";
+    finding.fix =
+        "Take the locks in one order in every coroutine, for example by name.\n"
+        "Or give up and start over: async with asyncio.timeout(...) around the second lock.";
+    finding.culprits.push_back(diagnosis::culprit(
+        context.snapshot, member.task, -1, "runs tasks that take the same locks in other orders"));
+    finding.evidence.push_back(
+        {"a ring of " + std::to_string(ring->second) + " tasks, by what they hold and await",
+         diagnosis::proc_path(context.snapshot, member.task.pid, "mem")});
+    return finding;
+  }
+  return std::nullopt;
+}
+
 std::optional<Finding> examine(const Context& context, int set, const Members& members) {
   if (auto finding = by_ring(context, set, members)) return finding;
+  if (auto finding = by_tasks(context, set, members)) return finding;
   return by_nested_read(context, set, members);
 }
 

@@ -205,6 +205,13 @@ bool is_idle_worker(const Members& members, const Member& member) {
   return worker && std::ranges::any_of(members, waits_for_data);
 }
 
+/// A side thread that asks again and again, as a heartbeat does whether it shall stop, and for
+/// whose end nobody waits: what it waits for is not what the others lack.
+bool is_unwanted_loop(const Members& members, const Member& member) {
+  return member.task.tid.value != member.task.pid.value && wait_of(member)->asked &&
+         !waits_for_lock(member) && joiners_of(members, {member}).empty();
+}
+
 /// Who waits for the others' end can signal nothing that they wait for.
 Members without_joiners(const Members& members) {
   Members rest;
@@ -234,7 +241,9 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   Signal best;
   for (const Member& member : members) {
     Signal found = signal_of(context, member);
-    if (is_idle_worker(members, member)) found.weight = std::min(found.weight, 12);
+    if (found.weight == 0) continue;
+    if (is_idle_worker(members, member) || is_unwanted_loop(members, member))
+      found.weight = std::min(found.weight, 12);
     if (found.weight > best.weight) {
       waiter = &member;
       best = found;

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <map>
 #include <tuple>
 
 #include "probes/all_probes.h"
@@ -24,7 +23,9 @@ namespace {
 
 bool waits_at_barrier(const Member& member) {
   const std::string& call = member.thread->activity.call;
-  if (call == "threading.Barrier.wait" || call == "multiprocessing.Barrier.wait") return true;
+  if (call == "threading.Barrier.wait" || call == "multiprocessing.Barrier.wait" ||
+      call == "asyncio.Barrier.wait")
+    return true;
   const Wait* wait = wait_of(member);
   if (wait == nullptr || wait->kind != WaitKind::Futex) return false;
   // Futures, semaphores and atomics of C++ wait as latches do.
@@ -52,13 +53,32 @@ std::tuple<int, std::uint64_t, std::uint64_t, std::uint64_t> barrier_of(const Me
   return {2, 0, static_cast<std::uint64_t>(member.process->mm_group.value), address};
 }
 
+/// Spawned processes have an object each, and all that wait sleep on one semaphore.
+bool share_semaphore(const Member& a, const Member& b) {
+  const auto of_processes = [](const Member& m) {
+    return m.thread->activity.object.type.starts_with("multiprocessing.") &&
+           waits_in(m, WaitKind::Futex) && wait_of(m)->futex.shared_memory;
+  };
+  return of_processes(a) && of_processes(b) && wait_of(a)->futex.page == wait_of(b)->futex.page;
+}
+
 /// Those at the barrier where most wait.
 Members at_one_barrier(const Members& members) {
-  std::map<std::tuple<int, std::uint64_t, std::uint64_t, std::uint64_t>, Members> barriers;
-  for (const Member& member : members)
-    if (waits_at_barrier(member)) barriers[barrier_of(member)].push_back(member);
+  std::vector<Members> barriers;
+  for (const Member& member : members) {
+    if (!waits_at_barrier(member)) continue;
+    const auto known = std::ranges::find_if(barriers, [&](const Members& waiters) {
+      return std::ranges::any_of(waiters, [&](const Member& w) {
+        return barrier_of(w) == barrier_of(member) || share_semaphore(w, member);
+      });
+    });
+    if (known == barriers.end())
+      barriers.push_back({member});
+    else
+      known->push_back(member);
+  }
   Members most;
-  for (auto& [key, waiters] : barriers)
+  for (Members& waiters : barriers)
     if (waiters.size() > most.size()) most = std::move(waiters);
   return most;
 }
@@ -133,6 +153,10 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
                       "party that fails must not simply exit: "
                       "let it arrive, or end the others.";
   blame(context, elsewhere, "should come to the barrier and waits elsewhere", finding);
+  // As many at the one as at the other: neither is the one that strayed.
+  const bool crossed =
+      elsewhere.size() == waiters.size() && std::ranges::all_of(elsewhere, waits_at_barrier);
+  if (crossed) blame(context, waiters, "waits at another barrier than the others", finding);
   for (const DeadProcess& one : dead)
     if (one.pid.value != 0 && finding.culprits.size() < 8)
       finding.culprits.push_back(dead_culprit(

@@ -5,6 +5,7 @@
 #include "probes/internal/function_name.h"
 #include "probes/internal/joiners.h"
 #include "probes/internal/lock_facts.h"
+#include "probes/internal/pools.h"
 #include "probes/internal/receivers.h"
 
 namespace ipcdoctor::probes {
@@ -30,14 +31,35 @@ bool serves_a_client(const Thread& thread) {
          });
 }
 
-Members consumers_of(const Members& members) {
-  for (const Member& member : members)
-    if (takes_from_queue(*member.thread) && !serves_a_client(*member.thread)) {
-      Members fellows = fellow_receivers(members, member);
-      std::erase_if(fellows, [](const Member& m) { return serves_a_client(*m.thread); });
-      return fellows;
+/// A task of an event loop that takes from a queue, and that another task awaits.
+bool takes_in_a_task(const Thread& thread) {
+  return thread.activity.call == "asyncio.Queue.get" &&
+         number(thread.activity.object, "of_task", 0) == 1;
+}
+
+struct Consumers {
+  Members takers, joiners;
+};
+
+/// Those of a queue for whose end somebody waits who could put an item there, else the first.
+Consumers consumers_of(const Members& members) {
+  Consumers first;
+  for (const Member& member : members) {
+    Consumers found;
+    if (takes_in_a_task(*member.thread)) {
+      found.takers = {member};
+    } else if (takes_from_queue(*member.thread) && !serves_a_client(*member.thread)) {
+      found.takers = fellow_receivers(members, member);
+      std::erase_if(found.takers, [](const Member& m) { return serves_a_client(*m.thread); });
+      found.joiners = joiners_of(members, found.takers);
+      std::erase_if(found.joiners, [&](const Member& m) { return !could_give(m, member); });
+    } else {
+      continue;
     }
-  return {};
+    if (!found.joiners.empty()) return found;
+    if (first.takers.empty()) first = std::move(found);
+  }
+  return first;
 }
 
 std::string counted(std::size_t n, const char* thing) {
@@ -59,9 +81,8 @@ std::string fix_for(const Member& consumer, const Members& joiners, std::size_t 
 }
 
 std::optional<Finding> examine(const Context& context, int set, const Members& members) {
-  const Members consumers = consumers_of(members);
+  const auto [consumers, joiners] = consumers_of(members);
   if (consumers.empty()) return std::nullopt;
-  const Members joiners = joiners_of(members, consumers);
   const Member& first = consumers.front();
   const std::size_t missing = count_of(context, consumers);
   const std::string queue = queue_name(context, first);
@@ -73,10 +94,11 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   const bool private_copy = first.process->forked_copy && takes_from_threads(*first.thread) &&
                             first.process->threads.size() == 1;
   add_wakes(finding, consumers);
-  finding.weight = private_copy      ? 30
-                   : connection      ? (joiners.empty() ? 18 : 28)
-                   : joiners.empty() ? 42
-                                     : 70;
+  finding.weight = private_copy                     ? 30
+                   : connection                     ? (joiners.empty() ? 18 : 28)
+                   : takes_in_a_task(*first.thread) ? 60
+                   : joiners.empty()                ? 42
+                                                    : 70;
   finding.title =
       (consumers.size() == 1 ? who + " waits" : counted(missing, "consumer") + " wait") +
       " for an item of " + queue +

@@ -142,7 +142,8 @@ int weight(const Snapshot& snapshot, const std::vector<Flow>& flows) {
   for (const Flow& flow : flows) {
     const std::string& call = snapshot::find_thread(snapshot, flow.task)->activity.call;
     if (call.ends_with(".auth")) return 77;  // one side has an authkey, the other does not
-    if (call.ends_with("Queue.get") || call.ends_with(".worker.get")) weight = 30;
+    if (call.ends_with(".worker.get")) weight = 30;
+    if (call.ends_with("Queue.get")) weight = std::min(weight, 44);
   }
   return weight;
 }

@@ -6,6 +6,7 @@
 #include "probes/internal/cycles.h"
 #include "probes/internal/function_name.h"
 #include "probes/internal/lock_facts.h"
+#include "probes/internal/pools.h"
 
 namespace ipcdoctor::probes {
 namespace {
@@ -202,10 +203,24 @@ SelfWait by_reentered_initialisation(const Context& context, const Member& membe
       "it in two steps."};
 }
 
+/// One task of asyncio that awaits what it holds itself, as the ring of tasks was followed.
+SelfWait by_own_task(const Member& member) {
+  const snapshot::RuntimeObject& lock = member.thread->activity.object;
+  if (!member.thread->activity.call.starts_with("asyncio.") || number(lock, "ring", 0) != 1)
+    return {};
+  const std::string what = lock.type + (lock.name.empty() ? "" : " `" + lock.name + "`");
+  return {86, "waits in a task for the " + what + ", which that task holds itself",
+          "the task is inside `async with` on it, or has called acquire() and not release()",
+          relock_fix(member, what)};
+}
+
 SelfWait self_wait(const Context& context, const Member& member) {
-  std::vector<SelfWait> found = {by_reentry(member), by_joining_itself(member),
-                                 by_upgrade(context, member), by_loneliness(context, member),
-                                 by_reentered_initialisation(context, member)};
+  std::vector<SelfWait> found = {by_reentry(member),
+                                 by_joining_itself(member),
+                                 by_upgrade(context, member),
+                                 by_loneliness(context, member),
+                                 by_reentered_initialisation(context, member),
+                                 by_own_task(member)};
   if (waits_for_own_lock(member)) found.push_back(by_own_lock(context, member));
   return *std::ranges::max_element(found, {}, &SelfWait::weight);
 }

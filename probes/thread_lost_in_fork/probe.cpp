@@ -71,6 +71,13 @@ Lost by_call(const Member& child) {
   return {};
 }
 
+/// Whether the thread might bring what others wait for: one of which the code was read, and that
+/// only beats or asks, does not.
+bool may_bring(const Thread& thread) {
+  if (thread.wait && thread.wait->asked) return false;
+  return !thread.next || thread.next->may(snapshot::kReleases | snapshot::kForks);
+}
+
 /// A thread of the parent that serves others: it waits for work in the parent's memory.
 bool serves_others(const Thread& thread) {
   const std::string& call = thread.activity.call;
@@ -87,7 +94,8 @@ Lost by_worker(const Context& context, const Member& child) {
   const Process* parent = snapshot::find_process(context.snapshot, child.process->ppid);
   if (!brought || child.process->threads.size() != 1 || parent == nullptr) return {};
   const auto worker = std::ranges::find_if(parent->threads, [&](const Thread& t) {
-    return t.tid.value != parent->pid.value && serves_others(t) && !snapshot::where(t).empty();
+    return t.tid.value != parent->pid.value && serves_others(t) && may_bring(t) &&
+           !snapshot::where(t).empty();
   });
   if (worker == parent->threads.end()) return {};
   return {70, "the worker thread at " + snapshot::where(*worker),
@@ -107,7 +115,10 @@ Lost by_futex(const Context& context, const Member& child) {
   const bool joined = kind == LockKind::ThreadJoin;
   if ((!signalled && !joined) || !child.thread->activity.call.empty()) return {};
   const Process* parent = snapshot::find_process(context.snapshot, child.process->ppid);
-  const bool parent_has_threads = parent != nullptr && parent->threads.size() > 1;
+  const bool parent_has_threads =
+      parent != nullptr && std::ranges::any_of(parent->threads, [&](const Thread& t) {
+        return t.tid.value != parent->pid.value && may_bring(t);
+      });
   if (!joined && !parent_has_threads) return {};
   return {60, "a thread that exists only in its parent",
           "After fork() in a program with threads only exec() is safe: start the helper thread "

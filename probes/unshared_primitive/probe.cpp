@@ -122,8 +122,6 @@ Finding describe_copy(const Context& context, int set, const Member& waiter, int
                         " in its own memory. " + how +
                         " What one process puts or sets there the other never sees.";
   finding.fix = fix_for(waiter, what);
-  blame(context, {waiter}, "waits on a " + what + " that only its own threads could signal",
-        finding);
   return finding;
 }
 
@@ -194,8 +192,12 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
       return finding;
     }
     if (forked_children(context, members, waiter) == 0 || is_told_by_a_handler(waiter)) continue;
-    return describe_copy(context, set, waiter, takes_from_threads(*waiter.thread) ? 68 : 56,
-                         "Each child that it forked has a copy of its own.");
+    Finding finding =
+        describe_copy(context, set, waiter, takes_from_threads(*waiter.thread) ? 68 : 56,
+                      "Each child that it forked has a copy of its own.");
+    blame(context, {waiter},
+          "waits on a " + word_for(waiter) + " that only its own threads could signal", finding);
+    return finding;
   }
   return std::nullopt;
 }
