@@ -432,7 +432,8 @@ def farm(p):
     rng, n = p.rng, p.names
     lock, full, empty, items, head, used = n.place(), n.place(), n.place(), n.things(), n.thing(), n.pick(["used", "count", "fill"])
     put, take = n.verb(), n.verb()
-    room, count, total = rng.randint(1, 4), rng.randint(1, 3), rng.randint(6, 12)
+    room, count = rng.randint(1, 4), rng.randint(1, 3)
+    total = room + count + rng.randint(3, 8)
     if p.slip == "consumer-dies":
         count = 1
     p.globals += [f"static pthread_mutex_t {lock} = PTHREAD_MUTEX_INITIALIZER;", f"static pthread_cond_t {full} = PTHREAD_COND_INITIALIZER, "

@@ -151,7 +151,7 @@ def task_queue(p):
     p.act([f"for _ in range({count}):", f"    {jobs}.put(None)"])
     p.act(p.join(crew))
     if p.slip == "no-done":
-        blame_workers(p, "unfinished-tasks", who=workers(count), culprits=["c0"])
+        blame_workers(p, "unfinished-tasks", who=workers(count), culprits=workers(count) if p.processes else ["c0"])
     elif p.slip == "raises":
         blame_workers(p, "unfinished-tasks", "lost-worker", who=workers(count), culprits=["c0"])
 
@@ -518,7 +518,7 @@ def rounds(p):
     elif p.slip in ("one-raises", "uneven"):
         blame_workers(p, "missing-party", "lost-worker", who=workers(count, 1), culprits=["w0"])
     elif p.slip == "two-barriers":
-        blame_workers(p, "missing-party", who=workers(count), culprits=workers(count))
+        blame_workers(p, "missing-party", who=workers(count), culprits=["w0"] if count > 2 else workers(count))
 
 
 @protocol(never_set="missed_wakeup", pulse="missed_wakeup", early_notify="missed_wakeup", not_shared="unshared_primitive",
@@ -550,7 +550,7 @@ def start_signal(p):
     where = "threading." if p.slip == "not-shared" else p.make("")
     maker = f"{where}{kind}({'0' if kind == 'Semaphore' else ''})"
     p.act([f"{sign} = {maker}"] + p.launch(crew, fn, ["{n}", sign], count))
-    done = n.thing()
+    done = p.var(n.thing())
     p.act([f"{done} = {p.work('7')}", SLOW])
     if kind == "Semaphore":
         says = [f"for _ in range({count}):", f"    {sign}.release()"]
@@ -782,7 +782,7 @@ def coroutines(p):
     else:
         p.act([f"asyncio.run({gather}())"])
     if p.slip:
-        p.blame(*accept)
+        p.blame(*accept, culprits=[] if slip == "no-done" else ["main"])
 
 
 @protocol(reader_dies="unclosed_read_end")
