@@ -15,6 +15,7 @@ using snapshot::LockKind;
 using snapshot::Ownership;
 using testing::ask;
 using testing::blamed;
+using testing::made;
 
 TEST(LockOrderCycle, FindsTwoThreadsThatHoldEachOthersMutex) {
   Builder b;
@@ -25,6 +26,18 @@ TEST(LockOrderCycle, FindsTwoThreadsThatHoldEachOthersMutex) {
 
   ASSERT_EQ(answer.outcome, Outcome::Found);
   EXPECT_EQ(blamed(answer), "40 40");
+}
+
+TEST(LockOrderCycle, FindsTasksThatHoldEachOthersLocks) {
+  Builder b;
+  b.connect(unix_socket(1), unix_socket(2));
+  auto loop = b.process(40).python().fd(3, unix_socket(1)).fd(4, unix_socket(2)).thread();
+  loop.polls_in({3}).activity("asyncio.Lock.acquire", made("asyncio.Lock", "a", {{"ring", 2}}));
+
+  EXPECT_EQ(blamed(ask(kLockOrderCycle, b.build())), "40");
+
+  loop.activity("asyncio.Lock.acquire", made("asyncio.Lock", "a"));
+  EXPECT_EQ(ask(kLockOrderCycle, b.build()).outcome, Outcome::NotFound);
 }
 
 TEST(LockOrderCycle, FindsTwoThatTookEachOthersSystemVSemaphore) {

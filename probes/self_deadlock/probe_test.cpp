@@ -14,6 +14,7 @@ using snapshot::Frame;
 using snapshot::LockKind;
 using testing::ask;
 using testing::blamed;
+using testing::made;
 
 TEST(SelfDeadlock, FindsAThreadThatOwnsTheMutexItWaitsFor) {
   Builder b;
@@ -24,6 +25,18 @@ TEST(SelfDeadlock, FindsAThreadThatOwnsTheMutexItWaitsFor) {
 
   ASSERT_EQ(answer.outcome, Outcome::Found);
   EXPECT_EQ(blamed(answer), "42");
+}
+
+TEST(SelfDeadlock, FindsATaskThatAwaitsTheLockThatItHolds) {
+  Builder b;
+  b.connect(unix_socket(1), unix_socket(2));
+  auto loop = b.process(40).python().fd(3, unix_socket(1)).fd(4, unix_socket(2)).thread();
+  loop.polls_in({3}).activity("asyncio.Lock.acquire", made("asyncio.Lock", "a", {{"ring", 1}}));
+
+  EXPECT_EQ(blamed(ask(kSelfDeadlock, b.build())), "40");
+
+  loop.activity("asyncio.Lock.acquire", made("asyncio.Lock", "a", {{"ring", 2}}));
+  EXPECT_EQ(ask(kSelfDeadlock, b.build()).outcome, Outcome::NotFound);
 }
 
 TEST(SelfDeadlock, FindsAShutdownInsideTheLoopThatItWaitsFor) {
