@@ -75,20 +75,7 @@ Members one_a_process(std::span<const Member> members) {
 
 namespace {
 
-/// One of the first waits for a child, and a culprit of the second is a child of its.
-bool waits_for_siblings(const Snapshot& snapshot, const Finding& a, const Finding& b) {
-  return std::ranges::any_of(b.culprits, [&](const auto& c) {
-    const Process* process = snapshot::find_process(snapshot, c.task.pid);
-    return process != nullptr && std::ranges::any_of(a.stuck, [&](const auto& s) {
-             const Thread* thread = snapshot::find_thread(snapshot, s.task);
-             return s.task.pid == process->ppid && thread != nullptr && thread->wait &&
-                    thread->wait->kind == WaitKind::Child;
-           });
-  });
-}
-
-bool share_somebody(const Snapshot& snapshot, const Finding& a, const Finding& b) {
-  if (waits_for_siblings(snapshot, a, b) || waits_for_siblings(snapshot, b, a)) return true;
+bool share_somebody(const Finding& a, const Finding& b) {
   const auto blames = [](const Finding& f, Pid pid) {
     return std::ranges::any_of(f.culprits, [&](const auto& c) { return c.task.pid == pid; }) ||
            std::ranges::any_of(f.stuck, [&](const auto& s) { return s.task.pid == pid; });
@@ -99,12 +86,12 @@ bool share_somebody(const Snapshot& snapshot, const Finding& a, const Finding& b
 
 /// Three children that each hang alone in the same way are three sets and one mistake: each finding
 /// names all of them.
-void share_culprits(const Snapshot& snapshot, std::vector<Finding>& findings) {
+void share_culprits(std::vector<Finding>& findings) {
   constexpr std::size_t kMaxCulprits = 64;
   const std::vector<Finding> before = findings;
   for (Finding& finding : findings) {
     for (const Finding& other : before) {
-      if (other.set == finding.set || !share_somebody(snapshot, finding, other)) continue;
+      if (other.set == finding.set || !share_somebody(finding, other)) continue;
       for (const diagnosis::Culprit& culprit : other.culprits) {
         const bool known = std::ranges::any_of(finding.culprits, [&](const auto& c) {
           return c.task == culprit.task && c.fd == culprit.fd;
@@ -132,8 +119,7 @@ Answer examine_sets(const Context& context, graph::Level lowest, const Examine& 
       answer.missing.insert(answer.missing.end(), missing.begin(), missing.end());
     }
   }
-  if (answer.findings.size() > 1 && answer.findings.size() <= 256)
-    share_culprits(context.snapshot, answer.findings);
+  if (answer.findings.size() > 1 && answer.findings.size() <= 256) share_culprits(answer.findings);
   if (!answer.findings.empty())
     answer.outcome = diagnosis::Outcome::Found;
   else if (!answer.missing.empty())

@@ -68,7 +68,7 @@ void judge_launchers(const Snapshot& snapshot, Pool& pool) {
   pool.suspects = pool.takers;
 }
 
-/// Children of the users that have ended: who failed may have had a token.
+/// Children of the users that have ended with a token, as far as anybody can tell: they failed.
 std::vector<DeadProcess> dead_users(const Context& context, const std::vector<TaskRef>& tasks,
                                     const std::vector<Holder>& holders) {
   Members users;
@@ -78,7 +78,9 @@ std::vector<DeadProcess> dead_users(const Context& context, const std::vector<Ta
     if (process != nullptr && thread != nullptr && has_both_ends(holders, task.pid))
       users.push_back({task, process, thread, true});
   }
-  return dead_children(context, users);
+  std::vector<DeadProcess> dead = dead_children(context, users);
+  std::erase_if(dead, [](const DeadProcess& one) { return !failed(one); });
+  return dead;
 }
 
 /// It waits for one byte from a pipe that it and others have open in both directions.
@@ -116,11 +118,6 @@ std::optional<Pool> judge(const Context& context, const Ends& ends,
     }
   }
   pool.dead = dead_users(context, tasks, holders);
-  // Who reads byte by byte, and had siblings that are gone: more than one took from it.
-  pool.shared = pool.shared || std::ranges::any_of(pool.dead, [&](const DeadProcess& one) {
-                  return process != nullptr && one.parent == process->ppid;
-                });
-  std::erase_if(pool.dead, [](const DeadProcess& one) { return !failed(one); });
   pool.shared = pool.shared || pipe.kind == snapshot::ObjectKind::EventFd;
   if (pool.suspects.empty() && pool.dead.empty()) return std::nullopt;
   judge_launchers(snapshot, pool);
