@@ -58,7 +58,9 @@ TEST_F(PhpProgram, GoesOnBeyondCallsOutOfC) {
       run("usort($GLOBALS['argv'], fn($a, $b) => 0);\n"
           "array_map(function ($n) {\n  sleep(1000);\n}, [1]);");
 
-  EXPECT_EQ(stack_of(child, 4), "sleep:3 {closure}:3 array_map:2 main:2 ");
+  const std::string stack = stack_of(child, 4);
+  EXPECT_TRUE(stack.starts_with("sleep:3 {closure")) << stack;  // 8.4 adds where it begins
+  EXPECT_TRUE(stack.ends_with("}:3 array_map:2 main:2 ")) << stack;
 }
 
 TEST_F(PhpProgram, SurvivesTornAndHostileMemory) {

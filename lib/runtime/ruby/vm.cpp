@@ -94,7 +94,7 @@ std::string Vm::string(std::uint64_t value) const {
   const std::uint64_t flags = remote_.word(value);
   const bool is_short = (flags & kUser1) == 0;
   std::uint64_t size = remote_.word(value + 16), at = value + 24;
-  if (!is_short) at = remote_.pointer(value + 24);
+  if (!is_short) at = remote_.word(value + 24);  // a literal of C is not aligned
   if (is_short && layout_.packs_lengths) size = flags >> 14 & 0x1f, at = value + 16;
   if (at == 0 || size > kMaxText) return "";
   std::string text(size, '\0');
