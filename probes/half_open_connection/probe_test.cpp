@@ -40,7 +40,9 @@ TEST(HalfOpenConnection, IgnoresOneThatKeepaliveWillFindOut) {
 
 TEST(HalfOpenConnection, IgnoresAConnectionThatAServerAtRestHasForgotten) {
   Builder b = half_open();
-  b.process(40).fd(4, inet_socket(2)).thread(41).accepts(4);
+  b.process(40).thread(41).reads(3);
+  b.process(40).process().threads.erase(b.process(40).process().threads.begin());
+  b.process(40).fd(4, inet_socket(2)).thread(40).accepts(4);
   b.object(inet_socket(2)).socket->state = "listen";
 
   EXPECT_EQ(ask(kHalfOpenConnection, b).outcome, Outcome::NotFound);

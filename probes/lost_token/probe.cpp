@@ -55,16 +55,16 @@ bool is_jobserver(const Snapshot& snapshot, const std::vector<Holder>& holders) 
   });
 }
 
-/// Who only waits for the end of those who wait for a token has given his back, or never had one:
-/// so each of these has one and wants another.
-void judge_launchers(const Snapshot& snapshot, Pool& pool) {
+/// make, and who only waits for the end of those who wait for a token of make's, keeps none from
+/// the pipe: so each of these has one and wants another.
+void judge_launchers(const Snapshot& snapshot, const std::vector<Holder>& holders, Pool& pool) {
   const auto launches = [&](const TaskRef& task) {
     return std::ranges::any_of(pool.takers, [&](const TaskRef& taker) {
       return waits_for_exit(snapshot, task.pid, taker.pid);
     });
   };
-  if (!pool.shared || pool.takers.size() < 2 || !std::ranges::all_of(pool.suspects, launches))
-    return;
+  const bool only_launch = std::ranges::all_of(pool.suspects, launches);
+  if (!is_jobserver(snapshot, holders) || pool.takers.size() < 2 || !only_launch) return;
   pool.suspects = pool.takers;
 }
 
@@ -120,7 +120,7 @@ std::optional<Pool> judge(const Context& context, const Ends& ends,
   pool.dead = dead_users(context, tasks, holders);
   pool.shared = pool.shared || pipe.kind == snapshot::ObjectKind::EventFd;
   if (pool.suspects.empty() && pool.dead.empty()) return std::nullopt;
-  judge_launchers(snapshot, pool);
+  judge_launchers(snapshot, holders, pool);
   return pool;
 }
 
