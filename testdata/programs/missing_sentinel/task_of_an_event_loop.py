@@ -1,4 +1,4 @@
-# IPC303 deadlock: a task of an event loop takes from an asyncio.Queue into which no task is left to put
+# IPC103, IPC303 deadlock: a task of an event loop takes from an asyncio.Queue into which no task is left to put
 import ctypes
 import os
 
