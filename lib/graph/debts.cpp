@@ -106,6 +106,7 @@ class Debts {
       if (thread == nullptr || !thread->wait) continue;
       if (const auto kind = debt_of_wait(*thread)) owe(*kind, task);
       if (unread_.contains(task.pid)) owe(Debt::Kind::Data, task);
+      if (is_left_by_its_peer(task.pid, *thread->wait, set.level)) owe(Debt::Kind::Answer, task);
     }
     if (await_each_other(set.core)) owe(Debt::Kind::Answer, set.core.front());
   }
@@ -129,6 +130,17 @@ class Debts {
       return node == gates_.node_of_task.end() || levels_[node->second] >= level ||
              is_bystander(process, thread, node->second, level);
     });
+  }
+
+  /// It reads from a connection of which the peer's host knows nothing, and does nothing else: of a
+  /// server such a connection is at rest.
+  bool is_left_by_its_peer(Pid pid, const Wait& wait, Level level) const {
+    const Process* process = snapshot::find_process(snapshot_, pid);
+    return wait.kind == WaitKind::Read && process != nullptr && is_dead(*process, level) &&
+           std::ranges::any_of(wait.objects, [this](const snapshot::Awaited& awaited) {
+             const snapshot::Object* object = snapshot::find_object(snapshot_, awaited.object);
+             return object != nullptr && object->socket && object->socket->half_open;
+           });
   }
 
   /// It lives, but nothing of what it could do counts at that level. A main thread that lives is
