@@ -1,5 +1,6 @@
 #include "base/text.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace ipcdoctor {
@@ -71,6 +72,20 @@ std::string break_workflow_commands(std::string_view text) {
     begins_line = byte == '\n' || (begins_line && (byte <= ' ' || byte >= 0x80));
   }
   return out;
+}
+
+std::string enumerate(const std::vector<std::string>& parts, std::size_t most, std::size_t all) {
+  all = std::max(all, parts.size());
+  const std::size_t shown = std::min(parts.size(), most);
+  std::string text;
+  for (std::size_t i = 0; i < shown; ++i)
+    text += (i == 0 ? "" : i + 1 == all ? " and " : ", ") + parts[i];
+  return text + (all > shown ? " and " + std::to_string(all - shown) + " more" : "");
+}
+
+bool holds_any(std::string_view text, std::span<const std::string_view> parts) {
+  return std::ranges::any_of(
+      parts, [&](std::string_view part) { return text.find(part) != std::string_view::npos; });
 }
 
 }  // namespace ipcdoctor

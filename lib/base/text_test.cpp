@@ -40,4 +40,20 @@ TEST(BreakWorkflowCommands, LeavesNamesOfCppInALineAsTheyAre) {
   EXPECT_EQ(break_workflow_commands("in std::mutex::lock # 3 ##"), "in std::mutex::lock # 3 ##");
 }
 
+TEST(Enumerate, NamesTheFirstAndCountsTheRest) {
+  EXPECT_EQ(enumerate({}, 3), "");
+  EXPECT_EQ(enumerate({"a"}, 3), "a");
+  EXPECT_EQ(enumerate({"a", "b"}, 3), "a and b");
+  EXPECT_EQ(enumerate({"a", "b", "c"}, 3), "a, b and c");
+  EXPECT_EQ(enumerate({"a", "b", "c", "d"}, 3), "a, b, c and 1 more");
+  EXPECT_EQ(enumerate({"a", "b"}, 3, 9), "a, b and 7 more");
+}
+
+TEST(HoldsAny, LooksForEachPart) {
+  constexpr std::string_view kParts[] = {"/gems/", "/lib/"};
+
+  EXPECT_TRUE(holds_any("/usr/lib/x.rb", kParts));
+  EXPECT_FALSE(holds_any("/src/x.rb", kParts));
+}
+
 }  // namespace ipcdoctor

@@ -333,11 +333,7 @@ void read_goroutines(System& system, ProcessEntry& process, unwind::ImageCache& 
   const Risk risk(system.progress(), process.pid, Fact::Runtime);
   if (!risk.allowed()) return;
   auto program = Program::find(**space, images);
-  if (!program) {
-    if (program.error().cause != Cause::Unsupported)
-      system.note_unseen(process.pid, Tid{}, program.error());
-    return;
-  }
+  if (!program) return system.note_unread(process.pid, program.error());
   Goroutines(system, process, *program).add();
 }
 

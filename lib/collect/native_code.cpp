@@ -127,7 +127,7 @@ std::optional<NativeCode::Vm> NativeCode::find_jvm(ProcessEntry& process,
   if (!risk.allowed()) return std::nullopt;
   auto vm = Vm::find(space, images_);
   if (vm) return std::move(*vm);
-  if (vm.error().cause != Cause::Unsupported) system_.note_unseen(process.pid, Tid{}, vm.error());
+  system_.note_unread(process.pid, vm.error());
   return std::nullopt;
 }
 

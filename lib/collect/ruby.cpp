@@ -214,10 +214,7 @@ void read_ruby(System& system, ProcessEntry& process, unwind::Images& images) {
   const Risk risk(system.progress(), process.pid, Fact::Runtime);
   if (!risk.allowed()) return;
   const auto vm = Vm::find(**space, images);
-  if (!vm) {
-    if (vm.error().cause != Cause::Unsupported) system.note_unseen(process.pid, Tid{}, vm.error());
-    return;
-  }
+  if (!vm) return system.note_unread(process.pid, vm.error());
   Ruby(system, process, images, **space, *vm).add();
 }
 

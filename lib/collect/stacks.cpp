@@ -165,8 +165,8 @@ class ProcessStacks {
       frames = runtime::php::read_frames(space_, images_);
     if (frames)
       leader->language_frames = *std::move(frames);
-    else if (frames.error().cause != Cause::Unsupported)
-      system_.note_unseen(process_.pid, Tid{}, frames.error());
+    else
+      system_.note_unread(process_.pid, frames.error());
   }
 
   /// Its main thread and its Workers.
@@ -174,11 +174,7 @@ class ProcessStacks {
     const Risk risk(system_.progress(), process_.pid, Fact::Runtime, 1);
     if (!risk.allowed()) return;
     const auto v8 = runtime::node::V8::find(space_, images_);
-    if (!v8) {
-      if (v8.error().cause != Cause::Unsupported)
-        system_.note_unseen(process_.pid, Tid{}, v8.error());
-      return;
-    }
+    if (!v8) return system_.note_unread(process_.pid, v8.error());
     for (ThreadEntry& thread : process_.threads) {
       if (!thread.call || thread.call->kind != linux::SyscallState::Kind::InCall) continue;
       thread.language_frames = v8->frames(thread.call->sp);
@@ -259,12 +255,7 @@ class ProcessStacks {
     const Risk risk(system_.progress(), process_.pid, Fact::Runtime);
     if (!risk.allowed()) return;
     auto interpreter = Interpreter::find(space_, pythons_);
-    if (!interpreter) {
-      // Unsupported is the normal answer of a program that is no Python
-      if (interpreter.error().cause != Cause::Unsupported)
-        system_.note_unseen(process_.pid, Tid{}, interpreter.error());
-      return;
-    }
+    if (!interpreter) return system_.note_unread(process_.pid, interpreter.error());
     process_.out.python.version = interpreter->version();
     const auto before =
         extent == Extent::All ? switches_of_alive() : std::map<Tid, std::uint64_t>{};

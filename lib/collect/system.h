@@ -114,6 +114,10 @@ class System {
 
   /// Keeps at most 1000 facts; processes outside the tree fill no more than half of them.
   void note_unseen(Pid pid, Tid tid, Error error);
+  /// The same, but not where there is nothing of that kind (Unsupported).
+  void note_unread(Pid pid, const Error& error) {
+    if (error.cause != Cause::Unsupported) note_unseen(pid, Tid{}, error);
+  }
   std::vector<snapshot::Unseen>& unseen() { return unseen_; }
   /// A table or an address space of some process is not known.
   void note_hidden_holder() { all_holders_seen_ = false; }

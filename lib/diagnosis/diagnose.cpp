@@ -142,11 +142,12 @@ Diagnosis diagnose_all(const Context& context, std::span<const Probe* const> pro
     Answer answer = probe->run(context);
     std::erase_if(answer.findings,
                   [&](const Finding& finding) { return !names_the_tree(context, finding); });
-    for (Finding& finding : answer.findings)
+    for (Finding& finding : answer.findings) {
+      check_repairs(context, finding);
       (finding.set >= 0 ? about_sets : about_live).push_back(std::move(finding));
+    }
     for (Error& error : answer.missing) add_once(diagnosis.inconclusive, std::move(error));
   }
-  for (Finding& finding : about_sets) check_repairs(context, finding);
   diagnosis.findings = merge_sets(std::move(about_sets));
   std::ranges::move(merge_live(std::move(about_live)), std::back_inserter(diagnosis.findings));
   if (std::ranges::any_of(diagnosis.findings, is_alarm))
@@ -163,9 +164,9 @@ Diagnosis diagnose_all(const Context& context, std::span<const Probe* const> pro
 
 Diagnosis diagnose(const Context& context, std::span<const Probe* const> probes) {
   const std::optional<Fold> few = fold(context);
-  Diagnosis diagnosis =
-      few ? diagnose_all({*few->snapshot, *few->graph}, probes) : diagnose_all(context, probes);
-  if (few) unfold(*few, context, diagnosis);
+  if (!few) return diagnose_all(context, probes);
+  Diagnosis diagnosis = diagnose_all({*few->snapshot, *few->graph}, probes);
+  unfold(*few, context, diagnosis);
   for (Finding& finding : diagnosis.findings) check_repairs(context, finding);
   return diagnosis;
 }

@@ -98,6 +98,11 @@ ChainLink link_of(const Snapshot& snapshot, const graph::Edge& edge) {
 
 }  // namespace
 
+const snapshot::Wait* wait_of(const Snapshot& snapshot, TaskRef task) {
+  const snapshot::Thread* thread = snapshot::find_thread(snapshot, task);
+  return thread != nullptr && thread->wait ? &*thread->wait : nullptr;
+}
+
 StuckTask stuck_task(const Snapshot& snapshot, TaskRef task) {
   StuckTask stuck;
   stuck.task = task;

@@ -58,6 +58,9 @@ Finding start_finding(const Context& context, const Probe& probe, Verdict verdic
 /// With where and function filled in from its stack.
 StuckTask stuck_task(const snapshot::Snapshot& snapshot, TaskRef task);
 
+/// The wait of that task, or nullptr if it is not known.
+const snapshot::Wait* wait_of(const snapshot::Snapshot& snapshot, TaskRef task);
+
 /// "/proc/42/mem" as the source of a fact; "h2:/proc/42/mem" in a joined snapshot.
 std::string proc_path(const snapshot::Snapshot& snapshot, Pid pid, const std::string& file);
 

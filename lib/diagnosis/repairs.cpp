@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "base/text.h"
+
 namespace ipcdoctor::diagnosis {
 namespace {
 
@@ -11,23 +13,6 @@ using snapshot::Wait;
 using snapshot::WaitKind;
 
 constexpr std::size_t kMaxNamed = 3;  // tasks, or phrases, of one repair
-
-const Wait* wait_of(const Snapshot& snapshot, TaskRef task) {
-  const snapshot::Thread* thread = snapshot::find_thread(snapshot, task);
-  return thread == nullptr || !thread->wait ? nullptr : &*thread->wait;
-}
-
-/// "a, b and c", "a, b, c and 4 more".
-std::string listed(const std::vector<std::string>& parts) {
-  std::string text;
-  const std::size_t shown = std::min(parts.size(), kMaxNamed);
-  const std::size_t more = parts.size() - shown;
-  for (std::size_t i = 0; i < shown; ++i) {
-    const bool last = i + 1 == shown && more == 0;
-    text += (i == 0 ? "" : last ? " and " : ", ") + parts[i];
-  }
-  return text + (more > 0 ? " and " + std::to_string(more) + " more" : "");
-}
 
 /// What one has and gives back; by the library's object where it is one.
 bool is_lock(const Snapshot& snapshot, TaskRef task) {
@@ -44,7 +29,6 @@ bool is_lock(const Snapshot& snapshot, TaskRef task) {
 /// What an event is, without for whom; equal phrases are told together.
 std::string phrase(const Snapshot& snapshot, const Event& event) {
   if (event.kind == Event::Kind::Closes) return "fd " + std::to_string(event.fd) + " closed in ";
-  if (event.kind == Event::Kind::Ends) return "the end of ";
   const Wait* wait = wait_of(snapshot, event.task);
   if (wait != nullptr && wait->kind == WaitKind::Stopped) return "SIGCONT for ";
   if (wait != nullptr && wait->kind == WaitKind::OpenFifo)
@@ -68,10 +52,6 @@ Event wakes(TaskRef task) {
 
 Event closes(const Holder& holder) {
   return {Event::Kind::Closes, {holder.pid, Tid{0}}, holder.fd};
-}
-
-Event ends(Pid pid) {
-  return {Event::Kind::Ends, {pid, Tid{0}}, -1};
 }
 
 void add_repair(Finding& finding, std::vector<Event> events) {
@@ -124,13 +104,12 @@ std::string describe(const Snapshot& snapshot, const std::vector<Event>& events)
     if (std::ranges::find(tasks, task) == tasks.end()) tasks.push_back(task);
   }
   std::vector<std::string> parts;
-  for (const std::string& what : phrases) parts.push_back(what + listed(whom[what]));
-  return listed(parts);
+  for (const std::string& what : phrases) parts.push_back(what + enumerate(whom[what], kMaxNamed));
+  return enumerate(parts, kMaxNamed);
 }
 
 std::string action_of(const Snapshot& snapshot, const Event& event) {
   if (event.kind == Event::Kind::Closes) return "close";
-  if (event.kind == Event::Kind::Ends) return "exit";
   const Wait* wait = wait_of(snapshot, event.task);
   if (wait == nullptr) return "wake";
   switch (wait->kind) {

@@ -15,9 +15,6 @@ graph::Event wakes(TaskRef task);
 /// Who has it open closes it; for what is in flight to a socket, the socket.
 graph::Event closes(const Holder& holder);
 
-/// The process ends.
-graph::Event ends(Pid pid);
-
 /// A repair of one event or of several that are all needed; nothing for none.
 void add_repair(Finding& finding, std::vector<graph::Event> events);
 
@@ -33,8 +30,8 @@ bool frees_the_core(const Finding& finding);
 /// "fd 4 closed in app[40] and app[42]", "an item of the Queue `jobs` for app[42]".
 std::string describe(const Snapshot& snapshot, const std::vector<graph::Event>& events);
 
-/// What is done: "close", "exit", "message", "room", "release", "signal", "continue", "open" or
-/// "wake".
+/// What is done: "close", or what `task` gets: "exit", "message", "room", "release", "signal",
+/// "continue", "open" or "wake".
 std::string action_of(const Snapshot& snapshot, const graph::Event& event);
 
 }  // namespace ipcdoctor::diagnosis

@@ -30,8 +30,8 @@ TEST(Repairs, AlikeEventsAreOnePhrase) {
   EXPECT_EQ(words(b, {closes(one), closes(two)}), "fd 4 closed in app[40] and app[42]");
   EXPECT_EQ(words(b, {wakes(task(40)), wakes(task(42))}),
             "data or EOF on pipe:[7] for app[40] and app[42]");
-  EXPECT_EQ(words(b, {closes(one), ends(Pid{42})}),
-            "fd 4 closed in app[40] and the end of app[42]");
+  EXPECT_EQ(words(b, {closes(one), wakes(task(42))}),
+            "fd 4 closed in app[40] and data or EOF on pipe:[7] for app[42]");
 }
 
 TEST(Repairs, SayWhatIsDoneInTheWordsOfTheWait) {
@@ -62,12 +62,12 @@ TEST(Repairs, WhatFreesNobodyIsDroppedAndWhatFreesAllIsFirst) {
   Finding finding;
   finding.set = 0;
   add_repair(finding, {closes(one)});
-  add_repair(finding, {ends(Pid{42})});
+  add_repair(finding, {wakes(task(42))});
 
   check_repairs(context, finding);
 
   ASSERT_EQ(finding.repairs.size(), 1U);
-  EXPECT_EQ(finding.repairs[0].what, "the end of app[42]");
+  EXPECT_EQ(finding.repairs[0].what, "data or EOF on pipe:[7] for app[42]");
   EXPECT_TRUE(frees_the_core(finding));
 }
 

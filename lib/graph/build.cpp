@@ -83,10 +83,9 @@ Node Build::outsider(const Process& process) {
 
 void Build::add_tasks() {
   for (const Process& process : snapshot_.processes) {
-    const Pid memory = process.mm_group.value == 0 ? process.pid : process.mm_group;
-    const Pid table = process.fd_group.value == 0 ? process.pid : process.fd_group;
-    const Node groups[] = {group(thread_groups_, process.pid), group(memories_, memory),
-                           group(fd_groups_, table), group(exits_, process.pid)};
+    const Node groups[] = {
+        group(thread_groups_, process.pid), group(memories_, snapshot::memory_of(process)),
+        group(fd_groups_, snapshot::table_of(process)), group(exits_, process.pid)};
     if (process.tracer.value != 0) tracees_.emplace(process.tracer, process.pid);
     if (process.dead || process.exited) continue;
     children_by_parent_.emplace(process.ppid, process.pid);
@@ -130,10 +129,9 @@ void Build::add_unseen_tasks() {
     if (unseen.error.cause == Cause::Gone || snapshot::find_thread(snapshot_, task) != nullptr)
       continue;
     const Node leaf = add_leaf(Life::NotSeen, to_string(unseen.error), task);
-    const Pid memory = process->mm_group.value == 0 ? process->pid : process->mm_group;
-    const Pid table = process->fd_group.value == 0 ? process->pid : process->fd_group;
-    for (const Node to : {group(thread_groups_, process->pid), group(memories_, memory),
-                          group(fd_groups_, table), group(exits_, process->pid)}) {
+    for (const Node to :
+         {group(thread_groups_, process->pid), group(memories_, snapshot::memory_of(*process)),
+          group(fd_groups_, snapshot::table_of(*process)), group(exits_, process->pid)}) {
       gates_.network.connect(leaf, to);
     }
   }
@@ -145,8 +143,7 @@ void Build::index_holders() {
   };
   for (const Process& process : snapshot_.processes) {
     if (process.dead || process.exited || process.scope == Scope::Self) continue;
-    const Node table =
-        group(fd_groups_, process.fd_group.value == 0 ? process.pid : process.fd_group);
+    const Node table = group(fd_groups_, snapshot::table_of(process));
     if (process.fds) {
       add_table(*process.fds, table, process.pid);
     } else if (process.scope != Scope::Outsider && process.fds.error().cause != Cause::Gone) {
@@ -205,7 +202,7 @@ Node Build::ends_of(Pid pid) {
 Node Build::users_of_memory(Pid pid) {
   const Process* process = snapshot::find_process(snapshot_, pid);
   if (process == nullptr) return threads_of(pid);
-  return group(memories_, process->mm_group.value == 0 ? pid : process->mm_group);
+  return group(memories_, snapshot::memory_of(*process));
 }
 
 Node Build::tree() {

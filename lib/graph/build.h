@@ -58,6 +58,20 @@ enum class Reach { Memory, Descriptors, Processes, Anything };
 /// Those who hold a side of an object.
 enum class Side { Readers, Writers, All };
 
+/// Whether who has it open so is one of them.
+inline bool is_on(Side side, snapshot::Access access) {
+  using snapshot::Access;
+  switch (side) {
+    case Side::Readers:
+      return access == Access::Read || access == Access::Both;
+    case Side::Writers:
+      return access == Access::Write || access == Access::Both;
+    case Side::All:
+      return true;
+  }
+  return true;
+}
+
 /// The state of a build. Functions named x_event connect to `to` everything that may cause x.
 class Build {
  public:

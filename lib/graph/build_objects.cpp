@@ -15,18 +15,6 @@ using snapshot::Watched;
 
 namespace {
 
-bool is_on(Side side, Access access) {
-  switch (side) {
-    case Side::Readers:
-      return access == Access::Read || access == Access::Both;
-    case Side::Writers:
-      return access == Access::Write || access == Access::Both;
-    case Side::All:
-      return true;
-  }
-  return true;
-}
-
 constexpr std::uint32_t kPollIn = 1, kPollOut = 4;
 /// EPOLLWAKEUP, EPOLLONESHOT, EPOLLET, EPOLLEXCLUSIVE: what is left of the events of a one-shot
 /// entry that has fired, which then reports nothing (fs/eventpoll.c, EP_PRIVATE_BITS).

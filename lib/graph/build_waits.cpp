@@ -434,7 +434,7 @@ Node Build::holders_of(const FileLock& lock) {
   const Node gate = it->second = add_gate("", lock.file);
   for (const auto& [pid, fd] : lock.holders) {
     const Process* process = snapshot::find_process(snapshot_, pid);
-    const Pid table = process == nullptr || process->fd_group.value == 0 ? pid : process->fd_group;
+    const Pid table = process == nullptr ? pid : snapshot::table_of(*process);
     const bool by_process = lock.type == "posix" || process == nullptr;
     gates_.network.connect(by_process ? threads_of(pid) : group(fd_groups_, table), gate, fd);
     // A thread with a table of its own may hold the description there, under that number.

@@ -144,7 +144,6 @@ struct Event {
   enum class Kind {
     Wakes,   ///< `task` gets what it waits for
     Closes,  ///< the process closes `fd`
-    Ends,    ///< the process ends
   };
   Kind kind = Kind::Wakes;
   TaskRef task;

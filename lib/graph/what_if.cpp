@@ -9,7 +9,6 @@
 namespace ipcdoctor::graph {
 namespace {
 
-using snapshot::Access;
 using snapshot::Fd;
 using snapshot::Object;
 using snapshot::ObjectKind;
@@ -18,13 +17,6 @@ using snapshot::Wait;
 using snapshot::WaitKind;
 
 constexpr int kMaxNested = 5;  // EP_MAX_NESTS of fs/eventpoll.c, and one
-
-bool reads(Access access) {
-  return access == Access::Read || access == Access::Both;
-}
-bool writes(Access access) {
-  return access == Access::Write || access == Access::Both;
-}
 
 /// What a wait waits for, those that an epoll set watches too.
 void add_awaited(const Snapshot& snapshot, const ObjectId& id, std::set<ObjectId>& awaited,
@@ -45,16 +37,13 @@ class WhatIf {
           woken_.insert(event.task);
           if (const Lock lock = lock_of(event.task); lock != Lock{}) released_.insert(lock);
           break;
-        case Event::Kind::Ends:
-          ended_.insert(event.task.pid);
-          break;
         case Event::Kind::Closes:
           if (const Process* process = snapshot::find_process(snapshot, event.task.pid))
-            closed_.emplace(table_of(*process), event.fd);
+            closed_.emplace(snapshot::table_of(*process), event.fd);
           break;
       }
     }
-    if (!closed_.empty() || !ended_.empty()) find_shut();
+    if (!closed_.empty()) find_shut();
   }
 
   /// Whether it ends the wait of that task by itself.
@@ -75,10 +64,6 @@ class WhatIf {
     bool held = false, read = false, written = false;
   };
 
-  static Pid table_of(const Process& process) {
-    return process.fd_group.value == 0 ? process.pid : process.fd_group;
-  }
-
   /// A lock that is taken by one after the other, by where its word is; nothing for other waits.
   using Lock = std::pair<Pid, snapshot::PageId>;
   Lock lock_of(TaskRef task) const {
@@ -91,22 +76,15 @@ class WhatIf {
                            snapshot::has_owner(futex.lock.kind);
     if (thread->wait->kind != WaitKind::Futex || !passed_on) return {};
     if (futex.shared_memory) return {Pid{}, futex.page};
-    const Pid memory = process->mm_group.value == 0 ? process->pid : process->mm_group;
-    return {memory, {0, 0, futex.address.value}};
+    return {snapshot::memory_of(*process), {0, 0, futex.address.value}};
   }
 
   bool frees(const Process& process, const Wait& wait) const {
     if (wait.kind == WaitKind::FileLock) return frees(process, wait.file_lock);
-    if (wait.kind == WaitKind::Child || wait.kind == WaitKind::Vfork ||
-        wait.kind == WaitKind::Exiting)
-      return std::ranges::any_of(wait.children, [this](Pid pid) { return ended_.contains(pid); });
     std::set<ObjectId> awaited;
     for (const snapshot::Awaited& one : wait.objects)
       add_awaited(snapshot_, one.object, awaited, kMaxNested);
-    return std::ranges::any_of(awaited, [this](const ObjectId& id) {
-      if (id.kind == ObjectKind::PidFd) return ended_.contains(Pid{static_cast<int>(id.ino)});
-      return shut_.contains(id);
-    });
+    return std::ranges::any_of(awaited, [this](const ObjectId& id) { return shut_.contains(id); });
   }
 
   /// All that is in its way goes with the descriptors that hold it.
@@ -126,7 +104,7 @@ class WhatIf {
   }
 
   bool is_closed(const Process& process, int fd) const {
-    return closed_.contains({table_of(process), fd}) || ended_.contains(process.pid);
+    return closed_.contains({snapshot::table_of(process), fd});
   }
 
   template <class Do>
@@ -152,8 +130,8 @@ class WhatIf {
       const auto it = left.find(fd.object);
       if (it == left.end() || is_closed(process, fd.fd)) return;
       it->second.held = true;
-      it->second.read |= reads(fd.access);
-      it->second.written |= writes(fd.access);
+      it->second.read |= is_on(Side::Readers, fd.access);
+      it->second.written |= is_on(Side::Writers, fd.access);
     });
     keep_carried(left);
     for (const auto& [id, side] : left) add_shut(id, side);
@@ -201,7 +179,6 @@ class WhatIf {
   const Snapshot& snapshot_;
   std::set<TaskRef> woken_;
   std::set<Lock> released_;
-  std::set<Pid> ended_;
   std::set<std::pair<Pid, int>> closed_;  ///< descriptors by the process whose table it is
   std::set<ObjectId> shut_;               ///< whose waiters get an end-of-file, or an error
 };

@@ -12,8 +12,7 @@ namespace ipcdoctor::graph {
 /// Level::Live all are.
 ///
 /// A reader has its end-of-file when the last copy of the other end is closed, a writer its error;
-/// so what stays open elsewhere, or is on its way through a socket, counts. A process that ends
-/// closes all that it does not share.
+/// so what stays open elsewhere, or is on its way through a socket, counts.
 std::vector<TaskRef> freed_by(const Snapshot& snapshot, const Gates& gates,
                               std::span<const Event> events, std::span<const TaskRef> tasks,
                               Level level);

@@ -19,9 +19,6 @@ using ::testing::IsEmpty;
 Event closes(int pid, int fd) {
   return {Event::Kind::Closes, {Pid{pid}, Tid{0}}, fd};
 }
-Event ends(int pid) {
-  return {Event::Kind::Ends, {Pid{pid}, Tid{0}}, -1};
-}
 Event wakes(int pid, int tid = 0) {
   return {Event::Kind::Wakes, task(pid, tid), -1};
 }
@@ -64,14 +61,6 @@ TEST(WhatIf, WhatIsOnItsWayThroughASocketIsOpenUntilThatIsClosed) {
 
   EXPECT_THAT(freed(b, all, {task(42)}), IsEmpty());
   EXPECT_THAT(freed(b, {all[0], all[1], closes(42, 9)}, {task(42)}), ElementsAre(task(42)));
-}
-
-TEST(WhatIf, AProcessThatEndsClosesWhatItHasAndIsWaitedFor) {
-  Builder b = unclosed();
-  b.process(42).process().fds->pop_back();
-
-  EXPECT_THAT(freed(b, {ends(40)}, {task(40), task(42)}), ElementsAre(task(40), task(42)));
-  EXPECT_THAT(freed(b, {ends(42)}, {task(40)}), ElementsAre(task(40)));
 }
 
 TEST(WhatIf, ALockThatIsReleasedIsTakenByOneAfterTheOther) {

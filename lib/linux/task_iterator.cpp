@@ -37,15 +37,54 @@ struct Actions {
   } actions[kSignalsInRecord];
 };
 
+/// A member of a struct of the kernel, and the field of the record that it goes to.
+struct Copied {
+  const char* member;
+  int size;
+  std::size_t field;
+};
+
+// Of task_struct. In this order: on_cpu is cleared when the switch has been counted (__schedule()
+// and finish_task() of kernel/sched/core.c, Linux 6.1).
+constexpr Copied kOfTask[] = {
+    {"pid", BPF_W, offsetof(Record, tid)},
+    {"tgid", BPF_W, offsetof(Record, pid)},
+    {"mm", BPF_DW, offsetof(Record, mm)},
+    {"__state", BPF_W, offsetof(Record, state)},
+    {"on_cpu", BPF_W, offsetof(Record, on_cpu)},
+    {"nvcsw", BPF_DW, offsetof(Record, switches)},
+    {"nivcsw", BPF_DW, offsetof(Record, involuntary_switches)},
+};
+
+constexpr std::size_t argument(std::size_t i) {
+  return offsetof(Record, args) + i * sizeof(std::uint64_t);
+}
+
+// Of pt_regs.
+constexpr Copied kOfRegisters[] = {
+    {"sp", BPF_DW, offsetof(Record, sp)},
+    {"ip", BPF_DW, offsetof(Record, pc)},
+    {"bp", BPF_DW, offsetof(Record, rbp)},
+    {"bx", BPF_DW, offsetof(Record, rbx)},
+    {"r12", BPF_DW, offsetof(Record, r12)},
+    {"r13", BPF_DW, offsetof(Record, r13)},
+    {"r14", BPF_DW, offsetof(Record, r14)},
+    {"r15", BPF_DW, offsetof(Record, r15)},
+    {"orig_ax", BPF_DW, offsetof(Record, call)},
+    {"di", BPF_DW, argument(0)},
+    {"si", BPF_DW, argument(1)},
+    {"dx", BPF_DW, argument(2)},
+    {"r10", BPF_DW, argument(3)},
+    {"r8", BPF_DW, argument(4)},
+    {"r9", BPF_DW, argument(5)},
+};
+
 /// Offsets of this kernel that the program uses.
 struct Layout {
-  std::int16_t tid, pid, mm, signal, sighand;       // of task_struct
-  std::int16_t nvcsw, nivcsw, state, on_cpu;        // as well
-  std::int16_t action, action_size;                 // of sighand_struct
-  std::int16_t handler, flags;                      // of its elements, struct k_sigaction
-  std::int16_t real_timer_state, it_real_incr;      // of signal_struct
-  std::int16_t sp, ip, bp, bx, r12, r13, r14, r15;  // of pt_regs
-  std::int16_t orig_ax, di, si, dx, r10, r8, r9;    // as well
+  std::int16_t tid, pid, mm, signal, sighand;   // of task_struct
+  std::int16_t action, action_size;             // of sighand_struct
+  std::int16_t handler, flags;                  // of its elements, struct k_sigaction
+  std::int16_t real_timer_state, it_real_incr;  // of signal_struct
 };
 
 Layout find_layout(bpf::KernelTypes& types) {
@@ -54,10 +93,6 @@ Layout find_layout(bpf::KernelTypes& types) {
   layout.pid = types.offset("task_struct", "tgid");
   layout.mm = types.offset("task_struct", "mm");
   layout.signal = types.offset("task_struct", "signal");
-  layout.nvcsw = types.offset("task_struct", "nvcsw");
-  layout.nivcsw = types.offset("task_struct", "nivcsw");
-  layout.state = types.offset("task_struct", "__state");
-  layout.on_cpu = types.offset("task_struct", "on_cpu");
   layout.real_timer_state = static_cast<std::int16_t>(types.offset("signal_struct", "real_timer") +
                                                       types.offset("hrtimer", "state"));
   layout.it_real_incr = types.offset("signal_struct", "it_real_incr");
@@ -67,21 +102,6 @@ Layout find_layout(bpf::KernelTypes& types) {
   const int sa = types.offset("k_sigaction", "sa");
   layout.handler = static_cast<std::int16_t>(sa + types.offset("sigaction", "sa_handler"));
   layout.flags = static_cast<std::int16_t>(sa + types.offset("sigaction", "sa_flags"));
-  layout.sp = types.offset("pt_regs", "sp");
-  layout.ip = types.offset("pt_regs", "ip");
-  layout.bp = types.offset("pt_regs", "bp");
-  layout.bx = types.offset("pt_regs", "bx");
-  layout.r12 = types.offset("pt_regs", "r12");
-  layout.r13 = types.offset("pt_regs", "r13");
-  layout.r14 = types.offset("pt_regs", "r14");
-  layout.r15 = types.offset("pt_regs", "r15");
-  layout.orig_ax = types.offset("pt_regs", "orig_ax");
-  layout.di = types.offset("pt_regs", "di");
-  layout.si = types.offset("pt_regs", "si");
-  layout.dx = types.offset("pt_regs", "dx");
-  layout.r10 = types.offset("pt_regs", "r10");
-  layout.r8 = types.offset("pt_regs", "r8");
-  layout.r9 = types.offset("pt_regs", "r9");
   return layout;
 }
 
@@ -108,21 +128,17 @@ void copy_actions(bpf::Assembler& to, const Layout& at, int first) {
 }
 
 /// The kernel's half. r6 = context, r7 = task.
-std::vector<bpf_insn> make_program(const Layout& at) {
+std::vector<bpf_insn> make_program(bpf::KernelTypes& types, const Layout& at) {
   bpf::Assembler to(sizeof(Record));
+  const auto copy = [&](int base, const char* type, std::span<const Copied> members) {
+    for (const Copied& copied : members)
+      to.copy(copied.size, base, types.offset(type, copied.member), copied.field);
+  };
   to.move(6, 1);
   to.load(BPF_DW, 7, 6, 8);                        // bpf_iter__task::task
   const std::size_t no_task = to.jump_if_zero(7);  // the iterator calls once more at its end
   to.clear(offsetof(Record, sp), sizeof(Record));
-  to.copy(BPF_W, 7, at.tid, offsetof(Record, tid));
-  to.copy(BPF_W, 7, at.pid, offsetof(Record, pid));
-  to.copy(BPF_DW, 7, at.mm, offsetof(Record, mm));
-  // in this order: on_cpu is cleared when the switch has been counted (__schedule() and
-  // finish_task() of kernel/sched/core.c, Linux 6.1)
-  to.copy(BPF_W, 7, at.state, offsetof(Record, state));
-  to.copy(BPF_W, 7, at.on_cpu, offsetof(Record, on_cpu));
-  to.copy(BPF_DW, 7, at.nvcsw, offsetof(Record, switches));
-  to.copy(BPF_DW, 7, at.nivcsw, offsetof(Record, involuntary_switches));
+  copy(7, "task_struct", kOfTask);
   to.load(BPF_DW, 8, 7, at.signal);
   to.copy(BPF_B, 8, at.real_timer_state, offsetof(Record, timer_state));
   to.copy(BPF_DW, 8, at.it_real_incr, offsetof(Record, timer_interval));
@@ -130,18 +146,7 @@ std::vector<bpf_insn> make_program(const Layout& at) {
   const std::size_t no_memory = to.jump_if_zero(1);
   to.move(1, 7);
   to.call(BPF_FUNC_task_pt_regs);
-  to.copy(BPF_DW, 0, at.sp, offsetof(Record, sp));
-  to.copy(BPF_DW, 0, at.ip, offsetof(Record, pc));
-  to.copy(BPF_DW, 0, at.bp, offsetof(Record, rbp));
-  to.copy(BPF_DW, 0, at.bx, offsetof(Record, rbx));
-  to.copy(BPF_DW, 0, at.r12, offsetof(Record, r12));
-  to.copy(BPF_DW, 0, at.r13, offsetof(Record, r13));
-  to.copy(BPF_DW, 0, at.r14, offsetof(Record, r14));
-  to.copy(BPF_DW, 0, at.r15, offsetof(Record, r15));
-  to.copy(BPF_DW, 0, at.orig_ax, offsetof(Record, call));
-  const std::array arguments = {at.di, at.si, at.dx, at.r10, at.r8, at.r9};
-  for (std::size_t i = 0; i < arguments.size(); ++i)
-    to.copy(BPF_DW, 0, arguments[i], offsetof(Record, args) + i * sizeof(std::uint64_t));
+  copy(0, "pt_regs", kOfRegisters);
   to.land(no_memory);
   to.write(6, sizeof(Record));
   to.load(BPF_W, 1, 7, at.tid);
@@ -219,7 +224,7 @@ Result<std::vector<KernelTask>> read_kernel_tasks() {
     return Error{Cause::Unsupported, 0, "load a BPF iterator: types of this kernel"};
   std::vector<std::byte> bytes;
   const Status read =
-      bpf::run_iterator(*types, "bpf_iter_task", "ipcdoctor_tasks", make_program(layout),
+      bpf::run_iterator(*types, "bpf_iter_task", "ipcdoctor_tasks", make_program(*types, layout),
                         [&](std::span<const std::byte> piece) -> Status {
                           bytes.insert(bytes.end(), piece.begin(), piece.end());
                           if (bytes.size() > kMaxTasks * sizeof(Record))

@@ -631,6 +631,13 @@ const Object* find_object(const Snapshot& snapshot, const ObjectId& id);
 /// Linux 6.1).
 bool is_in_the_way(const Snapshot& snapshot, const FileLock& lock, const FileLockWait& wait,
                    Pid waiter);
+/// Who stands for all that share its descriptor table, or its address space.
+inline Pid table_of(const Process& process) {
+  return process.fd_group.value == 0 ? process.pid : process.fd_group;
+}
+inline Pid memory_of(const Process& process) {
+  return process.mm_group.value == 0 ? process.pid : process.mm_group;
+}
 const SharedArea* find_area(const Snapshot& snapshot, const PageId& page);
 
 /// "python3[42]"; "python3[42/43]" for a thread that is not the leader, "app[42#7]" for task 7 of

@@ -40,8 +40,7 @@ bool is_system_path(std::string_view path) {
   static constexpr std::array<std::string_view, 3> kInstalled = {"/lib-dynload/", "/site-packages/",
                                                                  "/dist-packages/"};
   if (starts_with_any(path, kFolders)) return true;
-  if (std::ranges::any_of(kInstalled, [&](auto part) { return path.find(part) != path.npos; }))
-    return true;
+  if (holds_any(path, kInstalled)) return true;
   const std::string_view name = last_component(path);
   if (starts_with_any(name, kNames)) return true;
   // python, python3, python3.11; but not a user's "python_runner"

@@ -25,7 +25,7 @@ bool is_system_source(std::string_view file) {
                                           "library/core/src/", "library/alloc/src/"};
   constexpr std::string_view kHolds[] = {"/rustlib/src/rust/library/", "/registry/src/"};
   return std::ranges::any_of(kBegins, [&](auto begin) { return file.starts_with(begin); }) ||
-         std::ranges::any_of(kHolds, [&](auto part) { return file.find(part) != file.npos; });
+         holds_any(file, kHolds);
 }
 
 }  // namespace
@@ -41,6 +41,19 @@ struct Images::Impl {
     std::unique_ptr<DebugInfo>& info = debug[&image];
     if (info == nullptr) info = DebugInfo::open(image, space);
     return *info;
+  }
+
+  /// Those whose file's name begins so, until `is_found` is content.
+  template <class IsFound>
+  void for_each_module(const linux::AddressSpace& space, std::string_view prefix,
+                       const IsFound& is_found) {
+    for (const linux::Mapping& mapping : space.notable_maps()) {
+      const std::string_view file =
+          std::string_view(mapping.path).substr(mapping.path.rfind('/') + 1);
+      if (mapping.ino == 0 || !file.starts_with(prefix)) continue;
+      const auto place = cache.find(space, mapping);
+      if (place && is_found(*place)) return;
+    }
   }
 
   std::string function_of(Image& image, std::uint64_t address) {
@@ -164,15 +177,13 @@ Result<Images::Variable> Images::variable_at(const linux::AddressSpace& space, R
 
 Result<RemoteAddr> Images::address_of(const linux::AddressSpace& space,
                                       std::string_view module_prefix, std::string_view symbol) {
-  for (const linux::Mapping& mapping : space.notable_maps()) {
-    const std::string_view file =
-        std::string_view(mapping.path).substr(mapping.path.rfind('/') + 1);
-    if (mapping.ino == 0 || !file.starts_with(module_prefix)) continue;
-    const auto place = impl_->cache.find(space, mapping);
-    if (!place) continue;
-    const auto address = place->image->symbols().address_of(symbol);
-    if (address) return RemoteAddr{*address + place->bias};
-  }
+  std::optional<RemoteAddr> found;
+  impl_->for_each_module(space, module_prefix, [&](const Place& place) {
+    if (const auto address = place.image->symbols().address_of(symbol))
+      found = RemoteAddr{*address + place.bias};
+    return found.has_value();
+  });
+  if (found) return *found;
   return Error{Cause::Unsupported, 0, "find symbol " + std::string(symbol)};
 }
 
@@ -180,17 +191,12 @@ std::map<std::string, RemoteAddr> Images::variables_named(const linux::AddressSp
                                                           std::string_view module_prefix,
                                                           std::string_view prefix) {
   std::map<std::string, RemoteAddr> found;
-  for (const linux::Mapping& mapping : space.notable_maps()) {
-    const std::string_view file =
-        std::string_view(mapping.path).substr(mapping.path.rfind('/') + 1);
-    if (mapping.ino == 0 || !file.starts_with(module_prefix)) continue;
-    const auto place = impl_->cache.find(space, mapping);
-    if (!place) continue;
-    const SymbolTable& symbols = place->image->symbols();
+  impl_->for_each_module(space, module_prefix, [&](const Place& place) {
+    const SymbolTable& symbols = place.image->symbols();
     for (const SymbolTable::Symbol& symbol : symbols.variables_named(prefix))
-      found.emplace(symbols.name_of(symbol), RemoteAddr{symbol.address + place->bias});
-    if (!found.empty()) break;
-  }
+      found.emplace(symbols.name_of(symbol), RemoteAddr{symbol.address + place.bias});
+    return !found.empty();
+  });
   return found;
 }
 

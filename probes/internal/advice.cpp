@@ -4,6 +4,8 @@
 #include <array>
 #include <string_view>
 
+#include "base/text.h"
+
 namespace ipcdoctor::probes {
 namespace {
 
@@ -123,15 +125,10 @@ std::string function_of(const Snapshot& snapshot, TaskRef task, const std::strin
 }
 
 std::string names(const Snapshot& snapshot, const std::vector<Pid>& pids) {
-  std::string text;
-  const std::size_t all = snapshot::count_with_left_out(snapshot, pids);
-  for (std::size_t i = 0; i < std::min(pids.size(), kMaxNamed); ++i) {
-    const bool is_last = i + 1 == all;
-    if (i > 0) text += is_last ? " and " : ", ";
-    text += name(snapshot, pids[i]);
-  }
-  if (all > kMaxNamed) text += " and " + std::to_string(all - kMaxNamed) + " more";
-  return text;
+  std::vector<std::string> parts;
+  for (std::size_t i = 0; i < std::min(pids.size(), kMaxNamed); ++i)
+    parts.push_back(name(snapshot, pids[i]));
+  return enumerate(parts, kMaxNamed, snapshot::count_with_left_out(snapshot, pids));
 }
 
 }  // namespace ipcdoctor::probes

@@ -58,11 +58,6 @@ bool was_adopted(const Snapshot& snapshot, const Process& process, const Process
 
 }  // namespace
 
-const Wait* wait_of(const Snapshot& snapshot, TaskRef task) {
-  const Thread* thread = snapshot::find_thread(snapshot, task);
-  return thread != nullptr && thread->wait ? &*thread->wait : nullptr;
-}
-
 std::vector<TaskRef> members(const graph::StuckSet& set) {
   std::vector<TaskRef> tasks = set.core;
   tasks.insert(tasks.end(), set.behind.begin(), set.behind.end());

@@ -11,6 +11,7 @@
 namespace ipcdoctor::probes {
 
 using diagnosis::Context;
+using diagnosis::wait_of;
 using snapshot::ObjectId;
 using snapshot::Process;
 using snapshot::Snapshot;
@@ -20,9 +21,6 @@ using snapshot::Wait;
 
 /// SIGCHLD is 17: bit 16 of snapshot::SignalSets.
 inline constexpr std::uint64_t kSigChld = std::uint64_t{1} << 16U;
-
-/// The wait of that task, or nullptr if it is not known.
-const Wait* wait_of(const Snapshot& snapshot, TaskRef task);
 
 /// core, then behind.
 std::vector<TaskRef> members(const graph::StuckSet& set);

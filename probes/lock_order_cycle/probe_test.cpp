@@ -66,8 +66,10 @@ TEST(LockOrderCycle, NamesASharedLockAsEachOfThemKnowsIt) {
     auto p = b.process(pid).python().thread().at("/src/app.py", 9, "mover");
     p.shared_futex(wanted, LockKind::PySemLock).lock().numbers["max"] = 1;
     p.wait().futex.lock.likely_owners = {task(pid == 40 ? 41 : 40)};
-    p.activity("multiprocessing.Lock.acquire", {"multiprocessing.Lock", "b", RemoteAddr{}, {}, {}});
-    snapshot::RuntimeObject outer{"multiprocessing.Lock", "a", RemoteAddr{}, {}, {}}, inner = outer;
+    p.activity("multiprocessing.Lock.acquire",
+               {"multiprocessing.Lock", "b", RemoteAddr{}, {}, {}, {}});
+    snapshot::RuntimeObject outer{"multiprocessing.Lock", "a", RemoteAddr{}, {}, {}, {}},
+        inner = outer;
     inner.type = "multiprocessing.SemLock";
     inner.name = "a._semlock";
     inner.numbers = {{"page_dev", 1}, {"page_ino", static_cast<int>(held)}, {"page_offset", 0}};

@@ -1,23 +1,9 @@
 """Protocols in C, each with the mistakes that can be planted in it; see python_programs.py."""
 from c_base import C
-from program import MARK, SLOW
+from program import MARK, SLOW, Protocols, indent, workers
 
-PROTOCOLS = []
-
-
-def protocol(**mistakes):
-    def register(function):
-        PROTOCOLS.append((function, {slip.replace("_", "-"): name.replace("_", "-") for slip, name in mistakes.items()}))
-        return function
-    return register
-
-
-def indent(lines, depth=1):
-    return ["    " * depth + line for line in lines]
-
-
-def workers(count, first=0):
-    return [f"w{n}" for n in range(first, first + count)]
+PROTOCOLS = Protocols()
+protocol = PROTOCOLS.protocol
 
 
 def blame_workers(p, *accept, who, culprits, **more):

@@ -65,6 +65,24 @@ def block(text, depth=0):
     return textwrap.indent(textwrap.dedent(text).strip("\n"), "    " * depth).split("\n") if text else []
 
 
+def indent(lines, depth=1):
+    return ["    " * depth + line for line in lines]
+
+
+def workers(count, first=0):
+    return [f"w{n}" for n in range(first, first + count)]
+
+
+class Protocols(list):
+    """Functions of a builder, each with {slip: class} of the mistakes that it can plant."""
+
+    def protocol(self, **mistakes):
+        def register(function):
+            self.append((function, {slip.replace("_", "-"): name.replace("_", "-") for slip, name in mistakes.items()}))
+            return function
+        return register
+
+
 def weighted(rng, table):
     return rng.choices(list(table), weights=list(table.values()))[0]
 

@@ -3,25 +3,11 @@
 A protocol is a function of a builder `p`. Where `p.slip` names one of its mistakes it writes that in and calls p.blame();
 without one it writes the same program in which all is well.
 """
-from program import DOERS, MARK, SLOW
+from program import DOERS, MARK, SLOW, Protocols, indent, workers
 from python_base import Py
 
-PROTOCOLS = []  # (function, {slip: class})
-
-
-def protocol(**mistakes):
-    def register(function):
-        PROTOCOLS.append((function, {slip.replace("_", "-"): name.replace("_", "-") for slip, name in mistakes.items()}))
-        return function
-    return register
-
-
-def indent(lines, depth=1):
-    return ["    " * depth + line for line in lines]
-
-
-def workers(count, first=0):
-    return [f"w{n}" for n in range(first, first + count)]
+PROTOCOLS = Protocols()
+protocol = PROTOCOLS.protocol
 
 
 def as_worker(p, number):

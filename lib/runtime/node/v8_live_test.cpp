@@ -1,25 +1,18 @@
 #include "runtime/node/v8.h"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include "linux/proc_syscall.h"
-#include "linux/testing.h"
+#include "runtime/interpreter_for_tests.h"
 
 namespace ipcdoctor::runtime::node {
 namespace {
 
 using linux::testing::Child;
-using linux::testing::eventually;
 
 Child run(const char* code) {
-  return Child([code] {
-    const int null = ::open("/dev/null", O_RDWR);
-    for (const int fd : {0, 1, 2}) ::dup2(null, fd);
-    ::execlp("node", "node", "-e", code, nullptr);
-    return 1;
-  });
+  return testing::run("node", "-e", code);
 }
 
 std::vector<snapshot::Frame> user_frames(const linux::AddressSpace& space, unwind::Images& images) {
@@ -33,26 +26,14 @@ std::vector<snapshot::Frame> user_frames(const linux::AddressSpace& space, unwin
   return found;
 }
 
-/// "take:3 (anonymous):7" as soon as there are so many frames.
 std::string stack_of(const Child& child, std::size_t depth) {
-  std::string stack;
-  (void)eventually([&] {
-    const auto space = linux::AddressSpace::open(child.pid());
-    if (!space) return false;
-    unwind::Images images;
-    const auto frames = user_frames(*space, images);
-    if (frames.size() != depth) return false;
-    for (const snapshot::Frame& frame : frames)
-      stack += frame.function + ":" + std::to_string(frame.line) + " ";
-    return true;
-  });
-  return stack;
+  return testing::stack_of(child, depth, user_frames);
 }
 
 class NodeProgram : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (std::system("node -e 0 >/dev/null 2>&1") != 0) GTEST_SKIP() << "there is no Node here";
+    if (!testing::succeeds("node -e 0")) GTEST_SKIP() << "there is no Node here";
   }
 };
 

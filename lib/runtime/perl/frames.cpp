@@ -107,9 +107,7 @@ class Reader {
   static bool is_of_library(std::string_view file) {
     static constexpr std::array<std::string_view, 5> kFolders = {
         "/share/perl/", "/share/perl5/", "/lib/perl5/", "/perl-base/", "-gnu/perl"};
-    return std::ranges::any_of(kFolders, [&](std::string_view folder) {
-      return file.find(folder) != std::string_view::npos;
-    });
+    return holds_any(file, kFolders);
   }
 
   void add(std::vector<snapshot::Frame>& found, const State& state, std::uint64_t cop,

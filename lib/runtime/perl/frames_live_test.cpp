@@ -1,46 +1,27 @@
 #include "runtime/perl/frames.h"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "linux/testing.h"
+#include "runtime/interpreter_for_tests.h"
 
 namespace ipcdoctor::runtime::perl {
 namespace {
 
 using linux::testing::Child;
-using linux::testing::eventually;
 
 Child run(const char* code) {
-  return Child([code] {
-    const int null = ::open("/dev/null", O_RDWR);
-    for (const int fd : {0, 1, 2}) ::dup2(null, fd);
-    ::execlp("perl", "perl", "-e", code, nullptr);
-    return 1;
-  });
+  return testing::run("perl", "-e", code);
 }
 
-/// "take:3 main:7" as soon as there are so many frames.
 std::string stack_of(const Child& child, std::size_t depth) {
-  std::string stack;
-  (void)eventually([&] {
-    const auto space = linux::AddressSpace::open(child.pid());
-    if (!space) return false;
-    unwind::Images images;
-    const auto frames = read_frames(*space, images);
-    if (!frames || frames->size() != depth) return false;
-    for (const snapshot::Frame& frame : *frames)
-      stack += frame.function + ":" + std::to_string(frame.line) + " ";
-    return true;
-  });
-  return stack;
+  return testing::stack_of(child, depth, read_frames);
 }
 
 class PerlProgram : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (std::system("perl -e 0 >/dev/null 2>&1") != 0) GTEST_SKIP() << "there is no Perl here";
+    if (!testing::succeeds("perl -e 0")) GTEST_SKIP() << "there is no Perl here";
   }
 };
 

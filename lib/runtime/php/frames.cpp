@@ -93,9 +93,7 @@ class Reader {
 bool is_of_library(std::string_view file) {
   static constexpr std::array<std::string_view, 3> kFolders = {"/share/php/", "/share/pear/",
                                                                "/vendor/"};
-  return std::ranges::any_of(kFolders, [&](std::string_view folder) {
-    return file.find(folder) != std::string_view::npos;
-  });
+  return holds_any(file, kFolders);
 }
 
 }  // namespace

@@ -66,10 +66,7 @@ std::string name_of_method(const Vm& vm, std::uint64_t environment) {
 bool is_of_library(std::string_view file) {
   static constexpr std::array<std::string_view, 4> kFolders = {
       "/lib/ruby/", "/gems/", "/share/ruby/", "/rubygems-integration/"};
-  return file.starts_with('<') ||  // "<internal:kernel>"
-         std::ranges::any_of(kFolders, [&](std::string_view folder) {
-           return file.find(folder) != std::string_view::npos;
-         });
+  return file.starts_with('<') /* "<internal:kernel>" */ || holds_any(file, kFolders);
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 #include "runtime/ruby/threads.h"
 
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -8,7 +7,7 @@
 #include <algorithm>
 #include <csignal>
 
-#include "linux/testing.h"
+#include "runtime/interpreter_for_tests.h"
 
 namespace ipcdoctor::runtime::ruby {
 namespace {
@@ -18,19 +17,13 @@ using linux::testing::eventually;
 using ::testing::HasSubstr;
 
 bool is_installed() {
-  return std::system("ruby -e 0 >/dev/null 2>&1") == 0;
+  return testing::succeeds("ruby -e 0");
 }
 
 /// A program of Ruby.
 class Program {
  public:
-  explicit Program(const char* code)
-      : child_([code] {
-          const int null = ::open("/dev/null", O_RDWR);
-          for (const int fd : {0, 1, 2}) ::dup2(null, fd);
-          ::execlp("ruby", "ruby", "-e", code, nullptr);
-          return 1;
-        }) {}
+  explicit Program(const char* code) : child_(testing::run("ruby", "-e", code)) {}
 
   /// Each time anew, as all that was read is remembered.
   Result<std::vector<Thread>> threads() const {
