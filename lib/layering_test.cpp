@@ -37,8 +37,8 @@ const std::map<std::string, Folders> kMayInclude = {
 /// Libraries of others, and the only folders that know them.
 const std::map<std::string, Folders> kKnownTo = {
     {"CLI/", {"cmd"}},           {"nlohmann/", {"snapshot", "report", "cmd"}},
-    {"sys/ptrace.h", {"linux"}},
-    {"libunwind", {"unwind"}},   {"capstone/", {"runtime"}},
+    {"sys/ptrace.h", {"linux"}}, {"libunwind", {"unwind"}},
+    {"capstone/", {"runtime"}},
 };
 
 std::string read(const fs::path& path) {
@@ -82,7 +82,7 @@ TEST(Layering, EachFolderIncludesOnlyWhatTheTableAllows) {
   std::size_t files = 0;
   for (const std::string top : {"lib", "cmd", "probes"}) {
     for (const fs::path& path : sources(top)) {
-      if (path.parent_path() == kRoot / "lib") continue;  // this test
+      if (path.parent_path() == kRoot / "lib") continue;                   // this test
       if (path.filename().string().ends_with("_benchmark.cpp")) continue;  // measures the whole
       ++files;
       const std::string folder = folder_of(path);
@@ -126,6 +126,34 @@ TEST(Layering, LibrariesAndProbesNeverPrint) {
       EXPECT_FALSE(std::regex_search(text, kPrints)) << path;
     }
   }
+}
+
+/// What rules read of a lock or of an object of a library, somebody must have read of a process.
+TEST(Layering, EachKeyThatIsLookedUpIsWrittenByARuntime) {
+  static const std::regex kLookup(
+      R"re((?:number(?:_is)?\([^"()]*(?:\([^"()]*\)[^"()]*)*, |(?:numbers|texts|objects)\.(?:find|contains|at)\()"(\w+)")re");
+  std::string writers;
+  for (const fs::path& path : sources("lib")) {
+    const std::string folder = folder_of(path);
+    if (!is_test(path) && (folder == "runtime" || folder == "collect")) writers += read(path);
+  }
+  std::size_t keys = 0;
+  for (const std::string top : {"lib", "probes"}) {
+    for (const fs::path& path : sources(top)) {
+      const std::string folder = folder_of(path);
+      if (is_test(path) || folder == "runtime" || folder == "collect") continue;
+      const std::string text = read(path);
+      for (auto it = std::sregex_iterator(text.begin(), text.end(), kLookup);
+           it != std::sregex_iterator(); ++it, ++keys) {
+        // A descriptor in numbers becomes the object behind it, see Stacks in lib/collect.
+        const std::string key = (*it)[1];
+        const bool written = writers.find('"' + key + '"') != std::string::npos ||
+                             writers.find('"' + key + "_fd\"") != std::string::npos;
+        EXPECT_TRUE(written) << path << " looks up " << key;
+      }
+    }
+  }
+  EXPECT_GT(keys, 50U);
 }
 
 struct ProbeFolder {

@@ -1,10 +1,12 @@
 #include "probes/all_probes.h"
 
+#include <algorithm>
 #include <array>
+#include <string_view>
 
 namespace ipcdoctor::probes {
 
-// Each is defined in its folder's probe.cpp. By code.
+// Each is defined in its folder's probe.cpp.
 extern const diagnosis::Probe kUnclassifiedDeadlock;
 extern const diagnosis::Probe kUnclosedWriteEnd;
 extern const diagnosis::Probe kUnclosedReadEnd;
@@ -37,18 +39,44 @@ extern const diagnosis::Probe kHalfOpenConnection;
 
 std::span<const diagnosis::Probe* const> all_probes() {
   static constexpr std::array kProbes = {
-      &kUnclassifiedDeadlock, &kUnclosedWriteEnd,    &kUnclosedReadEnd,
-      &kMissingSentinel,      &kMutualReceive,       &kFullBufferCycle,
-      &kJoinBeforeDrain,      &kFullQueueNoConsumer, &kUnfinishedTasks,
-      &kLockHeldAcrossFork,   &kThreadLostInFork,    &kDeadLockOwner,
-      &kLockOrderCycle,       &kSelfDeadlock,        &kLockHeldWhileWaiting,
-      &kLeakedLock,           &kLostWorker,          &kMissingParty,
-      &kMissedWakeup,         &kPoolStarvation,      &kLostToken,
-      &kUnsharedPrimitive,    &kJoinCycle,           &kStoppedProcess,
-      &kPeerlessOpen,         &kExternalInput,       &kSignalNeverSent,
-      &kKernelServiceCycle,   &kHalfOpenConnection,
+      &kLeakedLock,
+      &kPoolStarvation,
+      &kLostToken,
+      &kUnfinishedTasks,
+      &kUnsharedPrimitive,
+      &kLockHeldAcrossFork,
+      &kDeadLockOwner,
+      &kFullBufferCycle,
+      &kFullQueueNoConsumer,
+      &kUnclosedWriteEnd,
+      &kThreadLostInFork,
+      &kSelfDeadlock,
+      &kLostWorker,
+      &kJoinBeforeDrain,
+      &kStoppedProcess,
+      &kPeerlessOpen,
+      &kJoinCycle,
+      &kLockHeldWhileWaiting,
+      &kUnclosedReadEnd,
+      &kMissedWakeup,
+      &kMissingParty,
+      &kLockOrderCycle,
+      &kMutualReceive,
+      &kKernelServiceCycle,
+      &kHalfOpenConnection,
+      &kMissingSentinel,
+      &kExternalInput,
+      &kSignalNeverSent,
+      &kUnclassifiedDeadlock,
   };
   return kProbes;
+}
+
+std::vector<const diagnosis::Probe*> probes_by_code() {
+  std::vector<const diagnosis::Probe*> probes(all_probes().begin(), all_probes().end());
+  std::ranges::sort(probes, {},
+                    [](const diagnosis::Probe* probe) { return std::string_view(probe->code); });
+  return probes;
 }
 
 }  // namespace ipcdoctor::probes

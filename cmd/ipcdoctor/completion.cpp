@@ -31,7 +31,7 @@ struct Verb {
 
 std::vector<std::string> classes() {
   std::vector<std::string> slugs;
-  for (const diagnosis::Probe* probe : probes::all_probes()) slugs.push_back(probe->slug);
+  for (const diagnosis::Probe* probe : probes::probes_by_code()) slugs.push_back(probe->slug);
   return slugs;
 }
 

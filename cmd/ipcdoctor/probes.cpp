@@ -10,7 +10,7 @@
 namespace ipcdoctor::cmd {
 
 static int list_probes() {
-  for (const diagnosis::Probe* probe : probes::all_probes()) {
+  for (const diagnosis::Probe* probe : probes::probes_by_code()) {
     std::cout << probe->code << "  " << std::left << std::setw(24) << probe->slug << "  "
               << probe->summary << '\n';
   }

@@ -16,21 +16,23 @@ using snapshot::Scope;
 using snapshot::Thread;
 using snapshot::WaitKind;
 
-constexpr int kFallback = 0;            // weight of unclassified-deadlock
 constexpr std::size_t kMaxAsked = 256;  // tasks whose reasons to live are asked for
 
-/// What frees the core leads before what frees those behind it, or nobody; the fallback comes last.
-auto order_of(const Finding& finding) {
-  return std::tuple(finding.weight == kFallback, !frees_the_core(finding), -finding.weight,
-                    finding.code);
+/// Nothing spoke for a class: the fallback.
+bool is_unclassified(const Finding& finding) {
+  return finding.strength == Strength::None;
 }
 
 bool leads(const Finding& a, const Finding& b) {
-  return order_of(a) < order_of(b);
+  // What frees the core leads before what frees those behind it, or nobody; the fallback is last.
+  const auto rank = [](const Finding& f) {
+    return std::tuple(!is_unclassified(f), frees_the_core(f), f.strength);
+  };
+  return rank(a) != rank(b) ? rank(a) > rank(b) : a.place < b.place;
 }
 
 void add_also(Finding& leader, const Finding& other) {
-  if (other.weight == kFallback || other.slug == leader.slug) return;
+  if (is_unclassified(other) || other.slug == leader.slug) return;
   if (std::ranges::find(leader.also, other.slug) == leader.also.end())
     leader.also.push_back(other.slug);
 }
@@ -138,11 +140,12 @@ Diagnosis diagnose_all(const Context& context, std::span<const Probe* const> pro
   Diagnosis diagnosis;
   std::vector<Finding> about_sets;
   std::vector<Finding> about_live;
-  for (const Probe* probe : probes) {
-    Answer answer = probe->run(context);
+  for (std::size_t place = 0; place < probes.size(); ++place) {
+    Answer answer = probes[place]->run(context);
     std::erase_if(answer.findings,
                   [&](const Finding& finding) { return !names_the_tree(context, finding); });
     for (Finding& finding : answer.findings) {
+      finding.place = place;
       check_repairs(context, finding);
       (finding.set >= 0 ? about_sets : about_live).push_back(std::move(finding));
     }

@@ -13,23 +13,26 @@ using namespace snapshot;           // NOLINT: the words of a hand-made snapshot
 using namespace snapshot::testing;  // NOLINT: its builder
 using ::testing::ElementsAre;
 
-extern const Probe kLight, kHeavy, kFallback, kAboutLive, kBlind;
+extern const Probe kWeak, kStrong, kFallback, kAboutLive, kBlind;
 
-Finding about_first_set(const Context& context, const Probe& probe, int weight) {
+Finding about_first_set(const Context& context, const Probe& probe, Strength strength) {
   Finding finding = start_finding(context, probe, 0);
-  finding.weight = weight;
+  finding.strength = strength;
   return finding;
 }
 
-const Probe kLight{"IPC901", "light", "", [](const Context& c) {
-                     return Answer{Outcome::Found, {about_first_set(c, kLight, 10)}, {}};
-                   }};
-const Probe kHeavy{"IPC902", "heavy", "", [](const Context& c) {
-                     return Answer{Outcome::Found, {about_first_set(c, kHeavy, 50)}, {}};
-                   }};
-const Probe kFallback{"IPC900", "fallback", "", [](const Context& c) {
-                        return Answer{Outcome::Found, {about_first_set(c, kFallback, 0)}, {}};
-                      }};
+const Probe kWeak{
+    "IPC901", "weak", "", [](const Context& c) {
+      return Answer{Outcome::Found, {about_first_set(c, kWeak, Strength::Possible)}, {}};
+    }};
+const Probe kStrong{
+    "IPC902", "strong", "", [](const Context& c) {
+      return Answer{Outcome::Found, {about_first_set(c, kStrong, Strength::Read)}, {}};
+    }};
+const Probe kFallback{
+    "IPC900", "fallback", "", [](const Context& c) {
+      return Answer{Outcome::Found, {about_first_set(c, kFallback, Strength::None)}, {}};
+    }};
 const Probe kAboutLive{
     "IPC903", "live", "", [](const Context& c) {
       const std::array stuck = {task(40)};
@@ -51,18 +54,18 @@ Builder deadlock() {
   return b;
 }
 
-TEST(Diagnose, TheHeaviestOfASetLeadsAndNamesTheOthers) {
-  const Diagnosis result = diagnosis_of(deadlock(), {&kFallback, &kLight, &kHeavy});
+TEST(Diagnose, TheStrongestOfASetLeadsAndNamesTheOthers) {
+  const Diagnosis result = diagnosis_of(deadlock(), {&kFallback, &kWeak, &kStrong});
 
   ASSERT_EQ(result.findings.size(), 1U);
-  EXPECT_EQ(result.findings[0].slug, "heavy");
-  EXPECT_THAT(result.findings[0].also, ElementsAre("light"));
+  EXPECT_EQ(result.findings[0].slug, "strong");
+  EXPECT_THAT(result.findings[0].also, ElementsAre("weak"));
   EXPECT_EQ(result.verdict, Verdict::Deadlock);
   EXPECT_EQ(result.findings[0].grade, Grade::Proved);
 }
 
 TEST(Diagnose, AFindingOfASetHasStuckTasksAndEvidence) {
-  const Finding finding = diagnosis_of(deadlock(), {&kLight}).findings.at(0);
+  const Finding finding = diagnosis_of(deadlock(), {&kWeak}).findings.at(0);
 
   ASSERT_EQ(finding.stuck.size(), 1U);
   EXPECT_EQ(finding.stuck[0].where, "app.py:9");
@@ -75,7 +78,7 @@ TEST(Diagnose, AFindingOfASetHasStuckTasksAndEvidence) {
 TEST(Diagnose, WhatMerelyWaitsIsDroppedBesideADeadlock) {
   Builder b = deadlock();
 
-  EXPECT_EQ(diagnosis_of(b, {&kHeavy, &kAboutLive}).findings.size(), 1U);
+  EXPECT_EQ(diagnosis_of(b, {&kStrong, &kAboutLive}).findings.size(), 1U);
   EXPECT_EQ(diagnosis_of(b, {&kAboutLive}).verdict, Verdict::Waiting);
 }
 

@@ -14,6 +14,18 @@ using snapshot::TaskRef;
 enum class Verdict { Deadlock, Stuck, Waiting, Running, Inconclusive };
 enum class Grade { None, Proved, Assuming, Suspected };
 
+/// How strongly what was read speaks for a cause. Of several causes of one hang the stronger leads,
+/// then the one that comes first in the probes' table.
+enum class Strength {
+  None,         ///< nothing does: the fallback
+  Consequence,  ///< it is true, and commonly follows from another mistake
+  Guess,        ///< nothing speaks against it
+  Possible,     ///< it fits the waits, as other causes may
+  Likely,       ///< something beside the waits speaks for it
+  Clear,        ///< these waits on these objects have no other usual cause
+  Read,         ///< what cannot come was read: an owner that is dead, or is the waiter itself
+};
+
 std::string to_string(Verdict verdict);  ///< "deadlock" ...
 std::string to_string(Grade grade);      ///< "proved" ...; "" for None
 
@@ -77,9 +89,10 @@ struct Finding {
   std::vector<Evidence> evidence;
   std::vector<Repair> repairs;  ///< those that free everybody first
   int set = -1;  ///< index in WaitGraph::stuck_sets(); -1: about live tasks that merely wait
-  /// Of several findings of one set that with a repair that frees the core leads, then the
-  /// heaviest; the others become its `also`.
-  int weight = 0;
+  /// Of several findings of one set that with a repair that frees the core leads, then by
+  /// `strength` and `place`; the others become its `also`.
+  Strength strength = Strength::None;
+  std::size_t place = 0;  ///< of its probe among those asked
 };
 
 }  // namespace ipcdoctor::diagnosis

@@ -48,7 +48,7 @@ struct Probe {
 
 /// A finding about stuck_sets()[set] with everything filled in that does not depend on the class:
 /// verdict, grade, assumptions, stuck tasks (core, then behind), chain, evidence. The probe adds
-/// title, explanation, fix, culprits, weight.
+/// title, explanation, fix, culprits, strength.
 Finding start_finding(const Context& context, const Probe& probe, int set);
 
 /// The same about live tasks that merely wait: verdict stuck or waiting, no set.

@@ -22,7 +22,7 @@ extern const Probe kDeadLockOwner{
 namespace {
 
 struct Orphan {
-  int weight = 0;
+  Strength strength = Strength::None;
   TaskRef owner;  ///< tid 0: unknown; pid: of the process that lost a thread, or the same number
   std::string because;
   std::string source;
@@ -60,7 +60,7 @@ Orphan by_owner_word(const Context& context, const Member& waiter) {
   // A private lock of a forked copy most likely came locked over the fork, whatever became of the
   // parent's thread.
   const bool is_private = !futex.shared_memory;
-  return {is_private && waiter.process->forked_copy ? 50 : 95,
+  return {is_private && waiter.process->forked_copy ? Strength::Possible : Strength::Read,
           {is_private ? waiter.task.pid : Pid{tid}, Tid{tid}},
           futex.lock.evidence,
           mem_of(context, waiter)};
@@ -83,7 +83,7 @@ Orphan by_counts(const Context& context, const Members& members, const Member& w
   const bool is_slots = call == "multiprocessing.Semaphore.acquire" ||
                         call == "multiprocessing.BoundedSemaphore.acquire";
   if (is_mutex_like(futex.lock))
-    return {somebody_died ? 85 : 65,
+    return {somebody_died ? Strength::Read : Strength::Likely,
             {},
             "its value is 0 and no living process has acquired it",
             mem_of(context, waiter)};
@@ -93,8 +93,10 @@ Orphan by_counts(const Context& context, const Members& members, const Member& w
   const bool sibling_died =
       gone_children(context, members, waiter.process->ppid) > 0 || (somebody_died && !has_children);
   if (is_slots && sibling_died)
-    return {
-        60, {}, "all its slots are taken and no living process has one", mem_of(context, waiter)};
+    return {Strength::Likely,
+            {},
+            "all its slots are taken and no living process has one",
+            mem_of(context, waiter)};
   return {};
 }
 
@@ -115,7 +117,10 @@ Orphan by_stale_semaphore(const Context& context, const Members& members, const 
   if (!is_named && !somebody_died && !several) return {};
   std::string because = "the semaphore is 0 and everybody who could post it waits";
   if (is_named) because += "; " + area->path + " outlives the processes that use it";
-  return {is_named || somebody_died ? 60 : 35, {}, because, mem_of(context, waiter)};
+  return {is_named || somebody_died ? Strength::Likely : Strength::Guess,
+          {},
+          because,
+          mem_of(context, waiter)};
 }
 
 /// System V remembers the last process that operated on each semaphore.
@@ -133,7 +138,7 @@ Orphan by_last_operator(const Context& context, const Member& waiter) {
     const Pid last = set->last_pids[i];
     const Process* process = snapshot::find_process(context.snapshot, last);
     if (process != nullptr && !process->dead && !process->exited) continue;
-    return {85,
+    return {Strength::Read,
             {last, Tid{last.value}},
             "the last to operate on it was " + std::to_string(last.value) + ", which is gone",
             "semctl(" + std::to_string(wait.sysv.id) + ", " + std::to_string(index) + ", GETPID)"};
@@ -149,7 +154,7 @@ Orphan by_manager(const Context& context, const Member& waiter, bool somebody_di
   if (!takes_lock || !waits_in(waiter, WaitKind::Futex)) return {};
   if (!serves_a_client(*waiter.thread)) return {};
   if (!holders_of(context, waiter).empty()) return {};
-  return {somebody_died ? 70 : 25,
+  return {somebody_died ? Strength::Likely : Strength::Consequence,
           {},
           "the manager's thread waits for it in the name of a client, and no client that is left "
           "has acquired it",
@@ -166,7 +171,7 @@ Orphan by_ended_thread(const Context& context, const Member& waiter) {
       !holders_of(context, waiter).empty())
     return {};
   return {
-      50,
+      Strength::Possible,
       {},
       "it is locked, no living thread is seen inside it, and " + std::to_string(ended) +
           (ended == 1 ? " thread of its process has ended" : " threads of its process have ended"),
@@ -186,7 +191,7 @@ Orphan by_lost_reader(const Context& context, const Members& members, const Memb
            !(waits_in(m, WaitKind::Futex) && wait_of(m)->futex.page == futex.page);
   };
   if (std::ranges::any_of(members, waits_elsewhere)) return {};
-  return {somebody_died ? 85 : 60,
+  return {somebody_died ? Strength::Read : Strength::Likely,
           {},
           "it is held for reading, and everybody who has it waits for it",
           mem_of(context, waiter)};
@@ -204,7 +209,7 @@ Orphan orphan_of(const Context& context, const Members& members, const Member& w
                                by_ended_thread(context, waiter),
                                by_lost_reader(context, members, waiter, somebody_died),
                                by_manager(context, waiter, somebody_died)};
-  return *std::ranges::max_element(found, {}, &Orphan::weight);
+  return *std::ranges::max_element(found, {}, &Orphan::strength);
 }
 
 std::string fix_for(const Member& waiter, const std::string& what) {
@@ -251,7 +256,7 @@ Finding describe_orphan(const Context& context, int set, const Members& members,
       (waiters > 1 ? " and " + std::to_string(waiters - 1) + " more wait" : " waits");
   const std::string owner =
       orphan.owner.tid.value != 0 ? std::to_string(orphan.owner.tid.value) : "whoever took it";
-  finding.weight = orphan.weight;
+  finding.strength = orphan.strength;
   add_wakes(finding, {waiter});
   finding.title = who + " for " + what + ": " + owner + " is dead and did not release it";
   finding.explanation =
@@ -279,7 +284,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   Orphan best;
   for (const Member& member : members) {
     Orphan orphan = orphan_of(context, members, member, !dead.empty());
-    if (orphan.weight <= best.weight) continue;
+    if (orphan.strength <= best.strength) continue;
     waiter = &member;
     best = std::move(orphan);
   }

@@ -75,7 +75,7 @@ void fill_frozen(Finding& finding, const Snapshot& snapshot, const Frozen& froze
   finding.fix =
       "Press ^Q there, or switch flow control off: stty -ixon (C: tcflow(fd, TCOON); Python: "
       "termios.tcflow(fd, termios.TCOON)).";
-  finding.weight = 62;
+  finding.strength = Strength::Likely;
   diagnosis::add_wakes(finding, {frozen.writer});
 }
 
@@ -149,7 +149,7 @@ Finding about_reader(const Context& context, TaskRef reader) {
   finding.explanation = "Nothing is wrong inside: as soon as somebody answers" +
                         place(snapshot, reader) + ", it goes on.";
   finding.fix = fix(snapshot, reader.pid);
-  finding.weight = 10;
+  finding.strength = Strength::Consequence;
   return finding;
 }
 

@@ -205,7 +205,10 @@ Finding describe(const Context& context, int set, const std::vector<TaskRef>& ta
     return wait != nullptr && sends(*wait) && wait->kind != WaitKind::Connect;
   });
   diagnosis::add_wakes(finding, {full.producer});
-  finding.weight = full.joiner ? 45 : dead ? 75 : all_send ? 38 : 55;
+  finding.strength = full.joiner ? Strength::Possible
+                     : dead      ? Strength::Clear
+                     : all_send  ? Strength::Guess
+                                 : Strength::Possible;
   return finding;
 }
 

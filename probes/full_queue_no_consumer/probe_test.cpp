@@ -121,14 +121,14 @@ TEST(FullQueueNoConsumer, LeavesTwoThatWaitForRoomToFullBufferCycle) {
   b.process(40).fd(3, queue(1)).fd(4, queue(2)).thread();
   b.process(41).child_of(40).fd(3, queue(1)).fd(4, queue(2)).thread().waits_for_child(40);
   send(b, 40, 3);
-  const int consumer_waits = ask(kFullQueueNoConsumer, b).findings.at(0).weight;
+  const auto consumer_waits = ask(kFullQueueNoConsumer, b).findings.at(0).strength;
   send(b, 41, 4);
 
   const auto answer = ask(kFullQueueNoConsumer, b);
 
   ASSERT_EQ(answer.outcome, Outcome::Found);
-  EXPECT_LT(answer.findings[0].weight, 40) << "that of full-buffer-cycle";
-  EXPECT_GT(consumer_waits, 40);
+  EXPECT_LT(answer.findings[0].strength, Strength::Possible) << "that of full-buffer-cycle";
+  EXPECT_GT(consumer_waits, Strength::Guess);
 }
 
 TEST(FullQueueNoConsumer, FindsAConnectionToTheOwnBacklog) {

@@ -51,7 +51,7 @@ Finding describe(const Context& context, int set, TaskRef reader, const snapshot
   finding.culprits.push_back(diagnosis::culprit(
       snapshot, reader, -1, "waits without a limit for a peer that is gone: " + socket.elsewhere));
   finding.fix = fix(snapshot, reader, socket);
-  finding.weight = 70;
+  finding.strength = Strength::Clear;
   diagnosis::add_wakes(finding, {reader});
   return finding;
 }

@@ -12,6 +12,7 @@ namespace ipcdoctor::probes::testing {
 using namespace snapshot;           // NOLINT: the words of a hand-made snapshot
 using namespace snapshot::testing;  // NOLINT: its builder
 using diagnosis::Outcome;
+using diagnosis::Strength;
 
 inline diagnosis::Answer ask(const diagnosis::Probe& probe, const Builder& builder) {
   const Snapshot snapshot = builder.build();

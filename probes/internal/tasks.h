@@ -11,6 +11,7 @@
 namespace ipcdoctor::probes {
 
 using diagnosis::Context;
+using diagnosis::Strength;
 using diagnosis::wait_of;
 using snapshot::ObjectId;
 using snapshot::Process;

@@ -188,7 +188,8 @@ Finding describe(const Context& context, Finding finding, const Pair& pair) {
                              ", but waits for " + diagnosis::describe_wait(snapshot, pair.joiner)));
   const Thread* thread = snapshot::find_thread(snapshot, pair.writer);
   diagnosis::add_wakes(finding, {pair.writer});
-  finding.weight = thread->activity.call.starts_with("multiprocessing.Queue") ? 80 : 60;
+  finding.strength = thread->activity.call.starts_with("multiprocessing.Queue") ? Strength::Read
+                                                                                : Strength::Likely;
   return finding;
 }
 

@@ -21,7 +21,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   if (ring.size() < 2) return std::nullopt;
   Finding finding = diagnosis::start_finding(context, kJoinCycle, set);
   const std::string first = snapshot::label(context.snapshot, members[ring.front().from].task);
-  finding.weight = 60;
+  finding.strength = Strength::Likely;
   add_wakes(finding, {members[ring.front().from]});
   finding.title = ring.size() == 2
                       ? first + " and " +

@@ -73,7 +73,7 @@ Finding describe(const Context& context, int set, const std::vector<Service>& se
                       "/sys/fs/fuse/connections/N/abort."
                     : "Answer the kernel's request before doing anything that makes it ask again, "
                       "or serve in another thread.";
-  finding.weight = 70;
+  finding.strength = Strength::Clear;
   diagnosis::add_wakes(finding, {first.client});
   return finding;
 }

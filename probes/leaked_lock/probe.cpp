@@ -114,7 +114,7 @@ Finding describe(const Context& context, const Leak& leak, int set) {
   for (const auto& [pid, fd] : leak.lock->holders)
     closes.push_back({graph::Event::Kind::Closes, {pid, Tid{0}}, fd});
   diagnosis::add_repair(finding, std::move(closes));
-  finding.weight = leak.lock->taker == leak.waiter.pid ? 78 : 70;
+  finding.strength = Strength::Clear;
   return finding;
 }
 

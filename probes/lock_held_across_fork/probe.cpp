@@ -22,7 +22,7 @@ namespace {
 
 /// What makes us think that the lock came locked out of a fork.
 struct Inherited {
-  int weight = 0;
+  Strength strength = Strength::None;
   const Process* parent = nullptr;  ///< nullptr: gone
   TaskRef holder;                   ///< the parent's thread that held it, if known
   std::string because;
@@ -44,7 +44,7 @@ bool nobody_here_holds_it(const Context& context, const Member& waiter) {
 Inherited by_parents_thread(const Context& context, const Member& waiter, const Process& parent) {
   const snapshot::FutexWait& futex = wait_of(waiter)->futex;
   for (const LockHolder& holder : holders_in(parent, futex.lock.address, futex.address))
-    return {92, &parent, holder.task,
+    return {Strength::Read, &parent, holder.task,
             snapshot::label(context.snapshot, holder.task) +
                 " held it at the fork: " + holder.evidence};
   return {};
@@ -58,19 +58,21 @@ Inherited inherited_lock(const Context& context, const Member& waiter) {
   if (lock.ownership == Ownership::LeftInParent) {
     const TaskRef owner = lock.owners.empty() ? TaskRef{} : lock.owners.front();
     const Process* owner_process = snapshot::find_process(context.snapshot, owner.pid);
-    return {95, owner_process != nullptr ? owner_process : parent, owner, lock.evidence};
+    return {Strength::Read, owner_process != nullptr ? owner_process : parent, owner,
+            lock.evidence};
   }
   if (waiter.process->forked_copy && lock.ownership == Ownership::Dead && parent != nullptr)
-    return {88, parent, {}, lock.evidence + "; no such thread in the child"};
+    return {Strength::Read, parent, {}, lock.evidence + "; no such thread in the child"};
   if (!waiter.process->forked_copy || lock.ownership == Ownership::Known) return {};
   const bool may_be_lock = is_mutex_like(lock) || lock.kind == LockKind::Unknown;
   if (!may_be_lock || !!waits_in_library_queue(waiter)) return {};
   if (parent != nullptr)
-    if (Inherited found = by_parents_thread(context, waiter, *parent); found.weight > 0)
+    if (Inherited found = by_parents_thread(context, waiter, *parent);
+        found.strength > Strength::None)
       return found;
   if (waiter.process->threads.size() != 1 || !nobody_here_holds_it(context, waiter)) return {};
-  const int weight = lock.kind == LockKind::Unknown ? 45 : 85;
-  return {weight,
+  const Strength strength = lock.kind == LockKind::Unknown ? Strength::Possible : Strength::Read;
+  return {strength,
           parent,
           {},
           "the only thread of a forked process waits for a lock of its private memory: no thread "
@@ -95,7 +97,7 @@ std::string fix_for(const Member& child, const std::string& what, const Inherite
   std::string fix = "Between fork() and exec() call only async-signal-safe functions";
   if (!at.empty()) fix += "; " + at + " is not one";
   fix += ".\n";
-  if (inherited.holder.tid.value != 0 || inherited.weight >= 85)
+  if (inherited.holder.tid.value != 0 || inherited.strength == Strength::Read)
     fix += "Else take " + what +
            " in a pthread_atfork() prepare handler and release it in the parent and the child "
            "handler, "
@@ -127,8 +129,8 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   std::vector<const Member*> others;
   for (const Member& member : members) {
     Inherited found = inherited_lock(context, member);
-    if (found.weight == 0) continue;
-    if (found.weight > best.weight) {
+    if (found.strength == Strength::None) continue;
+    if (found.strength > best.strength) {
       if (child != nullptr) others.push_back(child);
       child = &member;
       best = std::move(found);
@@ -140,7 +142,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   Finding finding = diagnosis::start_finding(context, kLockHeldAcrossFork, set);
   const std::string what = lock_name(context, *child);
   const std::string who = snapshot::label(context.snapshot, child->task);
-  finding.weight = best.weight;
+  finding.strength = best.strength;
   Members children = {*child};
   for (const Member* other : others) children.push_back(*other);
   add_wakes(finding, children);

@@ -23,7 +23,7 @@ const Step& after(const Ring& ring, std::size_t i) {
   return ring[(i + 1) % ring.size()];
 }
 
-int weigh(const Members& members, const Ring& ring) {
+Strength strength_of(const Members& members, const Ring& ring) {
   const bool sure_others =
       std::ranges::all_of(ring, [](const Step& s) { return s.sure || s.kind == StepKind::Lock; });
   const bool sure_locks =
@@ -31,9 +31,9 @@ int weigh(const Members& members, const Ring& ring) {
   const bool import = std::ranges::any_of(ring, [&](const Step& s) {
     return s.kind == StepKind::Lock && members[s.from].thread->activity.call == "import";
   });
-  if (sure_locks && sure_others) return 58;
-  if (sure_locks) return import ? 60 : 52;
-  return sure_others ? 48 : 35;
+  if (sure_locks && sure_others) return Strength::Likely;
+  if (sure_locks) return import ? Strength::Likely : Strength::Possible;
+  return sure_others ? Strength::Possible : Strength::Guess;
 }
 
 std::string fix_for(const Context& context, const Members& members, const Ring& ring,
@@ -89,7 +89,7 @@ std::optional<Finding> by_managers_lock(const Context& context, int set, const M
       Finding finding = diagnosis::start_finding(context, kLockHeldWhileWaiting, set);
       const std::string who = snapshot::label(context.snapshot, holder.task);
       const std::string other = snapshot::label(context.snapshot, client.task);
-      finding.weight = 45;
+      finding.strength = Strength::Possible;
       add_wakes(finding, {client});
       finding.title = who + " waits for the exit of " + other +
                       ", which waits for a manager's lock that " + who + " must have";
@@ -115,7 +115,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   const Ring ring = shortest_mixed_ring(members, steps_between(context, members));
   if (ring.empty()) return by_managers_lock(context, set, members);
   Finding finding = diagnosis::start_finding(context, kLockHeldWhileWaiting, set);
-  finding.weight = weigh(members, ring);
+  finding.strength = strength_of(members, ring);
   finding.explanation = tell_ring(context, members, ring);
   for (std::size_t i = 0; i < ring.size(); ++i) {
     if (ring[i].kind != StepKind::Lock || after(ring, i).kind == StepKind::Lock) continue;

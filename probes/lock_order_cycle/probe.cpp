@@ -96,7 +96,7 @@ std::optional<Finding> by_ring(const Context& context, int set, const Members& m
   if (ring.size() < 2 || !own_locks) return std::nullopt;
   Finding finding = diagnosis::start_finding(context, kLockOrderCycle, set);
   const bool sure = std::ranges::all_of(ring, &Step::sure);
-  finding.weight = sure ? 72 : 62;
+  finding.strength = sure ? Strength::Clear : Strength::Likely;
   add_wakes(finding, {members[ring.front().from]});
   const std::string first = snapshot::label(context.snapshot, members[ring.front().from].task);
   const std::string hold = sure ? " each hold" : " each hold, most likely,";
@@ -155,7 +155,7 @@ std::optional<Finding> by_nested_read(const Context& context, int set, const Mem
     const std::string what = lock_name(context, reader);
     const std::string who = snapshot::label(context.snapshot, reader.task);
     const std::string rival = snapshot::label(context.snapshot, writer->task);
-    finding.weight = 68;
+    finding.strength = Strength::Likely;
     add_wakes(finding, {reader});
     finding.title = who + " takes " + what + " for reading a second time, behind the writer " +
                     rival + " that waits for the first";
@@ -192,7 +192,7 @@ std::optional<Finding> by_tasks(const Context& context, int set, const Members& 
     const std::string what = activity.object.name.empty()
                                  ? activity.object.type
                                  : activity.object.type + " `" + activity.object.name + "`";
-    finding.weight = 72;
+    finding.strength = Strength::Clear;
     add_wakes(finding, {member});
     finding.title = tasks + " in " + who + " each hold the lock that another one awaits";
     finding.explanation = who + place_in_brackets(*member.thread) + " awaits the " + what +

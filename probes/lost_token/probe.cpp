@@ -160,7 +160,7 @@ Finding describe(const Context& context, int set, const Pool& pool) {
                       "and another process be faster.";
   // One reader whose parent waits for it: more often a forgotten write end.
   diagnosis::add_wakes(finding, {pool.reader});
-  finding.weight = pool.shared ? 76 : 60;
+  finding.strength = pool.shared ? Strength::Clear : Strength::Likely;
   return finding;
 }
 

@@ -36,13 +36,13 @@ TEST(LostToken, FindsTheOtherHolderOfBothEnds) {
 }
 
 TEST(LostToken, GivesWayWhereOnlyAParentWaitsForTheReader) {
-  const int pool = ask(kLostToken, pool_of_tokens()).findings.at(0).weight;
+  const auto pool = ask(kLostToken, pool_of_tokens()).findings.at(0).strength;
   Builder b = pool_of_tokens();
   b.process(40).process().ppid = Pid{41};
   b.process(41).process().ppid = Pid{1};
   b.process(41).waits_for_child(40);
 
-  EXPECT_LT(ask(kLostToken, b).findings.at(0).weight, pool);
+  EXPECT_LT(ask(kLostToken, b).findings.at(0).strength, pool);
 }
 
 TEST(LostToken, BlamesTheTakersOfAJobserverForWhichMakeWaits) {

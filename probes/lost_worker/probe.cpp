@@ -24,7 +24,7 @@ extern const Probe kLostWorker{"IPC301", "lost-worker",
 namespace {
 
 struct Loss {
-  int weight = 0;
+  Strength strength = Strength::None;
   std::string what;       ///< "the thread of the Pool that delivers results is dead"
   std::string why_owner;  ///< blames the process that waits; "": nobody alive is to blame
   std::string fix;
@@ -39,7 +39,7 @@ bool is_of_this_process(const Pool& pool) {
 /// A forked copy never had the threads: that is thread-lost-in-fork.
 Loss lost_helper_thread(const Pool& pool) {
   if (number(*pool.object, "result_handler_exists", 1) == 0)
-    return {85,
+    return {Strength::Read,
             "the thread of " + pool.name + " that delivers results has died",
             "a callback or an unpicklable result ended the pool's result thread",
             "Catch every exception inside the callback and error_callback of apply_async(), "
@@ -48,14 +48,14 @@ Loss lost_helper_thread(const Pool& pool) {
             {}};
   if (number(*pool.object, "task_handler_exists", 1) == 0 ||
       number(*pool.object, "worker_handler_exists", 1) == 0)
-    return {80,
+    return {Strength::Read,
             "a helper thread of " + pool.name + " has died",
             "the thread that hands out tasks ended with an exception",
             "Look for its traceback on stderr: an iterable that raises or a worker that cannot be "
             "started ends it.",
             {}};
   if (number(*pool.object, "manager_exists", 1) == 0)
-    return {80,
+    return {Strength::Read,
             "the manager thread of " + pool.name + " has died",
             "the executor's manager thread ended with an exception",
             "Look for its traceback on stderr, and update Python: several such errors of "
@@ -84,13 +84,13 @@ bool hands_out_tasks(const Thread& thread) {
 Loss lost_of_pool(const Context& context, const Members& members, const Member& waiter) {
   const std::optional<Pool> pool = awaited_pool(context, waiter);
   if (!pool || !is_of_this_process(*pool)) return {};
-  if (Loss loss = lost_helper_thread(*pool); loss.weight > 0) return loss;
+  if (Loss loss = lost_helper_thread(*pool); loss.strength > Strength::None) return loss;
   const bool is_pool = pool->object->type == "multiprocessing.Pool";
   std::vector<DeadProcess> dead;
   for (const DeadProcess& one : dead_children(context, members))
     if (one.parent == pool->owner->pid) dead.push_back(one);
   if (number(*pool->object, "dead_workers", 0) > 0)
-    return {80, "a worker of " + pool->name + " is dead and its task with it", "",
+    return {Strength::Read, "a worker of " + pool->name + " is dead and its task with it", "",
             worker_fix(is_pool), dead};
   // A helper thread that waits for a lock, or inside the program's own iterable, keeps the work
   // back: it is not lost.
@@ -102,7 +102,7 @@ Loss lost_of_pool(const Context& context, const Members& members, const Member& 
   const bool waits_for_result = waiter.thread->activity.call != "Pool.join";
   if (waits_for_result && all_idle(*pool)) {
     const std::string who_lost = is_pool ? "" : "its work items were lost before a worker saw them";
-    return {75,
+    return {Strength::Clear,
             "all workers of " + pool->name +
                 " are idle: the task that is awaited was lost with a worker or on its way",
             who_lost, worker_fix(is_pool), dead};
@@ -139,7 +139,7 @@ Loss lost_of_queue(const Context& context, const Members& members, const Member&
                                        : ", and the process that should send them is dead: " +
                                              describe(context.snapshot, dead.front());
   if (all_in_peace) dead.clear();
-  return {fault ? 62 : 55, "it takes results from " + queue + who,
+  return {fault ? Strength::Likely : Strength::Possible, "it takes results from " + queue + who,
           all_in_peace ? "expects more results than were sent" : "",
           "Wait for both, the item and the death of the sender: "
           "multiprocessing.connection.wait([queue._reader, process.sentinel]), "
@@ -156,7 +156,7 @@ Loss lost_of_threads(const Context& context, const Member& receiver) {
         number(object, "alive", 1) == 0)
       names.push_back(object.texts.contains("thread") ? object.texts.at("thread") : object.name);
   if (names.empty() || receiver.process->threads.size() != 1) return {};
-  return {60,
+  return {Strength::Likely,
           "it takes from " + queue_name(context, receiver) +
               ", and the thread that should put something there has ended: " + names.front(),
           "its worker thread ended without putting the result",
@@ -166,7 +166,7 @@ Loss lost_of_threads(const Context& context, const Member& receiver) {
 
 void fill(const Context& context, const Member& waiter, const Loss& loss, Finding& finding) {
   const std::string who = snapshot::label(context.snapshot, waiter.task);
-  finding.weight = loss.weight;
+  finding.strength = loss.strength;
   add_wakes(finding, {waiter});
   finding.title = who + " waits for a result that nobody works on: " + loss.what;
   finding.explanation =
@@ -190,8 +190,8 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
     std::vector<Loss> losses = {lost_of_pool(context, members, member),
                                 lost_of_queue(context, members, member),
                                 lost_of_threads(context, member)};
-    Loss& loss = *std::ranges::max_element(losses, {}, &Loss::weight);
-    if (loss.weight <= best.weight) continue;
+    Loss& loss = *std::ranges::max_element(losses, {}, &Loss::strength);
+    if (loss.strength <= best.strength) continue;
     waiter = &member;
     best = std::move(loss);
   }

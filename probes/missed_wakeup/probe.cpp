@@ -23,7 +23,7 @@ extern const Probe kMissedWakeup{
 namespace {
 
 struct Signal {
-  int weight = 0;
+  Strength strength = Strength::None;
   const char* what = "";  ///< "an event"
   const char* fix = "";
   const char* own_fault = "";  ///< what the waiter itself did or left out
@@ -59,17 +59,17 @@ constexpr const char* kSemaphoreFix =
 
 Signal of_python(const std::string& call) {
   if (call == "threading.Event.wait" || call == "multiprocessing.Event.wait")
-    return {50, "an event that nobody is left to set", kEventFix};
+    return {Strength::Possible, "an event that nobody is left to set", kEventFix};
   if (call == "threading.Condition.wait" || call == "multiprocessing.Condition.wait")
-    return {46, "a notify that nobody is left to send", kConditionFix};
+    return {Strength::Possible, "a notify that nobody is left to send", kConditionFix};
   if (call == "multiprocessing.Condition.notify" || call == "multiprocessing.Event.set")
-    return {46, "a sleeper that does not answer any more",
+    return {Strength::Possible, "a sleeper that does not answer any more",
             "A process was killed while it waited in Condition.wait() or Event.wait(): do not kill "
             "such processes."};
   if (call == "Executor.result" || call == "Executor.wait")
-    return {20, "a future that nobody is left to set", kFutureFix};
+    return {Strength::Consequence, "a future that nobody is left to set", kFutureFix};
   if (call == "threading.Semaphore.acquire" || call == "multiprocessing.Semaphore.acquire")
-    return {40, "a semaphore that nobody is left to release", kSemaphoreFix};
+    return {Strength::Possible, "a semaphore that nobody is left to release", kSemaphoreFix};
   return {};
 }
 
@@ -86,27 +86,29 @@ Signal of_futex(const Member& member) {
   const snapshot::FutexWait& futex = wait_of(member)->futex;
   switch (futex.lock.kind) {
     case LockKind::Condition:
-      return {45, "a condition variable that nobody is left to signal", kConditionFix};
+      return {Strength::Possible, "a condition variable that nobody is left to signal",
+              kConditionFix};
     case LockKind::Latch:
       if (futex.lock.name == "std::future")
-        return {45, "a future that nobody is left to set", kFutureFix};
+        return {Strength::Possible, "a future that nobody is left to set", kFutureFix};
       if (futex.lock.name == "std::counting_semaphore")
-        return {40, "a semaphore that nobody is left to release", kSemaphoreFix};
-      return {30, "a value that nobody is left to change", kConditionFix};
+        return {Strength::Possible, "a semaphore that nobody is left to release", kSemaphoreFix};
+      return {Strength::Guess, "a value that nobody is left to change", kConditionFix};
     case LockKind::Semaphore:
-      return {40, "a semaphore that nobody is left to post", kSemaphoreFix};
+      return {Strength::Possible, "a semaphore that nobody is left to post", kSemaphoreFix};
     case LockKind::PySemLock:
       return is_mutex_like(futex.lock)
                  ? Signal{}
-                 : Signal{38, "a semaphore that nobody is left to release", kSemaphoreFix};
+                 : Signal{Strength::Guess, "a semaphore that nobody is left to release",
+                          kSemaphoreFix};
     case LockKind::PyParked:
-      return {30, "an event that nobody is left to set", kEventFix};
+      return {Strength::Guess, "an event that nobody is left to set", kEventFix};
     case LockKind::PyLock:
       // A threading.Lock that no frame is inside of was taken to be released by somebody else: a
       // signal.
-      return {20, "a lock that nobody is left to release", kEventFix};
+      return {Strength::Consequence, "a lock that nobody is left to release", kEventFix};
     case LockKind::Unknown:
-      return {8, "a wake-up that nobody is left to send", kConditionFix};
+      return {Strength::Consequence, "a wake-up that nobody is left to send", kConditionFix};
     default:
       return {};
   }
@@ -121,10 +123,12 @@ bool reads_eventfd(const Member& member) {
 /// An event loop that waits for a wake-up of its own, and watches nothing that others could fill.
 Signal of_event_loop(const std::string& call) {
   if (call == "asyncio.Lock.acquire" || call == "asyncio.Semaphore.acquire")
-    return {30, "a release that no task is left to make", kAsyncFix};
-  if (call == "asyncio.Queue.get") return {30, "an item that no task is left to put", kAsyncFix};
-  if (call == "asyncio.Queue.put") return {30, "room that no task is left to make", kAsyncFix};
-  return {28, "a future that no task is left to set", kAsyncFix};
+    return {Strength::Guess, "a release that no task is left to make", kAsyncFix};
+  if (call == "asyncio.Queue.get")
+    return {Strength::Guess, "an item that no task is left to put", kAsyncFix};
+  if (call == "asyncio.Queue.put")
+    return {Strength::Guess, "room that no task is left to make", kAsyncFix};
+  return {Strength::Consequence, "a future that no task is left to set", kAsyncFix};
 }
 
 /// Edges of reading alone. The loops of Go, mio and asio watch for more with one call, and read
@@ -148,24 +152,27 @@ Signal of_epoll(const Context& context, const Member& member) {
     const bool disarmed =
         (watched.events & EPOLLONESHOT) != 0 && (watched.events & (EPOLLIN | EPOLLRDNORM)) == 0;
     if (disarmed)
-      return {74, "an event of a descriptor that has data, but was switched off by EPOLLONESHOT",
+      return {Strength::Clear,
+              "an event of a descriptor that has data, but was switched off by EPOLLONESHOT",
               kOneShotFix, "has not armed the descriptor again"};
     if (waits_for_an_edge(watched.events))
-      return {72, "an edge of a descriptor that has data still, and whose edge has passed",
-              kEdgeFix, "has not read all that was there when the edge came"};
+      return {Strength::Clear,
+              "an edge of a descriptor that has data still, and whose edge has passed", kEdgeFix,
+              "has not read all that was there when the edge came"};
   }
   return {};
 }
 
 Signal signal_of(const Context& context, const Member& member) {
-  if (const Signal found = of_epoll(context, member); found.weight > 0) return found;
+  if (const Signal found = of_epoll(context, member); found.strength > Strength::None) return found;
   if (member.thread->activity.call.starts_with("asyncio.") &&
       (waits_in(member, WaitKind::Epoll) || waits_in(member, WaitKind::Poll)))
     return of_event_loop(member.thread->activity.call);
   if (reads_eventfd(member))
-    return {30, "a count of an eventfd that nobody is left to write", kSemaphoreFix};
+    return {Strength::Guess, "a count of an eventfd that nobody is left to write", kSemaphoreFix};
   if (!waits_in(member, WaitKind::Futex)) return {};
-  if (const Signal found = of_python(method_of(*member.thread)); found.weight > 0) return found;
+  if (const Signal found = of_python(method_of(*member.thread)); found.strength > Strength::None)
+    return found;
   if (!member.thread->activity.call.empty() && !member.thread->activity.call.ends_with(".acquire"))
     return {};
   // What a fork left locked or lost is told by other probes.
@@ -241,10 +248,10 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   Signal best;
   for (const Member& member : members) {
     Signal found = signal_of(context, member);
-    if (found.weight == 0) continue;
+    if (found.strength == Strength::None) continue;
     if (is_idle_worker(members, member) || is_unwanted_loop(members, member))
-      found.weight = std::min(found.weight, 12);
-    if (found.weight > best.weight) {
+      found.strength = std::min(found.strength, Strength::Consequence);
+    if (found.strength > best.strength) {
       waiter = &member;
       best = found;
     }
@@ -256,13 +263,13 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   const Members others = without_joiners(silent);
   const bool all_await_signals =
       !others.empty() && std::ranges::all_of(others, [&](const Member& m) {
-        return signal_of(context, m).weight > 0;
+        return signal_of(context, m).strength > Strength::None;
       });
   if (all_await_signals) silent = others;
   const bool by_itself = *best.own_fault != '\0';
   Finding finding = diagnosis::start_finding(context, kMissedWakeup, set);
   const std::string who = snapshot::label(context.snapshot, waiter->task);
-  finding.weight = best.weight;
+  finding.strength = best.strength;
   add_wakes(finding, {*waiter});
   finding.title = who + " waits for " + best.what;
   finding.explanation = who + place_in_brackets(*waiter->thread) + " waits for " + best.what + ". ";

@@ -11,6 +11,7 @@ namespace {
 
 using namespace snapshot::testing;
 using diagnosis::Outcome;
+using diagnosis::Strength;
 using snapshot::LockKind;
 using testing::ask;
 using testing::blamed;
@@ -94,7 +95,7 @@ TEST(MissedWakeup, AnIdleWorkerOfAPoolDoesNotLead) {
 
   const auto answer = ask(kMissedWakeup, b.build());
 
-  for (const auto& finding : answer.findings) EXPECT_LT(finding.weight, 20);
+  for (const auto& finding : answer.findings) EXPECT_LT(finding.strength, Strength::Guess);
 }
 
 TEST(MissedWakeup, BlamesBothSidesOfASwappedHandshake) {
@@ -124,7 +125,7 @@ TEST(MissedWakeup, FindsAPromiseOfCxxThatNobodyKeeps) {
   Builder b;
   b.process(40).thread().futex(0x1000, LockKind::Latch).lock().name = "std::future";
 
-  EXPECT_EQ(ask(kMissedWakeup, b.build()).findings.at(0).weight, 45);
+  EXPECT_EQ(ask(kMissedWakeup, b.build()).findings.at(0).strength, Strength::Possible);
 }
 
 TEST(MissedWakeup, FindsAnEventThatAManagerAwaitsForItsClient) {
@@ -140,7 +141,7 @@ TEST(MissedWakeup, FindsAnEventThatAManagerAwaitsForItsClient) {
   const auto answer = ask(kMissedWakeup, b.build());
 
   ASSERT_EQ(answer.outcome, Outcome::Found);
-  EXPECT_EQ(answer.findings[0].weight, 50);
+  EXPECT_EQ(answer.findings[0].strength, Strength::Possible);
 }
 
 TEST(MissedWakeup, FindsAFutureThatNobodySets) {

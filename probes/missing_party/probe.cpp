@@ -131,7 +131,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   const Members elsewhere = strayed(members, waiters);
   const std::string sum = arithmetic(first, count_of(context, waiters));
   Finding finding = diagnosis::start_finding(context, kMissingParty, set);
-  finding.weight = 73;
+  finding.strength = Strength::Clear;
   add_wakes(finding, waiters);
   finding.title = "a barrier waits for a party that does not come: " + sum;
   finding.explanation = snapshot::label(context.snapshot, first.task) +

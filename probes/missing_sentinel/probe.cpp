@@ -94,11 +94,11 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   const bool private_copy = first.process->forked_copy && takes_from_threads(*first.thread) &&
                             first.process->threads.size() == 1;
   add_wakes(finding, consumers);
-  finding.weight = private_copy                     ? 30
-                   : connection                     ? (joiners.empty() ? 18 : 28)
-                   : takes_in_a_task(*first.thread) ? 60
-                   : joiners.empty()                ? 42
-                                                    : 70;
+  finding.strength = private_copy ? Strength::Guess
+                     : connection ? (joiners.empty() ? Strength::Consequence : Strength::Guess)
+                     : takes_in_a_task(*first.thread) ? Strength::Likely
+                     : joiners.empty()                ? Strength::Possible
+                                                      : Strength::Clear;
   finding.title =
       (consumers.size() == 1 ? who + " waits" : counted(missing, "consumer") + " wait") +
       " for an item of " + queue +

@@ -45,16 +45,16 @@ TEST(MissingSentinel, CountsTheConsumersThatNobodyWillTellToStop) {
 }
 
 TEST(MissingSentinel, GivesWayWhereAForkedCopyTakesFromAQueueOfThreads) {
-  const auto weight_of = [](bool forked) {
+  const auto strength_of = [](bool forked) {
     Builder b;
     b.process(40).python().thread().waits_for_child(42);
     auto consumer = b.process(42).child_of(40).python().thread();
     consumer.futex(0x1000, LockKind::PyLock).activity("queue.Queue.get", made("queue.Queue"));
     consumer.process().forked_copy = forked;
-    return ask(kMissingSentinel, b.build()).findings.at(0).weight;
+    return ask(kMissingSentinel, b.build()).findings.at(0).strength;
   };
 
-  EXPECT_LT(weight_of(true), weight_of(false));
+  EXPECT_LT(strength_of(true), strength_of(false));
 }
 
 TEST(MissingSentinel, IgnoresConsumersOfAProducerThatSleeps) {

@@ -137,15 +137,15 @@ std::string fix(const Snapshot& snapshot, Pid pid, TaskRef task) {
 }
 
 /// Both sides of one conversation, or takers from queues where a sentinel may be missing.
-int weight(const Snapshot& snapshot, const std::vector<Flow>& flows) {
-  int weight = 71;
+Strength strength_of(const Snapshot& snapshot, const std::vector<Flow>& flows) {
+  Strength strength = Strength::Clear;
   for (const Flow& flow : flows) {
     const std::string& call = snapshot::find_thread(snapshot, flow.task)->activity.call;
-    if (call.ends_with(".auth")) return 77;  // one side has an authkey, the other does not
-    if (call.ends_with(".worker.get")) weight = 30;
-    if (call.ends_with("Queue.get")) weight = std::min(weight, 44);
+    if (call.ends_with(".auth")) return Strength::Read;  // one side has an authkey, the other not
+    if (call.ends_with(".worker.get")) strength = Strength::Guess;
+    if (call.ends_with("Queue.get")) strength = std::min(strength, Strength::Possible);
   }
-  return weight;
+  return strength;
 }
 
 Finding describe(const Context& context, int set, const std::vector<Flow>& flows) {
@@ -175,7 +175,7 @@ Finding describe(const Context& context, int set, const std::vector<Flow>& flows
   for (const TaskRef& task : tasks)
     if (snapshot::find_thread(snapshot, task)->activity.call.ends_with(".auth")) advised = task;
   finding.fix = fix(snapshot, advised.pid, advised);
-  finding.weight = weight(snapshot, flows);
+  finding.strength = strength_of(snapshot, flows);
   for (const Flow& flow : flows)
     if (!(flow.task == advised) && is_partner(flow, advised.pid))
       diagnosis::add_wakes(finding, {flow.task});
@@ -206,7 +206,7 @@ Finding describe_own_request(const Context& context, int set, const Flow& flow) 
   finding.fix =
       "Serve each connection in a thread or process of its own (Python: ThreadingHTTPServer, "
       "gunicorn --threads), or call the function directly instead of sending oneself a request.";
-  finding.weight = 70;
+  finding.strength = Strength::Clear;
   diagnosis::add_wakes(finding, {flow.task});
   return finding;
 }

@@ -110,7 +110,7 @@ Finding describe(const Context& context, int set, const std::vector<TaskRef>& op
   finding.explanation += "Nobody of this program will open it, but any process could.";
   add_culprits(finding, context, openers);
   finding.fix = fix(snapshot, openers);
-  finding.weight = 60;
+  finding.strength = Strength::Likely;
   for (const TaskRef& task : openers) diagnosis::add_wakes(finding, {task});
   return finding;
 }

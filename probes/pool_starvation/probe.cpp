@@ -60,7 +60,7 @@ std::optional<Finding> by_pool(const Context& context, int set, const Members& m
     Finding finding = diagnosis::start_finding(context, kPoolStarvation, set);
     const Member& first = workers.front();
     const std::string wants = first.thread->activity.call;
-    finding.weight = 78;
+    finding.strength = Strength::Clear;
     add_wakes(finding, {first});
     const std::size_t count = count_of(context, workers);
     finding.title =
@@ -134,7 +134,7 @@ std::optional<Finding> by_slots(const Context& context, int set, const Members& 
         !launcher.core &&
         graph::is_deadlock(context.graph.stuck_sets()[static_cast<std::size_t>(set)]);
     add_wakes(finding, {jobs.front()});
-    finding.weight = own_deadlock ? 40 : 74;
+    finding.strength = own_deadlock ? Strength::Guess : Strength::Clear;
     finding.title = "all " + std::to_string(slots) + " slots of " + who +
                     " are taken by jobs that wait for one that is not started";
     finding.explanation =

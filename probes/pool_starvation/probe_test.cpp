@@ -67,11 +67,11 @@ TEST(PoolStarvation, GivesWayToADeadlockAmongTheJobs) {
   launcher.process().args = {"xargs", "-P", "2", "-n", "1", "job"};
   b.process(41).child_of(40).thread().waits(snapshot::WaitKind::OpenFifo, "openat");
   b.process(42).child_of(40).thread().waits(snapshot::WaitKind::OpenFifo, "openat");
-  const int starved = ask(kPoolStarvation, b.build()).findings.at(0).weight;
+  const auto starved = ask(kPoolStarvation, b.build()).findings.at(0).strength;
 
   b.process(41).waits_for_child(42);
   b.process(42).waits_for_child(41);
-  EXPECT_LT(ask(kPoolStarvation, b.build()).findings.at(0).weight, starved);
+  EXPECT_LT(ask(kPoolStarvation, b.build()).findings.at(0).strength, starved);
 }
 
 TEST(PoolStarvation, FindsALauncherOfWhichAllSlotsWait) {

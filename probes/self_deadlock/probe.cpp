@@ -24,7 +24,7 @@ extern const Probe kSelfDeadlock{"IPC205", "self-deadlock", "A task waits for it
 namespace {
 
 struct SelfWait {
-  int weight = 0;
+  Strength strength = Strength::None;
   std::string what;  ///< "waits for mutex `m`, which it holds itself"
   std::string evidence;
   std::string fix;
@@ -81,7 +81,7 @@ SelfWait by_reentry(const Member& member) {
     if (member.thread->activity.call != reentry.call) continue;
     if (!has_frame(*member.thread, reentry.function, reentry.file)) continue;
     return {
-        85, reentry.what,
+        Strength::Read, reentry.what,
         std::string(reentry.function) + "() of " + std::string(reentry.file) + " is on its stack",
         reentry.fix};
   }
@@ -124,9 +124,8 @@ SelfWait by_own_lock(const Context& context, const Member& member) {
                           member.process->threads.size() == 1);
     if (!is_self) continue;
     const std::string place_of_it = in_signal_handler(*member.thread) ? " in a signal handler" : "";
-    return {holder.sure ? 88 : 80,
-            "waits" + place_of_it + " for " + what + ", which it holds itself", holder.evidence,
-            relock_fix(member, what)};
+    return {Strength::Read, "waits" + place_of_it + " for " + what + ", which it holds itself",
+            holder.evidence, relock_fix(member, what)};
   }
   return {};
 }
@@ -141,9 +140,9 @@ SelfWait by_loneliness(const Context& context, const Member& member) {
     return {};
   const std::string what = lock_name(context, member);
   if (!member.process->python.version.empty() && member.process->python.ended_threads != 0)
-    return {45, "waits for " + what + ", which it or a thread that has ended took",
+    return {Strength::Guess, "waits for " + what + ", which it or a thread that has ended took",
             "it is the only thread that is left of its process", relock_fix(member, what)};
-  return {55, "waits for " + what + ", which only itself can have taken",
+  return {Strength::Possible, "waits for " + what + ", which only itself can have taken",
           "it is the only thread of its process", relock_fix(member, what)};
 }
 
@@ -158,7 +157,7 @@ SelfWait by_joining_itself(const Member& member) {
                       return a.object.ino == static_cast<std::uint64_t>(member.task.pid.value);
                     });
   if (!thread && !poll) return {};
-  return {85, "waits for its own end", "",
+  return {Strength::Read, "waits for its own end", "",
           "Do not join the thread in which the call runs: compare with threading.current_thread() "
           "or pthread_self() first."};
 }
@@ -183,7 +182,7 @@ SelfWait by_upgrade(const Context& context, const Member& member) {
   }
   if (readers->second < 1 || readers->second > writers) return {};
   return {
-      80,
+      Strength::Read,
       "waits to write under " + lock_name(context, member) + ", of which it is itself the reader",
       wait->futex.lock.evidence,
       "A rwlock cannot be upgraded: unlock it and take the write lock, then look again at what was "
@@ -196,7 +195,7 @@ SelfWait by_reentered_initialisation(const Context& context, const Member& membe
   const snapshot::Lock& lock = wait_of(member)->futex.lock;
   if (!lock.numbers.contains("reentered")) return {};
   return {
-      75,
+      Strength::Clear,
       "waits for " + lock_name(context, member) + ", which it most likely runs itself further out",
       lock.evidence,
       "Do not use in an initialiser what it initialises: pass the half-made object down, or make "
@@ -209,7 +208,7 @@ SelfWait by_own_task(const Member& member) {
   if (!member.thread->activity.call.starts_with("asyncio.") || number(lock, "ring", 0) != 1)
     return {};
   const std::string what = lock.type + (lock.name.empty() ? "" : " `" + lock.name + "`");
-  return {86, "waits in a task for the " + what + ", which that task holds itself",
+  return {Strength::Read, "waits in a task for the " + what + ", which that task holds itself",
           "the task is inside `async with` on it, or has called acquire() and not release()",
           relock_fix(member, what)};
 }
@@ -222,7 +221,7 @@ SelfWait self_wait(const Context& context, const Member& member) {
                                  by_reentered_initialisation(context, member),
                                  by_own_task(member)};
   if (waits_for_own_lock(member)) found.push_back(by_own_lock(context, member));
-  return *std::ranges::max_element(found, {}, &SelfWait::weight);
+  return *std::ranges::max_element(found, {}, &SelfWait::strength);
 }
 
 std::optional<Finding> examine(const Context& context, int set, const Members& members) {
@@ -230,7 +229,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   SelfWait best;
   for (const Member& member : members) {
     SelfWait found = self_wait(context, member);
-    if (found.weight <= best.weight) continue;
+    if (found.strength <= best.strength) continue;
     culprit = &member;
     best = std::move(found);
   }
@@ -238,7 +237,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   Finding finding = diagnosis::start_finding(context, kSelfDeadlock, set);
   const std::string who = snapshot::label(context.snapshot, culprit->task);
   const std::string at = place(*culprit);
-  finding.weight = best.weight;
+  finding.strength = best.strength;
   add_wakes(finding, {*culprit});
   finding.title = who + " " + best.what;
   finding.explanation = who + place_in_brackets(*culprit->thread) + " " + best.what +

@@ -99,10 +99,10 @@ TEST(SelfDeadlock, IsLessSureOfALockThatAnEndedThreadMayHaveTaken) {
   waiter.lock().ownership = snapshot::Ownership::NotStored;
   waiter.at("/app/app.py", 6, "main");
   waiter.process().python.ended_threads = 0;
-  const int alone = ask(kSelfDeadlock, b.build()).findings.at(0).weight;
+  const auto alone = ask(kSelfDeadlock, b.build()).findings.at(0).strength;
 
   waiter.process().python.ended_threads = 1;
-  EXPECT_LT(ask(kSelfDeadlock, b.build()).findings.at(0).weight, alone);
+  EXPECT_LT(ask(kSelfDeadlock, b.build()).findings.at(0).strength, alone);
 }
 
 TEST(SelfDeadlock, IsInconclusiveWhenTheFutexIsUnknown) {

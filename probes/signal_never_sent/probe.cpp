@@ -147,7 +147,7 @@ Finding describe(const Context& context, int set, TaskRef task, const Missed& mi
         diagnosis::culprit(snapshot, guilty, -1, "waits for a signal that nobody is left to send"));
   }
   finding.fix = missed.fix;
-  finding.weight = 60;
+  finding.strength = Strength::Likely;
   diagnosis::add_wakes(finding, {task});
   return finding;
 }

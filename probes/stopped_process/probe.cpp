@@ -90,7 +90,7 @@ Finding describe(const Context& context, int set, const std::vector<TaskRef>& st
   }
   finding.explanation += "Only SIGCONT, from outside, lets it go on.";
   finding.fix = fix(snapshot, stopped.front(), why);
-  finding.weight = 60;
+  finding.strength = Strength::Likely;
   diagnosis::add_wakes(finding, stopped);
   return finding;
 }

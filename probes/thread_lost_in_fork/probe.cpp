@@ -22,7 +22,7 @@ extern const Probe kThreadLostInFork{
 namespace {
 
 struct Lost {
-  int weight = 0;
+  Strength strength = Strength::None;
   std::string what;  ///< "the threads of the ThreadPoolExecutor `executor`"
   std::string fix;
 };
@@ -44,7 +44,7 @@ Lost by_pool(const Context& context, const Member& child) {
       number(object, "threads_exist", 1) == 0 && number(object, "threads", 0) > 0;
   const bool no_manager = number(object, "manager_exists", 1) == 0;
   if (!made_elsewhere && !no_handlers && !no_threads && !no_manager) return {};
-  return {88, "the threads of " + pool->name, kPoolFix};
+  return {Strength::Read, "the threads of " + pool->name, kPoolFix};
 }
 
 /// Where the object was not reached: the only thread of a forked copy cannot get a result from
@@ -54,19 +54,19 @@ Lost by_call(const Member& child) {
   const bool alone = child.process->threads.size() == 1;
   if (alone && (call == "Pool.get" || call.starts_with("Executor.")) &&
       !call.starts_with("Executor.worker"))
-    return {72,
+    return {Strength::Read,
             call.starts_with("Pool") ? "the threads of its Pool" : "the threads of its executor",
             kPoolFix};
   const RuntimeObject& object = child.thread->activity.object;
   if (call == "threading.Thread.join" && number(object, "exists", 1) == 0)
-    return {72, "the thread" + (object.name.empty() ? "" : " `" + object.name + "`"),
+    return {Strength::Read, "the thread" + (object.name.empty() ? "" : " `" + object.name + "`"),
             "Join in the process that started the thread: a fork copies only the thread that calls "
             "it."};
   const bool feeder = call.starts_with("multiprocessing.Queue.") &&
                       number(object, "feeder_started", 0) == 1 &&
                       number(object, "feeder_exists", 1) == 0;
   if (feeder)
-    return {72, "the feeder thread of the queue",
+    return {Strength::Read, "the feeder thread of the queue",
             "Make the queue before, but put only from the processes that use it after the fork."};
   return {};
 }
@@ -98,7 +98,7 @@ Lost by_worker(const Context& context, const Member& child) {
            !snapshot::where(t).empty();
   });
   if (worker == parent->threads.end()) return {};
-  return {70, "the worker thread at " + snapshot::where(*worker),
+  return {Strength::Clear, "the worker thread at " + snapshot::where(*worker),
           "Start the worker thread in the child, after the fork, or start the children before the "
           "threads, or with \"spawn\"."};
 }
@@ -120,7 +120,7 @@ Lost by_futex(const Context& context, const Member& child) {
         return t.tid.value != parent->pid.value && may_bring(t);
       });
   if (!joined && !parent_has_threads) return {};
-  return {60, "a thread that exists only in its parent",
+  return {Strength::Likely, "a thread that exists only in its parent",
           "After fork() in a program with threads only exec() is safe: start the helper thread "
           "again in the child, or fork before the threads."};
 }
@@ -141,7 +141,7 @@ Lost by_openmp(const Member& child) {
   if (!waits_in(child, WaitKind::Futex) || child.process->threads.size() != 1 ||
       !waits_in_openmp(*child.thread))
     return {};
-  return {88, "the threads of OpenMP's team",
+  return {Strength::Read, "the threads of OpenMP's team",
           "Fork before the first parallel region, or exec() in the child (Python: "
           "multiprocessing.set_start_method(\"spawn\")), or set OMP_NUM_THREADS=1 where children "
           "compute too."};
@@ -151,7 +151,7 @@ Lost lost_thread(const Context& context, const Member& member) {
   if (!member.process->forked_copy || is_idle_helper(*member.thread)) return {};
   std::vector<Lost> found = {by_pool(context, member), by_call(member), by_worker(context, member),
                              by_openmp(member), by_futex(context, member)};
-  return *std::ranges::max_element(found, {}, &Lost::weight);
+  return *std::ranges::max_element(found, {}, &Lost::strength);
 }
 
 void add_parent(const Context& context, const Member& child, const std::string& what,
@@ -168,15 +168,15 @@ void add_parent(const Context& context, const Member& child, const std::string& 
 std::optional<Finding> examine(const Context& context, int set, const Members& members) {
   std::vector<std::pair<const Member*, Lost>> children;
   for (const Member& member : members)
-    if (Lost lost = lost_thread(context, member); lost.weight > 0)
+    if (Lost lost = lost_thread(context, member); lost.strength > Strength::None)
       children.emplace_back(&member, std::move(lost));
   if (children.empty()) return std::nullopt;
   std::ranges::stable_sort(children, std::greater<>{},
-                           [](const auto& c) { return c.second.weight; });
+                           [](const auto& c) { return c.second.strength; });
   const auto& [child, lost] = children.front();
   Finding finding = diagnosis::start_finding(context, kThreadLostInFork, set);
   const std::string who = snapshot::label(context.snapshot, child->task);
-  finding.weight = lost.weight;
+  finding.strength = lost.strength;
   Members forked;
   for (const auto& [other, what] : children) forked.push_back(*other);
   add_wakes(finding, forked);

@@ -48,7 +48,7 @@ Finding describe(const Context& context, int set) {
   finding.fix =
       "Break one step of the chain: give one of these waits a timeout, or let one of them act "
       "before it waits.";
-  finding.weight = 0;
+  finding.strength = Strength::None;
   constexpr std::size_t kMaxTried = 8;
   for (std::size_t i = 0; i < std::min(stuck_set.core.size(), kMaxTried); ++i)
     diagnosis::add_wakes(finding, {stuck_set.core[i]});

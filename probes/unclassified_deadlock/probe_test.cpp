@@ -16,11 +16,11 @@ Builder reader_of_its_own_pipe() {
   return b;
 }
 
-TEST(UnclassifiedDeadlock, FindsEveryDeadlockWithTheLowestWeight) {
+TEST(UnclassifiedDeadlock, FindsEveryDeadlockAndClaimsNoStrength) {
   const auto answer = ask(kUnclassifiedDeadlock, reader_of_its_own_pipe());
 
   ASSERT_EQ(answer.outcome, Outcome::Found);
-  EXPECT_EQ(answer.findings[0].weight, 0);
+  EXPECT_EQ(answer.findings[0].strength, Strength::None);
   EXPECT_EQ(answer.findings[0].stuck[0].where, "app.py:9");
   EXPECT_THAT(answer.findings[0].title, HasSubstr("app[40]"));
   EXPECT_THAT(culprits(answer), ElementsAre(40));

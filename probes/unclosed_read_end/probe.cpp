@@ -115,7 +115,7 @@ Finding describe(const Context& context, int set, const std::vector<TaskRef>& ta
   }
   finding.fix = fix(snapshot, deaf.holders.front());
   add_closes(finding, context.ends().receivers(deaf.object));
-  finding.weight = deaf.dead_reader.value != 0 ? 58 : 45;
+  finding.strength = deaf.dead_reader.value != 0 ? Strength::Likely : Strength::Possible;
   return finding;
 }
 

@@ -226,28 +226,30 @@ bool keeps_its_writer_waiting(const Context& context, const EofWait& eof,
   });
 }
 
-int weight(const Context& context, const Ends& ends, const EofWait& eof,
-           const graph::StuckSet& set) {
+Strength strength_of(const Context& context, const Ends& ends, const EofWait& eof,
+                     const graph::StuckSet& set) {
   const Snapshot& snapshot = context.snapshot;
   const bool in_core = std::ranges::find(set.core, eof.reader) != set.core.end();
   switch (eof.blamed.front().omission) {
     case Omission::InFlight:
     case Omission::LeaderExited:
-      return 74;
+      return Strength::Clear;
     // Its output is what the rest waits for, whatever it waits for itself.
     case Omission::LeftTree:
-      return in_core ? 40 : 88;
+      return in_core ? Strength::Guess : Strength::Read;
     case Omission::WaitsForReader:
     case Omission::Itself:
-      if (is_conversation(snapshot, ends, eof, set)) return 37;
-      if (keeps_its_writer_waiting(context, eof, set)) return 45;
-      return !in_core ? 35 : takes_items(snapshot, eof.reader) ? 38 : 74;
+      return !in_core || takes_items(snapshot, eof.reader) ||
+                     is_conversation(snapshot, ends, eof, set) ||
+                     keeps_its_writer_waiting(context, eof, set)
+                 ? Strength::Guess
+                 : Strength::Clear;
     case Omission::LeakedToFilter:
-      return 72;
+      return Strength::Clear;
     case Omission::Inherited:
       break;
   }
-  return 15;
+  return Strength::Consequence;
 }
 
 void fill(Finding& finding, const Snapshot& snapshot, const std::vector<EofWait>& waits,
@@ -273,10 +275,10 @@ void fill(Finding& finding, const Snapshot& snapshot, const std::vector<EofWait>
 Finding about_set(const Context& context, const Ends& ends, int index, std::vector<EofWait> waits) {
   const graph::StuckSet& set = context.graph.stuck_sets()[static_cast<std::size_t>(index)];
   Finding finding = diagnosis::start_finding(context, kUnclosedWriteEnd, index);
-  const auto weigh = [&](const EofWait& eof) { return weight(context, ends, eof, set); };
-  std::ranges::stable_sort(waits, std::greater{}, weigh);
+  const auto strength = [&](const EofWait& eof) { return strength_of(context, ends, eof, set); };
+  std::ranges::stable_sort(waits, std::greater{}, strength);
   fill(finding, context.snapshot, waits, members(set));
-  finding.weight = weigh(waits.front());
+  finding.strength = strength(waits.front());
   std::vector<Holder> open;
   for (const EofWait& eof : waits)
     for (const Holder& holder : ends.senders(eof.object)) open.push_back(holder);
@@ -306,7 +308,7 @@ Finding about_live(const Context& context, const EofWait& eof) {
   finding.unless = servers;
   fill(finding, context.snapshot, {eof}, stuck);
   add_closes(finding, context.ends().senders(eof.object));
-  finding.weight = 70;
+  finding.strength = Strength::Clear;
   return finding;
 }
 

@@ -76,7 +76,7 @@ TEST(UnclosedWriteEnd, GivesWayWhereBothWaitToHearFromEachOther) {
   const auto one_joins = ask(kUnclosedWriteEnd, b);
 
   ASSERT_EQ(one_joins.outcome, Outcome::Found);
-  EXPECT_LT(both_wait.findings[0].weight, one_joins.findings[0].weight);
+  EXPECT_LT(both_wait.findings[0].strength, one_joins.findings[0].strength);
 }
 
 TEST(UnclosedWriteEnd, BlamesTheProgramThatInheritedTheEndNotTheOneThatWaits) {
@@ -327,10 +327,10 @@ TEST(UnclosedWriteEnd, GivesWayToALockThatKeepsTheWriterWaiting) {
   Builder b;
   auto reader =
       b.process(40).fd(3, pipe(7), Access::Read).fd(4, pipe(7), Access::Write).thread().reads(3);
-  const int alone = ask(kUnclosedWriteEnd, b).findings.at(0).weight;
+  const auto alone = ask(kUnclosedWriteEnd, b).findings.at(0).strength;
   reader.thread(41).futex(0x1000, snapshot::LockKind::FileStream).owned_by({task(40)});
 
-  EXPECT_LT(ask(kUnclosedWriteEnd, b).findings.at(0).weight, alone);
+  EXPECT_LT(ask(kUnclosedWriteEnd, b).findings.at(0).strength, alone);
 }
 
 TEST(UnclosedWriteEnd, FindsAFilterThatAnswersAtTheEndOfItsInput) {

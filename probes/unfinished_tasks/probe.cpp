@@ -60,7 +60,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   const std::string open = unfinished == 1  ? "1 task"
                            : unfinished > 0 ? std::to_string(unfinished) + " tasks"
                                             : "some tasks";
-  finding.weight = 76;
+  finding.strength = Strength::Clear;
   add_wakes(finding, {*joiner});
   finding.title =
       who + " waits until all tasks of " + queue + " are done: task_done() is missing for " + open;

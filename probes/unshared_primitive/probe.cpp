@@ -109,12 +109,12 @@ bool lacks_pshared(const Context& context, const Member& member) {
   return area != nullptr && area->mappers.size() > 1;
 }
 
-Finding describe_copy(const Context& context, int set, const Member& waiter, int weight,
+Finding describe_copy(const Context& context, int set, const Member& waiter, Strength strength,
                       const std::string& how) {
   Finding finding = diagnosis::start_finding(context, kUnsharedPrimitive, set);
   const std::string what = word_for(waiter);
   const std::string who = snapshot::label(context.snapshot, waiter.task);
-  finding.weight = weight;
+  finding.strength = strength;
   add_wakes(finding, {waiter});
   finding.title =
       who + " waits on its private copy of a " + what + ": no other process can reach it";
@@ -131,7 +131,7 @@ Finding describe_unshared(const Context& context, int set, const Members& member
   Finding finding = diagnosis::start_finding(context, kUnsharedPrimitive, set);
   const std::string what = word_for(waiter);
   const std::string who = snapshot::label(context.snapshot, waiter.task);
-  finding.weight = 75;
+  finding.strength = Strength::Clear;
   add_wakes(finding, {waiter});
   finding.title = who + " waits for a " + what +
                   " in shared memory that was made for the threads of one process";
@@ -174,9 +174,9 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
     if (waiter.process->forked_copy && parent != nullptr && !parent->dead && !parent->exited) {
       const bool parent_has_threads = parent->threads.size() > 1;
       Finding finding = describe_copy(context, set, waiter,
-                                      by_python            ? 66
-                                      : parent_has_threads ? 50
-                                                           : 62,
+                                      by_python            ? Strength::Likely
+                                      : parent_has_threads ? Strength::Possible
+                                                           : Strength::Likely,
                                       "fork() gave it a copy of what its parent has.");
       finding.culprits.push_back(diagnosis::culprit(
           context.snapshot, {parent->pid, Tid{parent->pid.value}}, -1,
@@ -184,7 +184,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
       return finding;
     }
     if (const Process* twin = parent_with_twin(context, waiter)) {
-      Finding finding = describe_copy(context, set, waiter, 66,
+      Finding finding = describe_copy(context, set, waiter, Strength::Likely,
                                       "It imported the module again and made one of its own.");
       finding.culprits.push_back(diagnosis::culprit(
           context.snapshot, {twin->pid, Tid{twin->pid.value}}, -1,
@@ -192,9 +192,8 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
       return finding;
     }
     if (forked_children(context, members, waiter) == 0 || is_told_by_a_handler(waiter)) continue;
-    Finding finding =
-        describe_copy(context, set, waiter, takes_from_threads(*waiter.thread) ? 68 : 56,
-                      "Each child that it forked has a copy of its own.");
+    Finding finding = describe_copy(context, set, waiter, Strength::Likely,
+                                    "Each child that it forked has a copy of its own.");
     blame(context, {waiter},
           "waits on a " + word_for(waiter) + " that only its own threads could signal", finding);
     return finding;
