@@ -145,6 +145,9 @@ census: build    ## N=2000 SEED=x: random programs with one planted mistake each
 score: build     ## CORPUS=dir: run it on a corpus of programs with their truth; SCORED=dir: on those of another folder
 	@$(CORPUS)/score --ipcdoctor $(BUILD)/bin/ipcdoctor --floor $(FLOOR) $(if $(SCORED),--corpus $(SCORED))
 
+languages: build ## CORPUS=dir: the same on testdata/languages: programs in Go, Java, Rust, Node, Ruby, PHP, Perl, shell, C++
+	@$(CORPUS)/score --ipcdoctor $(BUILD)/bin/ipcdoctor --corpus $(CURDIR)/testdata/languages --floor testdata/languages/floor.json
+
 score-noise: build ## CORPUS=dir NOISE=heartbeat: the same under everyday noise
 	@$(CORPUS)/noisy --ipcdoctor $(BUILD)/bin/ipcdoctor --noise $(NOISE) -- --floor $(FLOOR) --json $(BUILD)/noise.json \
 	  --only 'python-*' --only 'c-*' --only 'cpp-*' --only 'sh-*'
@@ -177,4 +180,4 @@ uninstall:       ## what install put there
 clean:           ## remove what was built
 	@rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz
 
-.PHONY: inject fuzz help setup build product demo static release test-distros test test-live check lint format asan golden record new-probe man man-check test-pythons test-libcs run-table run-corpus surgery stack-table run-overhead benchmarks soundness census score score-noise bench bench-stacks install uninstall clean
+.PHONY: inject fuzz help setup build product demo static release test-distros test test-live check lint format asan golden record new-probe man man-check test-pythons test-libcs run-table run-corpus surgery stack-table run-overhead benchmarks soundness census score languages score-noise bench bench-stacks install uninstall clean

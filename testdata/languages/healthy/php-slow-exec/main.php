@@ -1,0 +1,3 @@
+<?php
+exec('as build sleep 210; echo built', $out);
+print_r($out);

@@ -1,0 +1,4 @@
+<?php
+touch('agent.log');
+exec('as agent tail -f agent.log &', $output, $code);
+echo $code, "\n";

@@ -1,0 +1,5 @@
+#!/bin/bash
+echo "main $$" >> "$CASE_ROLES"
+./backup.sh &
+./rotate.sh &
+wait
