@@ -49,6 +49,49 @@ TEST(Codec, WhatWasSavedIsLoadedWhole) {
   EXPECT_EQ(find_object(*copy, testing::pipe(7))->queued.value(), 12U);
 }
 
+TEST(Codec, WhatIsAsInTheOneBeforeIsWrittenOnce) {
+  const auto size_with = [](int threads) {
+    Builder b;
+    auto process = b.process(40).fd(4, testing::pipe(7)).thread().reads(4).at("app.py", 9, "work");
+    for (int n = 1; n < threads; ++n) process.thread(40 + n).reads(4).at("app.py", 9, "work");
+    process.thread(1000).at("app.py", 3, "main");
+    const Snapshot snapshot = b.build();
+    const std::string text = saved(snapshot);
+    const Result<Snapshot> copy = loaded(text);
+    EXPECT_TRUE(copy && saved(*copy) == text);
+    EXPECT_EQ(where(copy->processes.at(0).threads.back()), "app.py:3");
+    EXPECT_FALSE(copy->processes.at(0).threads.back().wait);
+    return text.size();
+  };
+
+  EXPECT_LT(size_with(200) - size_with(100), 100 * 40U);
+}
+
+TEST(Codec, AlikeProcessesAreWrittenOnceWithTheirThreads) {
+  const auto size_with = [](int processes) {
+    Builder b;
+    for (int n = 0; n < processes; ++n)
+      b.process(40 + n).fd(4, testing::pipe(7)).thread().reads(4).at("app.py", 9, "work");
+    b.process(1000);
+    b.process(1001).thread().at("app.py", 3, "main");
+    const std::string text = saved(b.build());
+    const Result<Snapshot> copy = loaded(text);
+    EXPECT_TRUE(copy && saved(*copy) == text);
+    EXPECT_EQ(where(copy->processes.at(processes - 1).threads.at(0)), "app.py:9");
+    EXPECT_TRUE(copy->processes.at(processes).threads.empty());
+    return text.size();
+  };
+
+  EXPECT_LT(size_with(200) - size_with(100), 100 * 120U);
+}
+
+TEST(Codec, ASnapshotOfTheFormerFormatHasAllOfEach) {
+  std::string text = saved(two_processes());
+  text.replace(text.find("snapshot/2"), 10, "snapshot/1");
+
+  EXPECT_TRUE(loaded(text));
+}
+
 TEST(Codec, AMissingFactKeepsItsCause) {
   Builder b;
   b.process(40).thread();
