@@ -16,23 +16,24 @@ void add(std::vector<DeadProcess>& dead, DeadProcess one) {
   const auto same = std::ranges::find_if(
       dead, [&](const DeadProcess& d) { return d.pid.value != 0 && d.pid == one.pid; });
   if (same != dead.end()) {
-    if (same->how.empty()) same->how = one.how;
+    if (!same->code) same->code = one.code;
+    same->is_zombie = same->is_zombie || one.is_zombie;
     if (same->name.empty()) same->name = one.name;
   } else if (dead.size() < kMaxDead) {
     dead.push_back(std::move(one));
   }
 }
 
-/// multiprocessing and subprocess: -9 = killed by signal 9.
-std::string exit_text(std::int64_t code) {
-  return code < 0 ? "killed by signal " + std::to_string(-code)
-                  : "exit code " + std::to_string(code);
+std::optional<std::int64_t> exit_code_of(int wait_status) {
+  if (wait_status < 0) return std::nullopt;
+  return WIFSIGNALED(wait_status) ? -WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 }
 
-/// The same of a zombie that nobody has waited for.
-std::string wait_status_text(int status) {
-  if (status < 0) return "a zombie";
-  return exit_text(WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status));
+/// "exit code 1", "killed by signal 9", "a zombie"; "" if nothing is known.
+std::string how(const DeadProcess& dead) {
+  if (!dead.code) return dead.is_zombie ? "a zombie" : "";
+  return *dead.code < 0 ? "killed by signal " + std::to_string(-*dead.code)
+                        : "exit code " + std::to_string(*dead.code);
 }
 
 std::string quoted(const RuntimeObject& object, const char* key) {
@@ -68,8 +69,9 @@ void add_child_object(const Context& context, const Process& process, const Runt
   const auto code = object.numbers.find(code_key);
   const bool alive = living_process(context, process, pid->second) != nullptr;
   if (alive && code == object.numbers.end()) return;
-  const std::string how = code != object.numbers.end() ? exit_text(code->second) : "";
-  add(dead, {Pid{static_cast<int>(pid->second)}, process.pid, quoted(object, "process"), how});
+  DeadProcess child{Pid{static_cast<int>(pid->second)}, process.pid, quoted(object, "process")};
+  if (code != object.numbers.end()) child.code = code->second;
+  add(dead, std::move(child));
 }
 
 void add_pool_workers(const Context& context, const Process& process, const RuntimeObject& object,
@@ -81,7 +83,7 @@ void add_pool_workers(const Context& context, const Process& process, const Runt
   for (const auto& [key, value] : object.numbers) {
     if (!key.starts_with("worker_pid_") || living_process(context, process, value) != nullptr)
       continue;
-    add(dead, {Pid{static_cast<int>(value)}, process.pid, "a worker of the pool", ""});
+    add(dead, {Pid{static_cast<int>(value)}, process.pid, "a worker of the pool"});
   }
 }
 
@@ -117,8 +119,10 @@ std::vector<DeadProcess> dead_children(const Context& context, const Members& me
     if (!(process.dead || process.exited) || process.ppid.value == 0 ||
         !has_process(members, process.ppid))
       continue;
-    add(dead, {process.pid, process.ppid, process.comm,
-               process.exited ? "" : wait_status_text(process.wait_status)});
+    DeadProcess child{process.pid, process.ppid, process.comm};
+    child.is_zombie = !process.exited;
+    if (child.is_zombie) child.code = exit_code_of(process.wait_status);
+    add(dead, std::move(child));
   }
   for (const Member& member : one_a_process(members)) {
     for (const RuntimeObject& object : member.process->python.objects) {
@@ -134,8 +138,7 @@ std::vector<DeadProcess> dead_children(const Context& context, const Members& me
 }
 
 bool failed(const DeadProcess& dead) {
-  return dead.how.starts_with("killed") ||
-         (dead.how.starts_with("exit code") && dead.how != "exit code 0");
+  return dead.code.value_or(0) != 0;
 }
 
 std::vector<DeadProcess> most_suspect(std::vector<DeadProcess> dead) {
@@ -169,7 +172,7 @@ std::size_t gone_children(const Context& context, const Members& members, Pid pa
 std::string describe(const Snapshot& snapshot, const DeadProcess& dead) {
   std::string text = dead.name.empty() ? "process" : dead.name;
   if (dead.pid.value != 0) text += "[" + snapshot::number_of(snapshot, dead.pid) + "]";
-  return dead.how.empty() ? text : text + " (" + dead.how + ")";
+  return how(dead).empty() ? text : text + " (" + how(dead) + ")";
 }
 
 diagnosis::Culprit dead_culprit(const DeadProcess& dead, std::string why) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,7 +14,9 @@ struct DeadProcess {
   Pid pid;           ///< 0: unknown, but one is missing
   Pid parent;        ///< who started it; 0: unknown
   std::string name;  ///< "Process-1", "worker 2 of the Pool `pool`"
-  std::string how;   ///< "exit code 1", "killed by signal 9", "a zombie"; "" if unknown
+  /// How it ended, if known, as multiprocessing and subprocess tell it: -9 = killed by signal 9.
+  std::optional<std::int64_t> code{};
+  bool is_zombie = false;  ///< nobody has waited for it
 };
 
 /// Dead children of the processes that have a member in the set: zombies, what multiprocessing and

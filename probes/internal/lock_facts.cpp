@@ -292,6 +292,17 @@ bool is_idle_helper(const Thread& thread) {
   return contains(kIdleCalls, thread.activity.call);
 }
 
+bool is_native_worker(const Member& member) {
+  return member.task.tid.value != member.task.pid.value && member.thread->activity.call.empty() &&
+         waits_in(member, WaitKind::Futex) &&
+         wait_of(member)->futex.lock.kind == LockKind::Condition;
+}
+
+bool may_bring(const Thread& thread) {
+  if (thread.wait && thread.wait->asked) return false;
+  return !thread.next || thread.next->may(snapshot::kReleases | snapshot::kForks);
+}
+
 bool serves_a_client(const Thread& thread) {
   return thread.python && std::ranges::any_of(*thread.python, [](const snapshot::Frame& f) {
            return is_function(f, "serve_client") && f.file.ends_with("managers.py");

@@ -34,6 +34,14 @@ bool waits_for_end(const Member& member);
 /// feeder without items.
 bool is_idle_helper(const Thread& thread);
 
+/// A side thread in no call of a language that waits on a condition of native code, as the workers
+/// of a library's pool do for work.
+bool is_native_worker(const Member& member);
+
+/// Whether the thread might bring what others wait for: one of which the code was read, and that
+/// only beats or asks, does not.
+bool may_bring(const Thread& thread);
+
 /// A thread of a manager of multiprocessing that acts in the name of a client.
 bool serves_a_client(const Thread& thread);
 

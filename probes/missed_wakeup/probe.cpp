@@ -203,13 +203,12 @@ bool waits_for_data(const Member& member) {
          waits_in(member, WaitKind::Poll) || waits_in(member, WaitKind::Epoll);
 }
 
-/// A worker of a native thread pool, which waits for work: beside somebody who waits for data it is
+/// Beside somebody who waits for data, or in a call of his language, the worker of a native pool is
 /// a consequence.
 bool is_idle_worker(const Members& members, const Member& member) {
-  const bool worker = member.task.tid.value != member.task.pid.value &&
-                      member.thread->activity.call.empty() && waits_in(member, WaitKind::Futex) &&
-                      wait_of(member)->futex.lock.kind == LockKind::Condition;
-  return worker && std::ranges::any_of(members, waits_for_data);
+  return is_native_worker(member) && std::ranges::any_of(members, [](const Member& m) {
+           return waits_for_data(m) || !m.thread->activity.call.empty();
+         });
 }
 
 /// A side thread that asks again and again, as a heartbeat does whether it shall stop, and for

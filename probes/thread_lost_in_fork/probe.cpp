@@ -71,13 +71,6 @@ Lost by_call(const Member& child) {
   return {};
 }
 
-/// Whether the thread might bring what others wait for: one of which the code was read, and that
-/// only beats or asks, does not.
-bool may_bring(const Thread& thread) {
-  if (thread.wait && thread.wait->asked) return false;
-  return !thread.next || thread.next->may(snapshot::kReleases | snapshot::kForks);
-}
-
 /// A thread of the parent that serves others: it waits for work in the parent's memory.
 bool serves_others(const Thread& thread) {
   const std::string& call = thread.activity.call;

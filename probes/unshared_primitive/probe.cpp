@@ -36,11 +36,16 @@ bool is_private_signal(const Member& member) {
   return kind == LockKind::Condition || kind == LockKind::Semaphore || kind == LockKind::Barrier;
 }
 
-/// All threads of its process hang with it: whoever was meant to signal is in another process.
+/// All threads of its process hang with it, or bring nothing: whoever was meant to signal is in
+/// another process. Where the waiter itself is in no call of a language, such a worker may be
+/// meant.
 bool nobody_else_inside(const Members& members, const Member& waiter) {
+  const bool by_language = !waiter.thread->activity.call.empty();
   return std::ranges::all_of(waiter.process->threads, [&](const Thread& t) {
-    return t.tid == waiter.task.tid ||
-           (is_idle_helper(t) && is_member(members, {waiter.task.pid, t.tid}));
+    const Member other{{waiter.task.pid, t.tid}, waiter.process, &t, true};
+    if (!is_member(members, other.task)) return t.next && !may_bring(t);
+    return t.tid == waiter.task.tid || is_idle_helper(t) ||
+           (by_language && is_native_worker(other));
   });
 }
 

@@ -30,6 +30,18 @@ TEST(UnsharedPrimitive, FindsAThreadQueueThatChildrenWereMeantToFill) {
   EXPECT_EQ(blamed(answer), "40");
 }
 
+TEST(UnsharedPrimitive, AWorkerOfANativePoolIsNotWhoShouldFillTheQueue) {
+  Builder b;
+  auto main = b.process(40).python().thread().futex(0x1000, LockKind::Condition);
+  main.activity("queue.Queue.get", made("queue.Queue", "q"));
+  b.process(42).child_of(40).zombie();
+  main.thread(41).futex(0x2000, LockKind::Condition);
+  EXPECT_EQ(blamed(ask(kUnsharedPrimitive, b.build())), "40");
+
+  main.thread(41).futex(0x2000, LockKind::Condition).activity("threading.Condition.wait");
+  EXPECT_NE(ask(kUnsharedPrimitive, b.build()).outcome, Outcome::Found);
+}
+
 TEST(UnsharedPrimitive, FindsAnEventThatTheParentHasAnotherCopyOf) {
   Builder b;
   b.process(40).python().thread().waits_for_child(42).activity("multiprocessing.Process.join");
