@@ -568,6 +568,8 @@ void for_each_space(System& system, Read read) {
     pages.fetch(system, *process, **space);
     read(ProcessStacks(system, *process, **space, found));
     pages.keep(*process, **space);
+    if (const Status& failure = (*space)->memory.failure(); !failure)
+      system.note_unseen(process->pid, Tid{}, failure.error());
     (*space)->memory.drop_cache();  // the next process gets its pages
   }
   for (Error& why : found.images.cache().unread()) system.note_unseen(Pid{}, Tid{}, std::move(why));

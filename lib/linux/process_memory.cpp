@@ -107,13 +107,17 @@ Result<const ProcessMemory::Page*> ProcessMemory::page_at(std::uint64_t start) c
     known->second.used = true;
     return known->second.page.get();
   }
-  if (pages_.size() >= kMaxPages) return Error{Cause::Limit, 0, "read " + path_};
+  const auto failed = [this](Error error) {
+    if (failure_ && error.number != EIO && error.cause != Cause::Gone) failure_ = error;
+    return error;
+  };
+  if (pages_.size() >= kMaxPages) return failed({Cause::Limit, 0, "read " + path_});
   auto page = take_page();
   ssize_t n = -1;
   do {
     n = ::pread(mem_.get(), page->data(), page->size(), static_cast<off_t>(start));
   } while (n < 0 && errno == EINTR);
-  if (n < 0) return Error{cause_of(errno), errno, "read " + path_};
+  if (n < 0) return failed({cause_of(errno), errno, "read " + path_});
   if (static_cast<std::size_t>(n) < page->size()) return Error{Cause::Gone, 0, "read " + path_};
   return pages_.emplace(start, Cached{std::move(page)}).first->second.page.get();
 }

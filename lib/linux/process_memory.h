@@ -64,6 +64,10 @@ class ProcessMemory {
   /// A C string of at most `limit` bytes; cut there without an error.
   Result<std::string> read_string(RemoteAddr address, std::size_t limit = 4096) const;
 
+  /// The first read that failed for another reason than that nothing is mapped there (EIO), or that
+  /// the process has ended: what was made of this memory may lack something.
+  const Status& failure() const { return failure_; }
+
   /// Forgets all cached pages: the next read sees the target as it is then.
   void drop_cache() const;
 
@@ -93,6 +97,7 @@ class ProcessMemory {
   mutable std::uint64_t last_start_ =
       0;  ///< the page that was used last: most reads are near the one before
   mutable const Page* last_page_ = nullptr;
+  mutable Status failure_ = Done{};
 };
 
 }  // namespace ipcdoctor::linux

@@ -141,17 +141,29 @@ bool fits(const Remote& remote, const Layout& layout, Runtime& out) {
   return !out.version.empty();
 }
 
-bool try_layouts(const Remote& remote, Runtime& out) {
+/// The one that the runtime describes itself, from 3.13 on, or all that may be.
+std::vector<Layout> layouts_for(const Remote& remote, std::uint64_t runtime) {
   std::array<std::uint64_t, kDebugOffsetWords> words{};
-  if (remote.word(out.address) != 0 &&
-      remote.read(out.address, std::as_writable_bytes(std::span(words)))) {
-    if (const auto layout = layout_from_debug_offsets(words)) return fits(remote, *layout, out);
+  if (remote.word(runtime) != 0 && remote.read(runtime, std::as_writable_bytes(std::span(words)))) {
+    if (const auto layout = layout_from_debug_offsets(words)) return {*layout};
   }
-  for (int minor = kLastTableMinor; minor >= kFirstMinor; --minor) {
-    const auto layout = layout_of(minor);
-    if (layout && fits(remote, *layout, out)) return true;
-  }
-  return false;
+  std::vector<Layout> layouts;
+  for (int minor = kLastTableMinor; minor >= kFirstMinor; --minor)
+    if (const auto layout = layout_of(minor)) layouts.push_back(*layout);
+  return layouts;
+}
+
+bool try_layouts(const Remote& remote, Runtime& out) {
+  return std::ranges::any_of(layouts_for(remote, out.address),
+                             [&](const Layout& layout) { return fits(remote, layout, out); });
+}
+
+/// It may be that no interpreter has begun, or that all have ended: then there is nothing to read.
+bool may_be_without_interpreter(const Remote& remote, std::uint64_t runtime) {
+  return std::ranges::any_of(layouts_for(remote, runtime), [&](const Layout& layout) {
+    const auto first = remote.find<std::uint64_t>(runtime + layout.runtime_interpreters);
+    return first && *first == 0;
+  });
 }
 
 }  // namespace
@@ -245,7 +257,7 @@ std::optional<std::uint64_t> find_preconfig(const Remote& remote, const Runtime&
 Result<Runtime> find_runtime(const linux::AddressSpace& space,
                              const std::set<std::uint64_t>& known) {
   const Remote remote(space.memory);
-  bool found = false;
+  std::uint64_t found = 0;
   Runtime runtime;
   for (const std::uint64_t address : known) {
     runtime.address = address;
@@ -254,14 +266,16 @@ Result<Runtime> find_runtime(const linux::AddressSpace& space,
   for (const std::uint64_t image : candidate_images(space.maps())) {
     runtime.address = find_dynamic_symbol(remote, image, "_PyRuntime");
     if (runtime.address == 0) continue;
-    found = true;
+    found = runtime.address;
     if (try_layouts(remote, runtime)) return runtime;
   }
-  runtime.address = found ? 0 : find_cookie(space);
-  if (runtime.address != 0 && try_layouts(remote, runtime)) return runtime;
-  if (found || runtime.address != 0)
-    return Error{Cause::Unsupported, 0, "recognise the layout of CPython in " + space.dir.path()};
-  return Error{Cause::Unsupported, 0, "find CPython in " + space.dir.path()};
+  if (found == 0) {
+    found = runtime.address = find_cookie(space);
+    if (found != 0 && try_layouts(remote, runtime)) return runtime;
+  }
+  if (found == 0 || may_be_without_interpreter(remote, found))
+    return Error{Cause::Unsupported, 0, "find CPython in " + space.dir.path()};
+  return Error{Cause::Malformed, 0, "recognise the layout of CPython in " + space.dir.path()};
 }
 
 }  // namespace ipcdoctor::runtime::cpython

@@ -28,7 +28,7 @@ std::uint64_t find_dynamic_symbol(const Remote& remote, std::uint64_t start, std
 /// cookie that debug offsets begin with (3.13 and later); then tries layouts and takes the one
 /// whose pointers lead back and whose sys.version says the same version.
 /// @param known  addresses that are tried before all that
-/// @return Unsupported: not a CPython process, or of no known layout.
+/// @return Unsupported: no CPython, or none that runs; Malformed: of no layout that is known.
 Result<Runtime> find_runtime(const linux::AddressSpace& space,
                              const std::set<std::uint64_t>& known = {});
 
