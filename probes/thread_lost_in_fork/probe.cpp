@@ -106,6 +106,10 @@ Lost by_futex(const Context& context, const Member& child) {
   const bool signalled = kind == LockKind::Condition || kind == LockKind::Semaphore ||
                          kind == LockKind::Barrier || kind == LockKind::Latch;
   const bool joined = kind == LockKind::ThreadJoin;
+  // The post came, into the parent's own copy: that is unshared-primitive.
+  const auto& numbers = wait->futex.lock.numbers;
+  if (const auto it = numbers.find("parents_value"); it != numbers.end() && it->second > 0)
+    return {};
   if ((!signalled && !joined) || !child.thread->activity.call.empty()) return {};
   const Process* parent = snapshot::find_process(context.snapshot, child.process->ppid);
   const bool parent_has_threads =

@@ -88,6 +88,22 @@ TEST(ThreadLostInFork, IgnoresAThreadOfTheParentThatServesNobody) {
             Outcome::NotFound);
 }
 
+TEST(ThreadLostInFork, IgnoresASemaphoreThatTheParentPostedInItsOwnCopy) {
+  const auto outcome = [](std::int64_t value) {
+    Builder b;
+    b.process(40).thread().waits_for_child(42);
+    b.process(40).thread(41).futex(0x2000, LockKind::Condition);
+    auto child = b.process(42).child_of(40).thread();
+    child.futex(0x1000, LockKind::Semaphore);
+    child.process().forked_copy = true;
+    child.process().threads[0].wait->futex.lock.numbers["parents_value"] = value;
+    return ask(kThreadLostInFork, b.build()).outcome;
+  };
+
+  EXPECT_EQ(outcome(0), Outcome::Found);
+  EXPECT_EQ(outcome(1), Outcome::NotFound);
+}
+
 TEST(ThreadLostInFork, FindsAWaitForOpenMPsTeam) {
   Builder b;
   b.process(40).thread().waits_for_child(42);
