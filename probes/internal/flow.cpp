@@ -64,6 +64,15 @@ bool is_partner(const Flow& flow, Pid pid) {
   return std::ranges::binary_search(flow.partners, pid);
 }
 
+std::optional<Pid> keeper_of(const Snapshot& snapshot, const std::vector<Holder>& holders,
+                             const Holder& copy) {
+  const auto keeper = std::ranges::find_if(holders, [&](const Holder& h) {
+    return h.fd == copy.fd && h.pid != copy.pid && h.hold == Hold::Descriptor &&
+           is_ancestor(snapshot, h.pid, copy.pid) && waits_for_exit(snapshot, h.pid, copy.pid);
+  });
+  return keeper == holders.end() ? std::nullopt : std::optional(keeper->pid);
+}
+
 std::vector<Pid> those_who_decide(const Snapshot& snapshot, std::vector<Pid> pids) {
   sort_once(pids);
   if (pids.size() <= 2) return pids;

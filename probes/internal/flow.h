@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,12 @@ std::vector<Flow> flows_of(const Context& context, const Ends& ends,
                            const std::vector<TaskRef>& tasks);
 
 bool is_partner(const Flow& flow, Pid pid);
+
+/// Of a copy that came by fork and that nobody thought of: the ancestor that waits for its holder's
+/// end and has the same descriptor still, so that it is the one to use it. @param holders  of the
+/// same end
+std::optional<Pid> keeper_of(const Snapshot& snapshot, const std::vector<Holder>& holders,
+                             const Holder& copy);
 
 /// Of many, the one that is an ancestor of all others: whoever started them decides the order in
 /// which all act. Of two and where nobody is, all.

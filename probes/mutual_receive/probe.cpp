@@ -69,6 +69,29 @@ std::vector<Flow> receiving_from_each_other(const Snapshot& snapshot, std::vecto
   return flows;
 }
 
+/// What its parent kept back for itself is no end of a conversation: the partner has it by fork
+/// alone. Where the parent kept the other direction too, it forgot about both.
+void drop_left_over(const Snapshot& snapshot, const Ends& ends, std::vector<Flow>& flows) {
+  const std::vector<Flow> before = flows;
+  const auto hears_from = [&](Pid pid, Pid from) {
+    return std::ranges::any_of(
+        before, [&](const Flow& f) { return f.task.pid == pid && is_partner(f, from); });
+  };
+  for (Flow& flow : flows) {
+    std::vector<Holder> senders;
+    for (const ObjectId& id : flow.objects)
+      std::ranges::move(ends.senders(id), std::back_inserter(senders));
+    std::erase_if(flow.partners, [&](const Pid pid) {
+      return std::ranges::any_of(senders, [&](const Holder& copy) { return copy.pid == pid; }) &&
+             std::ranges::all_of(senders, [&](const Holder& copy) {
+               if (copy.pid != pid) return true;
+               const auto keeper = keeper_of(snapshot, senders, copy);
+               return keeper && !hears_from(pid, *keeper);
+             });
+    });
+  }
+}
+
 /// A wait for an exit on a sentinel, and the library's own helpers: no message of the program is
 /// expected there.
 bool expects_no_message(const Context& context, const Flow& flow) {
@@ -219,6 +242,7 @@ diagnosis::Answer run(const Context& context) {
         std::erase_if(core, [&](const Flow& f) { return expects_no_message(context, f); });
         if (std::ranges::any_of(core, [](const Flow& f) { return f.way == Way::Send; }))
           return std::nullopt;
+        drop_left_over(context.snapshot, ends, core);
         const std::vector<Flow> mutual = receiving_from_each_other(context.snapshot, core);
         if (mutual.size() < 2) {
           const auto own = std::ranges::find_if(

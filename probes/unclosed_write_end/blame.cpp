@@ -6,6 +6,8 @@
 #include <optional>
 #include <string_view>
 
+#include "probes/internal/flow.h"
+
 namespace ipcdoctor::probes {
 namespace {
 
@@ -150,10 +152,13 @@ class Judge {
   }
 
   bool receives_from(Pid holder, Pid reader) const {
-    for (const TaskRef& task : tasks_of(holder))
-      for (const ObjectId& id : received_objects(context_.snapshot, task))
-        for (const Holder& sender : ends_.senders(id))
-          if (sender.pid == reader) return true;
+    for (const TaskRef& task : tasks_of(holder)) {
+      for (const ObjectId& id : received_objects(context_.snapshot, task)) {
+        const std::vector<Holder> senders = ends_.senders(id);
+        for (const Holder& sender : senders)
+          if (sender.pid == reader && !keeper_of(context_.snapshot, senders, sender)) return true;
+      }
+    }
     return false;
   }
 
