@@ -155,7 +155,7 @@ Finding describe(const Context& context, int set, const std::vector<Writer>& wri
   const bool queues = std::ranges::all_of(
       writers, [&](const Writer& w) { return puts_into_full_queue(snapshot, w.task); });
   for (const Writer& writer : writers) diagnosis::add_wakes(finding, {writer.task});
-  finding.strength = queues ? Strength::Likely : Strength::Guess;
+  finding.strength = queues ? Strength::Likely : Strength::Possible;
   return finding;
 }
 

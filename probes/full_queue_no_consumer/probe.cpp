@@ -7,6 +7,7 @@
 #include "probes/internal/dead_ones.h"
 #include "probes/internal/flow.h"
 #include "probes/internal/lock_facts.h"
+#include "probes/internal/receivers.h"
 
 namespace ipcdoctor::probes {
 namespace {
@@ -109,6 +110,14 @@ bool joins(const Snapshot& snapshot, TaskRef task) {
          (thread != nullptr && thread->activity.call.ends_with(".join"));
 }
 
+/// A thread of the same process at another queue of that kind.
+bool takes_from_another(const Thread& thread, bool same_process,
+                        const snapshot::RuntimeObject& queue) {
+  return same_process && takes_from_threads(thread) && queue.type.starts_with("queue.") &&
+         thread.activity.object.address.value != 0 &&
+         thread.activity.object.address != queue.address;
+}
+
 /// A bounded queue of which nobody in the set takes: whoever did has ended, there never was one, or
 /// it waits for the producer's end first.
 std::optional<FullQueue> queue_without_taker(const Context& context,
@@ -120,7 +129,8 @@ std::optional<FullQueue> queue_without_taker(const Context& context,
     const Thread* other = snapshot::find_thread(context.snapshot, t);
     if (other == nullptr) return false;
     return is_idle_helper(*other) || joins(context.snapshot, t) ||
-           (is_put(other->activity.call) && other->activity.object.address == queue.address);
+           (is_put(other->activity.call) && other->activity.object.address == queue.address) ||
+           takes_from_another(*other, t.pid == task.pid, queue);
   });
   if (!only_putters) return std::nullopt;
   const std::string type = thread->activity.call.substr(0, thread->activity.call.rfind('.'));

@@ -74,6 +74,22 @@ TEST(FullQueueNoConsumer, FindsAQueueFromWhichNobodyTakes) {
   EXPECT_EQ(ask(kFullQueueNoConsumer, b).outcome, Outcome::NotFound) << "it puts into another one";
 }
 
+TEST(FullQueueNoConsumer, CountsWhoTakesFromAnotherQueueAsNoTaker) {
+  const auto outcome = [](std::uint64_t other) {
+    Builder b;
+    RuntimeObject full, empty;
+    full.type = empty.type = "queue.Queue";
+    full.address = RemoteAddr{0x50};
+    empty.address = RemoteAddr{other};
+    b.process(40).python().thread().activity("queue.Queue.put", full).futex(1, LockKind::PyLock);
+    b.process(40).thread(41).activity("queue.Queue.get", empty).futex(2, LockKind::PyLock);
+    return ask(kFullQueueNoConsumer, b).outcome;
+  };
+
+  EXPECT_EQ(outcome(0x60), Outcome::Found);
+  EXPECT_EQ(outcome(0), Outcome::NotFound) << "which one is not known";
+}
+
 TEST(FullQueueNoConsumer, BlamesWhoWaitsForTheProducersEndInsteadOfTaking) {
   Builder b;
   RuntimeObject jobs;

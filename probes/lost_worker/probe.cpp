@@ -147,15 +147,27 @@ Loss lost_of_queue(const Context& context, const Members& members, const Member&
           dead};
 }
 
+/// It waits for work in another queue of the process: others that do what the dead one did, or a
+/// helper.
+bool takes_elsewhere(const Thread& thread, const Member& receiver) {
+  const RemoteAddr queue = thread.activity.object.address;
+  return takes_from_threads(thread) && queue.value != 0 &&
+         queue != receiver.thread->activity.object.address;
+}
+
 /// Threads that should put something into a queue.Queue and ended with an exception.
 Loss lost_of_threads(const Context& context, const Member& receiver) {
   if (!takes_from_threads(*receiver.thread) || receiver.process->forked_copy) return {};
+  const bool nobody_puts = std::ranges::all_of(receiver.process->threads, [&](const Thread& t) {
+    return t.tid == receiver.task.tid || is_idle_helper(t) || takes_elsewhere(t, receiver);
+  });
+  if (!nobody_puts) return {};
   std::vector<std::string> names;
   for (const RuntimeObject& object : receiver.process->python.objects)
     if (object.type == "threading.Thread" && number(object, "started", 0) == 1 &&
         number(object, "alive", 1) == 0)
       names.push_back(object.texts.contains("thread") ? object.texts.at("thread") : object.name);
-  if (names.empty() || receiver.process->threads.size() != 1) return {};
+  if (names.empty()) return {};
   return {Strength::Likely,
           "it takes from " + queue_name(context, receiver) +
               ", and the thread that should put something there has ended: " + names.front(),

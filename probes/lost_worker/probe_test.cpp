@@ -94,6 +94,24 @@ TEST(LostWorker, FindsAParentThatTakesResultsOfADeadChild) {
   EXPECT_EQ(blamed(answer), "42");
 }
 
+TEST(LostWorker, FindsADeadThreadBesideOneThatServesAnotherQueue) {
+  const auto outcome = [](const char* beside) {
+    Builder b;
+    auto results = made("queue.Queue", "results"), jobs = made("queue.Queue", "jobs");
+    results.address = RemoteAddr{0x50};
+    jobs.address = RemoteAddr{0x60};
+    auto main = b.process(40).python().thread();
+    main.futex(0x1000, LockKind::PyLock).activity("queue.Queue.get", results);
+    main.thread(41).futex(0x2000, LockKind::PyLock).activity(beside, jobs);
+    main.process().python.objects = {
+        made("threading.Thread", "worker", {{"started", 1}, {"alive", 0}})};
+    return ask(kLostWorker, b.build()).outcome;
+  };
+
+  EXPECT_EQ(outcome("queue.Queue.get"), Outcome::Found);
+  EXPECT_EQ(outcome("queue.Queue.put"), Outcome::NotFound) << "it works";
+}
+
 TEST(LostWorker, BlamesTheCollectorWhereAllSendersEndedInPeace) {
   Builder b;
   b.process(40)
