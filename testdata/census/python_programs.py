@@ -381,7 +381,7 @@ def accounts(p):
     hows = ["thread", "thread", "fork", "spawn", "forkserver", "os.fork"]
     p.choose(*hows)
     count = rng.randint(2, 4)
-    kind = rng.choice(["Lock", "Lock", "flock", "lockf"]) if p.slip == "crossed" and p.processes else "Lock"
+    kind = rng.choice(["Lock", "Lock", "flock"]) if p.slip == "crossed" and p.processes else "Lock"
     maker = lock_maker(p)
     while p.slip == "twice" and "RLock" in maker:
         maker = lock_maker(p)
