@@ -549,6 +549,25 @@ void mark_forked_copies(System& system) {
   }
 }
 
+/// Of a semaphore in the own memory of a forked copy: what lies there in its parent. A post that
+/// came went into one of the two.
+void read_parents_semaphores(System& system) {
+  for (const auto& process : system.processes()) {
+    ProcessEntry* parent = process->out.forked_copy ? system.find(process->stat.ppid) : nullptr;
+    if (parent == nullptr) continue;
+    for (ThreadEntry& thread : process->threads) {
+      if (!thread.out.wait || thread.out.wait->kind != WaitKind::Futex) continue;
+      snapshot::FutexWait& futex = thread.out.wait->futex;
+      if (futex.lock.kind != snapshot::LockKind::Semaphore || futex.shared_memory) continue;
+      const auto space = system.space_of(*parent);
+      const Risk risk(system.progress(), parent->pid, Fact::Memory);
+      if (!space || !risk.allowed()) continue;
+      if (const auto word = (*space)->memory.read_u32(futex.address))
+        futex.lock.numbers["parents_value"] = *word;
+    }
+  }
+}
+
 }  // namespace
 
 namespace {
@@ -601,6 +620,7 @@ void read_stacks(System& system, const Options& options) {
     if (options.symbols == Symbols::All) stacks.name_native(Symbols::All);
   });
   mark_forked_copies(system);
+  read_parents_semaphores(system);
   complete_python_locks(system);
 }
 
@@ -699,12 +719,18 @@ std::uint32_t reread_stacks_stopped(System& system, StopPolicy policy) {
 
 namespace {
 
-/// The same process as in the snapshot, and no other that has its number now.
-Result<linux::AddressSpace> open_space_of(const snapshot::Snapshot& snapshot, Pid pid) {
-  auto space = linux::AddressSpace::open(pid);
+/// The same process as in the snapshot, and no other that has its number now. A leader that has
+/// exited has no memory any more; /proc/TID of a thread that lives on shows it.
+Result<linux::AddressSpace> open_space_of(const snapshot::Snapshot& snapshot,
+                                          const snapshot::TaskRef& task) {
+  const auto dir = linux::ProcDir::open(task.pid);
+  const auto before = dir ? linux::read_stat(*dir) : Result<linux::Stat>(dir.error());
+  if (!before) return before.error();
+  const bool by_thread = before->has_exited() && !snapshot::is_fiber(task.tid);
+  auto space = linux::AddressSpace::open(by_thread ? Pid{task.tid.value} : task.pid);
   if (!space) return space;
-  const snapshot::Process* process = snapshot::find_process(snapshot, pid);
-  const auto stat = linux::read_stat(space->dir);
+  const snapshot::Process* process = snapshot::find_process(snapshot, task.pid);
+  const auto stat = linux::read_stat(*dir);  // it lives still: so that was it
   if (!stat) return stat.error();
   if (process == nullptr || stat->start_ticks != process->start_ticks)
     return Error{Cause::Gone, 0, "read lines: another process has its number now"};
@@ -734,7 +760,7 @@ snapshot::NamedStacks symbolise_here(const snapshot::Snapshot& snapshot,
     }
     auto it = spaces.find(task.pid);
     if (it == spaces.end()) {
-      it = spaces.emplace(task.pid, open_space_of(snapshot, task.pid)).first;
+      it = spaces.emplace(task.pid, open_space_of(snapshot, task)).first;
       if (!it->second) named.unseen.push_back({task.pid, Tid{}, it->second.error()});
     }
     if (!it->second) continue;
