@@ -86,13 +86,14 @@ fuzz: setup      ## MINUTES=5 FUZZ=dwarf: libFuzzer on what reads the files, mem
 	@$(call compile,$(BUILD)-fuzz) --target $(if $(FUZZ),$(FUZZ:%=fuzz_%),fuzz)
 	@testdata/fuzz/run $(BUILD)-fuzz $$(($(MINUTES) * 60)) $(FUZZ)
 
-golden: build    ## rewrite testdata/reports, and what is said of testdata/snapshots; review the diff
+golden: build    ## rewrite testdata/reports and what is said of testdata/snapshots; review the diff
 	@IPCDOCTOR_GOLDEN=write $(BUILD)/bin/report_test --gtest_filter='*Golden*'
 	@IPCDOCTOR_GOLDEN=write $(BUILD)/bin/probes_test --gtest_filter='*Golden*'
 	@git diff --stat testdata/reports testdata/snapshots
 
-pictures: build  ## draw testdata/reports/picture.svg, which README.md shows, of a program that hangs
-	@.ci/pictures $(BUILD)/bin/ipcdoctor testdata/reports/picture.svg
+pictures: build  ## the screenshots of README.md, of a program that hangs, in Chromium
+	@.ci/setup chromium
+	@.ci/pictures $(BUILD)/bin/ipcdoctor testdata/reports
 
 record: build    ## record testdata/snapshots anew from the test programs; then make golden
 	@testdata/snapshots/record $(BUILD)
