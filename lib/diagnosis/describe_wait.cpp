@@ -173,7 +173,15 @@ std::string futex_of(const Snapshot& snapshot, const Wait& wait) {
   if ((lock.kind == LockKind::ThreadJoin || lock.kind == LockKind::PyThreadJoin) &&
       !lock.owners.empty())
     return "the end of thread " + thread_list(snapshot, lock.owners);
-  if (!lock.name.empty()) return lock.name;
+  if (!lock.name.empty()) {
+    const auto is_a = [&](const char* noun) { return lock.name.find(noun) != std::string::npos; };
+    // A runtime's own lock is named by what it is there for.
+    if (lock.kind == LockKind::Condition && is_a("condition variable"))
+      return "a signal of " + lock.name;
+    if (lock.kind == LockKind::Barrier && is_a("barrier"))
+      return "the other parties of " + lock.name;
+    return lock.name;
+  }
   const std::string kind = kind_of(lock.kind);
   if (!kind.empty()) return kind;
   if (wait.futex.address.value == 0) return "a wake-up of " + wait.detail;  // futex_waitv
@@ -241,7 +249,9 @@ std::string library_wait(const snapshot::Activity& activity) {
 }
 
 std::string file_lock_of(const Snapshot& snapshot, const Wait& wait) {
-  return wait.file_lock.type + (wait.file_lock.exclusive ? " lock on " : " shared lock on ") +
+  const std::string& type = wait.file_lock.type;
+  const std::string name = type == "posix" ? "POSIX" : type == "ofd" ? "OFD" : type;
+  return "the " + name + (wait.file_lock.exclusive ? " lock on " : " shared lock on ") +
          object_name(snapshot, wait.file_lock.file);
 }
 

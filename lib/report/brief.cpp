@@ -110,8 +110,10 @@ class BriefWriter {
     std::vector<std::pair<TaskRef, std::string>> culprits, stuck;
     for (const diagnosis::Culprit& c : finding.culprits) {
       const std::string fd = fd_words(c);
+      const std::string why = why_beside_title(finding, c);
       culprits.emplace_back(c.task, (c.dead ? " (dead)" : "") + (fd.empty() ? "" : " " + fd) +
-                                        at(c.task, c.where, c.function) + ": " + c.why);
+                                        at(c.task, c.where, c.function) +
+                                        (why.empty() ? "" : ": " + why));
     }
     for (const diagnosis::StuckTask* s : stuck_beside_blame(finding))
       stuck.emplace_back(s->task,

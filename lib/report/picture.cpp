@@ -259,11 +259,12 @@ class Drawing {
         if (is_first && picture_.nodes.size() >= kMaxNodes && !part.in_knot) {
           node->second = rest();
         } else if (is_first) {
+          const bool is_said = part.why.find(part.waits_for) != std::string::npos;
           picture_.boxes[box->second].nodes.push_back(picture_.nodes.size());
           picture_.nodes.push_back({Node::Kind::Task,
                                     escape_untrusted(snapshot::label(report_.snapshot, task)),
                                     part.where,
-                                    part.waits_for,
+                                    is_said ? "" : part.waits_for,
                                     part.why,
                                     {},
                                     part.is_stuck,
@@ -330,7 +331,7 @@ class Drawing {
   std::pair<std::size_t, std::string> between(std::size_t from, TaskRef task) {
     const auto known = between_.find(from);
     if (known != between_.end()) return known->second;
-    std::pair<std::size_t, std::string> way{kNone, picture_.nodes[from].waits_for};
+    std::pair<std::size_t, std::string> way{kNone, parts_.at(leader_of(task)).waits_for};
     const Awaited awaited = awaited_by(report_.snapshot, task);
     if (!awaited.name.empty()) {
       way.first = object(from, awaited);

@@ -170,8 +170,10 @@ class TextWriter {
     for (const diagnosis::Culprit& c : finding.culprits) {
       std::string text = c.dead ? "  (dead)" : "";
       if (const std::string fd = fd_words(c); !fd.empty()) text += "  " + fd;
-      entries.push_back(
-          {text + at(c.task, c.where, c.function) + "  " + escape_untrusted(c.why), c.task});
+      text += at(c.task, c.where, c.function);
+      if (const std::string why = why_beside_title(finding, c); !why.empty())
+        text += "  " + escape_untrusted(why);
+      entries.push_back({std::move(text), c.task});
     }
     const bool outside = finding.verdict == Verdict::Waiting && finding.unless.empty();
     write_groups(entries, outside ? "  For:   " : "  Blame: ");

@@ -223,6 +223,10 @@ std::vector<const diagnosis::StuckTask*> stuck_beside_blame(const diagnosis::Fin
   return rest;
 }
 
+std::string why_beside_title(const diagnosis::Finding& finding, const diagnosis::Culprit& culprit) {
+  return finding.title.find(culprit.why) == std::string::npos ? culprit.why : "";
+}
+
 std::string checked_words(const diagnosis::Finding& finding) {
   if (finding.repairs.empty()) return "";
   const diagnosis::Repair& repair = finding.repairs.front();

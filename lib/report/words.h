@@ -62,6 +62,9 @@ std::string labels_of(const snapshot::Snapshot& snapshot,
 /// helpers of libraries only where nobody else is stuck.
 std::vector<const diagnosis::StuckTask*> stuck_beside_blame(const diagnosis::Finding& finding);
 
+/// What a culprit is to blame for; "" where the finding's title says just that.
+std::string why_beside_title(const diagnosis::Finding& finding, const diagnosis::Culprit& culprit);
+
 /// "Checked: with fd 4 closed in app[40] and app[42], both could go on."; "" where nothing was.
 std::string checked_words(const diagnosis::Finding& finding);
 

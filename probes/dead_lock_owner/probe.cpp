@@ -266,14 +266,14 @@ Finding describe_orphan(const Context& context, int set, const Members& members,
   finding.fix = fix_for(waiter, what);
   finding.evidence.push_back({orphan.because, orphan.source});
   if (orphan.owner.tid.value != 0) {
-    diagnosis::Culprit gone = dead_culprit({}, "died while it held " + what);
+    diagnosis::Culprit gone = dead_culprit({}, "held " + what + " when it ended");
     gone.task = orphan.owner;
     finding.culprits.push_back(std::move(gone));
   } else {
     for (const DeadProcess& one : dead)
       if (one.pid.value != 0 && finding.culprits.size() < 4)
         finding.culprits.push_back(dead_culprit(
-            one, "died, perhaps while it held " + what + ": " + describe(context.snapshot, one)));
+            one, "perhaps held " + what + " when it ended: " + describe(context.snapshot, one)));
   }
   return finding;
 }

@@ -142,7 +142,7 @@ std::vector<Error> unknown_locks(const Members& members) {
       errors.push_back({Cause::Unsupported, 0, about(member, "identify the futex")});
     } else if (wait->kind == WaitKind::Futex &&
                wait->futex.lock.ownership == snapshot::Ownership::Unreadable) {
-      errors.push_back({Cause::Malformed, 0, about(member, "read the owner of the lock")});
+      errors.push_back({Cause::Malformed, 0, about(member, "the owner of the lock")});
     }
   }
   return errors;

@@ -112,11 +112,14 @@ std::optional<Finding> by_ring(const Context& context, int set, const Members& m
   for (std::size_t i = 0; i < ring.size(); ++i) {
     const Step& held = ring[(i + ring.size() - 1) %
                             ring.size()];  // the step that ends at this task: the lock it holds
+    const std::string has =
+        lock_name_in(context, *members[ring[i].from].process, members[held.from]);
+    const std::string wants = lock_name(context, members[ring[i].from]);
     finding.culprits.push_back(diagnosis::culprit(
         context.snapshot, members[ring[i].from].task, -1,
-        (held.sure ? "holds " : "most likely holds ") +
-            lock_name_in(context, *members[ring[i].from].process, members[held.from]) +
-            " and waits for " + lock_name(context, members[ring[i].from])));
+        has == wants
+            ? "waits for more of " + wants + " than it has"
+            : (held.sure ? "holds " : "most likely holds ") + has + " and waits for " + wants));
     if (!ring[i].evidence.empty())
       finding.evidence.push_back(
           {ring[i].evidence,

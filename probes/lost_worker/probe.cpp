@@ -104,7 +104,7 @@ Loss lost_of_pool(const Context& context, const Members& members, const Member& 
     const std::string who_lost = is_pool ? "" : "its work items were lost before a worker saw them";
     return {Strength::Clear,
             "all workers of " + pool->name +
-                " are idle: the task that is awaited was lost with a worker or on its way",
+                " are idle, and the task was lost with a worker or on its way",
             who_lost, worker_fix(is_pool), dead};
   }
   return {};

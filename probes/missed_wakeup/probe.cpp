@@ -301,7 +301,9 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
           dead_culprit(one, "ended without the signal: " + describe(context.snapshot, one)));
   if (finding.culprits.empty())
     blame(context, one_or_both(members, *waiter),
-          "waits for a signal that came too early or never comes", finding);
+          "waits for " + diagnosis::describe_wait(context.snapshot, waiter->task) +
+              ", which came too early or never comes",
+          finding);
   return finding;
 }
 

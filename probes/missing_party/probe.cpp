@@ -162,7 +162,10 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
       finding.culprits.push_back(dead_culprit(
           one, "ended and did not come to the barrier: " + describe(context.snapshot, one)));
   if (finding.culprits.empty()) {
-    blame(context, {first}, "waits for more parties than there are", finding);
+    blame(context, {first},
+          "waits for " + diagnosis::describe_wait(context.snapshot, first.task) +
+              ": there are fewer than it wants",
+          finding);
     blame(context, starter(members, waiters), "started fewer parties than the barrier waits for",
           finding);
   }

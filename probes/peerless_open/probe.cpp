@@ -103,7 +103,7 @@ Finding describe(const Context& context, int set, const std::vector<TaskRef>& op
   Finding finding = diagnosis::start_finding(context, kPeerlessOpen, set);
   const TaskRef first = openers.front();
   finding.title = snapshot::label(snapshot, first) +
-                  " waits in open() for somebody at the other side of " + path_of(snapshot, first);
+                  " waits for somebody to open the other side of " + path_of(snapshot, first);
   for (const TaskRef& task : openers)
     finding.explanation += snapshot::label(snapshot, task) + " opens " + path_of(snapshot, task) +
                            place(snapshot, task) + "; no process has its other side open.\n";

@@ -64,9 +64,9 @@ std::optional<Finding> by_pool(const Context& context, int set, const Members& m
     add_wakes(finding, {first});
     const std::size_t count = count_of(context, workers);
     finding.title =
-        (count == 1 ? "the only worker of " + pool->name + " waits ("
-                    : "all " + std::to_string(count) + " workers of " + pool->name + " wait (") +
-        wants + ") for work that no worker is free to do";
+        (count == 1 ? "the only worker of " + pool->name + " waits"
+                    : "all " + std::to_string(count) + " workers of " + pool->name + " wait") +
+        " for work that no worker is free to do";
     finding.explanation = "Every worker of " + pool->name + " runs a task that waits in " + wants +
                           place_in_brackets(*first.thread) +
                           ". What they wait for is the work of a task that is still queued, and no "

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <string_view>
 
 #include "probes/all_probes.h"
@@ -242,7 +243,11 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   finding.title = who + " " + best.what;
   finding.explanation = who + place_in_brackets(*culprit->thread) + " " + best.what +
                         ". No other task has to be involved.";
-  finding.fix = (at.empty() ? "" : "At " + at + ": ") + best.fix;
+  finding.fix = best.fix;
+  if (!at.empty()) {
+    finding.fix.front() = static_cast<char>(std::tolower(finding.fix.front()));
+    finding.fix.insert(0, "At " + at + ": ");
+  }
   finding.culprits.push_back(diagnosis::culprit(context.snapshot, culprit->task, -1, best.what));
   if (!best.evidence.empty())
     finding.evidence.push_back(

@@ -48,10 +48,17 @@ std::string why(const Snapshot& snapshot, const Blame& blame, TaskRef task) {
   return has;
 }
 
-std::string title(const Snapshot& snapshot, const EofWait& eof) {
+std::string title(const Snapshot& snapshot, const std::vector<EofWait>& waits) {
+  const EofWait& eof = waits.front();
   const std::string reader = snapshot::label(snapshot, eof.reader);
   const Blame& first = eof.blamed.front();
   const std::string channel = snapshot::name_of(eof.object.kind);
+  const auto alike = std::ranges::count_if(waits, [&](const EofWait& other) {
+    return other.object == eof.object && other.blamed.front().omission == Omission::Itself;
+  });
+  if (first.omission == Omission::Itself && alike > 1)
+    return reader + " and " + std::to_string(alike - 1) + " more wait for EOF on a " + channel +
+           " that they keep open themselves";
   if (first.omission == Omission::Itself)
     return reader + " waits for EOF on a " + channel + " that it keeps open itself";
   if (first.omission == Omission::InFlight)
@@ -160,6 +167,13 @@ std::string c_fix(const Snapshot& snapshot, const Blame& blame, TaskRef task) {
   }
 }
 
+/// A program without a line that could be named, started by a script.
+bool is_tool_of_shell(const Snapshot& snapshot, Pid pid, TaskRef task) {
+  const Process* process = snapshot::find_process(snapshot, pid);
+  return process != nullptr && place(snapshot, task).empty() &&
+         language_of(snapshot, process->ppid) == Language::Shell;
+}
+
 std::string fix(const Snapshot& snapshot, const Blame& blame, TaskRef task) {
   if (blame.omission == Omission::LeftTree) {
     const std::string fd = std::to_string(blame.holder.fd);
@@ -172,6 +186,9 @@ std::string fix(const Snapshot& snapshot, const Blame& blame, TaskRef task) {
                 ? "\nTo go on now: end " + name(snapshot, blame.holder.pid) + "."
                 : "");
   }
+  if (blame.omission == Omission::Itself && is_tool_of_shell(snapshot, blame.holder.pid, task))
+    return "Start " + name(snapshot, blame.holder.pid) + " without it: `command " +
+           std::to_string(blame.holder.fd) + ">&-`.";
   switch (language_of(snapshot, blame.holder.pid)) {
     case Language::Python:
       return python_fix(snapshot, blame, task);
@@ -254,7 +271,7 @@ Strength strength_of(const Context& context, const Ends& ends, const EofWait& eo
 
 void fill(Finding& finding, const Snapshot& snapshot, const std::vector<EofWait>& waits,
           const std::vector<TaskRef>& tasks) {
-  finding.title = title(snapshot, waits.front());
+  finding.title = title(snapshot, waits);
   finding.explanation = explanation(snapshot, waits.front(), tasks);
   const Blame& first = waits.front().blamed.front();
   finding.fix = fix(snapshot, first, task_of(tasks, first.holder.pid));

@@ -391,8 +391,12 @@ class Look {
       }
     }
     const auto variable = images_.variable_at(space_, lock_.address);
-    lock_.name = variable ? fmt::format("{} `{}` in {}", noun, variable->name, variable->module)
-                          : fmt::format("{} {}", noun, place());
+    if (!variable)
+      lock_.name = fmt::format("a {} {}", noun, place());
+    else if (variable->module.find(".so") == std::string::npos)  // the program itself
+      lock_.name = fmt::format("{} `{}`", noun, variable->name);
+    else
+      lock_.name = fmt::format("{} `{}` in {}", noun, variable->name, variable->module);
   }
 
   /// stdin, stdout or stderr, if the lock is its own: struct _IO_FILE has the pointer to it at 136.

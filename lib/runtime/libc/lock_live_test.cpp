@@ -130,7 +130,7 @@ TEST_P(OwnedMutex, NamesTheThreadThatHoldsIt) {
   EXPECT_EQ(lock.ownership, Ownership::Known) << lock.evidence;
   EXPECT_TRUE(lock.checked) << lock.evidence;
   EXPECT_THAT(lock.owners, ElementsAre(TaskRef{Pid{child.pid()}, Tid{other_thread(child.pid())}}));
-  EXPECT_THAT(lock.name, HasSubstr("test_mutex` in runtime_libc_live_test"));
+  EXPECT_TRUE(lock.name.ends_with("test_mutex`")) << lock.name << ": the program is not named";
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -255,7 +255,7 @@ TEST(LockLive, Rwlock) {
   EXPECT_EQ(read.ownership, Ownership::Known) << read.evidence;
   EXPECT_THAT(read.owners,
               ElementsAre(TaskRef{Pid{reader.pid()}, Tid{other_thread(reader.pid())}}));
-  EXPECT_THAT(read.name, HasSubstr("rwlock` in "));
+  EXPECT_THAT(read.name, HasSubstr("rwlock`"));
 
   const Child writer([] {
     hold_and_wait([] { pthread_rwlock_rdlock(&rwlock); }, [] { pthread_rwlock_wrlock(&rwlock); });
@@ -319,7 +319,7 @@ TEST(LockLive, WhatHasNoOwner) {
   EXPECT_EQ(cond.kind, LockKind::Condition);
   EXPECT_EQ(cond.ownership, Ownership::NotStored);
   EXPECT_EQ(cond.numbers.at("waiters"), 1);
-  EXPECT_THAT(cond.name, HasSubstr("condition` in "));
+  EXPECT_THAT(cond.name, HasSubstr("condition`"));
 
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   const Child on_once([] {
