@@ -89,6 +89,7 @@ fuzz: setup      ## MINUTES=5 FUZZ=dwarf: libFuzzer on what reads the files, mem
 golden: build    ## rewrite testdata/reports and what is said of testdata/snapshots; review the diff
 	@IPCDOCTOR_GOLDEN=write $(BUILD)/bin/report_test --gtest_filter='*Golden*'
 	@IPCDOCTOR_GOLDEN=write $(BUILD)/bin/probes_test --gtest_filter='*Golden*'
+	@IPCDOCTOR_GOLDEN=write cmd/ipcdoctor/words_test.py $(BUILD)/bin/ipcdoctor testdata
 	@git diff --stat testdata/reports testdata/snapshots
 
 pictures: build  ## the screenshots of README.md, of a program that hangs, in Chromium
