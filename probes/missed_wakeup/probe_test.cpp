@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 #include <sys/epoll.h>
 
-#include "probes/internal/answers_for_tests.h"
+#include "probes/internal/ask.h"
 
 namespace ipcdoctor::probes {
 

@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "probes/internal/answers_for_tests.h"
+#include "probes/internal/ask.h"
 
 namespace ipcdoctor::probes {
 
