@@ -421,6 +421,7 @@ void Objects::read_facts() {
     read_facts_of(object, it == places.end() ? Place{} : it->second);
   }
   mark_kernel_users();
+  mark_first_reads();
 }
 
 void Objects::read_facts_of(Object& object, const Place& place) {
@@ -480,6 +481,29 @@ void Objects::read_facts_of(Object& object, const Place& place) {
   object.queued = fill ? Result<std::uint64_t>(fill->queued) : Result<std::uint64_t>(fill.error());
   object.capacity =
       fill ? Result<std::uint64_t>(fill->capacity) : Result<std::uint64_t>(fill.error());
+}
+
+namespace {
+
+/// rchar of /proc/PID/io (proc_pid_io(5)): fork(2) begins at 0, and execve(2) reads.
+bool has_read_nothing(const linux::ProcDir& dir) {
+  const auto text = dir.read_record("io");
+  return text && text->starts_with("rchar: 0\n");
+}
+
+}  // namespace
+
+void Objects::mark_first_reads() {
+  for (const auto& process : system_.processes()) {
+    if (!process->examined || process->dead) continue;
+    for (ThreadEntry& thread : process->threads) {
+      if (!thread.out.wait || thread.out.wait->kind != snapshot::WaitKind::Read) continue;
+      snapshot::Wait& wait = *thread.out.wait;
+      const bool one_byte = wait.size == 1 && wait.objects.size() == 1 &&
+                            wait.objects[0].object.kind == ObjectKind::Pipe;
+      wait.is_first = one_byte && has_read_nothing(*process->dir);
+    }
+  }
 }
 
 /// An eventfd of a process that also has KVM, vhost or a ring may be signalled by the kernel

@@ -62,6 +62,8 @@ class Objects {
   std::map<snapshot::ObjectId, Place> find_places();
   void read_facts_of(snapshot::Object& object, const Place& place);
   void mark_kernel_users();
+  /// Sets Wait::is_first.
+  void mark_first_reads();
 
   System& system_;
   Sockets sockets_;

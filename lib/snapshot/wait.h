@@ -172,9 +172,12 @@ struct Wait {
       Error{};  ///< Sleep, and Poll of nothing: for how long at most, where it was read
   bool sleep_from_now = false;  ///< sleep_ms counts from this look, not from the begin of the sleep
   bool fifo_was_used = false;   ///< OpenFifo: somebody has written into it since it was made
-  std::uint64_t size = 0;       ///< byte count argument of a read or write
-  std::string detail;           ///< for a person: "fd 4", "path /tmp/f"
-  std::string wchan;            ///< the kernel's function, where read
+  /// Read of one byte of a pipe: the caller's process has not read a byte of anything since it was
+  /// forked.
+  bool is_first = false;
+  std::uint64_t size = 0;  ///< byte count argument of a read or write
+  std::string detail;      ///< for a person: "fd 4", "path /tmp/f"
+  std::string wchan;       ///< the kernel's function, where read
 };
 
 }  // namespace ipcdoctor::snapshot

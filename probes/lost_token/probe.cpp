@@ -24,6 +24,8 @@ using diagnosis::Finding;
 struct Pool {
   bool shared = false;  ///< several wait for a token, or somebody is busy with something else than
                         ///< waiting for them
+  /// A conversation would have begun with a message, and data that ends would have come first.
+  bool never_had_one = false;
   TaskRef reader;
   ObjectId pipe;
   std::vector<TaskRef> takers;    ///< wait for one, the reader too
@@ -100,7 +102,7 @@ std::optional<Pool> judge(const Context& context, const Ends& ends,
             : wait->kind == snapshot::WaitKind::Poll && is_jobserver(snapshot, holders);
   if (!(is_pipe && takes_one) && !(reads && is_counter(snapshot, pipe))) return std::nullopt;
   if (!has_both_ends(holders, reader.pid)) return std::nullopt;
-  Pool pool{false, reader, pipe, {reader}, {}, {}};
+  Pool pool{false, false, reader, pipe, {reader}, {}, {}};
   for (const TaskRef& task : tasks) {
     const Process* other = snapshot::find_process(snapshot, task.pid);
     const bool one_table =
@@ -118,7 +120,8 @@ std::optional<Pool> judge(const Context& context, const Ends& ends,
     }
   }
   pool.dead = dead_users(context, tasks, holders);
-  pool.shared = pool.shared || pipe.kind == snapshot::ObjectKind::EventFd;
+  pool.never_had_one = wait->is_first;
+  pool.shared = pool.shared || pool.never_had_one || pipe.kind == snapshot::ObjectKind::EventFd;
   if (pool.suspects.empty() && pool.dead.empty()) return std::nullopt;
   judge_launchers(snapshot, holders, pool);
   return pool;
@@ -138,6 +141,10 @@ Finding describe(const Context& context, int set, const Pool& pool) {
                         " is used as a pool: its users read to begin and write back when they are "
                         "done. It is empty" +
                         place(snapshot, pool.reader) + ".";
+  if (pool.never_had_one)
+    finding.explanation +=
+        "\n" + snapshot::label(snapshot, pool.reader) +
+        " has not got a byte since it was forked: others had what was in it, or nothing was.";
   for (const DeadProcess& dead : pool.dead) {
     finding.explanation += "\n" + describe(context.snapshot, dead) + " may have had one.";
     if (dead.pid.value != 0)

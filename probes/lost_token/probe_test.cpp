@@ -45,6 +45,17 @@ TEST(LostToken, GivesWayWhereOnlyAParentWaitsForTheReader) {
   EXPECT_LT(ask(kLostToken, b).findings.at(0).strength, pool);
 }
 
+TEST(LostToken, LeadsWhereTheReaderOfAParentNeverGotAByte) {
+  Builder b = pool_of_tokens();
+  b.process(40).process().ppid = Pid{41};
+  b.process(41).process().ppid = Pid{1};
+  b.process(41).waits_for_child(40);
+  const auto before = ask(kLostToken, b).findings.at(0).strength;
+  b.process(40).wait().is_first = true;
+
+  EXPECT_GT(ask(kLostToken, b).findings.at(0).strength, before);
+}
+
 TEST(LostToken, BlamesTheTakersOfAJobserverForWhichMakeWaits) {
   Builder b;
   const auto add = [&b](int pid) {
