@@ -7,11 +7,12 @@
 namespace ipcdoctor::probes {
 namespace {
 
-bool waits_for_one_of(const Member& joiner, const Members& awaited) {
+bool waits_for_one_of(const Context& context, const Member& joiner, const Members& awaited) {
   const Wait& wait = *wait_of(joiner);
+  const std::vector<Pid> exits = awaited_exits(context.snapshot, joiner.task);
   return std::ranges::any_of(awaited, [&](const Member& m) {
     if (m.task == joiner.task) return false;
-    const bool child = std::ranges::find(wait.children, m.task.pid) != wait.children.end();
+    const bool child = std::ranges::binary_search(exits, m.task.pid);
     const auto& ends = wait.futex.lock.owners;
     // which thread a join is for is not always known
     const bool thread = m.task.pid == joiner.task.pid && wait.kind == WaitKind::Futex &&
@@ -23,10 +24,11 @@ bool waits_for_one_of(const Member& joiner, const Members& awaited) {
 
 }  // namespace
 
-Members joiners_of(const Members& members, const Members& awaited) {
+Members joiners_of(const Context& context, const Members& members, const Members& awaited) {
   Members joiners;
   for (const Member& member : members)
-    if (waits_for_end(member) && waits_for_one_of(member, awaited)) joiners.push_back(member);
+    if (waits_for_end(member) && waits_for_one_of(context, member, awaited))
+      joiners.push_back(member);
   return joiners;
 }
 

@@ -110,12 +110,19 @@ Loss lost_of_pool(const Context& context, const Members& members, const Member& 
   return {};
 }
 
+/// It keeps the queues of others, and puts nothing into them.
+bool is_manager(const Process& process) {
+  return !process.threads.empty() && std::ranges::all_of(process.threads, [](const Thread& t) {
+    return t.activity.call.starts_with("Manager.serve");
+  });
+}
+
 /// A child that is not over yet and not itself a receiver could still send.
 bool has_living_sender(const Context& context, const Members& members, const Member& receiver) {
   const Members fellows = fellow_receivers(members, receiver);
   return std::ranges::any_of(context.snapshot.processes, [&](const Process& p) {
     return p.ppid == receiver.task.pid && !p.dead && !p.exited && !has_process(fellows, p.pid) &&
-           !std::ranges::all_of(p.threads, [](const Thread& t) {
+           !is_manager(p) && !std::ranges::all_of(p.threads, [](const Thread& t) {
              return t.activity.call == "multiprocessing.resource_tracker" ||
                     t.activity.call == "multiprocessing.forkserver";
            });

@@ -112,6 +112,22 @@ TEST(LostWorker, FindsADeadThreadBesideOneThatServesAnotherQueue) {
   EXPECT_EQ(outcome("queue.Queue.put"), Outcome::NotFound) << "it works";
 }
 
+TEST(LostWorker, CountsAManagerAsNoSender) {
+  const auto outcome = [](const char* call) {
+    Builder b;
+    auto get = made("Manager.proxy");
+    get.texts["method"] = "get";
+    b.connect(unix_socket(1), unix_socket(2));
+    b.process(40).python().fd(3, unix_socket(1)).thread().reads(3).activity("Manager.call", get);
+    b.process(41).child_of(40).python().fd(3, unix_socket(2)).thread().reads(3).activity(call);
+    b.process(42).child_of(40).zombie();
+    return ask(kLostWorker, b.build()).outcome;
+  };
+
+  EXPECT_EQ(outcome("Manager.serve"), Outcome::Found);
+  EXPECT_EQ(outcome("Connection.recv"), Outcome::NotFound) << "a worker";
+}
+
 TEST(LostWorker, BlamesTheCollectorWhereAllSendersEndedInPeace) {
   Builder b;
   b.process(40)

@@ -213,9 +213,9 @@ bool is_idle_worker(const Members& members, const Member& member) {
 
 /// A side thread that asks again and again, as a heartbeat does whether it shall stop, and for
 /// whose end nobody waits: what it waits for is not what the others lack.
-bool is_unwanted_loop(const Members& members, const Member& member) {
+bool is_unwanted_loop(const Context& context, const Members& members, const Member& member) {
   return member.task.tid.value != member.task.pid.value && wait_of(member)->asked &&
-         !waits_for_lock(member) && joiners_of(members, {member}).empty();
+         !waits_for_lock(member) && joiners_of(context, members, {member}).empty();
 }
 
 /// Who waits for the others' end can signal nothing that they wait for.
@@ -248,7 +248,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   for (const Member& member : members) {
     Signal found = signal_of(context, member);
     if (found.strength == Strength::None) continue;
-    if (is_idle_worker(members, member) || is_unwanted_loop(members, member))
+    if (is_idle_worker(members, member) || is_unwanted_loop(context, members, member))
       found.strength = std::min(found.strength, Strength::Consequence);
     if (found.strength > best.strength) {
       waiter = &member;

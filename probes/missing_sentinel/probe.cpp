@@ -42,7 +42,7 @@ struct Consumers {
 };
 
 /// Those of a queue for whose end somebody waits who could put an item there, else the first.
-Consumers consumers_of(const Members& members) {
+Consumers consumers_of(const Context& context, const Members& members) {
   Consumers first;
   for (const Member& member : members) {
     Consumers found;
@@ -51,7 +51,7 @@ Consumers consumers_of(const Members& members) {
     } else if (takes_from_queue(*member.thread) && !serves_a_client(*member.thread)) {
       found.takers = fellow_receivers(members, member);
       std::erase_if(found.takers, [](const Member& m) { return serves_a_client(*m.thread); });
-      found.joiners = joiners_of(members, found.takers);
+      found.joiners = joiners_of(context, members, found.takers);
       std::erase_if(found.joiners, [&](const Member& m) { return !could_give(m, member); });
     } else {
       continue;
@@ -80,8 +80,18 @@ std::string fix_for(const Member& consumer, const Members& joiners, std::size_t 
   return fix + "Or make the consumers daemons, if they need not finish.";
 }
 
+/// A helper's thread whose end nobody awaits, while the main thread waits for another process.
+bool is_aside(const Members& members, const Member& consumer) {
+  return consumer.task.tid.value != consumer.task.pid.value &&
+         std::ranges::any_of(members, [&](const Member& m) {
+           return m.task.pid == consumer.task.pid && m.task.tid.value == m.task.pid.value &&
+                  (waits_in(m, WaitKind::Child) || waits_in(m, WaitKind::Read) ||
+                   waits_in(m, WaitKind::Write));
+         });
+}
+
 std::optional<Finding> examine(const Context& context, int set, const Members& members) {
-  const auto [consumers, joiners] = consumers_of(members);
+  const auto [consumers, joiners] = consumers_of(context, members);
   if (consumers.empty()) return std::nullopt;
   const Member& first = consumers.front();
   const std::size_t missing = count_of(context, consumers);
@@ -96,9 +106,10 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   add_wakes(finding, consumers);
   finding.strength = private_copy ? Strength::Guess
                      : connection ? (joiners.empty() ? Strength::Consequence : Strength::Guess)
-                     : takes_in_a_task(*first.thread) ? Strength::Likely
-                     : joiners.empty()                ? Strength::Possible
-                                                      : Strength::Clear;
+                     : takes_in_a_task(*first.thread)              ? Strength::Likely
+                     : joiners.empty() && is_aside(members, first) ? Strength::Consequence
+                     : joiners.empty()                             ? Strength::Possible
+                                                                   : Strength::Clear;
   finding.title =
       (consumers.size() == 1 ? who + " waits" : counted(missing, "consumer") + " wait") +
       " for an item of " + queue +

@@ -44,6 +44,50 @@ TEST(MissingSentinel, CountsTheConsumersThatNobodyWillTellToStop) {
   EXPECT_NE(answer.findings[0].title.find("2 sentinels missing"), std::string::npos);
 }
 
+/// A fork server is the parent of such a child, and its end is told by a pipe.
+TEST(MissingSentinel, BlamesWhoJoinsAChildOfAForkServer) {
+  Builder b;
+  b.process(40)
+      .python()
+      .fd(4, pipe(7), Access::Write)
+      .fd(5, pipe(8), Access::Read)
+      .thread()
+      .polls_in({5});
+  b.process(40).activity("multiprocessing.Process.join",
+                         made("multiprocessing.Process", "worker", {{"pid", 42}}));
+  auto queue = made("multiprocessing.SimpleQueue", "jobs");
+  queue.objects["reader"] = pipe(7);
+  b.process(42)
+      .child_of(41)
+      .python()
+      .fd(3, pipe(7), Access::Read)
+      .fd(6, pipe(8), Access::Write)
+      .thread()
+      .reads(3)
+      .activity("multiprocessing.SimpleQueue.get", queue);
+
+  const auto answer = ask(kMissingSentinel, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(blamed(answer), "40");
+}
+
+TEST(MissingSentinel, GivesWayWhereTheMainThreadWaitsForAnotherProcess) {
+  const auto strength_of = [](bool elsewhere) {
+    Builder b;
+    auto main = b.process(40).python().fd(3, pipe(7), Access::Both).thread();
+    if (elsewhere)
+      main.reads(3);
+    else
+      main.futex(0x2000, LockKind::PyLock);
+    main.thread(41).futex(0x1000, LockKind::PyLock);
+    main.activity("queue.Queue.get", made("queue.Queue", "records"));
+    return ask(kMissingSentinel, b.build()).findings.at(0).strength;
+  };
+
+  EXPECT_LT(strength_of(true), strength_of(false));
+}
+
 TEST(MissingSentinel, GivesWayWhereAForkedCopyTakesFromAQueueOfThreads) {
   const auto strength_of = [](bool forked) {
     Builder b;
