@@ -164,7 +164,7 @@ SelfWait by_joining_itself(const Member& member) {
 }
 
 /// An upgrade: it waits to write while it is a reader, and nobody is who does not do the same.
-SelfWait by_upgrade(const Context& context, const Member& member) {
+SelfWait by_upgrade(const Context& context, const Members& members, const Member& member) {
   const Wait* wait = wait_of(member);
   if (wait == nullptr || wait->kind != WaitKind::Futex ||
       wait->futex.lock.kind != LockKind::RwlockWrite)
@@ -173,17 +173,22 @@ SelfWait by_upgrade(const Context& context, const Member& member) {
   if (readers == wait->futex.lock.numbers.end() || wait->futex.shared_memory) return {};
   // All threads that there are wait to write, or for one of these: who else could be a reader?
   std::int64_t writers = 0;
+  bool is_sure = true;
   for (const Thread& thread : member.process->threads) {
     const Member other{{member.task.pid, thread.tid}, member.process, &thread, true};
     const bool writes = waits_in(other, WaitKind::Futex) &&
                         thread.wait->futex.lock.kind == LockKind::RwlockWrite &&
                         thread.wait->futex.lock.address == wait->futex.lock.address;
-    if (!writes && !waits_for_end(other)) return {};
+    const bool stands_by =
+        !is_member(members, other.task) ||
+        (waits_in(other, WaitKind::Futex) && thread.wait->futex.lock.kind == LockKind::Condition);
+    if (!writes && !waits_for_end(other) && !stands_by) return {};
     writers += writes ? 1 : 0;
+    is_sure = is_sure && !stands_by;
   }
   if (readers->second < 1 || readers->second > writers) return {};
   return {
-      Strength::Read,
+      is_sure ? Strength::Read : Strength::Possible,
       "waits to write under " + lock_name(context, member) + ", of which it is itself the reader",
       wait->futex.lock.evidence,
       "A rwlock cannot be upgraded: unlock it and take the write lock, then look again at what was "
@@ -214,10 +219,10 @@ SelfWait by_own_task(const Member& member) {
           relock_fix(member, what)};
 }
 
-SelfWait self_wait(const Context& context, const Member& member) {
+SelfWait self_wait(const Context& context, const Members& members, const Member& member) {
   std::vector<SelfWait> found = {by_reentry(member),
                                  by_joining_itself(member),
-                                 by_upgrade(context, member),
+                                 by_upgrade(context, members, member),
                                  by_loneliness(context, member),
                                  by_reentered_initialisation(context, member),
                                  by_own_task(member)};
@@ -229,7 +234,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   const Member* culprit = nullptr;
   SelfWait best;
   for (const Member& member : members) {
-    SelfWait found = self_wait(context, member);
+    SelfWait found = self_wait(context, members, member);
     if (found.strength <= best.strength) continue;
     culprit = &member;
     best = std::move(found);

@@ -93,6 +93,22 @@ TEST(SelfDeadlock, FindsTwoReadersThatBothWaitToWrite) {
   EXPECT_NE(answer.findings[0].title.find("of which it is itself the reader"), std::string::npos);
 }
 
+TEST(SelfDeadlock, IsLessSureOfAnUpgradeBesideOneThatMayBeTheReader) {
+  const auto answer_beside = [](LockKind kind) {
+    Builder b;
+    auto p = b.process(40).thread().futex(0x1000, LockKind::RwlockWrite);
+    p.lock().address = RemoteAddr{0x1000};
+    p.lock().numbers = {{"readers", 1}};
+    p.thread(41).futex(0x2000, kind);
+    return ask(kSelfDeadlock, b.build());
+  };
+
+  const auto idle = answer_beside(LockKind::Condition);
+  ASSERT_EQ(idle.outcome, Outcome::Found);
+  EXPECT_LT(idle.findings[0].strength, diagnosis::Strength::Read);
+  EXPECT_EQ(answer_beside(LockKind::Semaphore).outcome, Outcome::NotFound);
+}
+
 TEST(SelfDeadlock, IsLessSureOfALockThatAnEndedThreadMayHaveTaken) {
   Builder b;
   auto waiter = b.process(42).python().thread().futex(0x1000, LockKind::PyLock);
