@@ -2,7 +2,7 @@
 from program import MARK, SLOW, TAKES, Names, Truth, block, finish, weighted
 
 INCLUDES = """errno.h fcntl.h poll.h pthread.h semaphore.h signal.h stdio.h stdlib.h string.h sys/eventfd.h sys/file.h
-sys/ipc.h sys/mman.h sys/msg.h sys/select.h sys/sem.h sys/shm.h sys/socket.h sys/stat.h sys/types.h sys/un.h sys/wait.h
+sys/ipc.h sys/mman.h sys/msg.h sys/select.h sys/sem.h sys/shm.h sys/socket.h sys/stat.h sys/time.h sys/types.h sys/un.h sys/wait.h
 time.h unistd.h""".split()
 
 NAPS = [["sleep(%s);"], ["nanosleep(&(struct timespec){%s, 0}, NULL);"], ["poll(NULL, 0, %s * 1000);"],
@@ -26,6 +26,7 @@ class C:
     def __init__(self, rng, slip):
         self.rng, self.slip, self.names = rng, slip, Names(rng)
         self.types, self.globals, self.functions, self.body = [], [], [], []
+        self.headers = []  # of C++
         self.how = "thread"
         self.truth = Truth("healthy", [], [], [])
         self.where = ""  # before each object that the parties share: "" or "shared->"
@@ -170,7 +171,8 @@ class C:
             self.globals.append(f"static volatile sig_atomic_t {other};")
             self.function(f"static void {name}(int number)", [f"{other} = number;"])
             sig = self.rng.choice(["SIGTERM", "SIGHUP", "SIGUSR1"])
-            return [f"sigaction({sig}, &(struct sigaction){{.sa_handler = {name}, .sa_flags = SA_RESTART}}, NULL);"]
+            return [f"struct sigaction {third} = {{}};", f"{third}.sa_handler = {name};", f"{third}.sa_flags = SA_RESTART;",
+                    f"sigaction({sig}, &{third}, NULL);"]
         if kind == "term":
             self.function(f"static void {name}(int number)", ["_exit(128 + number);"])
             return [f"signal(SIGTERM, {name});"]
@@ -180,7 +182,7 @@ class C:
 
     def compose(self, nap):
         noise = self.noise() if self.noisy else []
-        head = [f"#define _GNU_SOURCE"] + [f"#include <{name}>" for name in INCLUDES] + [""] + block(ROLE) + [""]
+        head = ["#define _GNU_SOURCE"] * (not self.headers) + [f"#include <{name}>" for name in INCLUDES + self.headers] + [""] + block(ROLE) + [""]
         lines = head
         for part in self.types:
             lines += part + [""]

@@ -485,6 +485,114 @@ def messages(p):
         p.blame("full-buffer-cycle", stuck=["main", "w0"], culprits=["main", "w0"])
 
 
+@protocol(below_it="self_deadlock")
+def alarmed(p):
+    """The handler of a signal counts something below a mutex."""
+    rng, n = p.rng, p.names
+    lock, count, handler, sig = n.place(), n.thing(), n.verb(), rng.choice(["SIGALRM", "SIGUSR1"])
+    p.globals += [f"static pthread_mutex_t {lock} = PTHREAD_MUTEX_INITIALIZER;", f"static int {count};"]
+    take = p.stand("", f"pthread_mutex_lock(&{lock})", [("pthread_mutex_t *", f"&{lock}")])
+    p.function(f"static void {handler}(int number)", [take, f"{count}++;", f"pthread_mutex_unlock(&{lock});"])
+    send = "setitimer(ITIMER_REAL, &(struct itimerval){.it_value = {0, 100000}}, NULL);" if sig == "SIGALRM" else "kill(getpid(), SIGUSR1);"
+    below = [f"{count}++;"] + ([send, "usleep(300000);"] if p.slip else [])
+    p.act(f"signal({sig}, {handler});", f"pthread_mutex_lock(&{lock});", *below, f"pthread_mutex_unlock(&{lock});",
+          *([] if p.slip else [send, "usleep(300000);", SLOW]))
+    if p.slip:
+        p.blame("self-deadlock")
+
+
+@protocol(upgraded="self_deadlock")
+def readers(p):
+    """Threads read below a rwlock, and one of them has to write."""
+    rng, n = p.rng, p.names
+    lock, number, value, count = n.place(), n.pick(["n", "number", "me"]), n.thing(), rng.randint(1, 3)
+    p.globals += [f"static pthread_rwlock_t {lock} = PTHREAD_RWLOCK_INITIALIZER;", f"static int {value};"]
+    write_it = [p.stand("", f"pthread_rwlock_wrlock(&{lock})", [("pthread_rwlock_t *", f"&{lock}")]), f"{value}++;", SLOW,
+                f"pthread_rwlock_unlock(&{lock});"]
+    store = n.verb()
+    p.function(f"static void {store}(void)", write_it)
+    body = [f"pthread_rwlock_rdlock(&{lock});", f"int seen = {value};"]
+    change = [f"if ({number} == 0 && seen >= 0)", f"    {store}();{MARK}"]
+    body += change + [f"pthread_rwlock_unlock(&{lock});"] if p.slip else [f"pthread_rwlock_unlock(&{lock});"] + change
+    p.act(*p.parties(n.verb(), count, body, number))
+    if p.slip:
+        p.blame("self-deadlock", "lock-order-cycle")
+
+
+@protocol(crossed="lock_order_cycle", held="lock_held_while_waiting")
+def lock_files(p):
+    """Processes lock two files each."""
+    rng, n = p.rng, p.names
+    p.how = "fork"
+    count, number, paths = rng.randint(2, 3), n.pick(["n", "number", "me"]), n.things()
+    p.globals.append(f'static const char *{paths}[] = {{{", ".join(chr(34) + n.place() + ".lock" + chr(34) for _ in range(count))}}};')
+    me, you = number, f"({number} + 1) % {count}"
+    if p.slip != "crossed":
+        me, you = f"({me} < {you} ? {me} : {you})", f"({me} < {you} ? {you} : {me})"
+
+    def take(path, waits):
+        opened = n.thing()
+        call = f"flock({opened}, LOCK_EX)"
+        return opened, [f"int {opened} = open({path}, O_RDWR | O_CREAT, 0600);", p.stand("", call, [("int", opened)]) if waits else call + ";"]
+    low, first = take(f"{paths}[{me}]", p.slip == "held")
+    high, second = take(f"{paths}[{you}]", True)
+    body = first + ["usleep(200000);"] + second + [SLOW, f"close({high});", f"close({low});"]
+    if p.slip == "held":
+        p.act(f"int mine = open({paths}[0], O_RDWR | O_CREAT | O_CLOEXEC, 0600);", "flock(mine, LOCK_EX);")
+        body = ["close(mine);"] + body
+        p.globals.append("static int mine;")
+        p.body[-2] = p.body[-2].replace("int mine", "mine")
+    p.act(*p.parties(n.verb(), count, body, number))
+    if p.slip == "held":
+        p.blame("lock-held-while-waiting", "lock-order-cycle", stuck=["main", *workers(count)], culprits=["main"])
+    elif p.slip:
+        p.blame("lock-order-cycle", stuck=["main", *workers(count)], culprits=workers(count))
+
+
+CXX = ["condition_variable", "future", "mutex", "thread", "vector"]
+
+
+@protocol(early_notify="missed_wakeup", never_notified="missed_wakeup")
+def gate(p):
+    """C++: threads wait for a condition variable."""
+    rng, n = p.rng, p.names
+    p.headers += CXX
+    lock, ready, flag, crew, count = n.place(), n.place(), n.thing(), n.doer() + "s", rng.randint(1, 3)
+    p.globals += [f"static std::mutex {lock};", f"static std::condition_variable {ready};", f"static bool {flag};", "static bool verbose;"]
+    late = ["usleep(200000);"] if p.slip == "early-notify" else []
+    wait = f"{ready}.wait(guard" + (f", [] {{ return {flag}; }});" if p.slip != "early-notify" else ");") + MARK
+    fn = n.verb()
+    p.function(f"static void {fn}()", late + [f"std::unique_lock<std::mutex> guard({lock});", wait, SLOW])
+    say = ["{", f"    std::lock_guard<std::mutex> guard({lock});", f"    {flag} = true;", "}", f"{ready}.notify_all();"]
+    p.act(f"std::vector<std::thread> {crew};", f"for (int i = 0; i < {count}; i++)", f"    {crew}.emplace_back({fn});",
+          *(["if (verbose) {"] + indent(say) + ["}"] if p.slip == "never-notified" else say), f"for (auto &one : {crew})", f"    one.join();{MARK}")
+    if p.slip:
+        p.blame("missed-wakeup")
+
+
+@protocol(crossed="lock_order_cycle", joined_below="lock_held_while_waiting", no_value="missed_wakeup")
+def couple(p):
+    """C++: two threads with two mutexes, and a future."""
+    rng, n = p.rng, p.names
+    p.headers += CXX
+    a, b, fn, promise = n.place(), n.place(), n.verb(), n.thing()
+    guard = rng.choice(["std::lock_guard<std::mutex>", "std::unique_lock<std::mutex>"])
+    p.globals += [f"static std::mutex {a}, {b};", f"static std::promise<int> {promise};"]
+    p.function(f"static int {fn}(std::mutex &first, std::mutex &second)", [
+        f"{guard} one(first);{MARK}", "usleep(200000);", f"{guard} two(second);{MARK}", SLOW, "return 1;"])
+    crossed = p.slip == "crossed"
+    start = [f"std::thread left([] {{ {fn}({a}, {b});" + (f" {promise}.set_value(1);" if p.slip != "no-value" else "") + " });",
+             f"std::thread right({fn}, std::ref({b if crossed else a}), std::ref({a if crossed else b}));"]
+    join = [f"right.join();{MARK}", f"left.join();{MARK}"]
+    if p.slip == "joined-below":
+        p.act(f"{guard} mine({a});", *start, *join)
+        p.blame("lock-held-while-waiting")
+    else:
+        p.act(*start, f"{promise}.get_future().wait();{MARK}", *join)
+        if p.slip:
+            p.blame("lock-order-cycle" if crossed else "missed-wakeup", *([] if crossed else ["lost-worker"]))
+
+
 def write(rng, function, slip, nap):
     p = C(rng, slip)
     function(p)

@@ -801,6 +801,103 @@ def feeding(p):
         p.blame("unclosed-read-end", stuck=["main"], culprits=["main"], fd_of="main")
 
 
+@protocol(leaves_inside="dead_lock_owner")
+def slots(p):
+    """Threads take turns below a lock, or in a few slots, and not all of them give theirs back."""
+    rng, n = p.rng, p.names
+    p.how = "thread"
+    count = rng.randint(2, 4)
+    slot, crew, store, number = p.var(n.place()), p.var(n.doer() + "s"), n.place(), n.pick(["n", "number"])
+    maker = rng.choice(["threading.Lock()", "threading.Semaphore(1)", "threading.BoundedSemaphore(1)"])
+    inner = [f"{n.thing()} = {p.work(number)}", SLOW]
+    if p.slip:
+        inner = [f"if {number} == 0:", f"    {way_to_die(p)}"] + inner
+        take = [f"{store}.acquire(){MARK}"] + inner + [f"{store}.release()"]
+    else:
+        take = hold(p, store, inner)
+    lag = [f"time.sleep(0.15 * ({number} > 0))"] if p.slip else []
+    fn = p.function(n.verb(), [number, store], lag + take)
+    p.act([f"{slot} = {maker}"] + p.launch(crew, fn, ["{n}", slot], count))
+    p.act(p.join(crew, mark=False))
+    if p.slip:
+        blame_workers(p, "dead-lock-owner", "lost-token", "lost-worker", who=[], culprits=["c0"])
+
+
+@protocol(below_it="self_deadlock")
+def alarmed(p):
+    """The handler of a signal notes something below a lock."""
+    rng, n = p.rng, p.names
+    p.how, p.may_nest = "thread", False
+    lock, handler, ledger = n.place(), n.verb(), n.things()
+    p.define(f"{lock} = {rng.choice(['threading.Lock()', 'threading.Lock()', 'multiprocessing.Lock()', 'threading.Semaphore(1)'])}")
+    p.define(f"{ledger} = []")
+    p.function(handler, ["number", "frame"], hold(p, lock, [f"{ledger}.append(number)"]))
+    signal = rng.choice(["SIGALRM", "SIGUSR1"])
+    send = "signal.setitimer(signal.ITIMER_REAL, 0.1)" if signal == "SIGALRM" else "os.kill(os.getpid(), signal.SIGUSR1)"
+    work = [f"{ledger}.append({p.work('1')})"]
+    inside = [send, "time.sleep(0.3)"] if p.slip else []
+    p.act([f"signal.signal(signal.{signal}, {handler})"])
+    p.act(hold(p, lock, work + inside, waits=False) + ([] if p.slip else [send, "time.sleep(0.3)", SLOW]))
+    if p.slip:
+        p.blame("self-deadlock")
+
+
+@protocol(held="lock_held_while_waiting")
+def lock_file(p):
+    """Who has a lock file starts a process that wants it, and waits for it."""
+    rng, n = p.rng, p.names
+    p.choose("fork", "spawn", "forkserver", "os.fork")
+    path, mine, its, number, where, child = n.thing() + ".lock", p.var(n.place()), n.place(), n.pick(["n", "number"]), n.place(), p.var(n.doer())
+    call = rng.choice(["flock", "lockf"])
+    fn = p.function(n.verb(), [number, where], as_worker(p, number) + [f"with open({where}, 'a') as {its}:"] +
+                    indent([p.stand("", f"fcntl.{call}({its}, fcntl.LOCK_EX)", [its], ["lock_file", "take_file", "claim"]), SLOW,
+                            f"{its}.write('mine')"]))
+    p.act([f"{mine} = open({path!r}, 'a')", f"fcntl.{call}({mine}, fcntl.LOCK_EX)", f"{mine}.write('begun')"] +
+          ([] if p.slip else [f"{mine}.close()"]) + p.launch(child, fn, ["0", repr(path)]))
+    p.act(p.join(child, many=False))
+    if p.slip:
+        p.act([f"{mine}.close()"])
+        p.blame("lock-held-while-waiting", stuck=["main", "w0"], culprits=["main"])
+
+
+@protocol(set_after="missed_wakeup")
+def staged(p):
+    """Tasks of an executor wait for a sign of the main thread."""
+    rng, n = p.rng, p.names
+    p.how = "thread"
+    sign, fn, number, pool, got = n.place(), n.verb(), n.pick(["n", "number"]), n.doer(), n.things()
+    size = rng.randint(2, 4)
+    p.define(f"{sign} = threading.Event()")
+    p.function(fn, [number], [p.stand("", f"{sign}.wait()", [], ["until", "hold_on"]), SLOW, f"return {p.work(number)}"])
+    inside = [f"{got} = [{pool}.submit({fn}, i) for i in range({size})]"]
+    head = f"with concurrent.futures.ThreadPoolExecutor({size}) as {pool}:{MARK}"
+    p.act([head] + indent(inside) + [f"{sign}.set()"] if p.slip else [head] + indent(inside + [f"{sign}.set()"]))
+    if p.slip:
+        p.blame("missed-wakeup", "join-cycle")
+
+
+@protocol(short="missing_sentinel", worker_dies="lost_worker")
+def shelf(p):
+    """Workers take jobs from a queue of a manager, and put what they made into another one."""
+    rng, n = p.rng, p.names
+    p.choose("fork", "spawn", "forkserver")
+    count, total = rng.randint(1, 3), rng.randint(3, 8)
+    hub, jobs, results, crew, got = p.var(n.place()), p.var(n.things()), p.var(n.things()), p.var(n.doer() + "s"), p.var(n.things())
+    a, b, item, number = n.things(), n.things(), n.thing(), n.pick(["n", "number"])
+    body = [SLOW] + ([f"if {item} == {rng.randint(0, total - 1)}:"] + indent(death(p)) if p.slip == "worker-dies" else [])
+    fn = p.function(n.verb(), [number, a, b], as_worker(p, number) + p.loop_over(item, f"{a}.get", [a], body + [f"{b}.put({p.work(item)})"]))
+    p.act([f"{hub} = context.Manager()", f"{jobs}, {results} = {hub}.Queue(), {hub}.Queue()"] + p.launch(crew, fn, ["{n}", jobs, results], count))
+    sentinels = count if p.slip != "short" else rng.randint(0, count - 1)
+    p.act([f"for one in range({total}):", f"    {jobs}.put(one)"] + ([f"for _ in range({sentinels}):", f"    {jobs}.put(None)"] if sentinels else []))
+    p.act([p.stand(f"{got} = ", f"[{results}.get() for _ in range({total})]", [results], ["all_of", "collect"])])
+    p.act(p.join(crew))
+    p.act([f"{hub}.shutdown()"])
+    if p.slip == "short":
+        p.blame("missing-sentinel", stuck=["main", *workers(count)], culprits=["main"])
+    elif p.slip:
+        p.blame("lost-worker", stuck=["main", *workers(count)], culprits=["c0"])
+
+
 def write(rng, function, slip, nap):
     """The text of one program, its truth."""
     p = Py(rng, slip)
