@@ -225,7 +225,8 @@ void NativeCode::read_handlers(ProcessEntry& process, linux::AddressSpace& space
                    : reader_.known_handler(space, action, (*task)->actions);
     if (!own) continue;
     // Those of runtimes that do nothing: the runtime repeats the call.
-    handler.restarts = handler.restarts || own->mask == 0;
+    handler.idle = own->mask == 0;
+    handler.restarts = handler.restarts || handler.idle;
     handler.effects = std::move(*own);
   }
   std::ranges::sort(handlers, {}, &snapshot::Handler::signal);

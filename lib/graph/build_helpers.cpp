@@ -285,7 +285,13 @@ void Build::add_handlers(const Process& process, const Thread& thread, Node node
     const bool acts = channels || effects.may(kAnything | snapshot::kReleases);
     const bool goes_on =
         language_repeats(thread) || repeats || (handler->restarts && !never_restarts(*thread.wait));
-    (!acts && goes_on ? harmless : !owned ? helping : acts ? acting : jumping).push_back(signal);
+    // Nobody sends what a program takes no note of in order to have its call fail.
+    const bool unasked = handler->idle && !acts;
+    (!acts && goes_on   ? harmless
+     : owned && !acts   ? jumping
+     : owned || unasked ? acting
+                        : helping)
+        .push_back(signal);
   }
   const auto live = [&](Life life, std::string text) {
     gates_.network.connect(add_leaf(life, std::move(text), task), node);

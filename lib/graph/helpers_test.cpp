@@ -223,6 +223,17 @@ TEST(Handlers, OneThatInterruptsTheCallMayHelp) {
   EXPECT_EQ(graph_of(reader_with_handler(0, false)).level(task(42)), Level::Conditional);
 }
 
+TEST(Handlers, OneThatTheRuntimeDropsIsNotSentToInterruptTheCall) {
+  Builder b = reader_with_handler(0, false);
+  b.process(42).process().handlers->front().idle = true;
+  const BuiltGraph graph = graph_of(b);
+  EXPECT_EQ(graph.level(task(42)), Level::Assuming);
+  EXPECT_THAT(graph.stuck_sets()[0].assumptions,
+              ElementsAre("nobody sends SIGTERM of app[42], which has a handler for it"));
+  b.process(42).process().handlers->front().effects = effects(kCloses);
+  EXPECT_EQ(graph_of(b).level(task(42)), Level::Conditional);
+}
+
 TEST(Handlers, OneThatClosesMayHelp) {
   EXPECT_EQ(graph_of(reader_with_handler(kCloses, true)).level(task(42)), Level::Conditional);
 }

@@ -50,6 +50,9 @@ struct Handler {
   bool any_thread = true;
   std::string name;  ///< "on_term in app.py:9", "note in libnoise.so"; "" if unknown
   Result<Effects> effects = Error{};
+  /// The runtime's own, behind which nothing of the program stands: all that the signal does is to
+  /// interrupt a call.
+  bool idle = false;
 };
 
 }  // namespace ipcdoctor::snapshot
