@@ -94,6 +94,12 @@ bool is_launcher(const linux::AddressSpace& space, unwind::Images& images,
          });
 }
 
+bool is_in_jvm(const snapshot::Thread& thread) {
+  return thread.native && std::ranges::any_of(*thread.native, [](const snapshot::Frame& frame) {
+           return frame.module.starts_with("libjvm.so");
+         });
+}
+
 /// More could be said if all registers were known.
 bool is_vague(const Effects& effects) {
   constexpr std::uint32_t kOfDescriptors = snapshot::kReads | snapshot::kWrites | snapshot::kCloses;
@@ -157,9 +163,19 @@ void NativeCode::read_java(ProcessEntry& process, const Vm& jvm) {
       return it->second && switches_of(process, find(java.ns_tid)->tid) == it->second;
     });
   }
-  for (ThreadEntry& thread : process.threads)
-    if (thread.tid.value == process.pid.value && is_launcher(jvm.space(), images_, thread.out))
+  const auto runs_java = [&](const ThreadEntry& thread) {
+    return std::ranges::any_of(*threads, [&](const runtime::hotspot::JavaThread& java) {
+      return java.ns_tid == thread.ns_tid && !java.of_vm;
+    });
+  };
+  for (ThreadEntry& thread : process.threads) {
+    const bool launches =
+        thread.tid.value == process.pid.value && is_launcher(jvm.space(), images_, thread.out);
+    if (launches || (is_in_jvm(thread.out) && !runs_java(thread)))
       thread.out.activity.operation = snapshot::Operation::Serve;
+  }
+  // The reaper of a child waits for whoever is in Process.waitFor(), else for nobody.
+  const bool awaited = std::ranges::any_of(*threads, &runtime::hotspot::JavaThread::awaits_child);
   for (runtime::hotspot::JavaThread& java : *threads) {
     const auto it = find(java.ns_tid);
     if (it == process.threads.end() || !is_blocked(*it)) continue;
@@ -168,6 +184,8 @@ void NativeCode::read_java(ProcessEntry& process, const Vm& jvm) {
       std::erase_if(*thread.native, &snapshot::Frame::guessed);
       thread.native->insert(thread.native->end(), java.frames.begin(), java.frames.end());
     }
+    if (java.wanted_monitor.value == 0 && !java.of_vm) thread.activity = std::move(java.activity);
+    if (java.reaps && !awaited) thread.activity.operation = snapshot::Operation::Serve;
     if (!java.housekeeping.empty() && waits_for_work(*thread.wait) &&
         java.wanted_monitor.value == 0)
       thread.housekeeping = java.housekeeping;

@@ -53,7 +53,7 @@ constexpr std::array kIdleCalls = std::to_array<std::string_view>(
 
 constexpr std::array kEndCalls = std::to_array<std::string_view>(
     {"multiprocessing.Process.join", "multiprocessing.exit.join", "threading.Thread.join",
-     "threading.shutdown", "subprocess.wait", "os.wait"});
+     "threading.shutdown", "subprocess.wait", "os.wait", "Thread.join"});
 
 template <std::size_t N>
 bool contains(const std::array<std::string_view, N>& names, const std::string& name) {
@@ -274,6 +274,10 @@ bool waits_for_semaphore(const Member& member) {
 bool waits_for_end(const Member& member) {
   const Wait* wait = wait_of(member);
   if (wait == nullptr) return false;
+  // the launcher of a JVM joins the thread of main() only to end with it
+  const bool stands_by = wait->kind == WaitKind::Futex && !member.thread->is_python &&
+                         member.thread->activity.operation == snapshot::Operation::Serve;
+  if (stands_by) return false;
   if (wait->kind == WaitKind::Child || wait->kind == WaitKind::Vfork ||
       wait->kind == WaitKind::Exiting)
     return true;

@@ -210,10 +210,24 @@ std::vector<TaskRef> awaited_threads(const Snapshot& snapshot, TaskRef task) {
   return threads;
 }
 
+namespace {
+
+/// A helper of the library waits for each child from its begin on: it is the program's wait only
+/// with one who awaits the child.
+bool only_reaps(const Process& process, const Thread& thread) {
+  return thread.activity.operation == snapshot::Operation::Serve &&
+         std::ranges::none_of(process.threads, [](const Thread& other) {
+           return other.activity.call == "asyncio.Process.wait";
+         });
+}
+
+}  // namespace
+
 bool waits_for_exit(const Snapshot& snapshot, Pid waiter, Pid pid) {
   const Process* process = snapshot::find_process(snapshot, waiter);
   if (process == nullptr) return false;
   for (const Thread& thread : process->threads) {
+    if (only_reaps(*process, thread)) continue;
     const TaskRef task{waiter, thread.tid};
     for (const Pid exit : awaited_exits(snapshot, task))
       if (exit == pid || is_ancestor(snapshot, exit, pid)) return true;

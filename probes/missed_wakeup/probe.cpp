@@ -163,7 +163,25 @@ Signal of_epoll(const Context& context, const Member& member) {
   return {};
 }
 
+/// It waits for somebody of its program, by whatever name its library has for it.
+bool awaits_somebody(const Thread& thread) {
+  switch (thread.activity.operation) {
+    case snapshot::Operation::Take:
+    case snapshot::Operation::Put:
+    case snapshot::Operation::AwaitSignal:
+    case snapshot::Operation::AwaitResult:
+    case snapshot::Operation::AwaitParties:
+      return !thread.is_python;
+    default:
+      return false;
+  }
+}
+
 Signal signal_of(const Context& context, const Member& member) {
+  const bool of_runtime = !member.thread->housekeeping.empty() ||
+                          (!member.thread->is_python &&
+                           member.thread->activity.operation == snapshot::Operation::Serve);
+  if (of_runtime) return {};
   if (const Signal found = of_epoll(context, member); found.strength > Strength::None) return found;
   if (member.thread->activity.call.starts_with("asyncio.") &&
       (waits_in(member, WaitKind::Epoll) || waits_in(member, WaitKind::Poll)))
@@ -173,8 +191,8 @@ Signal signal_of(const Context& context, const Member& member) {
   if (!waits_in(member, WaitKind::Futex)) return {};
   if (const Signal found = of_python(method_of(*member.thread)); found.strength > Strength::None)
     return found;
-  if (!member.thread->activity.call.empty() && !member.thread->activity.call.ends_with(".acquire"))
-    return {};
+  const std::string& call = member.thread->activity.call;
+  if (!call.empty() && !call.ends_with(".acquire") && !awaits_somebody(*member.thread)) return {};
   // What a fork left locked or lost is told by other probes.
   const bool forked_alone =
       member.process->forked_copy && member.process->threads.size() == 1 && waits_for_lock(member);

@@ -273,7 +273,7 @@ class Frames {
 };
 
 /// Threads of the JVM that run Java, at rest: all their methods are among these. Sources: OpenJDK
-/// 17 and 21, java/lang/ref and jdk/internal/ref.
+/// 17 and 21, java/lang/ref, jdk/internal/ref and java/util/concurrent.
 struct Duty {
   std::string_view what;
   std::string_view main;    ///< the method that makes it what it is
@@ -289,12 +289,35 @@ constexpr std::string_view kQueue =
     " java/util/concurrent/ForkJoinPool.unmanagedBlock java/util/concurrent/locks/LockSupport.park"
     " java/util/concurrent/locks/LockSupport.parkNanos jdk/internal/misc/Unsafe.park"
     " java/lang/Thread.run java/lang/Thread.runWith jdk/internal/misc/InnocuousThread.run ";
+/// A worker of a ThreadPoolExecutor without a task, of a pool that does not schedule: tasks come
+/// from others, and when it has waited long enough it ends.
+constexpr std::string_view kIdleWorker =
+    " java/util/concurrent/ThreadPoolExecutor.runWorker"
+    " java/util/concurrent/ThreadPoolExecutor$Worker.run java/util/concurrent/SynchronousQueue.poll"
+    " java/util/concurrent/SynchronousQueue.take"
+    " java/util/concurrent/SynchronousQueue$TransferStack.transfer"
+    " java/util/concurrent/SynchronousQueue$TransferStack.awaitFulfill"
+    " java/util/concurrent/SynchronousQueue$TransferQueue.transfer"
+    " java/util/concurrent/SynchronousQueue$TransferQueue.awaitFulfill"
+    " java/util/concurrent/SynchronousQueue$Transferer.xferLifo"
+    " java/util/concurrent/LinkedTransferQueue$DualNode.await"
+    " java/util/concurrent/LinkedBlockingQueue.poll java/util/concurrent/LinkedBlockingQueue.take"
+    " java/util/concurrent/ArrayBlockingQueue.poll java/util/concurrent/ArrayBlockingQueue.take"
+    " java/util/concurrent/locks/AbstractQueuedSynchronizer$ConditionObject.await"
+    " java/util/concurrent/locks/AbstractQueuedSynchronizer$ConditionObject.awaitNanos"
+    " java/util/concurrent/locks/AbstractQueuedSynchronizer$ConditionNode.block"
+    " java/util/concurrent/ForkJoinPool.managedBlock"
+    " java/util/concurrent/ForkJoinPool.unmanagedBlock java/util/concurrent/locks/LockSupport.park"
+    " java/util/concurrent/locks/LockSupport.parkNanos jdk/internal/misc/Unsafe.park"
+    " sun/misc/Unsafe.park java/lang/Thread.run java/lang/Thread.runWith"
+    " jdk/internal/misc/InnocuousThread.run ";
 constexpr Duty kDuties[] = {
     {"reference handler of the JVM", "java/lang/ref/Reference$ReferenceHandler.run",
      " java/lang/ref/Reference.waitForReferencePendingList"
      " java/lang/ref/Reference.processPendingReferences "},
     {"finalizer of the JVM", "java/lang/ref/Finalizer$FinalizerThread.run", kQueue},
     {"cleaner of the JVM", "jdk/internal/ref/CleanerImpl.run", kQueue},
+    {"worker without a task", "java/util/concurrent/ThreadPoolExecutor.getTask", kIdleWorker},
 };
 
 std::string duty_of(const std::vector<Method>& methods) {
@@ -309,6 +332,62 @@ std::string duty_of(const std::vector<Method>& methods) {
     if (all && is_main) return std::string(duty.what);
   }
   return "";
+}
+
+bool is_in(const std::vector<Method>& methods, std::string_view klass, std::string_view name) {
+  return std::ranges::any_of(
+      methods, [&](const Method& method) { return method.klass == klass && method.name == name; });
+}
+
+/// Where the library waits for others, in the doctor's words. A latch is counted down by anybody,
+/// and a service parks its main thread on one: no party is owed there.
+struct LibraryCall {
+  std::string_view klass, names;  ///< separated by blanks
+  std::string_view call;
+  snapshot::Operation operation;
+};
+constexpr LibraryCall kLibraryCalls[] = {
+    {"FutureTask", " get ", "Future.get", snapshot::Operation::AwaitResult},
+    {"CompletableFuture", " get join ", "Future.get", snapshot::Operation::AwaitResult},
+    {"ForkJoinTask", " get join invoke ", "Future.get", snapshot::Operation::AwaitResult},
+    {"CountDownLatch", " await ", "CountDownLatch.await", snapshot::Operation::AwaitSignal},
+    {"Semaphore", " acquire acquireUninterruptibly ", "Semaphore.acquire",
+     snapshot::Operation::AwaitSignal},
+    {"CyclicBarrier", " await ", "CyclicBarrier.await", snapshot::Operation::AwaitParties},
+    {"ThreadPoolExecutor", " getTask ", "ThreadPoolExecutor.getTask", snapshot::Operation::Serve},
+    {"ForkJoinPool", " awaitWork ", "ForkJoinPool.awaitWork", snapshot::Operation::Serve},
+    {"Queue", " take ", "BlockingQueue.take", snapshot::Operation::Take},
+    {"Queue", " put ", "BlockingQueue.put", snapshot::Operation::Put},
+    {"Deque", " take takeFirst takeLast ", "BlockingQueue.take", snapshot::Operation::Take},
+    {"Deque", " put putFirst putLast ", "BlockingQueue.put", snapshot::Operation::Put},
+};
+
+const LibraryCall* find_call(const Method& method) {
+  constexpr std::string_view kPackage = "java/util/concurrent/";
+  if (!method.klass.starts_with(kPackage)) return nullptr;
+  const std::string_view klass = std::string_view(method.klass).substr(kPackage.size());
+  const auto it = std::ranges::find_if(kLibraryCalls, [&](const LibraryCall& known) {
+    const bool is_kind = known.klass == "Queue" || known.klass == "Deque";
+    return (is_kind ? klass.ends_with(known.klass) : klass == known.klass) &&
+           known.names.find(" " + method.name + " ") != std::string_view::npos;
+  });
+  return it == std::end(kLibraryCalls) ? nullptr : &*it;
+}
+
+/// What the program called: the outermost known call before its own code.
+snapshot::Activity activity_of(const std::vector<Method>& methods) {
+  snapshot::Activity activity;
+  for (const Method& method : methods) {
+    if (!method.of_library) break;
+    if (const LibraryCall* known = find_call(method)) {
+      activity.call = known->call;
+      activity.operation = known->operation;
+    } else if (method.klass == "java/lang/Thread" && method.name == "join") {
+      activity.call = "Thread.join";
+      activity.operation = snapshot::Operation::AwaitEnd;
+    }
+  }
+  return activity;
 }
 
 std::string dotted(std::string_view name) {
@@ -395,8 +474,15 @@ Result<std::vector<JavaThread>> read_threads(const Vm& vm) {
     thread.ns_tid = known.ns_tid;
     std::vector<Method> methods;
     const auto anchor = frames.read_anchor(known.address + *anchor_at);
+    thread.of_vm = anchor && anchor->sp == 0;
     if (anchor && frames.walk(*anchor, methods)) thread.housekeeping = duty_of(methods);
     for (const Method& method : methods) thread.frames.push_back(frame_of(method));
+    thread.activity = activity_of(methods);
+    // JDK 9 and later; before, java.lang.UNIXProcess. Its frames hold no program's code.
+    thread.reaps = is_in(methods, "java/lang/ProcessHandleImpl", "waitForProcessExit0") ||
+                   is_in(methods, "java/lang/UNIXProcess", "waitForProcessExit");
+    thread.awaits_child = is_in(methods, "java/lang/ProcessImpl", "waitFor") ||
+                          is_in(methods, "java/lang/UNIXProcess", "waitFor");
     std::uint64_t monitor = vm.pointer(known.address, "JavaThread", "_current_pending_monitor");
     if (monitor == 0) monitor = vm.pointer(known.address, "Thread", "_current_pending_monitor");
     if (monitor == 0) continue;

@@ -14,9 +14,14 @@ struct JavaThread {
   /// What it is for the JVM, by all methods that it is in: "reference handler of the JVM"; "" for
   /// others.
   std::string housekeeping;
-  RemoteAddr wanted_monitor;  ///< it waits to enter that one; 0: none
-  std::string monitor_class;  ///< of the object, "java.lang.Object"; "" if unknown
-  int monitor_owner = 0;      ///< ns_tid of who has it; 0: nobody, or not known
+  /// It reaps one child for the library, from the child's begin on: "process reaper".
+  bool reaps = false;
+  bool of_vm = false;  ///< it is not in any Java code: a thread of the JVM
+  bool awaits_child = false;    ///< the program itself waits for the end of one: Process.waitFor()
+  snapshot::Activity activity;  ///< in which call of the library it waits
+  RemoteAddr wanted_monitor;    ///< it waits to enter that one; 0: none
+  std::string monitor_class;    ///< of the object, "java.lang.Object"; "" if unknown
+  int monitor_owner = 0;        ///< ns_tid of who has it; 0: nobody, or not known
 };
 
 /// The threads that run Java, as far as they can be read: those that are in the JVM or in native
