@@ -25,6 +25,7 @@
 #include "linux/robust_list.h"
 #include "runtime/cpython/interpreter.h"
 #include "runtime/libc/lock.h"
+#include "runtime/native/library_calls.h"
 #include "runtime/node/v8.h"
 #include "runtime/perl/frames.h"
 #include "runtime/php/frames.h"
@@ -248,6 +249,10 @@ class ProcessStacks {
       if (!risk.allowed() || system_.progress().is_late()) continue;
       for (Error& why : images_.describe(space_, *thread.out.native, go_on(system_.progress())))
         system_.note_unseen(process_.pid, Tid{}, std::move(why));
+      if (thread.out.activity.call.empty() && waits_on_futex(thread))
+        if (auto activity = runtime::native::library_call(*thread.out.native);
+            !activity.call.empty())
+          thread.out.activity = std::move(activity);
     }
   }
 

@@ -70,7 +70,9 @@ class Look {
   bool recognise(const std::string& function) {
     // only libc calls this one, for locks of its own: heap, streams, time zone
     private_lock_ = private_lock_ || function == "__lll_lock_wait_private";
-    by_function_ = lock_kind_of_function(function);
+    by_function_ = lock_kind_of_rust(function);
+    is_rust_ = by_function_ != LockKind::Unknown;
+    if (!is_rust_) by_function_ = lock_kind_of_function(function);
     if (by_function_ != LockKind::Unknown) function_ = function;
     return by_function_ != LockKind::Unknown;
   }
@@ -111,6 +113,11 @@ class Look {
   }
 
   void identify_glibc() {
+    if (is_rust_) {
+      lock_.kind = by_function_;
+      lock_.evidence = fmt::format("futex word in {}", function_);
+      return;
+    }
     switch (by_function_) {
       case LockKind::RwlockRead:
       case LockKind::RwlockWrite:
@@ -433,6 +440,7 @@ class Look {
   LockKind by_function_ = LockKind::Unknown;
   std::string function_;
   bool private_lock_ = false;
+  bool is_rust_ = false;
   Lock lock_;
 };
 

@@ -119,6 +119,23 @@ LockKind lock_kind_of_function(std::string_view function) {
   return LockKind::Unknown;
 }
 
+LockKind lock_kind_of_rust(std::string_view function) {
+  // sys::sync::mutex::futex::Mutex, before 1.76 sys::unix::locks::futex_mutex::Mutex
+  if (function.find("::sys::") == function.npos || function.find("futex") == function.npos)
+    return LockKind::Unknown;
+  constexpr Entry kFunctions[] = {{"Mutex>::lock_contended", LockKind::Mutex},
+                                  {"Mutex::lock_contended", LockKind::Mutex},
+                                  {"RwLock>::read_contended", LockKind::RwlockRead},
+                                  {"RwLock::read_contended", LockKind::RwlockRead},
+                                  {"RwLock>::write_contended", LockKind::RwlockWrite},
+                                  {"RwLock::write_contended", LockKind::RwlockWrite},
+                                  {"Condvar>::wait_optional_timeout", LockKind::Condition},
+                                  {"Condvar::wait_optional_timeout", LockKind::Condition}};
+  for (const Entry& entry : kFunctions)
+    if (function.find(entry.name) != function.npos) return entry.kind;
+  return LockKind::Unknown;
+}
+
 std::string_view noun_of(LockKind kind) {
   switch (kind) {
     case LockKind::Mutex:

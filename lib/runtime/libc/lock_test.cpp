@@ -201,6 +201,11 @@ TEST(LockFunctions, AllSpellings) {
                            "__GI___pthread_mutex_lock", "pthread_mutex_lock@@GLIBC_2.2.5"}) {
     EXPECT_EQ(lock_kind_of_function(name), LockKind::Mutex) << name;
   }
+  EXPECT_EQ(lock_kind_of_rust("<std::sys::sync::mutex::futex::Mutex>::lock_contended"),
+            LockKind::Mutex);
+  EXPECT_EQ(lock_kind_of_rust("std::sys::unix::locks::futex_rwlock::RwLock::write_contended"),
+            LockKind::RwlockWrite);
+  EXPECT_EQ(lock_kind_of_rust("parking_lot::raw_mutex::RawMutex::lock_slow"), LockKind::Unknown);
   EXPECT_EQ(lock_kind_of_function("__new_sem_wait"), LockKind::Semaphore);
   EXPECT_EQ(lock_kind_of_function("std::barrier<std::__empty_completion>::arrive_and_wait()"),
             LockKind::Latch);
