@@ -31,9 +31,23 @@ bool takes_from_processes(const Thread& thread) {
          call == "Connection.recv" || is_proxy_get(thread);
 }
 
+/// A queue in memory of another language than Python, whose queues have names of their own.
+bool takes_from_memory(const Thread& thread) {
+  const Wait* wait = wait_of(thread);
+  return !thread.is_python && thread.activity.operation == snapshot::Operation::Take &&
+         wait != nullptr && wait->kind == snapshot::WaitKind::Futex && !wait->futex.shared_memory;
+}
+
+bool puts_into_memory(const Thread& thread) {
+  const Wait* wait = wait_of(thread);
+  return !thread.is_python && wait != nullptr && wait->kind == snapshot::WaitKind::Futex &&
+         !wait->futex.shared_memory &&
+         (thread.activity.operation == snapshot::Operation::Put || wait->call == "chan send");
+}
+
 bool takes_from_threads(const Thread& thread) {
   return thread.activity.call == "queue.Queue.get" ||
-         thread.activity.call == "queue.SimpleQueue.get";
+         thread.activity.call == "queue.SimpleQueue.get" || takes_from_memory(thread);
 }
 
 bool takes_from_queue(const Thread& thread) {
@@ -78,6 +92,7 @@ std::string queue_name(const Context& context, const Member& receiver) {
     const std::string kind = "the " + object.type;
     return object.name.empty() ? kind : kind + " `" + object.name + "`";
   }
+  if (takes_from_memory(*receiver.thread)) return "the queue of " + receiver.thread->activity.call;
   const ObjectId source = source_of(*receiver.thread);
   return source.kind == snapshot::ObjectKind::Unknown
              ? "its queue"

@@ -18,6 +18,10 @@ bool takes_from_queue(const Thread& thread);
 bool takes_from_processes(const Thread& thread);
 
 /// It takes items that only threads of its own process can put: queue.Queue, queue.SimpleQueue.
+/// The same, and its counterpart, of other languages than Python: Go's channels, Rust's, Ruby's and
+/// Java's queues.
+bool takes_from_memory(const Thread& thread);
+bool puts_into_memory(const Thread& thread);
 bool takes_from_threads(const Thread& thread);
 
 /// Members that wait for items of the same queue as `one`, itself included. Queues are the same

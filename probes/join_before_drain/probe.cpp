@@ -1,10 +1,12 @@
 #include <algorithm>
+#include <csignal>
 #include <optional>
 
 #include "diagnosis/repairs.h"
 #include "probes/all_probes.h"
 #include "probes/internal/advice.h"
 #include "probes/internal/flow.h"
+#include "probes/internal/receivers.h"
 
 namespace ipcdoctor::probes {
 namespace {
@@ -51,6 +53,20 @@ bool awaits_subprocess(const Snapshot& snapshot, TaskRef joiner, TaskRef writer)
          is_ancestor(snapshot, joiner.pid, writer.pid);
 }
 
+/// An event loop that catches SIGCHLD learns of each child's exit. What such a child cannot write
+/// is nothing that the loop reads now: it would have been woken.
+bool awaits_exits_in_loop(const Snapshot& snapshot, TaskRef joiner, TaskRef writer) {
+  const Process* child = snapshot::find_process(snapshot, writer.pid);
+  const Thread* thread = snapshot::find_thread(snapshot, joiner);
+  if (child == nullptr || child->ppid != joiner.pid || !thread->wait || !thread->signals)
+    return false;
+  const bool loops = (thread->wait->kind == snapshot::WaitKind::Poll ||
+                      thread->wait->kind == snapshot::WaitKind::Epoll) &&
+                     std::ranges::none_of(thread->wait->objects, &snapshot::Awaited::out);
+  return loops &&
+         snapshot::has_signal(thread->signals->caught & ~thread->signals->blocked, SIGCHLD);
+}
+
 /// How sure it is that the joiner is the one who should read. A process that at its exit waits for
 /// its own feeder thread has the read end too, but never reads.
 int rank(const Snapshot& snapshot, TaskRef joiner, TaskRef writer,
@@ -59,7 +75,8 @@ int rank(const Snapshot& snapshot, TaskRef joiner, TaskRef writer,
   if (joiner.pid == writer.pid) return direct ? 1 : 0;
   if (awaits_subprocess(snapshot, joiner, writer)) return 4;
   if (direct) return 3;
-  return awaits_end_of_a_member(snapshot, joiner, tasks) ? 2 : 0;
+  if (awaits_end_of_a_member(snapshot, joiner, tasks)) return 2;
+  return awaits_exits_in_loop(snapshot, joiner, writer) ? 1 : 0;
 }
 
 /// It waits for an answer on a connection that nobody has accepted, from the listener's holder.
@@ -211,6 +228,54 @@ Finding about_fork_server(const Context& context, const Ends& ends, const Pair& 
   return describe(context, std::move(finding), pair);
 }
 
+bool awaits_threads(const Thread& thread) {
+  return thread.wait && thread.wait->kind == snapshot::WaitKind::Futex && !thread.is_python &&
+         (thread.wait->futex.lock.kind == snapshot::LockKind::ThreadJoin ||
+          thread.activity.operation == snapshot::Operation::AwaitEnd ||
+          thread.wait->call == "sync.WaitGroup.Wait");
+}
+
+/// A thread waits for the end of others of its process that still have to hand over what only it
+/// could take: no thread is left that takes anything.
+std::optional<Finding> in_memory(const Context& context, int set,
+                                 const std::vector<TaskRef>& tasks) {
+  const Snapshot& snapshot = context.snapshot;
+  for (const TaskRef& joiner : tasks) {
+    const Thread* waits = snapshot::find_thread(snapshot, joiner);
+    if (waits == nullptr || !awaits_threads(*waits)) continue;
+    const auto& ends = waits->wait->futex.lock.owners;
+    const auto writer = std::ranges::find_if(tasks, [&](const TaskRef& task) {
+      const Thread* thread = snapshot::find_thread(snapshot, task);
+      return task.pid == joiner.pid && thread != nullptr && puts_into_memory(*thread) &&
+             (ends.empty() || std::ranges::find(ends, task) != ends.end());
+    });
+    if (writer == tasks.end()) continue;
+    const Process* process = snapshot::find_process(snapshot, joiner.pid);
+    const bool taken = std::ranges::any_of(process->threads, [](const Thread& thread) {
+      return takes_from_memory(thread) || (thread.wait && thread.wait->call == "chan receive");
+    });
+    if (taken) continue;
+    Finding finding = diagnosis::start_finding(context, kJoinBeforeDrain, set);
+    finding.strength = Strength::Likely;
+    finding.title = snapshot::label(snapshot, joiner) + " waits for an end before taking what " +
+                    snapshot::label(snapshot, *writer) + " must still hand over";
+    finding.explanation = snapshot::label(snapshot, *writer) + place(snapshot, *writer) +
+                          " waits for somebody to take what it has (" +
+                          diagnosis::describe_wait(snapshot, *writer) + ").\n" +
+                          "No thread of its process does: " + snapshot::label(snapshot, joiner) +
+                          " waits for its end first" + place(snapshot, joiner) + ".";
+    finding.fix = "Take all results before the wait" + place(snapshot, joiner) +
+                  ", or wait in a thread of its own that closes the channel when all have ended. "
+                  "A buffer with room for all results helps too.";
+    finding.culprits.push_back(diagnosis::culprit(
+        snapshot, joiner, -1,
+        "should take what " + snapshot::label(snapshot, *writer) + " has, but waits for its end"));
+    diagnosis::add_wakes(finding, {*writer});
+    return finding;
+  }
+  return std::nullopt;
+}
+
 diagnosis::Answer run(const Context& context) {
   const Ends& ends = context.ends();
   std::vector<Finding> findings;
@@ -219,6 +284,8 @@ diagnosis::Answer run(const Context& context) {
     if (!graph::is_deadlock(sets[i])) continue;
     if (const auto pair = find_pair(context, ends, members(sets[i])))
       findings.push_back(about_set(context, static_cast<int>(i), *pair));
+    else if (auto finding = in_memory(context, static_cast<int>(i), members(sets[i])))
+      findings.push_back(*std::move(finding));
   }
   for (const Process& process : context.snapshot.processes) {
     if (!is_of_tree(process)) continue;

@@ -1,3 +1,5 @@
+#include <csignal>
+
 #include "probes/internal/ask.h"
 
 namespace ipcdoctor::probes {
@@ -51,6 +53,39 @@ TEST(JoinBeforeDrain, TellsTheFixInTheWordsOfTheLanguage) {
     ASSERT_EQ(answer.outcome, Outcome::Found);
     EXPECT_THAT(answer.findings[0].fix, HasSubstr(words));
   }
+}
+
+TEST(JoinBeforeDrain, FindsAnEventLoopThatReadsNothingBeforeTheExit) {
+  Builder b;
+  b.process(40).fd(3, pipe(7), Access::Read).fd(4, pipe(8), Access::Read).thread().polls_in({4});
+  b.process(40).fd(5, pipe(8), Access::Write);  // its own, for signals
+  b.process(40).last().signals = snapshot::SignalSets{.caught = 1ULL << (SIGCHLD - 1)};
+  b.process(41).child_of(40).fd(1, pipe(7), Access::Write).thread().writes(1);
+
+  const auto answer = ask(kJoinBeforeDrain, b);
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_THAT(culprits(answer), ElementsAre(40));
+
+  b.process(40).last().signals = snapshot::SignalSets{};  // it never asks for exits
+  EXPECT_NE(ask(kJoinBeforeDrain, b).outcome, Outcome::Found);
+}
+
+TEST(JoinBeforeDrain, FindsAWaitForThreadsWhoseResultsNobodyTakes) {
+  Builder b;
+  auto p = b.process(40).thread().futex(0x900, snapshot::LockKind::Latch);
+  p.wait().call = "sync.WaitGroup.Wait";
+  p.thread(41).futex(0x1000, snapshot::LockKind::Unknown);
+  p.wait().call = "chan send";
+
+  const auto answer = ask(kJoinBeforeDrain, b);
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_THAT(culprits(answer), ElementsAre(40));
+
+  p.thread(42).futex(0x1000, snapshot::LockKind::Unknown);
+  p.wait().call = "chan receive";  // somebody takes
+  EXPECT_NE(ask(kJoinBeforeDrain, b).outcome, Outcome::Found);
 }
 
 TEST(JoinBeforeDrain, FindsAParentThatDoesNotReadTheTerminalOfItsChild) {

@@ -128,6 +128,41 @@ std::optional<Finding> by_ring(const Context& context, int set, const Members& m
   return finding;
 }
 
+/// Scripts that each hold a file lock and have a command wait for another one, as flock(1) does.
+std::optional<Finding> by_commands(const Context& context, int set, const Members& members) {
+  const Ring ring = shortest_mixed_ring(members, steps_between(context, members));
+  std::vector<std::size_t> locks;
+  for (std::size_t i = 0; i < ring.size(); ++i) {
+    if (ring[i].kind != StepKind::Lock && ring[i].kind != StepKind::End) return std::nullopt;
+    if (!waits_in(members[ring[i].kind == StepKind::Lock ? ring[i].from : ring[i].to],
+                  WaitKind::FileLock))
+      return std::nullopt;
+    if (ring[i].kind == StepKind::Lock) locks.push_back(i);
+  }
+  if (locks.size() < 2) return std::nullopt;
+  Finding finding = diagnosis::start_finding(context, kLockOrderCycle, set);
+  finding.strength = Strength::Clear;
+  const auto held = [&](std::size_t i) { return lock_name(context, members[ring[i].from]); };
+  const auto holder = [&](std::size_t i) -> const Member& { return members[ring[i].to]; };
+  add_wakes(finding, {members[ring[locks.front()].from]});
+  finding.title = snapshot::label(context.snapshot, holder(locks.front()).task) + " and " +
+                  (locks.size() == 2 ? snapshot::label(context.snapshot, holder(locks.back()).task)
+                                     : std::to_string(locks.size() - 1) + " more") +
+                  " each hold a lock that a command of the other one waits for";
+  finding.explanation = tell_ring(context, members, ring) +
+                        "Each keeps its lock until the command that wants the next one is done.";
+  finding.fix = "Take these locks in the same order everywhere: " + held(locks.front()) +
+                ", then " + held(locks.back()) +
+                ".\nOr lock one file for all of them, or give up: flock -w 30.";
+  for (std::size_t n = 0; n < locks.size(); ++n) {
+    const std::size_t i = locks[n], next = locks[(n + 1) % locks.size()];
+    finding.culprits.push_back(
+        diagnosis::culprit(context.snapshot, holder(i).task, -1,
+                           "holds " + held(i) + " while it has a command wait for " + held(next)));
+  }
+  return finding;
+}
+
 const Member* find_waiter(const Members& members, const Member& like, LockKind kind) {
   const auto it = std::ranges::find_if(members, [&](const Member& m) {
     if (!waits_in(m, WaitKind::Futex)) return false;
@@ -216,6 +251,7 @@ std::optional<Finding> by_tasks(const Context& context, int set, const Members& 
 
 std::optional<Finding> examine(const Context& context, int set, const Members& members) {
   if (auto finding = by_ring(context, set, members)) return finding;
+  if (auto finding = by_commands(context, set, members)) return finding;
   if (auto finding = by_tasks(context, set, members)) return finding;
   return by_nested_read(context, set, members);
 }

@@ -17,6 +17,8 @@ using testing::ask;
 using testing::blamed;
 using testing::made;
 
+constexpr std::uint64_t kWhole = ~std::uint64_t{0};  // to the end of the file
+
 TEST(LockOrderCycle, FindsTwoThreadsThatHoldEachOthersMutex) {
   Builder b;
   auto p = b.process(40).thread().futex(0x1000, LockKind::Mutex).owned_by({task(40, 41)});
@@ -58,6 +60,32 @@ TEST(LockOrderCycle, FindsTwoThatTookEachOthersSystemVSemaphore) {
 
   b.raw().sysv[0].last_pids = {Pid{40}, Pid{40}};  // one made both: a handshake
   EXPECT_EQ(ask(kLockOrderCycle, b.build()).outcome, Outcome::NotFound);
+}
+
+TEST(LockOrderCycle, FindsScriptsWhoseCommandsWaitForEachOthersFileLock) {
+  const snapshot::ObjectId first = file(8), second = file(9);
+  Builder b;
+  b.process(40).fd(8, first).fd(9, second).thread().waits_for_child(50);
+  b.process(50).child_of(40).fd(8, first).fd(9, second).thread().file_lock(second, "flock");
+  b.process(41).fd(8, first).fd(9, second).thread().waits_for_child(51);
+  b.process(51).child_of(41).fd(8, first).fd(9, second).thread().file_lock(first, "flock");
+  b.lock({first, "flock", true, 0, kWhole, Pid{48}, {{Pid{40}, 8}, {Pid{50}, 8}}});
+  b.lock({second, "flock", true, 0, kWhole, Pid{49}, {{Pid{41}, 9}, {Pid{51}, 9}}});
+
+  const auto answer = ask(kLockOrderCycle, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(blamed(answer), "41 40");
+}
+
+TEST(LockOrderCycle, IgnoresACommandThatWaitsForTheOneLockOfItsScript) {
+  const snapshot::ObjectId lock = file(8);
+  Builder b;
+  b.process(40).fd(8, lock).thread().waits_for_child(50);
+  b.process(50).child_of(40).thread().file_lock(lock, "flock");
+  b.lock({lock, "flock", true, 0, kWhole, Pid{40}, {{Pid{40}, 8}}});
+
+  EXPECT_NE(ask(kLockOrderCycle, b.build()).outcome, Outcome::Found);
 }
 
 TEST(LockOrderCycle, NamesASharedLockAsEachOfThemKnowsIt) {

@@ -70,8 +70,11 @@ std::string fix_for(const Member& consumer, const Members& joiners, std::size_t 
                     const std::string& queue) {
   const std::string at = joiners.empty() ? "" : place(joiners.front());
   const bool connection = consumer.thread->activity.call == "Connection.recv";
-  std::string fix = connection ? "Send a last message, such as None, or close the connection"
-                               : "Put one sentinel, such as None, for each consumer into " + queue;
+  std::string fix =
+      connection ? "Send a last message, such as None, or close the connection"
+      : takes_from_memory(*consumer.thread)
+          ? "Close it, or put an item that means the end for each consumer into " + queue
+          : "Put one sentinel, such as None, for each consumer into " + queue;
   fix += at.empty() ? " when there is no more work" : " before " + at;
   fix += " (" + std::to_string(missing) + " missing), and leave the loop at " + place(consumer) +
          " when it comes.\n";

@@ -16,6 +16,23 @@ using testing::ask;
 using testing::blamed;
 using testing::made;
 
+TEST(MissingSentinel, FindsThreadsOfAnyLanguageThatAreJoinedWhileTheyTake) {
+  Builder b;
+  auto p = b.process(40).thread().futex(0x900, LockKind::ThreadJoin);
+  p.owned_by({task(40, 41)});
+  for (const int tid : {41, 42}) {
+    p.thread(tid).futex(0x2000, LockKind::Unknown).activity("Queue#pop");
+    p.last().activity.operation = snapshot::Operation::Take;
+  }
+
+  const auto answer = ask(kMissingSentinel, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(blamed(answer), "40");
+  EXPECT_NE(answer.findings[0].title.find("2 sentinels missing"), std::string::npos)
+      << answer.findings[0].title;
+}
+
 TEST(MissingSentinel, CountsTheConsumersThatNobodyWillTellToStop) {
   Builder b;
   b.process(40)

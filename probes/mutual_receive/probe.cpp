@@ -6,6 +6,7 @@
 #include "probes/all_probes.h"
 #include "probes/internal/advice.h"
 #include "probes/internal/flow.h"
+#include "probes/internal/receivers.h"
 
 namespace ipcdoctor::probes {
 namespace {
@@ -159,6 +160,14 @@ std::string fix(const Snapshot& snapshot, Pid pid, TaskRef task) {
          "is complete, shutdown(fd, SHUT_WR) says so.";
 }
 
+/// Threads beside the conversation wait for items in memory: it rests because they do.
+bool has_consumers(const Snapshot& snapshot, Pid pid) {
+  const Process* process = snapshot::find_process(snapshot, pid);
+  return process != nullptr && std::ranges::any_of(process->threads, [](const Thread& thread) {
+           return takes_from_memory(thread);
+         });
+}
+
 /// Both sides of one conversation, or takers from queues where a sentinel may be missing.
 Strength strength_of(const Snapshot& snapshot, const std::vector<Flow>& flows) {
   Strength strength = Strength::Clear;
@@ -167,6 +176,7 @@ Strength strength_of(const Snapshot& snapshot, const std::vector<Flow>& flows) {
     if (call.ends_with(".auth")) return Strength::Read;  // one side has an authkey, the other not
     if (call.ends_with(".worker.get")) strength = Strength::Guess;
     if (call.ends_with("Queue.get")) strength = std::min(strength, Strength::Possible);
+    if (has_consumers(snapshot, flow.task.pid)) strength = std::min(strength, Strength::Possible);
   }
   return strength;
 }

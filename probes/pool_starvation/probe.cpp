@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <charconv>
+#include <ranges>
 
 #include "probes/all_probes.h"
 #include "probes/internal/joiners.h"
@@ -85,6 +86,110 @@ std::optional<Finding> by_pool(const Context& context, int set, const Members& m
   return std::nullopt;
 }
 
+/// The library runs a task of a pool on this thread: java.util.concurrent, std::packaged_task.
+bool runs_a_task(const Thread& thread) {
+  return thread.native && std::ranges::any_of(*thread.native, [](const snapshot::Frame& frame) {
+           return frame.function == "java.util.concurrent.ThreadPoolExecutor.runWorker" ||
+                  frame.function.starts_with("std::packaged_task<");
+         });
+}
+
+bool waits_for_result(const Thread& thread) {
+  return thread.activity.operation == snapshot::Operation::AwaitResult ||
+         (thread.wait && thread.wait->kind == WaitKind::Futex &&
+          thread.wait->futex.lock.name == "std::future");
+}
+
+/// The function that the thread began with, as far as the program's own code goes; "" if unknown.
+std::string begin_of(const Thread& thread) {
+  if (!thread.native) return "";
+  for (const snapshot::Frame& frame : *thread.native | std::views::reverse)
+    if (frame.user_code) return frame.function;
+  return "";
+}
+
+/// A worker of the same pool that waits for a task.
+bool is_free_worker(const Thread& thread, const Thread& busy) {
+  if (runs_a_task(thread)) return thread.activity.call == "ThreadPoolExecutor.getTask";
+  const std::string begin = begin_of(busy);
+  return !begin.empty() && begin_of(thread) == begin;
+}
+
+/// Threads that only run tasks of pools, all in a task that waits for the result of another one.
+std::optional<Finding> by_threads(const Context& context, int set, const Members& members) {
+  for (const Member& waiter : members) {
+    if (!runs_a_task(*waiter.thread) || !waits_for_result(*waiter.thread)) continue;
+    Members workers;
+    const bool all = std::ranges::all_of(waiter.process->threads, [&](const Thread& thread) {
+      if (is_free_worker(thread, *waiter.thread)) return false;
+      if (!runs_a_task(thread)) return true;
+      const auto member =
+          std::ranges::find(members, TaskRef{waiter.task.pid, thread.tid}, &Member::task);
+      if (member == members.end() || !waits_for_result(thread)) return false;
+      workers.push_back(*member);
+      return true;
+    });
+    if (!all) continue;
+    Finding finding = diagnosis::start_finding(context, kPoolStarvation, set);
+    finding.strength = Strength::Clear;
+    add_wakes(finding, {waiter});
+    const std::string who = snapshot::label(context.snapshot, {waiter.task.pid, Tid{}});
+    finding.title = (workers.size() == 1 ? "the only thread of " + who + " that runs tasks waits"
+                                         : "all " + std::to_string(workers.size()) +
+                                               " threads of " + who + " that run tasks wait") +
+                    " for the result of a task that none is free to run";
+    finding.explanation = "Each of them runs a task that waits for the result of another one" +
+                          place_in_brackets(*waiter.thread) +
+                          ". That one is still queued, and no thread is left to take it.";
+    finding.fix =
+        "Do not wait in a task for another task of the same pool: let " +
+        (place(waiter).empty() ? "the task" : place(waiter)) +
+        " return what it has and start the second step from outside, or use a second pool for the "
+        "inner tasks.";
+    blame(context, workers, "waits in a task for one that needs its thread", finding);
+    return finding;
+  }
+  return std::nullopt;
+}
+
+const snapshot::Frame* own_frame(const Thread& thread) {
+  if (!thread.native) return nullptr;
+  const auto it = std::ranges::find_if(*thread.native, &snapshot::Frame::user_code);
+  return it == thread.native->end() ? nullptr : &*it;
+}
+
+/// A channel used as slots: a function waits for a slot, and further out it has one and waits for
+/// those whom it started.
+std::optional<Finding> by_nested_slots(const Context& context, int set, const Members& members) {
+  for (const Member& waiter : members) {
+    const snapshot::Frame* wants = own_frame(*waiter.thread);
+    if (wants == nullptr || wants->function.empty() || !puts_into_memory(*waiter.thread)) continue;
+    Members holders;
+    std::ranges::copy_if(members, std::back_inserter(holders), [&](const Member& member) {
+      const snapshot::Frame* frame = own_frame(*member.thread);
+      return member.task.pid == waiter.task.pid && frame != nullptr && wait_of(member) != nullptr &&
+             frame->function == wants->function && wait_of(member)->call == "sync.WaitGroup.Wait";
+    });
+    if (holders.empty()) continue;
+    Finding finding = diagnosis::start_finding(context, kPoolStarvation, set);
+    finding.strength = Strength::Clear;
+    add_wakes(finding, {waiter});
+    finding.title = snapshot::label(context.snapshot, {waiter.task.pid, Tid{}}) + ": " +
+                    wants->function + "() holds slots while it waits for others that need one";
+    finding.explanation = snapshot::label(context.snapshot, waiter.task) +
+                          place_in_brackets(*waiter.thread) + " waits for a slot. " +
+                          std::to_string(holders.size()) + " more are in the same function" +
+                          place_in_brackets(*holders.front().thread) +
+                          ", past that, and wait for what they have started.";
+    finding.fix =
+        "Give the slot back before waiting for the inner ones, or take slots only for the work "
+        "itself, not around a function that starts more of it.";
+    blame(context, holders, "holds a slot while it waits for those that need one", finding);
+    return finding;
+  }
+  return std::nullopt;
+}
+
 /// xargs -P N, parallel -j N: how many jobs it runs at once; 0: not known.
 std::size_t slots_of(const Process& process) {
   if (process.comm != "xargs" && process.comm != "parallel" && process.comm != "make") return 0;
@@ -154,6 +259,8 @@ std::optional<Finding> by_slots(const Context& context, int set, const Members& 
 
 std::optional<Finding> examine(const Context& context, int set, const Members& members) {
   if (auto finding = by_pool(context, set, members)) return finding;
+  if (auto finding = by_threads(context, set, members)) return finding;
+  if (auto finding = by_nested_slots(context, set, members)) return finding;
   return by_slots(context, set, members);
 }
 

@@ -42,6 +42,44 @@ TEST(PoolStarvation, FindsAWorkerThatWaitsForATaskOfItsOwnPool) {
   EXPECT_EQ(answer.findings[0].culprits[0].task.tid.value, 41);
 }
 
+/// A thread of a pool in C++ or Java, in a task that waits for the result of another.
+void add_worker(ProcessBuilder& p, int tid, const char* runs) {
+  p.thread(tid).futex(0x1000 + static_cast<std::uint64_t>(tid), LockKind::Unknown);
+  p.last().activity.operation = snapshot::Operation::AwaitResult;
+  std::vector<Frame> frames(3);
+  frames[0].function = "depth(int)", frames[0].user_code = true;
+  frames[1].function = runs;
+  frames[2].function = "Pool::work()", frames[2].user_code = true;
+  p.last().native = frames;
+}
+
+TEST(PoolStarvation, FindsThreadsWhoseTasksAllWaitForATask) {
+  for (const char* runs : {"std::packaged_task<int ()>::operator()()",
+                           "java.util.concurrent.ThreadPoolExecutor.runWorker"}) {
+    Builder b;
+    auto p = b.process(40).thread().futex(0x900, LockKind::Unknown);
+    add_worker(p, 41, runs);
+    add_worker(p, 42, runs);
+
+    const auto answer = ask(kPoolStarvation, b.build());
+
+    ASSERT_EQ(answer.outcome, Outcome::Found);
+    EXPECT_EQ(blamed(answer), "40");
+  }
+}
+
+TEST(PoolStarvation, IgnoresAPoolWithAFreeThread) {
+  Builder b;
+  auto p = b.process(40).thread().futex(0x900, LockKind::Unknown);
+  add_worker(p, 41, "std::packaged_task<int ()>::operator()()");
+  p.thread(42).futex(0x2000, LockKind::Condition);
+  Frame loop;
+  loop.function = "Pool::work()", loop.user_code = true;
+  p.last().native = std::vector<Frame>{loop};
+
+  EXPECT_EQ(ask(kPoolStarvation, b.build()).outcome, Outcome::NotFound);
+}
+
 TEST(PoolStarvation, IgnoresAWorkerThatIsInItsInitializerStill) {
   Builder b;
   build_executor(b).last().activity.object.numbers["initializes"] = 1;

@@ -4,6 +4,7 @@
 #include "probes/all_probes.h"
 #include "probes/internal/advice.h"
 #include "probes/internal/lock_facts.h"
+#include "probes/internal/receivers.h"
 #include "probes/unclosed_write_end/blame.h"
 
 namespace ipcdoctor::probes {
@@ -243,6 +244,21 @@ bool keeps_its_writer_waiting(const Context& context, const EofWait& eof,
   });
 }
 
+/// Other threads of the one who has the end want something in memory, and would go on with it.
+bool holder_is_stuck_elsewhere(const Context& context, const EofWait& eof,
+                               const graph::StuckSet& set) {
+  const Members members = members_of(context, set);
+  return std::ranges::any_of(members, [&](const Member& member) {
+    const bool of_holder = std::ranges::any_of(eof.blamed, [&](const Blame& blame) {
+      return blame.omission == Omission::WaitsForReader && blame.holder.pid == member.task.pid;
+    });
+    const Wait* wait = wait_of(member);
+    return of_holder && wait != nullptr && wait->kind == snapshot::WaitKind::Futex &&
+           (waits_for_lock(member) || takes_from_memory(*member.thread) ||
+            puts_into_memory(*member.thread));
+  });
+}
+
 Strength strength_of(const Context& context, const Ends& ends, const EofWait& eof,
                      const graph::StuckSet& set) {
   const Snapshot& snapshot = context.snapshot;
@@ -258,7 +274,8 @@ Strength strength_of(const Context& context, const Ends& ends, const EofWait& eo
     case Omission::Itself:
       return !in_core || takes_items(snapshot, eof.reader) ||
                      is_conversation(snapshot, ends, eof, set) ||
-                     keeps_its_writer_waiting(context, eof, set)
+                     keeps_its_writer_waiting(context, eof, set) ||
+                     holder_is_stuck_elsewhere(context, eof, set)
                  ? Strength::Guess
                  : Strength::Clear;
     case Omission::LeakedToFilter:
