@@ -321,6 +321,8 @@ bool is_at_rest(const Context& context, const Process& process, std::set<Pid>& s
   constexpr std::size_t kMaxFamily = 64;
   if (!seen.insert(process.pid).second) return true;
   if (seen.size() > kMaxFamily) return false;
+  // What could not be looked into may do anything.
+  if (process.threads.empty() && !process.dead && !process.exited) return false;
   const auto child_is_at_rest = [&](const Pid pid) {
     const Process* child = snapshot::find_process(context.snapshot, pid);
     return child == nullptr || is_at_rest(context, *child, seen);

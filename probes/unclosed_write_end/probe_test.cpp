@@ -121,6 +121,13 @@ TEST(UnclosedWriteEnd, SaysStuckWhereOnlyAnOrphanHoldsTheEnd) {
   EXPECT_THAT(culprits(answer), ElementsAre(44));
 }
 
+TEST(UnclosedWriteEnd, IgnoresAnOrphanThatCouldNotBeLookedInto) {
+  Builder b = daemon_keeps_stdout();
+  b.process(44).process().threads.clear();
+
+  EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::NotFound);
+}
+
 /// `x=$(helper &)`
 TEST(UnclosedWriteEnd, IgnoresAnOrphanThatIsMerelySlow) {
   Builder b = daemon_keeps_stdout();
