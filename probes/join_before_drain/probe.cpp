@@ -54,8 +54,10 @@ bool awaits_subprocess(const Snapshot& snapshot, TaskRef joiner, TaskRef writer)
 }
 
 /// An event loop that catches SIGCHLD learns of each child's exit. What such a child cannot write
-/// is nothing that the loop reads now: it would have been woken.
-bool awaits_exits_in_loop(const Snapshot& snapshot, TaskRef joiner, TaskRef writer) {
+/// is nothing that the loop reads now: it would have been woken. One that waits for other data of
+/// the child waits for that.
+bool awaits_exits_in_loop(const Snapshot& snapshot, const Ends& ends, TaskRef joiner,
+                          TaskRef writer) {
   const Process* child = snapshot::find_process(snapshot, writer.pid);
   const Thread* thread = snapshot::find_thread(snapshot, joiner);
   if (child == nullptr || child->ppid != joiner.pid || !thread->wait || !thread->signals)
@@ -63,20 +65,25 @@ bool awaits_exits_in_loop(const Snapshot& snapshot, TaskRef joiner, TaskRef writ
   const bool loops = (thread->wait->kind == snapshot::WaitKind::Poll ||
                       thread->wait->kind == snapshot::WaitKind::Epoll) &&
                      std::ranges::none_of(thread->wait->objects, &snapshot::Awaited::out);
-  return loops &&
+  const bool reads_it =
+      std::ranges::any_of(received_objects(snapshot, joiner), [&](const ObjectId& object) {
+        return std::ranges::any_of(ends.senders(object),
+                                   [&](const Holder& h) { return h.pid == writer.pid; });
+      });
+  return loops && !reads_it &&
          snapshot::has_signal(thread->signals->caught & ~thread->signals->blocked, SIGCHLD);
 }
 
 /// How sure it is that the joiner is the one who should read. A process that at its exit waits for
 /// its own feeder thread has the read end too, but never reads.
-int rank(const Snapshot& snapshot, TaskRef joiner, TaskRef writer,
+int rank(const Snapshot& snapshot, const Ends& ends, TaskRef joiner, TaskRef writer,
          const std::vector<TaskRef>& tasks) {
   const bool direct = awaits_end_of(snapshot, joiner, writer);
   if (joiner.pid == writer.pid) return direct ? 1 : 0;
   if (awaits_subprocess(snapshot, joiner, writer)) return 4;
   if (direct) return 3;
   if (awaits_end_of_a_member(snapshot, joiner, tasks)) return 2;
-  return awaits_exits_in_loop(snapshot, joiner, writer) ? 1 : 0;
+  return awaits_exits_in_loop(snapshot, ends, joiner, writer) ? 1 : 0;
 }
 
 /// It waits for an answer on a connection that nobody has accepted, from the listener's holder.
@@ -103,7 +110,7 @@ std::optional<Pair> find_pair(const Context& context, const Ends& ends,
     for (const TaskRef& joiner : tasks) {
       if (joiner == writer || !is_partner(flow, joiner.pid)) continue;
       if (only_serves(context.snapshot, joiner)) continue;
-      const int its_rank = rank(context.snapshot, joiner, writer, tasks);
+      const int its_rank = rank(context.snapshot, ends, joiner, writer, tasks);
       if (its_rank <= best_rank) continue;
       best_rank = its_rank;
       best = Pair{joiner, writer, flow.objects.empty() ? ObjectId{} : flow.objects.front()};

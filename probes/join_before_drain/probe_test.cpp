@@ -69,6 +69,10 @@ TEST(JoinBeforeDrain, FindsAnEventLoopThatReadsNothingBeforeTheExit) {
 
   b.process(40).last().signals = snapshot::SignalSets{};  // it never asks for exits
   EXPECT_NE(ask(kJoinBeforeDrain, b).outcome, Outcome::Found);
+
+  b.process(40).last().signals = snapshot::SignalSets{.caught = 1ULL << (SIGCHLD - 1)};
+  b.process(41).fd(2, pipe(8), Access::Write);  // what the loop waits for is the child's too
+  EXPECT_NE(ask(kJoinBeforeDrain, b).outcome, Outcome::Found);
 }
 
 TEST(JoinBeforeDrain, FindsAWaitForThreadsWhoseResultsNobodyTakes) {
