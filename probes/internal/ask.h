@@ -57,6 +57,26 @@ inline RuntimeObject made(std::string type, std::string name,
   return object;
 }
 
+/// 42 reads what 40 tells it, and has an end of what 41 reads; 41 got its copy of 40's end by fork.
+/// @param copy  its number in 41: 6 as in 40, another for one that was made for it
+inline Builder beside_a_reader(int copy) {
+  Builder b;
+  b.process(40).fd(6, pipe(9), Access::Write).thread().waits_for_child(41);
+  b.process(41)
+      .child_of(40)
+      .fd(3, pipe(7), Access::Read)
+      .fd(copy, pipe(9), Access::Write)
+      .thread()
+      .reads(3);
+  b.process(42)
+      .child_of(40)
+      .fd(4, pipe(7), Access::Write)
+      .fd(5, pipe(9), Access::Read)
+      .thread()
+      .reads(5);
+  return b;
+}
+
 /// The first process's wait could not be read: nothing can be said.
 inline Builder blind() {
   Builder b;

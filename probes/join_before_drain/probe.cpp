@@ -67,8 +67,8 @@ bool awaits_exits_in_loop(const Snapshot& snapshot, const Ends& ends, TaskRef jo
                      std::ranges::none_of(thread->wait->objects, &snapshot::Awaited::out);
   const bool reads_it =
       std::ranges::any_of(received_objects(snapshot, joiner), [&](const ObjectId& object) {
-        return std::ranges::any_of(ends.senders(object),
-                                   [&](const Holder& h) { return h.pid == writer.pid; });
+        const std::vector<Holder> senders = ends.senders(object);
+        return std::ranges::find(senders, writer.pid, &Holder::pid) != senders.end();
       });
   return loops && !reads_it &&
          snapshot::has_signal(thread->signals->caught & ~thread->signals->blocked, SIGCHLD);

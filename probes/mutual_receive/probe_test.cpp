@@ -99,25 +99,6 @@ TEST(MutualReceive, IgnoresCopiesOfOneEndThatKeepTheOtherOpen) {
   EXPECT_EQ(ask(kMutualReceive, b).outcome, Outcome::NotFound);
 }
 
-/// 42 reads what 40 tells it, and has an end of what 41 reads; 41 got its copy of 40's end by fork.
-Builder beside_a_reader(int copy) {
-  Builder b;
-  b.process(40).fd(6, pipe(9), Access::Write).thread().waits_for_child(41);
-  b.process(41)
-      .child_of(40)
-      .fd(3, pipe(7), Access::Read)
-      .fd(copy, pipe(9), Access::Write)
-      .thread()
-      .reads(3);
-  b.process(42)
-      .child_of(40)
-      .fd(4, pipe(7), Access::Write)
-      .fd(5, pipe(9), Access::Read)
-      .thread()
-      .reads(5);
-  return b;
-}
-
 TEST(MutualReceive, IgnoresAnEndThatTheParentKeptForItself) {
   EXPECT_EQ(ask(kMutualReceive, beside_a_reader(6)).outcome, Outcome::NotFound);
   EXPECT_EQ(ask(kMutualReceive, beside_a_reader(8)).outcome, Outcome::Found) << "made for it";

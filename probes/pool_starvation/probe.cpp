@@ -152,21 +152,15 @@ std::optional<Finding> by_threads(const Context& context, int set, const Members
   return std::nullopt;
 }
 
-const snapshot::Frame* own_frame(const Thread& thread) {
-  if (!thread.native) return nullptr;
-  const auto it = std::ranges::find_if(*thread.native, &snapshot::Frame::user_code);
-  return it == thread.native->end() ? nullptr : &*it;
-}
-
 /// A channel used as slots: a function waits for a slot, and further out it has one and waits for
 /// those whom it started.
 std::optional<Finding> by_nested_slots(const Context& context, int set, const Members& members) {
   for (const Member& waiter : members) {
-    const snapshot::Frame* wants = own_frame(*waiter.thread);
+    const snapshot::Frame* wants = snapshot::user_frame(*waiter.thread);
     if (wants == nullptr || wants->function.empty() || !puts_into_memory(*waiter.thread)) continue;
     Members holders;
     std::ranges::copy_if(members, std::back_inserter(holders), [&](const Member& member) {
-      const snapshot::Frame* frame = own_frame(*member.thread);
+      const snapshot::Frame* frame = snapshot::user_frame(*member.thread);
       return member.task.pid == waiter.task.pid && frame != nullptr && wait_of(member) != nullptr &&
              frame->function == wants->function && wait_of(member)->call == "sync.WaitGroup.Wait";
     });

@@ -234,9 +234,7 @@ bool is_conversation(const Snapshot& snapshot, const Ends& ends, const EofWait& 
 }
 
 /// Another thread of the reader would use the write end, if it got a lock that the reader holds.
-bool keeps_its_writer_waiting(const Context& context, const EofWait& eof,
-                              const graph::StuckSet& set) {
-  const Members members = members_of(context, set);
+bool keeps_its_writer_waiting(const Context& context, const EofWait& eof, const Members& members) {
   return std::ranges::any_of(members, [&](const Member& member) {
     if (member.task.pid != eof.reader.pid || !waits_for_lock(member)) return false;
     const auto holders = holders_of(context, member);
@@ -245,9 +243,7 @@ bool keeps_its_writer_waiting(const Context& context, const EofWait& eof,
 }
 
 /// Other threads of the one who has the end want something in memory, and would go on with it.
-bool holder_is_stuck_elsewhere(const Context& context, const EofWait& eof,
-                               const graph::StuckSet& set) {
-  const Members members = members_of(context, set);
+bool holder_is_stuck_elsewhere(const EofWait& eof, const Members& members) {
   return std::ranges::any_of(members, [&](const Member& member) {
     const bool of_holder = std::ranges::any_of(eof.blamed, [&](const Blame& blame) {
       return blame.omission == Omission::WaitsForReader && blame.holder.pid == member.task.pid;
@@ -260,7 +256,7 @@ bool holder_is_stuck_elsewhere(const Context& context, const EofWait& eof,
 }
 
 Strength strength_of(const Context& context, const Ends& ends, const EofWait& eof,
-                     const graph::StuckSet& set) {
+                     const graph::StuckSet& set, const Members& members) {
   const Snapshot& snapshot = context.snapshot;
   const bool in_core = std::ranges::find(set.core, eof.reader) != set.core.end();
   switch (eof.blamed.front().omission) {
@@ -274,8 +270,8 @@ Strength strength_of(const Context& context, const Ends& ends, const EofWait& eo
     case Omission::Itself:
       return !in_core || takes_items(snapshot, eof.reader) ||
                      is_conversation(snapshot, ends, eof, set) ||
-                     keeps_its_writer_waiting(context, eof, set) ||
-                     holder_is_stuck_elsewhere(context, eof, set)
+                     keeps_its_writer_waiting(context, eof, members) ||
+                     holder_is_stuck_elsewhere(eof, members)
                  ? Strength::Guess
                  : Strength::Clear;
     case Omission::LeakedToFilter:
@@ -309,7 +305,10 @@ void fill(Finding& finding, const Snapshot& snapshot, const std::vector<EofWait>
 Finding about_set(const Context& context, const Ends& ends, int index, std::vector<EofWait> waits) {
   const graph::StuckSet& set = context.graph.stuck_sets()[static_cast<std::size_t>(index)];
   Finding finding = diagnosis::start_finding(context, kUnclosedWriteEnd, index);
-  const auto strength = [&](const EofWait& eof) { return strength_of(context, ends, eof, set); };
+  const Members tasks = members_of(context, set);
+  const auto strength = [&](const EofWait& eof) {
+    return strength_of(context, ends, eof, set, tasks);
+  };
   std::ranges::stable_sort(waits, std::greater{}, strength);
   fill(finding, context.snapshot, waits, members(set));
   finding.strength = strength(waits.front());

@@ -302,22 +302,7 @@ TEST(UnclosedWriteEnd, IgnoresTwoThatWaitForEachOthersMessage) {
 }
 
 TEST(UnclosedWriteEnd, FindsTheCopyOfASiblingThatWaitsForTheParent) {
-  Builder b;
-  b.process(40).fd(6, pipe(9), Access::Write).thread().waits_for_child(41);
-  b.process(41)
-      .child_of(40)
-      .fd(3, pipe(7), Access::Read)
-      .fd(6, pipe(9), Access::Write)  // by fork, as 40 has it
-      .thread()
-      .reads(3);
-  b.process(42)
-      .child_of(40)
-      .fd(4, pipe(7), Access::Write)
-      .fd(5, pipe(9), Access::Read)
-      .thread()
-      .reads(5);
-
-  const auto answer = ask(kUnclosedWriteEnd, b);
+  const auto answer = ask(kUnclosedWriteEnd, beside_a_reader(6));
 
   ASSERT_EQ(answer.outcome, Outcome::Found);
   EXPECT_THAT(culprits(answer), ElementsAre(42));
