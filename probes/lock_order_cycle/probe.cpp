@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include "probes/all_probes.h"
 #include "probes/internal/cycles.h"
@@ -38,10 +39,14 @@ std::string fix_for(const Context& context, const Members& members, const Ring& 
   // As the first of them does; the last one breaks it.
   const Process& first = *members[ring.front().from].process;
   std::string order = lock_name_in(context, first, members[ring.back().from]);
-  for (std::size_t i = 0; i + 1 < ring.size() && i < 3; ++i)
-    order += ", then " + lock_name(context, members[ring[i].from]);
+  std::set<std::string> names = {order};
+  for (std::size_t i = 0; i + 1 < ring.size() && i < 3; ++i) {
+    const std::string next = lock_name(context, members[ring[i].from]);
+    order += ", then " + next;
+    names.insert(next);
+  }
   std::string fix = "Take these locks in the same order everywhere";
-  if (ring.size() <= 4) fix += ", for example " + order;
+  if (names.size() == ring.size()) fix += ", for example " + order;  // at most four
   fix += ".\n";
   const Member& last = members[ring.back().from];
   const std::string at = place(last);
@@ -115,11 +120,12 @@ std::optional<Finding> by_ring(const Context& context, int set, const Members& m
     const std::string has =
         lock_name_in(context, *members[ring[i].from].process, members[held.from]);
     const std::string wants = lock_name(context, members[ring[i].from]);
-    finding.culprits.push_back(diagnosis::culprit(
-        context.snapshot, members[ring[i].from].task, -1,
-        has == wants
-            ? "waits for more of " + wants + " than it has"
-            : (held.sure ? "holds " : "most likely holds ") + has + " and waits for " + wants));
+    finding.culprits.push_back(
+        diagnosis::culprit(context.snapshot, members[ring[i].from].task, -1,
+                           is_upgrade(members, ring)
+                               ? "waits for more of " + wants + " than it has"
+                               : (held.sure ? "holds " : "most likely holds ") + has +
+                                     " and waits for " + (has == wants ? "another one" : wants)));
     if (!ring[i].evidence.empty())
       finding.evidence.push_back(
           {ring[i].evidence,

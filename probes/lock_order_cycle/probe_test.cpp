@@ -15,7 +15,10 @@ using snapshot::LockKind;
 using snapshot::Ownership;
 using testing::ask;
 using testing::blamed;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
 using testing::made;
+using ::testing::Not;
 
 constexpr std::uint64_t kWhole = ~std::uint64_t{0};  // to the end of the file
 
@@ -28,6 +31,20 @@ TEST(LockOrderCycle, FindsTwoThreadsThatHoldEachOthersMutex) {
 
   ASSERT_EQ(answer.outcome, Outcome::Found);
   EXPECT_EQ(blamed(answer), "40 40");
+}
+
+TEST(LockOrderCycle, DoesNotTakeTwoLocksOfOneNameForTheSame) {
+  Builder b;
+  auto p = b.process(40).thread().futex(0x1000, LockKind::Mutex).owned_by({task(40, 41)});
+  p.wait().futex.lock.name = "a mutex on the heap";
+  p.thread(41).futex(0x2000, LockKind::Mutex).owned_by({task(40)});
+  p.wait().futex.lock.name = "a mutex on the heap";
+
+  const diagnosis::Finding finding = ask(kLockOrderCycle, b.build()).findings.at(0);
+
+  for (const diagnosis::Culprit& culprit : finding.culprits)
+    EXPECT_THAT(culprit.why, EndsWith("holds a mutex on the heap and waits for another one"));
+  EXPECT_THAT(finding.fix, Not(HasSubstr("for example")));
 }
 
 TEST(LockOrderCycle, FindsTasksThatHoldEachOthersLocks) {
