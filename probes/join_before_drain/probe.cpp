@@ -54,23 +54,24 @@ bool awaits_subprocess(const Snapshot& snapshot, TaskRef joiner, TaskRef writer)
 }
 
 /// An event loop that catches SIGCHLD learns of each child's exit. What such a child cannot write
-/// is nothing that the loop reads now: it would have been woken. One that waits for other data of
-/// the child waits for that.
+/// is nothing that the loop reads now: it would have been woken. A poll() for other data of the
+/// child is no loop: it waits for that.
 bool awaits_exits_in_loop(const Snapshot& snapshot, const Ends& ends, TaskRef joiner,
                           TaskRef writer) {
   const Process* child = snapshot::find_process(snapshot, writer.pid);
   const Thread* thread = snapshot::find_thread(snapshot, joiner);
   if (child == nullptr || child->ppid != joiner.pid || !thread->wait || !thread->signals)
     return false;
-  const bool loops = (thread->wait->kind == snapshot::WaitKind::Poll ||
-                      thread->wait->kind == snapshot::WaitKind::Epoll) &&
-                     std::ranges::none_of(thread->wait->objects, &snapshot::Awaited::out);
-  const bool reads_it =
-      std::ranges::any_of(received_objects(snapshot, joiner), [&](const ObjectId& object) {
-        const std::vector<Holder> senders = ends.senders(object);
-        return std::ranges::find(senders, writer.pid, &Holder::pid) != senders.end();
-      });
-  return loops && !reads_it &&
+  const auto reads_it = [&] {
+    return std::ranges::any_of(received_objects(snapshot, joiner), [&](const ObjectId& object) {
+      const std::vector<Holder> senders = ends.senders(object);
+      return std::ranges::find(senders, writer.pid, &Holder::pid) != senders.end();
+    });
+  };
+  const bool loops = thread->wait->kind == snapshot::WaitKind::Epoll ||
+                     (thread->wait->kind == snapshot::WaitKind::Poll && !reads_it());
+  const bool waits_for_room = std::ranges::any_of(thread->wait->objects, &snapshot::Awaited::out);
+  return loops && !waits_for_room &&
          snapshot::has_signal(thread->signals->caught & ~thread->signals->blocked, SIGCHLD);
 }
 

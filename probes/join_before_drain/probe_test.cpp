@@ -1,3 +1,5 @@
+#include <sys/epoll.h>
+
 #include <csignal>
 
 #include "probes/internal/ask.h"
@@ -73,6 +75,12 @@ TEST(JoinBeforeDrain, FindsAnEventLoopThatReadsNothingBeforeTheExit) {
   b.process(40).last().signals = snapshot::SignalSets{.caught = 1ULL << (SIGCHLD - 1)};
   b.process(41).fd(2, pipe(8), Access::Write);  // what the loop waits for is the child's too
   EXPECT_NE(ask(kJoinBeforeDrain, b).outcome, Outcome::Found);
+
+  const ObjectId set =
+      object(snapshot::ObjectKind::Epoll, 9);  // of a loop that hears exits as well
+  b.object(set).watched.push_back({4, pipe(8), EPOLLIN});
+  b.process(40).fd(6, set).waits(WaitKind::Epoll, "epoll_wait").on(6, true, false);
+  EXPECT_THAT(culprits(ask(kJoinBeforeDrain, b)), ElementsAre(40));
 }
 
 TEST(JoinBeforeDrain, FindsAWaitForThreadsWhoseResultsNobodyTakes) {

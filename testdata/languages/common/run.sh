@@ -2,7 +2,7 @@
 # Builds main.* of a case, once, starts it in a session of its own, prints its pid and stays until TERM.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
-export PATH="$here/../common:$PATH"
+export PATH="$here/../common:$here/../../common:$PATH"  # as `score` lays it out, and as it is here
 cd "$here" || exit 1
 main=$(echo [mM]ain.*)
 
