@@ -5,8 +5,10 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "linux/proc_stat.h"
 #include "linux/testing.h"
 #include "unwind/unwind.h"
 
@@ -30,22 +32,25 @@ inline bool succeeds(const std::string& command) {
 
 using Frames = std::vector<snapshot::Frame>;
 
-/// "take:3 main:7" as soon as `read` gives so many frames; each time anew, as what was read is
+/// "take:3 main:7" as soon as `read` gives so many frames of one that sleeps, and the same ones
+/// twice: an interpreter that has just begun has some too. Each time anew, as what was read is
 /// remembered.
 template <class Read>
 std::string stack_of(const linux::testing::Child& child, std::size_t depth, const Read& read) {
-  std::string stack;
+  std::string stack, before;
   (void)linux::testing::eventually([&] {
+    before = std::exchange(stack, "");
     const auto space = linux::AddressSpace::open(child.pid());
-    if (!space) return false;
+    const auto stat = space ? linux::read_stat(space->dir) : space.error();
+    if (!stat || stat->state != 'S') return false;
     unwind::Images images;
     const Result<Frames> frames = read(*space, images);
     if (!frames || frames->size() != depth) return false;
     for (const snapshot::Frame& frame : *frames)
       stack += frame.function + ":" + std::to_string(frame.line) + " ";
-    return true;
+    return stack == before;
   });
-  return stack;
+  return stack == before ? stack : "";
 }
 
 }  // namespace ipcdoctor::runtime::testing
