@@ -22,8 +22,8 @@ std::string stop_commands(std::string_view text) {
   // without a random word the runner goes on to look for commands, and finds broken ones
   if (::getrandom(random.data(), sizeof random, 0) != sizeof random) return broken;
   const std::string word = fmt::format("ipcdoctor-{:016x}{:016x}", random[0], random[1]);
-  return "::stop-commands::" + word + "\n" + broken + (broken.ends_with('\n') ? "" : "\n") + "::" +
-         word + "::\n";
+  return "::stop-commands::" + word + "\n" + broken + (broken.ends_with('\n') ? "" : "\n") +
+         "::" + word + "::\n";
 }
 
 }  // namespace ipcdoctor::cmd

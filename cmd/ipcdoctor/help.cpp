@@ -13,7 +13,8 @@ namespace ipcdoctor::cmd {
 
 int fail(int exit_code, std::string_view text) {
   const std::string line = escape_untrusted(text);
-  std::cerr << "ipcdoctor: " << (in_github_actions() ? break_workflow_commands(line) : line) << '\n';
+  std::cerr << "ipcdoctor: " << (in_github_actions() ? break_workflow_commands(line) : line)
+            << '\n';
   return exit_code;
 }
 

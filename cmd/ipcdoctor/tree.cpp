@@ -88,7 +88,9 @@ int tree(const TreeOptions& options) {
   Stillness stillness;
   for (bool is_first = true;; is_first = false) {
     const Result<Examination> examination = examine(options.pids, options.collect, {});
-    if (!examination) return is_first ? fail(exit_code_of(examination.error()), words_of(examination.error())) : kNoFinding;
+    if (!examination)
+      return is_first ? fail(exit_code_of(examination.error()), words_of(examination.error()))
+                      : kNoFinding;
     const Clock::time_point now = Clock::now();
     stillness.look(examination->snapshot(), now);
     const winsize size = size_of_terminal();

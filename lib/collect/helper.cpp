@@ -53,7 +53,8 @@ class SharedPage {
   void* memory_;
 };
 
-/// Ends us where it fails: what would follow half an answer is none, and who should read it has gone.
+/// Ends us where it fails: what would follow half an answer is none, and who should read it has
+/// gone.
 void write_all(int fd, const char* data, std::size_t size) {
   while (size > 0) {
     const ssize_t n = ::write(fd, data, size);

@@ -28,7 +28,8 @@ class Broker {
   UniqueFd ancestor_, helper_;
 };
 
-/// A file of /proc/PID (`dir`) that the ancestor opens: "mem". @return Denied without an ancestor to ask.
+/// A file of /proc/PID (`dir`) that the ancestor opens: "mem". @return Denied without an ancestor
+/// to ask.
 Result<UniqueFd> ask_to_open(int dir, const std::string& name);
 /// One line of a file below `dir`: "syscall", "task/43/syscall".
 Result<std::string> ask_to_read(int dir, const std::string& name);

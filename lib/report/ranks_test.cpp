@@ -27,10 +27,10 @@ Builder five_ranks() {
 }
 
 TEST(RollCall, GroupsRanksByWhereTheyAre) {
-  EXPECT_THAT(roll_call_lines(five_ranks().build()),
-              ElementsAre("3 of 5, ranks 0-1 3: train.py:7 in step: futex",
-                          "rank 2, app[42]: train.py:5 in load: clock_nanosleep",
-                          "rank 4: not looked at"));
+  EXPECT_THAT(
+      roll_call_lines(five_ranks().build()),
+      ElementsAre("3 of 5, ranks 0-1 3: train.py:7 in step: futex",
+                  "rank 2, app[42]: train.py:5 in load: clock_nanosleep", "rank 4: not looked at"));
 }
 
 TEST(RollCall, NamesTheCallOfTheLibraryThatTheUsersLineIsIn) {

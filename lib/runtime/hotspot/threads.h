@@ -16,7 +16,7 @@ struct JavaThread {
   std::string housekeeping;
   /// It reaps one child for the library, from the child's begin on: "process reaper".
   bool reaps = false;
-  bool of_vm = false;  ///< it is not in any Java code: a thread of the JVM
+  bool of_vm = false;           ///< it is not in any Java code: a thread of the JVM
   bool awaits_child = false;    ///< the program itself waits for the end of one: Process.waitFor()
   snapshot::Activity activity;  ///< in which call of the library it waits
   RemoteAddr wanted_monitor;    ///< it waits to enter that one; 0: none

@@ -13,8 +13,8 @@ namespace ipcdoctor::runtime::libc {
 /// ("__GI___pthread_mutex_lock", "__new_sem_wait") count as the name.
 snapshot::LockKind lock_kind_of_function(std::string_view function);
 
-/// The same of Rust's std, whose mutexes, rwlocks and condition variables are futex words of its own
-/// without an owner: library/std/src/sys/sync of Rust 1.62 to 1.95.
+/// The same of Rust's std, whose mutexes, rwlocks and condition variables are futex words of its
+/// own without an owner: library/std/src/sys/sync of Rust 1.62 to 1.95.
 snapshot::LockKind lock_kind_of_rust(std::string_view function);
 
 /// For a person: "mutex", "read lock", "thread", "lock of a stdio stream".
