@@ -22,8 +22,8 @@ constexpr int exit_code_of(const Error& error) {
       return kNoMemory;
     case Cause::TimedOut:
       return kNoTime;
-    case Cause::Other:
-      return kCrashed;
+    case Cause::Other:  // of a system call if it has a number
+      return error.number == 0 ? kCrashed : kNoTarget;
     default:
       return kNoTarget;
   }

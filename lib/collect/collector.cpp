@@ -133,9 +133,9 @@ class Collector {
   Status scan_tree() {
     for (int pass = 0;; ++pass) {
       const auto changed = system_.scan();
-      if (!changed) return changed.error();
-      if (!*changed && !unread_table_) break;
-      if (pass == kMaxScans || (pass > 0 && progress_.is_late())) {
+      if (!changed && pass == 0) return changed.error();
+      if (changed && !*changed && !unread_table_) break;
+      if (!changed || pass == kMaxScans || (pass > 0 && progress_.is_late())) {
         system_.note_restless();
         break;
       }

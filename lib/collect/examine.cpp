@@ -114,9 +114,11 @@ void examine(System& system, ProcessEntry& process) {
   process.examined = true;
   const auto text = process.dir->read_record("status");
   process.status = text ? linux::parse_status(*text) : Result<linux::TaskStatus>(text.error());
-  const auto tids = process.stat.num_threads == 1
-                        ? Result<std::vector<int>>(std::vector{process.pid.value})
-                        : process.dir->list_numbers("task", kMaxThreads);
+  // It may have got more since it was listed.
+  const bool alone =
+      process.stat.num_threads == 1 && process.status && process.status->threads == 1;
+  const auto tids = alone ? Result<std::vector<int>>(std::vector{process.pid.value})
+                          : process.dir->list_numbers("task", kMaxThreads);
   bool all_read = tids || tids.error().cause == Cause::Gone;
   if (!tids) system.note_unseen(process.pid, Tid{}, tids.error());
   for (const int tid : tids.value_or(std::vector<int>{}))

@@ -146,6 +146,10 @@ std::vector<FileLock> read_file_locks(System& system) {
           tid.value == 0 ? "fdinfo/" : "task/" + std::to_string(tid.value) + "/fdinfo/";
       const auto text = process.dir->read(base + std::to_string(fd.fd));
       const auto info = text ? linux::parse_fdinfo(*text) : Result<linux::FdInfo>(text.error());
+      if (!info && info.error().cause != Cause::Gone) {  // it may hold any of them
+        system.note_unseen(process.pid, tid, info.error());
+        system.note_unknown_copies(fd.object);
+      }
       if (!info) continue;
       for (const FileLockEntry& entry : info->locks)
         add(found, fd.object, entry, process.pid, task, fd.fd);

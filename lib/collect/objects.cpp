@@ -259,8 +259,9 @@ ObjectId Objects::find_watched(const Place& place, int fd, std::uint64_t ino) {
 void Objects::add_epoll_members(const ObjectId& id, const Place& place, Access contested) {
   if (place.process == nullptr || place.fd < 0) return;
   const auto info = fdinfo_of(system_, *place.process, place.tid, place.fd);
-  if (!info) {
+  if (!info) {  // what it watches may wake by anybody's hand
     system_.note_unseen(place.process->pid, place.tid, info.error());
+    system_.note_unknown_copies(id);
     return;
   }
   for (const linux::EpollTarget& target : info->epoll) {
@@ -323,6 +324,10 @@ void Objects::add_hidden_holders() {
     const auto it = std::ranges::lower_bound(table, old.fd, {}, &Fd::fd);
     if (it == table.end() || it->fd != old.fd) continue;
     const auto info = fdinfo_of(system_, *process, Tid{}, old.fd);
+    if (!info && info.error().cause != Cause::Gone) {  // it may hold anything
+      system_.note_hidden_holder();
+      system_.note_unseen(process->pid, Tid{}, info.error());
+    }
     if (!info || !info->has_uring) continue;
     std::vector<ObjectId> registered;
     bool touches = is_relevant(it->object);
@@ -387,7 +392,7 @@ void Objects::find_fds_in_flight() {
     }
   });
   // in a backlog or in flight itself: nobody's descriptor tells what its queue holds
-  if (carriers.size() < full.size()) unknown_fds_in_flight_ = true;
+  if (carriers.size() < full.size() || !sockets_.all_seen()) unknown_fds_in_flight_ = true;
   for (const auto& [ino, carrier] : carriers) {
     if (carrier.fds == 0) continue;
     unknown_fds_in_flight_ = true;
@@ -449,8 +454,9 @@ void Objects::read_facts_of(Object& object, const Place& place) {
     struct statx file {};
     const int flags = AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT;
     const std::string path = base + "fd/" + number;
-    if (::statx(place.process->dir->fd(), path.c_str(), flags, STATX_NLINK, &file) == 0)
-      object.has_name = file.stx_nlink > 0;
+    object.has_name =
+        ::statx(place.process->dir->fd(), path.c_str(), flags, STATX_NLINK, &file) != 0 ||
+        file.stx_nlink > 0;
   }
   if (kind == ObjectKind::EventFd || kind == ObjectKind::TimerFd || kind == ObjectKind::SignalFd) {
     const auto info = fdinfo_of(system_, *place.process, place.tid, place.fd);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/text.h"
+#include "collect/group_equal.h"
 #include "collect/tables.h"
 #include "linux/kcmp.h"
 #include "linux/other_name.h"
@@ -23,7 +24,9 @@ Result<std::string> read_maps(const ProcessEntry& process) {
   constexpr std::size_t kMost = 64 << 20;
   auto text = process.dir->read("maps", kMost);
   if (process.stat.num_threads <= 1 || (text && !text->empty())) return text;
-  for (const int tid : process.dir->list_numbers("task").value_or(std::vector<int>{})) {
+  const auto tids = process.dir->list_numbers("task");
+  if (!tids) return tids.error();
+  for (const int tid : *tids) {
     auto of_thread = process.dir->read("task/" + std::to_string(tid) + "/maps", kMost);
     if (of_thread && !of_thread->empty()) return of_thread;
     if (!of_thread && of_thread.error().cause != Cause::Gone) text = of_thread.error();
@@ -69,11 +72,11 @@ void SharedAreas::add_wait(ProcessEntry& process, const snapshot::Wait& wait) {
       space ? linux::find_mapping((*space)->maps(), futex.address) : nullptr;
   if (mapping != nullptr) {
     const auto other = has_name(mapping->path) || !process.dir
-                           ? std::nullopt
+                           ? Result<std::optional<std::string>>(std::nullopt)
                            : linux::find_other_name(*process.dir, *mapping);
-    const std::string path = other.value_or(mapping->path);
+    const std::string path = other && *other ? **other : mapping->path;
     area.path = escape_untrusted(path);
-    area.has_name = has_name(path);
+    area.has_name = !other || has_name(path);
   }
   find_mappers(area);
 }
@@ -149,16 +152,6 @@ std::vector<SharedArea> SharedAreas::list() const {
 
 namespace {
 
-bool is_before(linux::Kcmp what, const ProcessEntry* a, const ProcessEntry* b) {
-  const auto order = linux::compare_tasks(what, Tid{a->pid.value}, Tid{b->pid.value});
-  return order && *order == std::strong_ordering::less;
-}
-
-bool shares(linux::Kcmp what, const ProcessEntry* a, const ProcessEntry* b) {
-  const auto order = linux::compare_tasks(what, Tid{a->pid.value}, Tid{b->pid.value});
-  return order && *order == std::strong_ordering::equal;
-}
-
 /// The numbers of anonymous files say whose they are, not which.
 bool hold_the_same(const std::vector<Fd>& a, const std::vector<Fd>& b) {
   return std::ranges::equal(a, b, [](const Fd& x, const Fd& y) {
@@ -181,24 +174,21 @@ bool differ(const linux::MemoryMarks& a, const linux::MemoryMarks& a_later,
 }
 
 /// @param number  what the kernel itself calls it, where that is known of all
-void group(std::vector<ProcessEntry*> family, linux::Kcmp what, std::uint64_t ProcessEntry::*number,
-           Pid snapshot::Process::*member) {
+Status group(const std::vector<ProcessEntry*>& family, linux::Kcmp what,
+             std::uint64_t ProcessEntry::*number, Pid snapshot::Process::*member) {
   const bool numbered = std::ranges::all_of(family, [&](auto* p) { return p->*number != 0; });
-  // stable_sort: a process that ends meanwhile makes the order inconsistent, which it survives
-  std::ranges::stable_sort(family, [&](const ProcessEntry* a, const ProcessEntry* b) {
-    return numbered ? a->*number < b->*number : is_before(what, a, b);
-  });
-  const auto share = [&](const ProcessEntry* a, const ProcessEntry* b) {
-    return numbered ? a->*number == b->*number : shares(what, a, b);
-  };
-  for (std::size_t at = 0; at < family.size();) {
-    std::size_t end = at + 1;
-    while (end < family.size() && share(family[at], family[end])) ++end;
-    Pid lowest = family[at]->pid;
-    for (std::size_t i = at; i < end; ++i) lowest = std::min(lowest, family[i]->pid);
-    for (std::size_t i = at; i < end; ++i) family[i]->out.*member = lowest;
-    at = end;
+  const auto groups = group_equal(
+      family, [&](const ProcessEntry* a, const ProcessEntry* b) -> Result<std::strong_ordering> {
+        if (numbered) return a->*number <=> b->*number;
+        return linux::compare_tasks(what, Tid{a->pid.value}, Tid{b->pid.value});
+      });
+  if (!groups) return groups.error();
+  for (const std::vector<ProcessEntry*>& same : *groups) {
+    Pid lowest = same.front()->pid;
+    for (const ProcessEntry* process : same) lowest = std::min(lowest, process->pid);
+    for (ProcessEntry* process : same) process->out.*member = lowest;
   }
+  return Done{};
 }
 
 /// Of those that `may_share`, each with the lowest pid of all that it is connected to.
@@ -254,12 +244,16 @@ void group_shared_tables(System& system) {
   }
   for (const auto& [start, family] : families) {
     if (family.size() < 2) continue;
-    if (!system.can_compare()) {
-      join_unknown(system, family);
-      continue;
+    if (system.can_compare()) {
+      Status grouped = group(family, linux::Kcmp::Vm, &ProcessEntry::memory_number,
+                             &snapshot::Process::mm_group);
+      if (grouped)
+        grouped = group(family, linux::Kcmp::Files, &ProcessEntry::table_number,
+                        &snapshot::Process::fd_group);
+      if (grouped) continue;
+      system.doubt_comparing(grouped.error());
     }
-    group(family, linux::Kcmp::Vm, &ProcessEntry::memory_number, &snapshot::Process::mm_group);
-    group(family, linux::Kcmp::Files, &ProcessEntry::table_number, &snapshot::Process::fd_group);
+    join_unknown(system, family);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "collect/surroundings.h"
 #include "linux/fdinfo.h"
 #include "linux/proc_timers.h"
 #include "runtime/known_programs.h"
@@ -35,7 +36,7 @@ bool has_async_file(const ProcessEntry& process) {
                      fd.object.kind != snapshot::ObjectKind::Directory;
     if (!can) return false;
     const auto flags = linux::read_fd_flags(*process.dir, fd.fd);
-    return flags && (*flags & 020000) != 0;
+    return flags ? (*flags & 020000) != 0 : flags.error().cause != Cause::Gone;
   });
 }
 
@@ -133,9 +134,16 @@ void add_known_handlers(ProcessEntry& entry, std::uint64_t caught) {
 void read_signal_sources(System& system) {
   Alarms alarms(system);
   for (const auto& process : system.processes()) {
-    if (!process->examined || process->dead || !process->status) continue;
+    if (!process->examined || process->dead) continue;
+    if (!process->status) {  // nobody knows what it catches
+      process->out.timer_possible = process->status.error().cause != Cause::Gone;
+      continue;
+    }
     read_alarm(alarms, *process);
     const std::uint64_t caught = process->status->caught;
+    // nor when one ends that is not seen
+    if ((caught & bit(SIGCHLD)) != 0 && !unseen_children(system, *process).empty())
+      process->out.timer_possible = true;
     if (has_timer(*process, caught & ~process->own_signals)) process->out.timer_possible = true;
     const Risk risk(system.progress(), process->pid, Fact::CommandLine);
     if (risk.allowed()) add_known_handlers(*process, caught);

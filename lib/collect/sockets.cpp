@@ -117,6 +117,7 @@ void Sockets::dump(System& system, std::uint64_t net_ns) {
     add(std::move(*unix_sockets));
   } else {
     system.note_unseen(Pid{}, Tid{}, unix_sockets.error());
+    all_seen_ = false;
   }
   auto inet_sockets = linux::read_inet_sockets(kDumpPatience);
   if (inet_sockets) {
@@ -133,7 +134,10 @@ bool Sockets::dump_of(System& system, const ProcessEntry& process, std::uint64_t
     dump(system, net_ns);
     return Done{};
   });
-  if (!status && process.examined) system.note_unseen(process.pid, Tid{}, status.error());
+  if (!status && process.examined && status.error().cause != Cause::Gone) {
+    system.note_unseen(process.pid, Tid{}, status.error());
+    all_seen_ = false;
+  }
   return status.has_value();
 }
 

@@ -37,6 +37,8 @@ class Sockets {
   void index();
 
   bool is_read() const { return read_; }
+  /// Every unix socket of the namespaces of those that are looked into is known.
+  bool all_seen() const { return all_seen_; }
   /// OtherSocket for one that is in no dump: netlink, packet, or of another namespace.
   snapshot::ObjectKind kind_of(std::uint64_t ino) const;
   snapshot::ObjectId id_of(std::uint64_t ino) const { return {kind_of(ino), 0, ino}; }
@@ -71,7 +73,7 @@ class Sockets {
   /// several share the address (SO_REUSEPORT).
   const Inet* find_listener(const Inet& unaccepted) const;
 
-  bool read_ = false, everywhere_ = false, keeps_networks_ = false;
+  bool read_ = false, everywhere_ = false, keeps_networks_ = false, all_seen_ = true;
   std::set<std::uint64_t> namespaces_;  ///< those that were dumped, and 0
   std::vector<linux::UnixSocketInfo> unix_;
   std::vector<Inet> inet_;

@@ -15,6 +15,7 @@
 #include "linux/kcmp.h"
 #include "linux/namespaces.h"
 #include "linux/pidfd.h"
+#include "linux/text_scan.h"
 
 namespace ipcdoctor::collect {
 namespace {
@@ -77,6 +78,8 @@ class LiveSurroundings final : public Surroundings {
       if (is_finished(*child) || !matches(*child, filter)) continue;
       pids.push_back(child->pid);
     }
+    for (const Pid pid : unseen_children(system_, process_))
+      if (filter.by != ChildFilter::By::Pid || pid.value == filter.id) pids.push_back(pid);
     return pids;
   }
 
@@ -86,7 +89,12 @@ class LiveSurroundings final : public Surroundings {
       if (child->stat.ppid != process_.pid || is_finished(*child)) continue;
       all.push_back(child->pid);
       const auto order = linux::compare_tasks(linux::Kcmp::Vm, thread_.tid, Tid{child->pid.value});
-      if (order && *order == std::strong_ordering::equal) sharing.push_back(child->pid);
+      if (order ? *order == std::strong_ordering::equal : order.error().cause != Cause::Gone)
+        sharing.push_back(child->pid);
+    }
+    for (const Pid pid : unseen_children(system_, process_)) {
+      all.push_back(pid);
+      sharing.push_back(pid);
     }
     return sharing.empty() ? all : sharing;
   }
@@ -120,7 +128,8 @@ class LiveSurroundings final : public Surroundings {
     for (const auto& process : system_.processes()) {
       if (process->pid == process_.pid || is_finished(*process)) continue;
       const auto ns = linux::read_namespace(*process->dir, "pid");
-      if (ns && *ns == process_.out.pid_ns) members.push_back(process->pid);
+      if (ns ? *ns == process_.out.pid_ns : ns.error().cause != Cause::Gone)
+        members.push_back(process->pid);
     }
     return members;
   }
@@ -140,7 +149,7 @@ class LiveSurroundings final : public Surroundings {
 
   bool is_traced_by_us(ProcessEntry& process) {
     const auto& status = status_of(process);
-    return status && status->tracer == process_.pid;
+    return status ? status->tracer == process_.pid : status.error().cause != Cause::Gone;
   }
 
   bool matches(ProcessEntry& child, const ChildFilter& filter) {
@@ -150,6 +159,8 @@ class LiveSurroundings final : public Surroundings {
       return level < numbers.size() ? numbers[level] : ours;
     };
     using By = ChildFilter::By;
+    const bool numbered = filter.by == By::Pid || filter.by == By::Group;
+    if (numbered && (!process_.status || !status)) return true;  // by whatever number it is known
     switch (filter.by) {
       case By::Any:
         return true;
@@ -187,6 +198,27 @@ snapshot::Wait decode_wait(System& system, ProcessEntry& process, const ThreadEn
                            const BlockedCall& blocked) {
   LiveSurroundings surroundings(system, process, thread);
   return decode_call(blocked, surroundings);
+}
+
+std::vector<Pid> unseen_children(System& system, const ProcessEntry& process) {
+  if (!system.proc_hides() && system.unread().empty()) return {};
+  std::vector<Pid> pids;
+  const auto tids = process.dir->list_numbers("task");
+  for (const int tid : tids.value_or(std::vector<int>{process.pid.value})) {
+    const auto text = process.dir->read("task/" + std::to_string(tid) + "/children");
+    if (!text) {
+      for (const auto& [pid, error] : system.unread()) pids.push_back(pid);
+      continue;
+    }
+    std::string_view rest = *text;
+    int pid = 0;
+    while (linux::take_number(rest, pid))
+      if (system.find(Pid{pid}) == nullptr) pids.push_back(Pid{pid});
+  }
+  std::ranges::sort(pids);
+  const auto repeated = std::ranges::unique(pids);
+  pids.erase(repeated.begin(), repeated.end());
+  return pids;
 }
 
 bool is_32bit(System& system, ProcessEntry& process) {

@@ -9,6 +9,11 @@ namespace ipcdoctor::collect {
 snapshot::Wait decode_wait(System& system, ProcessEntry& process, const ThreadEntry& thread,
                            const BlockedCall& blocked);
 
+/// Children that could not be read or that /proc hides (hidepid), as the kernel lists them for the
+/// parent (proc_pid_task's "children"; kernels without CONFIG_PROC_CHILDREN have none: then any
+/// process that was listed and not read is one). Ascending; empty where everybody is seen.
+std::vector<Pid> unseen_children(System& system, const ProcessEntry& process);
+
 /// Its stack lies below 4 GiB: an i386 or x32 program.
 bool is_32bit(System& system, ProcessEntry& process);
 

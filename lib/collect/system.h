@@ -86,6 +86,8 @@ class System {
     const auto it = unread_.find(pid);
     return it == unread_.end() ? nullptr : &it->second;
   }
+  /// Listed, and not to be read.
+  const std::map<Pid, Error>& unread() const { return unread_; }
   /// Every process of /proc was read.
   bool all_listed() const { return !restless_ && unread_.empty(); }
 
@@ -128,6 +130,8 @@ class System {
   /// Whether kcmp(2) answers here; seccomp profiles of containers refuse it. Then nobody can tell
   /// what two processes share.
   bool can_compare();
+  /// It failed for two that are there: from now on nobody can tell.
+  void doubt_comparing(Error error) { compares_ = std::move(error); }
   /// To be said once: sharing that nobody could find out.
   void note_unknown_sharing();
   /// Files of which other processes may have copies, and nobody can tell.

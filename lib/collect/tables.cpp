@@ -9,10 +9,10 @@
 #include <set>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <unordered_map>
 #include <utility>
 
+#include "collect/group_equal.h"
 #include "linux/fd_iterator.h"
 #include "linux/fd_table.h"
 #include "linux/fdinfo.h"
@@ -184,17 +184,16 @@ bool read_threads_tables(System& system, ProcessEntry& process) {
   return complete;
 }
 
-/// The order of two open files over all processes, as kcmp(2) has it.
-bool is_before(const std::tuple<Pid, Tid, Fd*>& a, const std::tuple<Pid, Tid, Fd*>& b) {
-  const auto order =
-      linux::compare_files(std::get<1>(a), std::get<2>(a)->fd, std::get<1>(b), std::get<2>(b)->fd);
-  return order && *order == std::strong_ordering::less;
-}
+/// A descriptor of some table.
+struct Copy {
+  Pid pid;
+  Tid tid;
+  Fd* fd;
+};
 
-bool is_same(const std::tuple<Pid, Tid, Fd*>& a, const std::tuple<Pid, Tid, Fd*>& b) {
-  const auto order =
-      linux::compare_files(std::get<1>(a), std::get<2>(a)->fd, std::get<1>(b), std::get<2>(b)->fd);
-  return order && *order == std::strong_ordering::equal;
+/// The order of two open files over all processes, as kcmp(2) has it.
+Result<std::strong_ordering> compare(const Copy& a, const Copy& b) {
+  return linux::compare_files(a.tid, a.fd->fd, b.tid, b.fd->fd);
 }
 
 /// What is the same in all copies of a file: neither the flags, which have the descriptor's own
@@ -212,7 +211,7 @@ std::string lasting_lines(const std::string& fdinfo) {
 
 /// Without kcmp(2): files of which fdinfo tells different things are two, those of one table are
 /// taken for two; of all others nobody knows. Read twice, as what they tell may change meanwhile.
-void find_unknown_copies(System& system, const std::vector<std::tuple<Pid, Tid, Fd*>>& copies) {
+void find_unknown_copies(System& system, const std::vector<Copy>& copies) {
   std::map<std::string, std::set<Tid>> tables;
   std::vector<std::vector<std::string>> texts(copies.size());
   for (int pass = 0; pass < 2; ++pass) {
@@ -234,25 +233,23 @@ void find_unknown_copies(System& system, const std::vector<std::tuple<Pid, Tid, 
     const bool shared = std::ranges::any_of(
         texts[i], [&](const std::string& text) { return text.empty() || tables[text].size() > 1; });
     if (!shared) continue;
-    system.note_unknown_copies(std::get<2>(copies[i])->object);
+    system.note_unknown_copies(copies[i].fd->object);
     system.note_unknown_sharing();
   }
 }
 
 /// Ids of anonymous files that have no number of their own.
-void group_by_kcmp(std::vector<std::tuple<Pid, Tid, Fd*>>& copies) {
+Status group_copies(const std::vector<Copy>& copies) {
   constexpr std::size_t kMost = 20000;
-  if (copies.size() > kMost) return;  // they stay apart: each is a file that only its holder has
-  std::ranges::stable_sort(copies, is_before);
-  for (std::size_t at = 0; at < copies.size();) {
-    std::size_t end = at + 1;
-    while (end < copies.size() && is_same(copies[at], copies[end])) ++end;
-    ObjectId lowest = std::get<2>(copies[at])->object;
-    for (std::size_t i = at; i < end; ++i)
-      lowest = std::min(lowest, std::get<2>(copies[i])->object);
-    for (std::size_t i = at; i < end; ++i) std::get<2>(copies[i])->object = lowest;
-    at = end;
+  if (copies.size() > kMost) return Error{Cause::Limit, 0, "compare descriptors"};
+  const auto groups = group_equal(copies, compare);
+  if (!groups) return groups.error();
+  for (const std::vector<Copy>& group : *groups) {
+    ObjectId lowest = group.front().fd->object;
+    for (const Copy& copy : group) lowest = std::min(lowest, copy.fd->object);
+    for (const Copy& copy : group) copy.fd->object = lowest;
   }
+  return Done{};
 }
 
 bool is_tried(const ProcessEntry& process) {
@@ -395,13 +392,14 @@ void for_each_table(System& system,
 
 void identify_objects(System& system, ObjectKind kind) {
   const bool by_info = kind == ObjectKind::EventFd || kind == ObjectKind::PidFd;
-  std::vector<std::tuple<Pid, Tid, Fd*>> copies;
+  std::vector<Copy> copies;
+  bool unknown = false;
   for_each_table(system, [&](ProcessEntry& process, Tid tid, std::vector<Fd>& fds) {
     const Tid task{tid.value != 0 ? tid.value : process.pid.value};
     for (Fd& fd : fds) {
       if (fd.object.kind != kind || fd.object.dev == 0) continue;
       if (!by_info) {
-        copies.emplace_back(process.pid, task, &fd);
+        copies.push_back({process.pid, task, &fd});
         continue;
       }
       const Risk risk(system.progress(), process.pid, Fact::FdInfo, fd.fd);
@@ -412,14 +410,27 @@ void identify_objects(System& system, ObjectKind kind) {
         fd.object = {kind, 0, static_cast<std::uint64_t>(info->eventfd_id)};
       } else if (info && info->has_pidfd && info->pidfd_pid > 0) {
         fd.object = {kind, 0, number(info->pidfd_pid)};
+      } else if (info && kind == ObjectKind::EventFd) {
+        copies.push_back({process.pid, task, &fd});  // Linux before 5.2 does not number them
+      } else if (!info && info.error().cause != Cause::Gone) {
+        system.note_unseen(process.pid, tid, info.error());
+        unknown = true;
       }
     }
   });
-  if (by_info) return;
-  if (system.can_compare())
-    group_by_kcmp(copies);
-  else
-    find_unknown_copies(system, copies);
+  if (unknown) {  // it may be any of its kind
+    for_each_table(system, [&](ProcessEntry&, Tid, std::vector<Fd>& fds) {
+      for (const Fd& fd : fds)
+        if (fd.object.kind == kind) system.note_unknown_copies(fd.object);
+    });
+  }
+  if (copies.size() < 2) return;
+  if (system.can_compare()) {
+    const Status grouped = group_copies(copies);
+    if (grouped) return;
+    system.doubt_comparing(grouped.error());
+  }
+  find_unknown_copies(system, copies);
 }
 
 }  // namespace ipcdoctor::collect

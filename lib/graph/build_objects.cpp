@@ -441,6 +441,11 @@ Node Build::epoll(const ObjectId& id, const Waiter& waiter) {
 }
 
 void Build::pidfd_event(Node to, const ObjectId& id) {
+  if (id.dev != 0) {  // it could not be asked whose it is
+    gates_.network.connect(
+        add_leaf(Life::NotSeen, "whose end " + name(id) + " tells was not seen", {}, id), to);
+    return;
+  }
   const Pid pid{static_cast<int>(id.ino)};
   const Process* process = snapshot::find_process(snapshot_, pid);
   if (process != nullptr && (process->dead || process->exited)) {

@@ -462,6 +462,13 @@ void Build::file_lock_event(const Waiter& waiter) {
                    "who can release the lock on " + name(wait.file) + " was not seen", waiter.task),
           gate);
     }
+    const snapshot::Object* file = snapshot::find_object(snapshot_, wait.file);
+    if (file != nullptr && file->copies_unknown) {
+      gates_.network.connect(
+          add_leaf(Life::NotSeen, "who else has the lock on " + name(wait.file) + " was not seen",
+                   waiter.task, wait.file),
+          gate);
+    }
     if (!snapshot_.all_holders_seen && lock.type != "posix") {
       gates_.network.connect(
           unlisted_or(Life::UnseenHolder,

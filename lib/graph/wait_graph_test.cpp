@@ -518,6 +518,20 @@ TEST(FileLock, EveryLockInTheWayMustGo) {
   EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
 }
 
+TEST(FileLock, WhoeverElseMayHaveItCanReleaseIt) {
+  Builder b;
+  b.process(40).fd(3, file(1)).thread().file_lock(file(1), "flock");
+  b.process(41).fd(3, file(1)).thread().waits_for_child(40);
+  snapshot::FileLock lock;
+  lock.file = file(1);
+  lock.type = "flock";
+  lock.holders = {{Pid{41}, 3}};
+  b.lock(lock);
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Proved);
+  b.object(file(1)).copies_unknown = true;
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
+}
+
 TEST(FileLock, OneThatItHasItselfIsConverted) {
   Builder b;
   b.process(40).fd(3, file(1)).thread().file_lock(file(1), "ofd").wait().file_lock.fd = 3;

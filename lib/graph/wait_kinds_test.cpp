@@ -49,6 +49,13 @@ TEST(WaitKinds, APidFdWaitsForThatProcess) {
   EXPECT_EQ(level_of(b, task(40)), Level::Live) << "it has ended";
 }
 
+TEST(WaitKinds, APidFdThatCouldNotBeAskedIsNotThatOfItsOwnNumber) {
+  Builder b;
+  b.process(40).fd(3, object(ObjectKind::PidFd, 3, 40)).thread().polls_in({3});
+  b.process(3).fd(3, pipe(1), Access::Write).fd(4, pipe(1), Access::Read).thread().reads(4);
+  EXPECT_EQ(level_of(b, task(40)), Level::Live);
+}
+
 TEST(WaitKinds, AVforkParentWaitsForItsChildAlone) {
   Builder b;
   b.process(40).thread(40).waits(WaitKind::Vfork, "vfork").wait().children = {Pid{50}};

@@ -54,7 +54,7 @@ class MqueueDevices {
  public:
   explicit MqueueDevices(const ProcDir& task) : task_(task) {}
 
-  bool is_mqueue(int fds, const char* name, std::uint64_t dev) {
+  Result<bool> is_mqueue(int fds, const char* name, std::uint64_t dev) {
     const auto known = by_device_.find(dev);
     if (known != by_device_.end()) return known->second;
     if (by_device_.empty()) read_mounts();
@@ -63,9 +63,9 @@ class MqueueDevices {
     // mq_open(3) goes through a mount of the kernel's own, which no mountinfo shows.
     struct statfs fs {};
     const std::string path = "/proc/self/fd/" + std::to_string(fds) + "/" + name;
-    const bool answer =
-        ::statfs(path.c_str(), &fs) == 0 && static_cast<unsigned long>(fs.f_type) == kMqueueMagic;
-    return by_device_[dev] = answer;
+    if (::statfs(path.c_str(), &fs) != 0)
+      return Error{cause_of(errno), errno, "statfs " + task_.path() + "/fd/" + name};
+    return by_device_[dev] = static_cast<unsigned long>(fs.f_type) == kMqueueMagic;
   }
 
  private:
@@ -149,7 +149,9 @@ class FdWalk {
     } else {
       return Error{cause_of(errno), errno, what_ + "/" + name};
     }
-    if (options_.stat_paths && entry_.link.starts_with('/') && !is_known_device()) add_stat(name);
+    if (options_.stat_paths && entry_.link.starts_with('/') && !is_known_device()) {
+      if (const Status seen = add_stat(name); !seen) return seen;
+    }
     if (entry_.kind == FileKind::Pipe || entry_.kind == FileKind::Fifo ||
         (entry_.kind == FileKind::CharDevice && !is_memory_device(entry_.rdev))) {
       add_access(name);
@@ -166,13 +168,19 @@ class FdWalk {
     return true;
   }
 
-  void add_stat(const char* name) {
+  /// A FIFO that is not known as one is a holder that is missed.
+  Status add_stat(const char* name) {
     struct statx file {};
     // The magic link leads to the open file itself, so no name is looked up; DONT_SYNC takes what
     // the kernel has cached and never asks the server of a FUSE file.
     const int flags = AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT;
-    if (::statx(fds_.get(), name, flags, STATX_BASIC_STATS, &file) != 0)
-      return;  // kind stays as the link says
+    // Where its server lets nobody else in, FUSE tells who asks for nothing the device alone, and
+    // all others what they know (fuse_getattr() of fs/fuse/dir.c, vfs_getattr_nosec() of fs/stat.c,
+    // Linux 6.1).
+    if (::statx(fds_.get(), name, flags, STATX_BASIC_STATS, &file) != 0 &&
+        ::statx(fds_.get(), name, flags, 0, &file) != 0)
+      return Error{cause_of(errno), errno, what_ + "/" + name};
+    if ((file.stx_mask & STATX_TYPE) == 0) return Done{};  // kind stays as the link says
     entry_.dev = makedev(file.stx_dev_major, file.stx_dev_minor);
     entry_.ino = file.stx_ino;
     entry_.nlink = file.stx_nlink;
@@ -193,8 +201,10 @@ class FdWalk {
         // A memfd has no name at all; a file "/memfd:x" in the root directory has.
         if (entry_.kind != FileKind::Memfd || file.stx_nlink > 0) entry_.kind = FileKind::Regular;
         if (file.stx_size == kMqueueFileSize && file.stx_dev_major == 0 &&
-            may_be_mqueue(entry_.link) && mqueues_.is_mqueue(fds_.get(), name, entry_.dev)) {
-          entry_.kind = FileKind::Mqueue;
+            may_be_mqueue(entry_.link)) {
+          const auto is_queue = mqueues_.is_mqueue(fds_.get(), name, entry_.dev);
+          if (!is_queue) return is_queue.error();
+          if (*is_queue) entry_.kind = FileKind::Mqueue;
         }
         break;
       default:
@@ -204,6 +214,7 @@ class FdWalk {
       entry_.rdev = makedev(file.stx_rdev_major, file.stx_rdev_minor);
     }
     if (entry_.kind == FileKind::CharDevice && is_memory_device(entry_.rdev)) device_ = entry_;
+    return Done{};
   }
 
   void add_access(const char* name) {

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 
+#include <cerrno>
 #include <memory>
 
 namespace ipcdoctor::linux {
@@ -12,21 +13,25 @@ constexpr int kMaxEntries = 65536;
 
 }  // namespace
 
-std::optional<std::string> find_other_name(const ProcDir& process, const Mapping& mapping) {
+Result<std::optional<std::string>> find_other_name(const ProcDir& process, const Mapping& mapping) {
+  using Found = std::optional<std::string>;
   const std::size_t slash = mapping.path.rfind('/');
-  if (slash == std::string::npos || mapping.ino == 0) return std::nullopt;
+  if (slash == std::string::npos || mapping.ino == 0) return Found();
   const std::string path = mapping.path.substr(0, slash + 1);
   auto directory = process.open_in_root(path, O_RDONLY | O_DIRECTORY);
-  if (!directory) return std::nullopt;
+  if (!directory && directory.error().cause == Cause::Gone) return Found();
+  if (!directory) return directory.error();
   const std::unique_ptr<DIR, int (*)(DIR*)> entries(::fdopendir(directory->get()), &::closedir);
-  if (!entries) return std::nullopt;
+  if (!entries) return Error{cause_of(errno), errno, "list " + path};
   (void)directory->release();  // closedir(3) closes it
   for (int i = 0; i < kMaxEntries; ++i) {
+    errno = 0;
     const dirent* entry = ::readdir(entries.get());
-    if (entry == nullptr) return std::nullopt;
-    if (entry->d_ino == mapping.ino) return path + entry->d_name;
+    if (entry == nullptr && errno != 0) return Error{cause_of(errno), errno, "list " + path};
+    if (entry == nullptr) return Found();
+    if (entry->d_ino == mapping.ino) return Found(path + entry->d_name);
   }
-  return std::nullopt;
+  return Error{Cause::Limit, 0, "list " + path};
 }
 
 }  // namespace ipcdoctor::linux

@@ -25,8 +25,9 @@ TEST(FindOtherName, OfANamedSemaphore) {
   const auto later = find_other_name(*process, *mapping);
   ::sem_close(semaphore);
 
-  EXPECT_EQ(found, "/dev/shm/sem." + name.substr(1));
-  EXPECT_EQ(later, std::nullopt);
+  ASSERT_TRUE(found && later);
+  EXPECT_EQ(*found, "/dev/shm/sem." + name.substr(1));
+  EXPECT_EQ(*later, std::nullopt);
 }
 
 }  // namespace
