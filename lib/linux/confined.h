@@ -34,7 +34,8 @@ class Confined {
   /// @return Unsupported where the kernel has no seccomp filters: then nothing is parsed; Other.
   static Result<Confined> start(const Confinement& confinement, int file, const Answer& answer);
   /// For libraries that are asked what to do then, in the child.
-  [[noreturn]] static void run_out_of_memory();
+  // An attribute of the type for clang, as that of libdw is.
+  __attribute__((noreturn)) static void run_out_of_memory();
 
   Confined(Confined&& from) noexcept { *this = std::move(from); }
   Confined& operator=(Confined&& from) noexcept;

@@ -253,6 +253,8 @@ struct ThreadWords {
   Describe describe;        ///< as JSON, of a process and a thread
   Distinguish distinguish;  ///< the same into a Key, but for the number
 };
+template <class Describe, class Distinguish>
+ThreadWords(Describe, Distinguish) -> ThreadWords<Describe, Distinguish>;  // clang 16 needs it told
 
 template <class Words>
 json process_json(const Snapshot& snapshot, const Process& process, const Words& words) {

@@ -101,10 +101,10 @@ Result<std::vector<std::byte>> ElfFile::read(std::uint64_t offset, std::uint64_t
   return bytes;
 }
 
-Result<Bytes> ElfFile::read_bytes(const Section& section) const {
+Result<OwnedBytes> ElfFile::read_bytes(const Section& section) const {
   if (section.type == SHT_NOBITS) return malformed("section without bytes");
   if (const Status range = check_range(section.offset, section.size); !range) return range.error();
-  Bytes bytes(section.size);
+  OwnedBytes bytes(section.size);
   const Status status = read_into(section.offset, bytes.span());
   if (!status) return status.error();
   return bytes;

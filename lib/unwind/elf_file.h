@@ -16,10 +16,10 @@
 namespace ipcdoctor::unwind {
 
 /// A block of bytes that is only moved.
-class Bytes {
+class OwnedBytes {
  public:
-  Bytes() = default;
-  explicit Bytes(std::size_t size)
+  OwnedBytes() = default;
+  explicit OwnedBytes(std::size_t size)
       : data_(std::make_unique_for_overwrite<std::byte[]>(size)), size_(size) {}
   std::span<std::byte> span() { return {data_.get(), size_}; }
   std::span<const std::byte> span() const { return {data_.get(), size_}; }
@@ -57,7 +57,7 @@ class ElfFile {
   Result<std::vector<std::byte>> read(std::uint64_t offset, std::uint64_t size) const;
   Result<std::vector<std::byte>> read(const Section& section) const;
   /// For the large ones: not zeroed before they are read.
-  Result<Bytes> read_bytes(const Section& section) const;
+  Result<OwnedBytes> read_bytes(const Section& section) const;
 
   /// The address at link time of a file offset inside a loaded segment; an executable one first if
   /// asked.

@@ -55,7 +55,7 @@ class SymbolTable {
   static const Symbol* find_sorted(const Kind& kind, std::uint64_t address);
   bool is_before(const Symbol& a, const Symbol& b) const;
 
-  std::vector<Bytes> strings_;  ///< of each table
+  std::vector<OwnedBytes> strings_;  ///< of each table
   mutable Kind functions_, variables_;
   Error unpacked_;
 };

@@ -1,4 +1,5 @@
-// What the kernel prints of processes that choose their names, paths and numbers; the first byte says which of its files.
+// What the kernel prints of processes that choose their names, paths and numbers; the first byte
+// says which of its files.
 #include <cstdlib>
 #include <span>
 #include <string_view>
@@ -50,7 +51,10 @@ constexpr Parse kParsers[] = {
     [](std::string_view text) { (void)parse_unix_diag(std::as_bytes(std::span(text))); },
     [](std::string_view text) { (void)parse_inet_diag(std::as_bytes(std::span(text)), false); },
     [](std::string_view text) { (void)parse_inet_diag(std::as_bytes(std::span(text)), true); },
-    [](std::string_view text) { (void)collect::parse_command_line(text); },
+    [](std::string_view text) {
+      for (const auto argv : {collect::Argv::Names, collect::Argv::Values})
+        (void)collect::parse_command_line(text, argv);
+    },
     [](std::string_view text) {
       const std::string escaped = escape_untrusted(text);
       if (escape_untrusted(escaped) != escaped) std::abort();

@@ -41,7 +41,7 @@ class Names {
   }
 
  private:
-  unwind::Bytes bytes_;
+  unwind::OwnedBytes bytes_;
 };
 
 std::string soname_of(const ElfFile& elf) {
