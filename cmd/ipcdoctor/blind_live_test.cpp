@@ -1,6 +1,5 @@
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <cstdlib>
@@ -29,13 +28,26 @@ std::vector<std::string> attach(pid_t pid) {
 
 /// That system call fails from now on, as where a container's profile refuses it.
 void refuse(int nr) {
+  filter_call(nr, SECCOMP_RET_ERRNO | EPERM);
+}
+
+/// Of the pages of any memory each eighth cannot be read from now on.
+void refuse_pages(std::uint32_t which, int error) {
+  const auto low_word_of = [](int argument) {
+    return static_cast<std::uint32_t>(offsetof(seccomp_data, args) + 8 * argument);
+  };
   sock_filter filter[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(nr), 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pread64, 0, 6),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, low_word_of(2)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 4096, 0, 4),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, low_word_of(3)),
+      BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 7 << 12),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, which << 12, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(error)),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
-  const sock_fprog program{4, filter};
+  const sock_fprog program{std::size(filter), filter};
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
       ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
     ::_exit(126);
@@ -131,6 +143,33 @@ TEST(WithoutKcmp, ADeadlockThatNeedsNothingSharedIsFound) {
   ASSERT_TRUE(eventually_blocked(program.pid(), SYS_futex));
   const Result result = run_command(attach(program.pid()), [] { refuse(SYS_kcmp); });
   EXPECT_EQ(result.exit_code, 1) << result.output;
+}
+
+TEST(WithoutStatx, WhoHoldsAFifoIsNotNobody) {
+  const std::string fifo = "/tmp/blind_fifo_" + std::to_string(::getpid());
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  Process writer({"sh", "-c", "exec sleep 1000 >" + fifo}, false);
+  Process reader({"sh", "-c", "exec 3<" + fifo + "; rm " + fifo + "; echo READY; exec cat <&3"},
+                 false);
+  ASSERT_THAT(reader.read_until("READY"), HasSubstr("READY"));
+  ASSERT_TRUE(eventually_blocked(reader.pid(), SYS_read));
+  EXPECT_EQ(run_command(attach(reader.pid())).exit_code, 0);
+  const Result result = run_command(attach(reader.pid()), [] { refuse(SYS_statx); });
+  expect_no_claim(result);
+  EXPECT_EQ(result.exit_code, 3) << result.output;
+}
+
+// It waits for a signal, whose handler ends the wait.
+TEST(WithoutSomePages, NothingIsConcludedFromTheOthers) {
+  Process program({"python3", kHealthy + "asyncio_signal.py"}, false);
+  ASSERT_THAT(program.read_until("READY"), HasSubstr("READY"));
+  ASSERT_TRUE(eventually_blocked(program.pid(), SYS_epoll_wait));
+  for (const int error : {EIO, EPERM, ENOMEM}) {
+    for (std::uint32_t which = 0; which < 8; ++which) {
+      SCOPED_TRACE(std::to_string(which) + " " + std::to_string(error));
+      expect_no_claim(run_command(attach(program.pid()), [&] { refuse_pages(which, error); }));
+    }
+  }
 }
 
 TEST(FewDescriptors, AreEnoughForManyProcesses) {

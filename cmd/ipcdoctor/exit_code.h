@@ -10,10 +10,11 @@ inline constexpr int kFinding = 1;    ///< at least one of verdict deadlock or s
 inline constexpr int kUsage = 2;      ///< also an unreadable snapshot or an unwritable report
 inline constexpr int kBlindSpots =
     3;  ///< no finding, but too little was seen to say that all is well
-inline constexpr int kNoTarget = 4;  ///< gone, not permitted, or nothing that can be examined
-inline constexpr int kCrashed = 5;   ///< a process of ours crashed or was killed
-inline constexpr int kNoMemory = 6;  ///< a process of ours ran out of memory
-inline constexpr int kNoTime = 7;    ///< a process of ours did not answer in time
+inline constexpr int kNoTarget = 4;     ///< gone, not permitted, or nothing that can be examined
+inline constexpr int kCrashed = 5;      ///< a process of ours crashed or was killed
+inline constexpr int kNoMemory = 6;     ///< a process of ours ran out of memory
+inline constexpr int kNoTime = 7;       ///< a process of ours did not answer in time
+inline constexpr int kRunFailed = 125;  ///< of `run`, whose other codes are those of its command
 
 /// Why there is no report.
 constexpr int exit_code_of(const Error& error) {

@@ -1,6 +1,10 @@
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <iostream>
 #include <memory>
+#include <new>
+#include <string_view>
 
 #include "commands.h"
 #include "exit_code.h"
@@ -29,9 +33,7 @@ const CLI::App& chosen(const CLI::App& app) {
   return commands.empty() ? app : *commands.front();
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   using namespace ipcdoctor::cmd;
   CLI::App app(
       "Says why a program of several processes hangs: which mistake, whose, and how\nto mend it.",
@@ -66,4 +68,17 @@ int main(int argc, char** argv) {
     return fail(kUsage, std::string(error.what()) + " (see ipcdoctor" + name + " --help)");
   }
   return command();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::bad_alloc&) {
+    constexpr std::string_view kWords = "ipcdoctor: out of memory\n";
+    (void)!::write(STDERR_FILENO, kWords.data(), kWords.size());  // there is nothing else to do
+    return argc > 1 && std::string_view(argv[1]) == "run" ? ipcdoctor::cmd::kRunFailed
+                                                          : ipcdoctor::cmd::kNoMemory;
+  }
 }

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -111,6 +113,20 @@ inline Result run_command(const std::vector<std::string>& argv,
   std::string output = process.read_until("", 60s);
   const int status = process.wait();
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), std::move(output)};
+}
+
+/// For `before`: what that system call comes to from now on (SECCOMP_RET_...).
+inline void filter_call(int nr, std::uint32_t action) {
+  sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(nr), 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, action),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog program{4, filter};
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+      ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+    ::_exit(126);
 }
 
 inline Result ipcdoctor(std::vector<std::string> arguments) {

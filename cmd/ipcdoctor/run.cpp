@@ -20,7 +20,6 @@ namespace {
 
 // As timeout(1) and env(1).
 constexpr int kEnded = 124;
-constexpr int kOwnFailure = 125;
 constexpr int kCannotExecute = 126;
 constexpr int kNoSuchCommand = 127;
 
@@ -64,7 +63,7 @@ std::string what_follows(watch::Why why, const watch::RunOptions& run) {
 
 int run(const RunCommand& options) {
   if (const Status writable = check_outputs(options.report); !writable) {
-    return fail(kOwnFailure, words_of(writable.error()));
+    return fail(kRunFailed, words_of(writable.error()));
   }
   Status written = Done{};
   const auto on_hang = [&](watch::Why why, snapshot::Snapshot snapshot) {
@@ -83,7 +82,7 @@ int run(const RunCommand& options) {
     const Error& error = outcome.error();
     return fail(error.number == ENOENT ? kNoSuchCommand : kCannotExecute, words_of(error));
   }
-  if (!written) return fail(kOwnFailure, words_of(written.error()));
+  if (!written) return fail(kRunFailed, words_of(written.error()));
   return outcome->ended_by_us ? kEnded : pass_on(outcome->wait_status);
 }
 

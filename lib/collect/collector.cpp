@@ -61,8 +61,9 @@ class Collector {
   Result<Snapshot> run(const std::function<void(const Snapshot&)>& draft) {
     const auto started = Progress::Clock::now();
     for (const Mark& mark : progress_.skipped()) {
-      system_.note_unseen(Pid{mark.pid}, Tid{mark.tid}, Error{Cause::TimedOut, 0, to_string(mark)});
-      system_.note_hidden_holder();
+      const Error skipped{Cause::TimedOut, 0, to_string(mark)};
+      system_.note_unseen(Pid{mark.pid}, Tid{mark.tid}, skipped);
+      system_.note_hidden_holder(skipped);
     }
     if (options_.depth == Depth::Stacks) return stacks_alone(started);
     const Status scanned = scan_tree();
@@ -136,6 +137,7 @@ class Collector {
       if (!changed && pass == 0) return changed.error();
       if (changed && !*changed && !unread_table_) break;
       if (!changed || pass == kMaxScans || (pass > 0 && progress_.is_late())) {
+        if (!changed) system_.note_unseen(Pid{}, Tid{}, changed.error());
         system_.note_restless();
         break;
       }
@@ -252,7 +254,7 @@ class Collector {
     out.unseen = system_.unseen();
     out.in_init_pid_ns = system_.in_init_pid_ns();
     out.all_holders_seen = system_.all_holders_seen() && out.in_init_pid_ns;
-    out.processes_were_missed = system_.is_restless();
+    out.processes_were_missed = system_.has_missed();
     out.unknown_fds_in_flight = objects_.unknown_fds_in_flight();
     const std::chrono::duration<double, std::milli> elapsed = Progress::Clock::now() - started;
     out.elapsed_ms = elapsed.count();

@@ -325,7 +325,7 @@ void Objects::add_hidden_holders() {
     if (it == table.end() || it->fd != old.fd) continue;
     const auto info = fdinfo_of(system_, *process, Tid{}, old.fd);
     if (!info && info.error().cause != Cause::Gone) {  // it may hold anything
-      system_.note_hidden_holder();
+      system_.note_hidden_holder(info.error());
       system_.note_unseen(process->pid, Tid{}, info.error());
     }
     if (!info || !info->has_uring) continue;

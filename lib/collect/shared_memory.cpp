@@ -98,7 +98,7 @@ const SharedAreas::Files* SharedAreas::mapped_by(ProcessEntry& process) {
       if (maps.error().cause == Cause::Gone)
         gone_.insert(process.pid);
       else
-        system_.note_hidden_holder();
+        system_.note_hidden_holder(maps.error());
       return nullptr;
     }
     files = files_of(*maps);

@@ -577,6 +577,18 @@ void read_parents_semaphores(System& system) {
 
 namespace {
 
+/// What was read of its memory lacks something, nobody knows what: a handler, an owner, an item.
+/// Its stacks may be shown, but nothing is to be concluded from them.
+void forget_conclusions(ProcessEntry& process, const Error& why) {
+  process.out.handlers = why;
+  for (ThreadEntry& thread : process.threads) {
+    thread.out.wait = why;
+    thread.out.next = why;
+    thread.out.meanwhile = why;
+    thread.out.asks.clear();
+  }
+}
+
 /// Calls read(stacks) for every process that is looked into.
 template <class Read>
 void for_each_space(System& system, Read read) {
@@ -592,8 +604,10 @@ void for_each_space(System& system, Read read) {
     pages.fetch(system, *process, **space);
     read(ProcessStacks(system, *process, **space, found));
     pages.keep(*process, **space);
-    if (const Status& failure = (*space)->memory.failure(); !failure)
+    if (const Status failure = (*space)->read_failure(); !failure) {
       system.note_unseen(process->pid, Tid{}, failure.error());
+      forget_conclusions(*process, failure.error());
+    }
     (*space)->memory.drop_cache();  // the next process gets its pages
   }
   for (Error& why : found.images.cache().unread()) system.note_unseen(Pid{}, Tid{}, std::move(why));

@@ -23,10 +23,10 @@ Status System::open_proc() {
   const auto rights = linux::read_own_rights();
   proc_hides_ = !rights || rights->hides_pids;
   if (proc_hides_) {
-    note_hidden_holder();
-    note_unseen(
-        Pid{}, Tid{},
-        Error{Cause::Denied, 0, "list the processes of other users: /proc hides them (hidepid)"});
+    const Error hidden{Cause::Denied, 0,
+                       "list the processes of other users: /proc hides them (hidepid)"};
+    note_hidden_holder(hidden);
+    note_unseen(Pid{}, Tid{}, hidden);
   }
   const auto self = proc_->read_link("self");
   numbers_as_proc_does_ = self && *self == std::to_string(::getpid());
@@ -80,16 +80,15 @@ Result<bool> System::scan() {
 
 void System::note_unread() {
   for (const auto& [pid, error] : unread_) {
-    note_hidden_holder();
+    note_hidden_holder(error);
     note_unseen(pid, Tid{}, error);
   }
 }
 
 void System::note_restless() {
-  if (!restless_)
-    note_unseen(Pid{}, Tid{}, Error{Cause::Limit, 0, "list processes: they keep coming and going"});
-  restless_ = true;
-  note_hidden_holder();
+  const Error restless{Cause::Limit, 0, "list processes: they keep coming and going"};
+  if (!std::exchange(restless_, true)) note_unseen(Pid{}, Tid{}, restless);
+  note_hidden_holder(restless);
 }
 
 ProcessEntry* System::find(Pid pid) {

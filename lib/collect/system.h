@@ -80,7 +80,8 @@ class System {
   void note_unread();
   /// Processes kept coming and going to the last pass: some may never have been listed.
   void note_restless();
-  bool is_restless() const { return restless_; }
+  /// That, or a call failed that would have told of some process.
+  bool has_missed() const { return restless_ || lost_; }
   /// Why that process could not be read, though it was listed; nullptr: it was, or is not there.
   const Error* unread(Pid pid) const {
     const auto it = unread_.find(pid);
@@ -121,8 +122,12 @@ class System {
     if (error.cause != Cause::Unsupported) note_unseen(pid, Tid{}, error);
   }
   std::vector<snapshot::Unseen>& unseen() { return unseen_; }
-  /// A table or an address space of some process is not known.
-  void note_hidden_holder() { all_holders_seen_ = false; }
+  /// A table or an address space of some process is not known: for want of rights or an answer,
+  /// which whoever reads the report can weigh, or because something failed that should not.
+  void note_hidden_holder(const Error& why) {
+    all_holders_seen_ = false;
+    lost_ = lost_ || (why.cause != Cause::Denied && why.cause != Cause::TimedOut);
+  }
   bool all_holders_seen() const { return all_holders_seen_; }
 
   /// /proc is mounted so that it leaves processes out (hidepid), or nobody could tell.
@@ -159,7 +164,7 @@ class System {
   std::optional<Status> compares_;  ///< what kcmp(2) says of us and ourselves
   bool said_unknown_sharing_ = false;
   std::set<snapshot::ObjectId> unknown_copies_;
-  bool all_holders_seen_ = true, restless_ = false;
+  bool all_holders_seen_ = true, restless_ = false, lost_ = false;
   bool proc_hides_ = true, numbers_as_proc_does_ = false, in_init_pid_ns_ = false;
   bool read_maps_ahead_ = true;
   bool asks_kernel_for_calls_ = false;

@@ -149,7 +149,7 @@ bool read_threads_tables(System& system, ProcessEntry& process) {
   const auto missing = [&](Tid tid, const Error& error) {
     complete = complete && error.cause != Cause::Gone;
     if (error.cause == Cause::Gone) return;
-    system.note_hidden_holder();
+    system.note_hidden_holder(error);
     system.note_unseen(process.pid, tid, error);
   };
   const auto tids = process.dir->list_numbers("task");
@@ -349,7 +349,7 @@ bool read_through_proc(System& system, ProcessEntry& process) {
       process.stat.num_threads <= 1 || denied || read_threads_tables(system, process);
   if (process.fds) return complete;
   if (process.fds.error().cause == Cause::Gone) return false;
-  system.note_hidden_holder();
+  system.note_hidden_holder(process.fds.error());
   system.note_unseen(process.pid, Tid{}, process.fds.error());
   return complete;
 }

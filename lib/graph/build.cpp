@@ -44,7 +44,7 @@ Node Build::add_leaf(Life life, std::string text, const TaskRef& task, const Obj
 
 Node Build::unlisted_or(Life life, std::string text, const TaskRef& task, const ObjectId& object) {
   return snapshot_.processes_were_missed
-             ? add_leaf(Life::NotSeen, "processes came and went unseen", task, object)
+             ? add_leaf(Life::NotSeen, "some processes were not looked at", task, object)
              : add_leaf(life, std::move(text), task, object);
 }
 

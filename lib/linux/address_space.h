@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cerrno>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -50,6 +51,20 @@ class AddressSpace {
       }
     }
     if (!*maps_) return maps_->error();
+    return Done{};
+  }
+
+  /// A read of memory that failed and should not: what was made of it may lack anything. Of pages
+  /// that the kernel says are not there (EIO) the list of mappings tells whether that is so; those
+  /// of files may lie behind an end that somebody cut, those of the kernel ("[vvar]") show nothing.
+  Status read_failure() const {
+    if (!memory.failure()) return memory.failure();
+    for (const std::uint64_t page : memory.unmapped()) {
+      const Mapping* mapping = find_mapping(maps(), RemoteAddr{page});
+      if (mapping != nullptr && mapping->readable && mapping->ino == 0 &&
+          !mapping->path.starts_with("[v"))
+        return Error{Cause::Other, EIO, "read " + dir.path() + "/mem"};
+    }
     return Done{};
   }
 

@@ -13,6 +13,7 @@ namespace ipcdoctor::linux {
 namespace {
 constexpr std::size_t kMaxPages = (256U << 20) / 4096;
 constexpr std::size_t kMaxSpare = (16U << 20) / 4096;
+constexpr std::size_t kMaxUnmapped = 256;
 
 /// Pages that are not used now: a collection reads hundreds of each process, and fresh memory from
 /// the kernel costs more than the reading itself.
@@ -107,7 +108,8 @@ Result<const ProcessMemory::Page*> ProcessMemory::page_at(std::uint64_t start) c
     known->second.used = true;
     return known->second.page.get();
   }
-  const auto failed = [this](Error error) {
+  const auto failed = [this, start](Error error) {
+    if (error.number == EIO && unmapped_.size() < kMaxUnmapped) unmapped_.push_back(start);
     if (failure_ && error.number != EIO && error.cause != Cause::Gone) failure_ = error;
     return error;
   };

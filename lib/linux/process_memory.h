@@ -67,6 +67,8 @@ class ProcessMemory {
   /// The first read that failed for another reason than that nothing is mapped there (EIO), or that
   /// the process has ended: what was made of this memory may lack something.
   const Status& failure() const { return failure_; }
+  /// Pages of which the kernel said that nothing is mapped there (EIO), the first 256.
+  const std::vector<std::uint64_t>& unmapped() const { return unmapped_; }
 
   /// Forgets all cached pages: the next read sees the target as it is then.
   void drop_cache() const;
@@ -98,6 +100,7 @@ class ProcessMemory {
       0;  ///< the page that was used last: most reads are near the one before
   mutable const Page* last_page_ = nullptr;
   mutable Status failure_ = Done{};
+  mutable std::vector<std::uint64_t> unmapped_;
 };
 
 }  // namespace ipcdoctor::linux

@@ -1,4 +1,5 @@
-// Debug information by libdw, in the process without rights: whatever becomes of that one, we go on.
+// Debug information by libdw, in the process without rights: whatever becomes of that one, we go
+// on.
 #include <sys/mman.h>
 #include <unistd.h>
 

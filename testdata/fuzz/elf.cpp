@@ -30,7 +30,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     (void)symbols.find_variable(address + 0x3000);
     (void)image.frame_rule(address);
   }
-  for (std::size_t i = 0; table != nullptr && i < std::min<std::size_t>(table->rows.size(), 64); ++i)
-    (void)image.frame_rule(table->base + static_cast<std::uint64_t>(std::int64_t{table->rows[i].start}) + 1);
+  for (std::size_t i = 0; table != nullptr && i < std::min<std::size_t>(table->rows.size(), 64);
+       ++i)
+    (void)image.frame_rule(table->base +
+                           static_cast<std::uint64_t>(std::int64_t{table->rows[i].start}) + 1);
   return 0;
 }

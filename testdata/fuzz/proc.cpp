@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "base/text.h"
 #include "collect/command_line.h"
@@ -28,6 +29,12 @@ namespace {
 
 using Parse = void (*)(std::string_view);
 
+/// As recvmsg(2) leaves it: at the begin of a buffer.
+std::vector<std::byte> message(std::string_view text) {
+  const auto bytes = std::as_bytes(std::span(text));
+  return {bytes.begin(), bytes.end()};
+}
+
 constexpr Parse kParsers[] = {
     [](std::string_view text) { (void)parse_stat(text); },
     [](std::string_view text) { (void)parse_status(text); },
@@ -48,9 +55,9 @@ constexpr Parse kParsers[] = {
     [](std::string_view text) { (void)parse_timers(text); },
     [](std::string_view text) { (void)parse_real_timer_armed(text); },
     [](std::string_view text) { (void)parse_auxv(text); },
-    [](std::string_view text) { (void)parse_unix_diag(std::as_bytes(std::span(text))); },
-    [](std::string_view text) { (void)parse_inet_diag(std::as_bytes(std::span(text)), false); },
-    [](std::string_view text) { (void)parse_inet_diag(std::as_bytes(std::span(text)), true); },
+    [](std::string_view text) { (void)parse_unix_diag(message(text)); },
+    [](std::string_view text) { (void)parse_inet_diag(message(text), false); },
+    [](std::string_view text) { (void)parse_inet_diag(message(text), true); },
     [](std::string_view text) {
       for (const auto argv : {collect::Argv::Names, collect::Argv::Values})
         (void)collect::parse_command_line(text, argv);

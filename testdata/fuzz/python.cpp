@@ -1,5 +1,5 @@
-// The memory of a CPython with threads, locks, queues, coroutines and handlers, in which the input changes words:
-// 8 bytes say which one of those that are read, 8 bytes what it is then.
+// The memory of a CPython with threads, locks, queues, coroutines and handlers, in which the input
+// changes words: 8 bytes say which one of those that are read, 8 bytes what it is then.
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>

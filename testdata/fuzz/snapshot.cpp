@@ -1,4 +1,5 @@
-// A snapshot as JSON, or as the bytes that the collector sends, through graph, probes and all formats.
+// A snapshot as JSON, or as the bytes that the collector sends, through graph, probes and all
+// formats.
 #include <sstream>
 
 #include "diagnosis/probe.h"
