@@ -14,8 +14,11 @@
 #include "commands.h"
 #include "exit_code.h"
 #include "linux/capabilities.h"
+#include "linux/kcmp.h"
 #include "linux/namespaces.h"
+#include "linux/pidfd.h"
 #include "linux/proc_dir.h"
+#include "linux/process_memory.h"
 #include "linux/task_iterator.h"
 #include "linux/unique_fd.h"
 
@@ -43,6 +46,7 @@ class Patient {
   Patient() {
     int ends[2];
     if (::pipe(ends) != 0) return;
+    pipe_ = ends[0];
     pid_ = ::fork();
     if (pid_ == 0) {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -60,13 +64,24 @@ class Patient {
     ::kill(pid_, SIGKILL);
     ::waitpid(pid_, nullptr, 0);
   }
+  Pid pid() const { return Pid{pid_}; }
+  int pipe() const { return pipe_; }  ///< its descriptor of one
   std::string file(const std::string& name) const {
     return "/proc/" + std::to_string(pid_) + "/" + name;
   }
 
  private:
   pid_t pid_ = -1;
+  int pipe_ = -1;
 };
+
+bool can_read_memory_of(Pid pid) {
+  static const int kWord = 0;  // of which a fork has a copy at the same address
+  const auto dir = linux::ProcDir::open(pid);
+  const auto memory =
+      dir ? linux::ProcessMemory::open(*dir) : Result<linux::ProcessMemory>(dir.error());
+  return memory && memory->read_u32(RemoteAddr{reinterpret_cast<std::uintptr_t>(&kWord)});
+}
 
 /// Whether what a process has open can be seen: its list, and what each means.
 bool shows_descriptors(Pid pid) {
@@ -131,13 +146,32 @@ class Check {
     line("blocked calls",
          calls ? "yes" : "no: /proc/PID/syscall of a child of ours cannot be read");
     if (!calls) advise("allow ptrace in this container: docker run --cap-add SYS_PTRACE");
-    line("locks held (memory)", can_read(patient.file("maps")) ? "yes" : "no");
+    const bool memory = can_read(patient.file("maps")) && can_read_memory_of(patient.pid());
+    line("locks held (memory)", memory ? "yes" : "no: /proc/PID/mem of a child of ours");
+    if (calls && !memory) advise("allow ptrace in this container: docker run --cap-add SYS_PTRACE");
+    check_calls(patient);
     const auto tasks = linux::read_kernel_tasks();
     line("registers and alarms",
          tasks ? "yes, by a BPF iterator"
                : "not all, stacks are guessed in parts: " + to_string(tasks.error()));
     line("kernel stacks",
          can_read(patient.file("stack")) ? "yes" : "no (root only; rarely needed)");
+  }
+
+  /// System calls that profiles of containers refuse.
+  void check_calls(const Patient& patient) {
+    const auto order =
+        linux::compare_tasks(linux::Kcmp::Vm, Tid{::getpid()}, Tid{patient.pid().value});
+    line("what processes share",
+         order ? "yes" : "not surely, without kcmp(2): " + to_string(order.error()));
+    const auto pidfd = linux::open_pidfd(patient.pid());
+    const auto fill = pidfd ? linux::read_pipe_fill(*pidfd, patient.pipe())
+                            : Result<linux::PipeFill>(pidfd.error());
+    line("what pipes hold", fill ? "yes" : "no: " + to_string(fill.error()));
+    if (!order || !fill)
+      advise(
+          "let this container's seccomp profile allow kcmp(2) and pidfd_getfd(2), or run "
+          "ipcdoctor outside of it");
   }
 
   void check_namespaces() {
@@ -147,6 +181,9 @@ class Check {
     if (!initial)
       advise(
           "run ipcdoctor on the host, or in a container with --pid=host, to see holders outside");
+    const bool first = linux::in_init_user_namespace().value_or(true);
+    line("user namespace", first ? "the host's" : "another one: rights count in it alone");
+    if (!first) advise("run ipcdoctor outside of this user namespace to look at what is outside");
     line("/proc",
          rights_.hides_pids ? "hides the processes of others (hidepid)" : "shows all processes");
     if (rights_.hides_pids) advise("sudo mount -o remount,hidepid=off /proc, or run as root");
@@ -156,7 +193,10 @@ class Check {
   void check_descriptors() {
     const auto proc = linux::ProcDir::open_system();
     const auto pids = proc ? proc->list_numbers(".") : proc.error();
-    if (!pids) return line("descriptors", to_string(pids.error()));
+    if (!pids) {
+      line("descriptors", to_string(pids.error()));
+      return advise("mount /proc");
+    }
     std::vector<int> hidden;
     for (const int pid : *pids)
       if (!shows_descriptors(Pid{pid})) hidden.push_back(pid);

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "linux/capabilities.h"
+#include "linux/namespaces.h"
 #include "linux/proc_dir.h"
 #include "linux/proc_stat.h"
 #include "linux/proc_status.h"
@@ -49,6 +50,11 @@ std::string advice(const linux::ProcDir& dir, const std::string& name, Pid pid) 
     return "not permitted to look into " + name +
            ": this container lacks a capability, start it with docker run --cap-add=SYS_PTRACE";
   }
+  if (!linux::in_init_user_namespace().value_or(true)) {
+    return name +
+           " is outside of the user namespace of this ipcdoctor, or belongs to another user of it: "
+           "look from outside";
+  }
   if (status->uid != rights->effective_uid) {
     return name + " belongs to another user (uid " + std::to_string(status->uid) +
            "): sudo ipcdoctor attach " + std::to_string(pid.value);
@@ -75,6 +81,14 @@ Status check_target(Pid pid) {
     if (stat.error().cause == Cause::Denied)
       return Error{Cause::Denied, 0,
                    "not permitted to see process " + number + ": sudo ipcdoctor attach " + number};
+    if (stat.error().cause != Cause::Gone) return stat.error();
+    // the kernel answers this of every process of our PID namespace
+    if (::getpgid(pid.value) >= 0)
+      return Error{Cause::Denied, 0,
+                   "process " + number +
+                       " is there, but /proc hides it (hidepid, or a /proc of another PID "
+                       "namespace): sudo ipcdoctor attach " +
+                       number};
     return Error{Cause::Gone, 0, "no process has the id " + number + " (in this PID namespace)"};
   }
   const std::string name = escape_untrusted(stat->comm) + "[" + number + "]";

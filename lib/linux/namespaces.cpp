@@ -24,14 +24,26 @@ Namespaces read_namespaces(const ProcDir& process) {
           read_namespace(process, "mnt"), read_namespace(process, "ipc")};
 }
 
-Result<bool> in_init_pid_namespace() {
+namespace {
+
+Result<bool> is_own(const std::string& kind, std::uint64_t wanted) {
   const auto system = ProcDir::open_system();
   if (!system) return system.error();
   const auto self = system->open_below("self");
   if (!self) return self.error();
-  const auto ino = read_namespace(*self, "pid");
+  const auto ino = read_namespace(*self, kind);
   if (!ino) return ino.error();
-  return *ino == kInitPidNamespace;
+  return *ino == wanted;
+}
+
+}  // namespace
+
+Result<bool> in_init_pid_namespace() {
+  return is_own("pid", kInitPidNamespace);
+}
+
+Result<bool> in_init_user_namespace() {
+  return is_own("user", kInitUserNamespace);
 }
 
 }  // namespace ipcdoctor::linux

@@ -12,6 +12,8 @@ namespace ipcdoctor::linux {
 
 /// PROC_PID_INIT_INO: the inode of the first PID namespace (include/linux/proc_ns.h).
 inline constexpr std::uint64_t kInitPidNamespace = 0xEFFFFFFC;
+/// PROC_USER_INIT_INO, of the first user namespace.
+inline constexpr std::uint64_t kInitUserNamespace = 0xEFFFFFFD;
 
 /// "net:[4026531833]" -> 4026531833. @return Malformed.
 Result<std::uint64_t> parse_namespace_link(std::string_view link, std::string_view kind);
@@ -26,5 +28,7 @@ Namespaces read_namespaces(const ProcDir& process);
 
 /// Our own: every process of the system has a number here.
 Result<bool> in_init_pid_namespace();
+/// Capabilities of any other do not count for processes outside of it (user_namespaces(7)).
+Result<bool> in_init_user_namespace();
 
 }  // namespace ipcdoctor::linux
