@@ -73,7 +73,7 @@ format:          ## clang-format on all C++
 asan: setup      ## with AddressSanitizer and UndefinedBehaviorSanitizer: unit tests, and attaching to what hangs
 	@$(call configure,$(BUILD)-asan,-DIPCDOCTOR_SANITIZE=ON)
 	@$(call compile,$(BUILD)-asan)
-	@cd $(BUILD)-asan && ctest --output-on-failure -j $(JOBS) -L unit
+	@cd $(BUILD)-asan && ctest --output-on-failure -j $(JOBS) -L 'unit|fuzz'
 	@$(BUILD)-asan/bin/command_live_test --gtest_brief=1 --gtest_filter='*Programs*:Errors.*'
 
 inject: build    ## errors at each kind of its own system calls, and its processes killed at any moment

@@ -1,38 +1,13 @@
-// A snapshot as JSON, or as the bytes that the collector sends, through graph, probes and all
-// formats.
-#include <sstream>
-
-#include "diagnosis/probe.h"
-#include "graph/wait_graph.h"
-#include "probes/all_probes.h"
-#include "report/report.h"
+// A snapshot as JSON, or as the bytes that the collector sends.
+#include "report_on.h"
 #include "snapshot/bytes.h"
-#include "snapshot/codec.h"
 
 using namespace ipcdoctor;
-
-namespace {
-
-void report_on(const snapshot::Snapshot& snapshot) {
-  const graph::WaitGraph graph(snapshot);
-  const auto diagnosis = diagnosis::diagnose({snapshot, graph}, probes::all_probes());
-  const report::Report report{
-      .snapshot = snapshot, .graph = graph, .diagnosis = diagnosis, .directory = "/x"};
-  std::ostringstream out;
-  report::write_text(out, report, {.colour = report::Colour::On, .width = 60, .stacks = true});
-  for (const auto write : {report::write_json, report::write_brief, report::write_html,
-                           report::write_dot, report::write_mermaid, report::write_junit,
-                           report::write_sarif, report::write_github, report::write_step_summary})
-    write(out, report);
-}
-
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string text(reinterpret_cast<const char*>(data), size);
   if (text.starts_with('{')) {
-    std::istringstream in(text);
-    if (const auto snapshot = snapshot::load(in)) report_on(*snapshot);
+    load_and_report(text);
     return 0;
   }
   (void)snapshot::decode_stacks(text);
