@@ -129,6 +129,7 @@ class Build {
   // build_objects.cpp: descriptors
   Node holders(const ObjectId& id, Side side);
   void holders_event(Node to, const char* by, const ObjectId& id, Side side);
+  bool holds(const ObjectId& id, Side side, Pid who) const;
   bool somebody_else_holds(const ObjectId& id, Side side, Pid than) const;
   bool anyone_holds(const ObjectId& id, Side side) const;
   std::string name(const ObjectId& id) const;

@@ -46,6 +46,12 @@ bool Build::anyone_holds(const ObjectId& id, Side side) const {
   return std::ranges::any_of(range, [&](const Holder& h) { return is_on(side, h.access); });
 }
 
+bool Build::holds(const ObjectId& id, Side side, Pid who) const {
+  const auto range = std::ranges::equal_range(holders_, id, {}, &Holder::object);
+  return std::ranges::any_of(
+      range, [&](const Holder& h) { return is_on(side, h.access) && h.pid == who; });
+}
+
 bool Build::somebody_else_holds(const ObjectId& id, Side side, Pid than) const {
   const auto range = std::ranges::equal_range(holders_, id, {}, &Holder::object);
   return std::ranges::any_of(
@@ -204,10 +210,14 @@ void Build::pipe_event(Node to, const Awaited& awaited, const Waiter& waiter) {
   const Object* object = snapshot::find_object(snapshot_, id);
   const Side side = from_writers ? Side::Writers : Side::Readers;
   if (id.kind == ObjectKind::Fifo && (object == nullptr || object->has_name)) {
+    // Who reads from it and holds a write end as well never meets its end: clients come and go.
+    const bool keeps_open = from_writers && holds(id, Side::Writers, waiter.process.pid);
     const bool closed_world = somebody_else_holds(id, side, waiter.process.pid);
     gates_.network.connect(
-        closed_world ? add_leaf(Life::NamedObject, "nobody else opens " + name(id), waiter.task, id)
-                     : add_leaf(Life::Outside, "anybody may open " + name(id), waiter.task, id),
+        !closed_world ? add_leaf(Life::Outside, "anybody may open " + name(id), waiter.task, id)
+        : keeps_open
+            ? add_leaf(Life::Client, "a client that writes into " + name(id), waiter.task, id)
+            : add_leaf(Life::NamedObject, "nobody else opens " + name(id), waiter.task, id),
         to);
   } else if ((from_writers && !anyone_holds(id, Side::Writers)) ||
              (from_readers && !anyone_holds(id, Side::Readers))) {

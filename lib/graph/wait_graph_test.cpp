@@ -648,6 +648,33 @@ TEST(Outside, AnIdleServerIsAlive) {
   EXPECT_EQ(graph.reasons(task(40))[0].life, Life::Outside);
 }
 
+/// A service that reads commands from a FIFO which it opened in both directions, and a helper that
+/// inherited it and waits for the service.
+Builder service_of_a_fifo() {
+  Builder b;
+  b.process(40).fd(3, fifo(1)).fd(4, pipe(2), Access::Write).thread().reads(3);
+  b.process(41).child_of(40).fd(3, fifo(1)).fd(0, pipe(2), Access::Read).thread().reads(0);
+  b.object(fifo(1)).name = "/run/control";
+  return b;
+}
+
+TEST(Outside, AServiceOfCommandsThatKeepsItsFifoOpenWaitsForClients) {
+  Builder b = service_of_a_fifo();
+  b.object(fifo(1)).has_name = true;
+
+  const BuiltGraph graph = graph_of(b);
+
+  EXPECT_EQ(graph.level(task(40)), Level::Conditional);
+  EXPECT_EQ(graph.level(task(41)), Level::Conditional);
+}
+
+TEST(Outside, NobodyNewComesToAFifoWithoutItsName) {
+  Builder b = service_of_a_fifo();
+  b.object(fifo(1)).has_name = false;
+
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Proved);
+}
+
 /// A client of a manager of multiprocessing whose thread waits for a lock in the client's name.
 Builder manager_with_a_lost_lock() {
   Builder b;
