@@ -138,7 +138,7 @@ class ProcessStacks {
     }
   }
 
-  /// A shell's user code is its script: the outermost frame of its only thread.
+  /// A shell's user code is its script: the outermost frames of its only thread.
   void read_shell() {
     const auto leader = std::ranges::find(process_.threads, process_.pid.value,
                                           [](const ThreadEntry& t) { return t.tid.value; });
@@ -150,8 +150,10 @@ class ProcessStacks {
       for (const Pid child : leader->out.wait->children)
         if (const ProcessEntry* entry = system_.find(child); entry != nullptr && awaited.empty())
           awaited = entry->stat.comm;
-    auto frame = runtime::shell::read_script_frame(space_, images_, awaited);
-    if (frame) leader->out.native->push_back(std::move(*frame));
+    auto frames = runtime::shell::read_script_frames(space_, images_, awaited);
+    if (!frames) return;
+    auto& native = *leader->out.native;
+    native.insert(native.end(), frames->begin(), frames->end());
   }
 
   /// Interpreters that run their program in the main thread alone.

@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstdint>
+#include <cstdlib>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -20,6 +23,20 @@ constexpr std::size_t kMaxWord = 256;
 constexpr std::size_t kMaxScript = 1 << 20;
 constexpr std::size_t kMaxComm = 15;  // TASK_COMM_LEN - 1
 constexpr int kMaxCompound = 500;     // lines of one command
+constexpr std::size_t kMaxCalls = 64;
+constexpr std::size_t kMaxCollisions = 256;
+constexpr std::uint32_t kMaxBuckets = 1 << 20;
+
+// variables.h, hashlib.h, array.h: the same in bash 5.0 to 5.3, but for the word in front of an
+// array's members that 5.0 and 5.1 have.
+constexpr std::uint64_t kContextTable = 32;
+constexpr std::uint64_t kBucketKey = 8;
+constexpr std::uint64_t kBucketData = 16;
+constexpr std::uint64_t kVariableValue = 8;
+constexpr std::uint64_t kArrayHead[] = {16, 24};
+constexpr std::uint64_t kElementValue = 8;
+constexpr std::uint64_t kElementNext = 16;
+constexpr std::uint64_t kHeadIndex = ~std::uint64_t{0};
 
 /// The string that an exported `char *` refers to; "" for a null pointer.
 Result<std::string> read_text(const linux::AddressSpace& space, unwind::Images& images,
@@ -30,6 +47,69 @@ Result<std::string> read_text(const linux::AddressSpace& space, unwind::Images& 
   if (!text) return text.error();
   if (*text == 0) return std::string();
   return space.memory.read_string(RemoteAddr{*text}, limit);
+}
+
+/// hash_string() of hashlib.c: FNV-1.
+std::uint32_t hash_of(const std::string& name) {
+  std::uint32_t hash = 2166136261U;
+  for (const char c : name) hash = (hash * 16777619U) ^ static_cast<unsigned char>(c);
+  return hash;
+}
+
+/// The value of a global variable: where its SHELL_VAR's `value` points to.
+std::optional<std::uint64_t> find_global(const linux::AddressSpace& space, unwind::Images& images,
+                                         const std::string& name) {
+  const auto& memory = space.memory;
+  const auto globals = images.address_of(space, "bash", "global_variables");
+  const auto context = globals ? memory.read_u64(*globals) : Result<std::uint64_t>(Error{});
+  const auto table = context ? memory.read_u64(RemoteAddr{*context + kContextTable})
+                             : Result<std::uint64_t>(Error{});
+  if (!table) return std::nullopt;
+  const auto buckets = memory.read_u64(RemoteAddr{*table});
+  const auto count = memory.read_object<std::uint32_t>(RemoteAddr{*table + 8});
+  if (!buckets || !count || *count == 0 || *count > kMaxBuckets || (*count & (*count - 1)) != 0)
+    return std::nullopt;
+  auto bucket = memory.read_u64(RemoteAddr{*buckets + (hash_of(name) & (*count - 1)) * 8});
+  for (std::size_t i = 0; i < kMaxCollisions && bucket && *bucket != 0; ++i) {
+    const auto key = memory.read_u64(RemoteAddr{*bucket + kBucketKey});
+    const auto text =
+        key ? memory.read_string(RemoteAddr{*key}, kMaxWord) : Result<std::string>(Error{});
+    if (text && *text == name) {
+      const auto variable = memory.read_u64(RemoteAddr{*bucket + kBucketData});
+      const auto value = variable ? memory.read_u64(RemoteAddr{*variable + kVariableValue})
+                                  : Result<std::uint64_t>(Error{});
+      return value ? std::optional(*value) : std::nullopt;
+    }
+    bucket = memory.read_u64(RemoteAddr{*bucket});
+  }
+  return std::nullopt;
+}
+
+/// The elements 0, 1, 2, ... of one of the arrays that bash keeps of its calls; empty if it is not
+/// found, or not as it should be.
+std::vector<std::string> read_calls(const linux::AddressSpace& space, unwind::Images& images,
+                                    const std::string& name) {
+  const auto& memory = space.memory;
+  const auto array = find_global(space, images, name);
+  if (!array) return {};
+  for (const std::uint64_t offset : kArrayHead) {
+    const auto head = memory.read_u64(RemoteAddr{*array + offset});
+    const auto index = head ? memory.read_u64(RemoteAddr{*head}) : Result<std::uint64_t>(Error{});
+    if (!index || *index != kHeadIndex) continue;
+    std::vector<std::string> elements;
+    auto element = memory.read_u64(RemoteAddr{*head + kElementNext});
+    while (element && *element != *head && elements.size() < kMaxCalls) {
+      const auto at = memory.read_u64(RemoteAddr{*element});
+      const auto value = memory.read_u64(RemoteAddr{*element + kElementValue});
+      const auto text =
+          value ? memory.read_string(RemoteAddr{*value}, 4096) : Result<std::string>(Error{});
+      if (!at || *at != elements.size() || !text) return {};
+      elements.push_back(*text);
+      element = memory.read_u64(RemoteAddr{*element + kElementNext});
+    }
+    return elements;
+  }
+  return {};
 }
 
 bool is_bash(const linux::AddressSpace& space) {
@@ -83,10 +163,21 @@ int line_of_child(const std::vector<std::string>& script, const std::string& chi
   return parsed;
 }
 
+snapshot::Frame frame_of(const std::string& file, int line, const std::string& function) {
+  snapshot::Frame frame;
+  frame.module = "bash";
+  frame.file = escape_untrusted(file);
+  frame.line = line;
+  frame.function = escape_untrusted(function);
+  frame.user_code = true;
+  return frame;
+}
+
 }  // namespace
 
-Result<snapshot::Frame> read_script_frame(const linux::AddressSpace& space, unwind::Images& images,
-                                          const std::string& awaited) {
+Result<std::vector<snapshot::Frame>> read_script_frames(const linux::AddressSpace& space,
+                                                        unwind::Images& images,
+                                                        const std::string& awaited) {
   const Error no_script{Cause::Unsupported, 0, "find the script of a bash"};
   if (!is_bash(space)) return no_script;
   // a loaded extension could define such names; dist_version is bash's own
@@ -112,14 +203,21 @@ Result<snapshot::Frame> read_script_frame(const linux::AddressSpace& space, unwi
   // A copy of bash itself runs a compound command, of which only the end is known; a builtin knows
   // its line.
   const bool runs_program = !awaited.empty() && awaited != "bash" && word && word->empty();
-  if (runs_program && begun) at = line_of_child(lines_of_script(space), awaited, at, *begun);
-  snapshot::Frame frame;
-  frame.module = "bash";
-  frame.file = escape_untrusted(*script);
-  frame.line = at;
-  frame.function = word ? escape_untrusted(*word) : "";
-  frame.user_code = true;
-  return frame;
+  // Lines count in the file where the running function stands, or in the one that is sourced.
+  const std::vector<std::string> sources = read_calls(space, images, "BASH_SOURCE");
+  const std::string& source = sources.empty() || sources[0].empty() ? *script : sources[0];
+  if (runs_program && begun)
+    at = line_of_child(source == *script ? lines_of_script(space) : std::vector<std::string>(),
+                       awaited, at, *begun);
+  std::vector<snapshot::Frame> frames = {frame_of(source, at, word ? *word : "")};
+  const std::vector<std::string> lines = read_calls(space, images, "BASH_LINENO");
+  const std::vector<std::string> names = read_calls(space, images, "FUNCNAME");
+  for (std::size_t i = 1; i < std::min({sources.size(), lines.size(), names.size()}); ++i) {
+    const int called_at = std::atoi(lines[i - 1].c_str());
+    if (called_at < 1 || called_at > kMaxLine) break;
+    frames.push_back(frame_of(sources[i], called_at, names[i]));
+  }
+  return frames;
 }
 
 }  // namespace ipcdoctor::runtime::shell

@@ -38,14 +38,21 @@ class Bash {
 
   /// What the reader says as soon as the script is in its `wait`, or after ten seconds.
   Result<snapshot::Frame> frame(const std::string& awaited = "") const {
-    Result<snapshot::Frame> found = Error{};
+    auto found = frames(awaited);
+    if (!found) return found.error();
+    return found->front();
+  }
+
+  /// The same with all that it was called from.
+  Result<std::vector<snapshot::Frame>> frames(const std::string& awaited = "") const {
+    Result<std::vector<snapshot::Frame>> found = Error{};
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
     while (std::chrono::steady_clock::now() < end) {
       const auto space = linux::AddressSpace::open(Pid{pid_});
       unwind::Images images;
       const auto call = space ? space->dir.read("syscall") : Result<std::string>(Error{});
       if (call && call->starts_with("61 ")) {  // wait4(2)
-        found = read_script_frame(*space, images, awaited);
+        found = read_script_frames(*space, images, awaited);
         if (found) break;
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -92,6 +99,40 @@ TEST(BashScript, NamesTheLineOfAProgramThatReplacedASubshell) {
   EXPECT_EQ(frame->line, 3);
 }
 
+TEST(BashScript, NamesTheFileThatASourcedFunctionStandsInAndItsCallers) {
+  const std::string path = ::testing::TempDir() + "bash_live_test_main.sh";
+  const std::string sourced = ::testing::TempDir() + "bash_live_test_sourced.sh";
+  std::ofstream(sourced) << "\nfinish() {\n  sleep 20 &\n  true\n  wait\n}\n";
+  std::ofstream(path) << "true\n. " << sourced << "\nfinish\n";
+
+  const auto frames = Bash({"bash", path}).frames();
+
+  ASSERT_TRUE(frames) << to_string(frames.error());
+  ASSERT_EQ(frames->size(), 2U);
+  EXPECT_EQ(frames->at(0).file, sourced);
+  EXPECT_EQ(frames->at(0).line, 5);
+  EXPECT_EQ(frames->at(0).function, "wait");
+  EXPECT_EQ(frames->at(1).file, path);
+  EXPECT_EQ(frames->at(1).line, 3);
+  EXPECT_EQ(frames->at(1).function, "main");
+}
+
+TEST(BashScript, NamesTheLineOfAFileThatIsBeingSourced) {
+  const std::string path = ::testing::TempDir() + "bash_live_test_outer.sh";
+  const std::string sourced = ::testing::TempDir() + "bash_live_test_inner.sh";
+  std::ofstream(sourced) << "sleep 20 &\nwait\n";
+  std::ofstream(path) << "true\ntrue\nsource " << sourced << "\n";
+
+  const auto frames = Bash({"bash", path}).frames();
+
+  ASSERT_TRUE(frames) << to_string(frames.error());
+  ASSERT_EQ(frames->size(), 2U);
+  EXPECT_EQ(frames->at(0).file, sourced);
+  EXPECT_EQ(frames->at(0).line, 2);
+  EXPECT_EQ(frames->at(1).file, path);
+  EXPECT_EQ(frames->at(1).line, 3);
+}
+
 TEST(BashScript, HasNoLineForInlineCode) {
   const auto frame = Bash({"bash", "-c", "sleep 20 & wait", "name"}).frame();
 
@@ -103,7 +144,7 @@ TEST(BashScript, LeavesOtherProgramsAlone) {
   ASSERT_TRUE(space);
   unwind::Images images;
 
-  const auto frame = read_script_frame(*space, images);
+  const auto frame = read_script_frames(*space, images);
 
   ASSERT_FALSE(frame);
   EXPECT_EQ(frame.error().cause, Cause::Unsupported);
