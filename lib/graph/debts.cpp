@@ -5,6 +5,8 @@
 #include <optional>
 #include <set>
 
+#include "snapshot/copies.h"
+
 namespace ipcdoctor::graph {
 namespace {
 
@@ -105,6 +107,9 @@ class Debts {
       const Thread* thread = snapshot::find_thread(snapshot_, task);
       if (thread == nullptr || !thread->wait) continue;
       if (const auto kind = debt_of_wait(*thread)) owe(*kind, task);
+      const Process* process = snapshot::find_process(snapshot_, task.pid);
+      if (process != nullptr && snapshot::find_signalled_copy(snapshot_, *process, *thread))
+        owe(Debt::Kind::Result, task);
       if (unread_.contains(task.pid)) owe(Debt::Kind::Data, task);
       if (is_left_by_its_peer(task.pid, *thread->wait, set.level)) owe(Debt::Kind::Answer, task);
     }

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "probes/internal/pools.h"
+
 namespace ipcdoctor::probes {
 namespace {
 
@@ -167,6 +169,15 @@ std::size_t gone_children(const Context& context, const Members& members, Pid pa
     if (child.ppid == parent && is_living_copy(find_process(context.snapshot, child.like)))
       ++living;
   return std::max(known, started > living ? started - living : 0);
+}
+
+std::vector<std::string> ended_threads(const Process& process) {
+  std::vector<std::string> names;
+  for (const snapshot::RuntimeObject& object : process.python.objects)
+    if (object.type == "threading.Thread" && number(object, "started", 0) == 1 &&
+        number(object, "alive", 1) == 0)
+      names.push_back(object.texts.contains("thread") ? object.texts.at("thread") : object.name);
+  return names;
 }
 
 std::string describe(const Snapshot& snapshot, const DeadProcess& dead) {

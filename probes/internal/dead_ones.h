@@ -42,6 +42,9 @@ Pid seen_pid(const Context& context, const Process& viewer, std::int64_t ns_pid)
 /// viewer's PID namespace.
 const Process* living_process(const Context& context, const Process& viewer, std::int64_t ns_pid);
 
+/// Names of the process's threading.Threads that are over.
+std::vector<std::string> ended_threads(const Process& process);
+
 /// "Process-1[42] (exit code 1)".
 std::string describe(const Snapshot& snapshot, const DeadProcess& dead);
 

@@ -169,11 +169,7 @@ Loss lost_of_threads(const Context& context, const Member& receiver) {
     return t.tid == receiver.task.tid || is_idle_helper(t) || takes_elsewhere(t, receiver);
   });
   if (!nobody_puts) return {};
-  std::vector<std::string> names;
-  for (const RuntimeObject& object : receiver.process->python.objects)
-    if (object.type == "threading.Thread" && number(object, "started", 0) == 1 &&
-        number(object, "alive", 1) == 0)
-      names.push_back(object.texts.contains("thread") ? object.texts.at("thread") : object.name);
+  const std::vector<std::string> names = ended_threads(*receiver.process);
   if (names.empty()) return {};
   return {Strength::Likely,
           "it takes from " + queue_name(context, receiver) +

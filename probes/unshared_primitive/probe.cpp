@@ -5,6 +5,7 @@
 #include "probes/internal/joiners.h"
 #include "probes/internal/lock_facts.h"
 #include "probes/internal/receivers.h"
+#include "snapshot/copies.h"
 
 namespace ipcdoctor::probes {
 namespace {
@@ -166,7 +167,30 @@ const Process* parent_with_twin(const Context& context, const Member& waiter) {
   return has_twin ? parent : nullptr;
 }
 
+/// It was set, in the memory of a process where nobody waits for it.
+Finding describe_signalled_copy(const Context& context, int set, const Member& waiter,
+                                const Process& setter) {
+  const std::string who = snapshot::label(context.snapshot, {setter.pid, Tid{setter.pid.value}});
+  Finding finding = describe_copy(context, set, waiter, Strength::Read,
+                                  who + " has set its own copy, which fork() made.");
+  const TaskRef parent{setter.pid, Tid{setter.pid.value}};
+  if (waiter.process->ppid == setter.pid)
+    finding.culprits.push_back(
+        diagnosis::culprit(context.snapshot, parent, -1,
+                           "has another copy: what it does to that one does not reach the child"));
+  else
+    blame(context, {waiter},
+          "waits on a " + word_for(waiter) + " that only its own threads could signal", finding);
+  return finding;
+}
+
 std::optional<Finding> examine(const Context& context, int set, const Members& members) {
+  for (const Member& waiter : members) {
+    if (!is_private_signal(waiter)) continue;
+    if (const Process* setter =
+            snapshot::find_signalled_copy(context.snapshot, *waiter.process, *waiter.thread))
+      return describe_signalled_copy(context, set, waiter, *setter);
+  }
   for (const Member& waiter : members) {
     if (lacks_pshared(context, waiter)) {
       return describe_unshared(context, set, members, waiter);
@@ -197,8 +221,11 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
       return finding;
     }
     if (forked_children(context, members, waiter) == 0 || is_told_by_a_handler(waiter)) continue;
-    Finding finding = describe_copy(context, set, waiter, Strength::Likely,
-                                    "Each child that it forked has a copy of its own.");
+    // What served it may have been a thread of its own.
+    const bool had_threads = !ended_threads(*waiter.process).empty();
+    Finding finding =
+        describe_copy(context, set, waiter, had_threads ? Strength::Possible : Strength::Likely,
+                      "Each child that it forked has a copy of its own.");
     blame(context, {waiter},
           "waits on a " + word_for(waiter) + " that only its own threads could signal", finding);
     return finding;

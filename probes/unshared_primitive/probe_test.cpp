@@ -55,6 +55,46 @@ TEST(UnsharedPrimitive, FindsAnEventThatTheParentHasAnotherCopyOf) {
   EXPECT_EQ(blamed(answer), "40");
 }
 
+/// A parent waits for an event of threads; its forked child serves clients.
+Builder server_with_a_copy(int set_in_child) {
+  Builder b;
+  auto event = made("threading.Event", "up");
+  event.address = RemoteAddr{0x7000};
+  b.process(40).python().thread().futex(0x1000, LockKind::Condition);
+  b.process(40).activity("threading.Event.wait", event);
+  b.process(42).child_of(40).python().fd(3, unix_socket(1)).thread().accepts(3);
+  b.object(unix_socket(1)).socket->state = "listen";
+  event.numbers["set"] = set_in_child;
+  b.process(42).process().forked_copy = true;
+  b.process(42).process().python.objects = {event};
+  return b;
+}
+
+TEST(UnsharedPrimitive, FindsAnEventThatTheChildHasSetInItsOwnCopy) {
+  const auto answer = ask(kUnsharedPrimitive, server_with_a_copy(1).build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(answer.findings[0].strength, diagnosis::Strength::Read);
+  EXPECT_EQ(blamed(answer), "40");
+}
+
+TEST(UnsharedPrimitive, AParkedParentOfAServerIsAtRest) {
+  EXPECT_NE(ask(kUnsharedPrimitive, server_with_a_copy(0).build()).outcome, Outcome::Found);
+}
+
+TEST(UnsharedPrimitive, WhereAThreadHasEndedItMayHaveBeenMeantToPut) {
+  Builder b;
+  auto thread = made("threading.Thread", "collect");
+  thread.numbers = {{"started", 1}, {"alive", 0}};
+  auto parent = b.process(40).python().thread().futex(0x1000, LockKind::Condition);
+  parent.activity("queue.Queue.get", made("queue.Queue", "q"));
+  b.process(42).child_of(40).zombie();
+  EXPECT_EQ(ask(kUnsharedPrimitive, b.build()).findings[0].strength, diagnosis::Strength::Likely);
+
+  parent.process().python.objects = {thread};
+  EXPECT_EQ(ask(kUnsharedPrimitive, b.build()).findings[0].strength, diagnosis::Strength::Possible);
+}
+
 /// A spawned child waits for its event `go`; its parent has an event of that name, or of another.
 Builder spawned_child(const std::string& name_in_parent) {
   Builder b;

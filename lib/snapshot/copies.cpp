@@ -1,0 +1,25 @@
+#include "snapshot/copies.h"
+
+#include <algorithm>
+
+namespace ipcdoctor::snapshot {
+
+const Process* find_signalled_copy(const Snapshot& snapshot, const Process& waiter,
+                                   const Thread& thread) {
+  const RuntimeObject& awaited = thread.activity.object;
+  if (thread.activity.call != "threading.Event.wait" || awaited.address.value == 0) return nullptr;
+  const auto is_set = [&](const RuntimeObject& object) {
+    const auto set = object.numbers.find("set");
+    return object.type == awaited.type && object.address == awaited.address &&
+           set != object.numbers.end() && set->second == 1;
+  };
+  const auto found = std::ranges::find_if(snapshot.processes, [&](const Process& other) {
+    const bool copied = (other.ppid == waiter.pid && other.forked_copy) ||
+                        (waiter.ppid == other.pid && waiter.forked_copy);
+    return copied && !other.dead && !other.exited &&
+           std::ranges::any_of(other.python.objects, is_set);
+  });
+  return found == snapshot.processes.end() ? nullptr : &*found;
+}
+
+}  // namespace ipcdoctor::snapshot
