@@ -4,6 +4,7 @@
 #include "probes/all_probes.h"
 #include "probes/internal/advice.h"
 #include "probes/internal/lock_facts.h"
+#include "probes/internal/pools.h"
 #include "probes/internal/receivers.h"
 #include "probes/unclosed_write_end/blame.h"
 
@@ -319,8 +320,31 @@ Finding about_set(const Context& context, const Ends& ends, int index, std::vect
   return finding;
 }
 
+/// It collects all that a command of its own writes, and that command is over: only the end is
+/// missing. Popen.communicate() has not reaped it yet; Cmd.Wait() of Go, which reads in goroutines
+/// of its own, has reaped it before it waits for them.
+bool collects_of_the_dead(const Snapshot& snapshot, TaskRef reader) {
+  const Process* process = snapshot::find_process(snapshot, reader.pid);
+  const Thread* thread = snapshot::find_thread(snapshot, reader);
+  if (process == nullptr || thread == nullptr) return false;
+  if (thread->activity.call == "subprocess.communicate") {
+    const snapshot::RuntimeObject& popen = thread->activity.object;
+    const std::int64_t pid = number(popen, "pid", 0);
+    return popen.numbers.contains("returncode") ||
+           std::ranges::any_of(snapshot.processes, [&](const Process& child) {
+             return child.ppid == reader.pid && child.ns_pid == pid && child.dead;
+           });
+  }
+  return std::ranges::any_of(process->threads, [](const Thread& other) {
+    return other.wait && other.wait->call == "chan receive" && other.native &&
+           std::ranges::any_of(*other.native, [](const snapshot::Frame& frame) {
+             return frame.function == "os/exec.(*Cmd).Wait";
+           });
+  });
+}
+
 /// A server is meant to stay, and its log is meant to be read: that it keeps the end open as its
-/// output is said, and that it may be right.
+/// output is said, and that it may be right. Not where the reader waits for a command that is over.
 Finding about_live(const Context& context, const EofWait& eof) {
   const std::vector<TaskRef> stuck = with_those_behind(context, {eof.reader});
   std::vector<std::string> servers;
@@ -330,7 +354,7 @@ Finding about_live(const Context& context, const EofWait& eof) {
     // One that ticks may write at any time, wherever that end goes.
     const bool may_write =
         blame.holder.fd <= 2 || (process != nullptr && !is_at_rest(context, *process));
-    if (!address.empty() && may_write)
+    if (!address.empty() && may_write && !collects_of_the_dead(context.snapshot, eof.reader))
       servers.push_back(name(context.snapshot, blame.holder.pid) + " (it listens on " + address +
                         ")");
   }

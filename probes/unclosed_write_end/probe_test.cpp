@@ -128,6 +128,39 @@ TEST(UnclosedWriteEnd, IgnoresAnOrphanThatCouldNotBeLookedInto) {
   EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::NotFound);
 }
 
+/// A program collects what a command writes; a server that the command left behind has its output.
+Builder server_keeps_the_output(bool command_is_over) {
+  Builder b = daemon_keeps_stdout();
+  auto popen = made("subprocess.Popen", "proc");
+  popen.numbers["pid"] = 42;
+  b.process(40).python().activity("subprocess.communicate", popen);
+  b.process(44).fd(5, unix_socket(1)).accepts(5);
+  b.object(unix_socket(1)).socket->state = "listen";
+  b.object(unix_socket(1)).socket->local = "index.sock";
+  auto command = b.process(42).child_of(40);
+  command.process().ns_pid = 42;
+  if (command_is_over)
+    command.zombie();
+  else
+    command.thread().waits(WaitKind::Signal, "pause");
+  return b;
+}
+
+TEST(UnclosedWriteEnd, SaysStuckWhereOnlyAServerKeepsTheOutputOfACommandThatIsOver) {
+  const auto answer = ask(kUnclosedWriteEnd, server_keeps_the_output(true));
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(answer.findings[0].verdict, diagnosis::Verdict::Stuck);
+  EXPECT_THAT(culprits(answer), ElementsAre(44));
+}
+
+TEST(UnclosedWriteEnd, WhoCollectsOfACommandThatLivesMayReadTheLogOfItsServer) {
+  const auto answer = ask(kUnclosedWriteEnd, server_keeps_the_output(false));
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(answer.findings[0].verdict, diagnosis::Verdict::Waiting);
+}
+
 /// `x=$(helper &)`
 TEST(UnclosedWriteEnd, IgnoresAnOrphanThatIsMerelySlow) {
   Builder b = daemon_keeps_stdout();
