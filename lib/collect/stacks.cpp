@@ -344,7 +344,12 @@ class ProcessStacks {
       alive.clear();
       others.clear();
     }
-    auto effects = interpreter.read_effects(alive, others);
+    const auto main = std::ranges::find(process_.threads, process_.pid.value,
+                                        [](const ThreadEntry& t) { return t.tid.value; });
+    const bool waits = main != process_.threads.end() && main->out.wait &&
+                       main->out.wait->kind == snapshot::WaitKind::Futex;
+    auto effects = interpreter.read_effects(alive, others,
+                                            waits ? main->out.wait->futex.address : RemoteAddr{});
     alive.insert(alive.end(), others.begin(), others.end());
     all_seen =
         std::ranges::all_of(alive, [&](Tid tid) { return switches_of(tid) == before.at(tid); });

@@ -165,10 +165,21 @@ Value CodeReader::given(const KnownCall& known, const std::vector<Value>& args) 
   return unknown_value(Level::Owned);
 }
 
+bool CodeReader::is_never_got(const Value& lock) const {
+  return ident_ == 0 && awaited_lock_ != 0 && lock.kind == Value::Kind::Const &&
+         lock.object == awaited_lock_;
+}
+
 CodeReader::CallResult CodeReader::call_known(Activation& act, const KnownCall& known,
                                               const std::vector<Value>& args, Object names) {
   if (hypothesis_)
     if (auto answer = ask_native(act, known, args, names); answer) return *answer;
+  constexpr std::array<std::string_view, 4> kTakes = {
+      "_thread.lock.acquire", "_thread.lock.__enter__", "_thread.RLock.acquire",
+      "_thread.RLock.__enter__"};
+  if (args.size() == 1 && is_never_got(args[0]) &&
+      std::ranges::find(kTakes, known.name) != kTakes.end())
+    return {null_value(), false, false};
   CallResult result{given(known, args), true, known.raises};
   std::uint32_t effects = known.effects;
   std::optional<int> fd;

@@ -63,6 +63,9 @@ class CodeReader {
   /// without anybody's help.
   void add_thread(std::uint64_t thread_state, std::vector<PyFrame> frames, bool is_main,
                   bool is_alive);
+  /// The lock that the main thread waits for: a handler, which runs there, that takes it too goes
+  /// no further before somebody releases it, which is what the thread itself waits for.
+  void await_lock(Object lock) { awaited_lock_ = lock; }
   /// What a Python signal handler does: any callable, called with two arguments.
   void add_handler(Object callable);
   /// "on_term in app.py:9", as the target has it: unsafe to print.
@@ -192,6 +195,7 @@ class CodeReader {
   Value small_int(std::uint32_t number);
   Value part_of(Activation& act, const Value& container, bool plain, Flow& flow);
   bool test(const Activation& act, const Value& v);
+  bool is_never_got(const Value& lock) const;
 
   // attributes, types (code_attributes.cpp)
   Attribute load_attribute(Activation& act, const Value& v, Object name);
@@ -300,6 +304,7 @@ class CodeReader {
   std::unordered_map<Object, std::shared_ptr<Routine>> routines_;
   std::unordered_map<Object, TypeFacts> types_;
   std::vector<Root> roots_;
+  Object awaited_lock_ = 0;
 
   // What the code read here assigns, wherever: by name, and to items of any container.
   std::map<std::string, Value> names_;

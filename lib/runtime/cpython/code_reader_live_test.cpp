@@ -113,7 +113,11 @@ class Program {
     std::vector<Tid> alive;
     for (const PythonThread& t : *threads)
       if (t.tid.value != pid_) alive.push_back(t.tid);
-    return interpreter->read_effects(alive);
+    // "202 0x7f... ": futex(2) of the main thread
+    const std::string call = space->dir.read("syscall").value_or(std::string());
+    const std::uint64_t futex =
+        call.starts_with("202 ") ? std::stoull(call.substr(4), nullptr, 16) : 0;
+    return interpreter->read_effects(alive, {}, RemoteAddr{futex});
   }
 
  private:
@@ -453,6 +457,45 @@ TEST_P(HandlersOfEachPython, AreReadWithWhatTheyDo) {
   EXPECT_THAT(handlers[1]->name, testing::StartsWith("set_flag in program.py:"));
   EXPECT_EQ(handlers[24]->name, "faulthandler");
   EXPECT_THAT(handlers[24]->effects->fds, testing::ElementsAre(2));
+}
+
+constexpr const char* kTakers = R"(
+gate, other = threading.Lock(), threading.Lock()
+class Service:
+    def __init__(self, lock): self.lock = lock
+    def shut_down(self):
+        with self.lock:
+            event.set()
+    def on_term(self, s, f):
+        self.shut_down()
+        os._exit(1)
+mine, others = Service(gate), Service(other)
+def acquire(s, f):
+    gate.acquire()
+    event.set()
+def acquire_for_a_while(s, f):
+    gate.acquire(timeout=1)
+    event.set()
+for n, h in {1: mine.on_term, 3: others.on_term, 10: acquire, 12: acquire_for_a_while}.items():
+    signal.signal(n, h)
+gate.acquire()
+print("ready", flush=True)
+gate.acquire()
+)";
+
+TEST_P(HandlersOfEachPython, GoNoFurtherThanTheLockThatTheirThreadWaitsFor) {
+  const Program program(GetParam(), kTakers);
+
+  const auto effects = program.read();
+
+  ASSERT_TRUE(effects);
+  if (!effects->handlers) GTEST_SKIP() << "not found in this version";
+  for (const Handler& handler : *effects->handlers) {
+    if (!handler.effects) continue;
+    const bool stays = handler.signal == 1 || handler.signal == 10;
+    EXPECT_EQ(handler.effects->mask == 0, stays)
+        << handler.name << ": " << handler.effects->unknown;
+  }
 }
 
 TEST_P(HandlersOfEachPython, WriteToTheWakeupFd) {

@@ -1010,6 +1010,7 @@ void CodeReader::enter_with(Activation& act, State& s, Flow& flow) {
     flow.raises = true;
   }
   add(0, act.only_depths ? std::string_view() : "takes a lock");
+  flow.falls = act.only_depths || !is_never_got(manager);
   s.stack.push_back(release);
   s.stack.push_back(unknown_value(Level::Plain));
 }
@@ -1027,7 +1028,10 @@ void CodeReader::load_special(Activation& act, State& s, std::uint32_t which, Fl
     unknown(act, "enters " + called(manager));
     flow.raises = true;
   }
-  if (which == kEnter) add(0, act.only_depths ? std::string_view() : "takes a lock");
+  if (which == kEnter) {
+    add(0, act.only_depths ? std::string_view() : "takes a lock");
+    flow.falls = act.only_depths || !is_never_got(manager);
+  }
   s.stack.push_back(method);
   s.stack.push_back(null_value());
 }

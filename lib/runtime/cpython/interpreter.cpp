@@ -32,8 +32,9 @@ std::vector<snapshot::RuntimeObject> Interpreter::read_objects() {
   return impl_->read_objects();
 }
 
-CodeEffects Interpreter::read_effects(std::span<const Tid> alive, std::span<const Tid> others) {
-  return impl_->read_effects(alive, others);
+CodeEffects Interpreter::read_effects(std::span<const Tid> alive, std::span<const Tid> others,
+                                      RemoteAddr main_futex) {
+  return impl_->read_effects(alive, others, main_futex);
 }
 
 bool Interpreter::refine_lock(const snapshot::TaskRef& waiter, RemoteAddr futex,

@@ -78,8 +78,10 @@ class Interpreter {
   /// one that is not known leaves all unknown
   /// @param others  are read as well, but are not expected to go on: one that does reaches all of
   /// the process itself
+  /// @param main_futex  what the main thread waits for; 0: nothing of that kind
   /// A thread that is none of Python's gets no entry.
-  CodeEffects read_effects(std::span<const Tid> alive, std::span<const Tid> others = {});
+  CodeEffects read_effects(std::span<const Tid> alive, std::span<const Tid> others = {},
+                           RemoteAddr main_futex = {});
 
   /// If the futex belongs to a Python object (threading.Lock, RLock, the GIL, a SemLock, the
   /// parking lot, a thread join): refines `lock` with kind, name, owner and evidence. @return

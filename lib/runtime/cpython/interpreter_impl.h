@@ -40,7 +40,8 @@ struct Interpreter::Impl {
   std::vector<snapshot::RuntimeObject> read_objects();
   bool refine_lock(const snapshot::TaskRef& waiter, RemoteAddr futex, snapshot::Lock& lock);
 
-  CodeEffects read_effects(std::span<const Tid> alive, std::span<const Tid> others);
+  CodeEffects read_effects(std::span<const Tid> alive, std::span<const Tid> others,
+                           RemoteAddr main_futex);
 
   void read_states(std::span<const NativeThread> native);
   ThreadState read_state(std::uint64_t address, std::span<const NativeThread> native,

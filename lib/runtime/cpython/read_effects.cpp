@@ -45,8 +45,8 @@ snapshot::Handler dump_handler(const SignalTable::Dump& dump) {
 }  // namespace
 
 // The threads and the handlers are read together, as each may assign what the others call.
-CodeEffects Interpreter::Impl::read_effects(std::span<const Tid> alive,
-                                            std::span<const Tid> others) {
+CodeEffects Interpreter::Impl::read_effects(std::span<const Tid> alive, std::span<const Tid> others,
+                                            RemoteAddr main_futex) {
   CodeEffects out;
   CodeReader reader(objects, runtime, space);
   std::vector<Tid> read;
@@ -76,6 +76,11 @@ CodeEffects Interpreter::Impl::read_effects(std::span<const Tid> alive,
   }
   const ThreadState* main = state_of(Tid{space.pid.value});
   const bool handlers_readable = main != nullptr && reader.can_read(main->address);
+  if (main != nullptr && main_futex.value != 0) {
+    const LockObject lock = lock_of(main, main_futex.value);
+    if (lock.type == "threading.Lock" || lock.type == "threading.RLock")
+      reader.await_lock(lock.object);
+  }
   if (table && handlers_readable)
     for (const auto& [signal, callable] : table->handlers) reader.add_handler(callable);
 
