@@ -23,12 +23,25 @@ ObjectId source_of(const Thread& thread) {
   return wait != nullptr && !wait->objects.empty() ? wait->objects.front().object : ObjectId{};
 }
 
+/// It receives from a POSIX message queue, by no library's call.
+bool receives_messages(const Thread& thread) {
+  const Wait* wait = wait_of(thread);
+  return wait != nullptr && wait->kind == WaitKind::MqReceive && thread.activity.call.empty();
+}
+
+bool can_write_to(const Process& process, const ObjectId& id) {
+  return !process.fds || std::ranges::any_of(*process.fds, [&](const snapshot::Fd& fd) {
+    return fd.object == id && fd.access != snapshot::Access::Read;
+  });
+}
+
 }  // namespace
 
 bool takes_from_processes(const Thread& thread) {
   const std::string& call = thread.activity.call;
-  return call == "multiprocessing.Queue.get" || call == "multiprocessing.SimpleQueue.get" ||
-         call == "Connection.recv" || is_proxy_get(thread);
+  return receives_messages(thread) || call == "multiprocessing.Queue.get" ||
+         call == "multiprocessing.SimpleQueue.get" || call == "Connection.recv" ||
+         is_proxy_get(thread);
 }
 
 /// A queue in memory of another language than Python, whose queues have names of their own.
@@ -74,12 +87,11 @@ Members fellow_receivers(const Members& members, const Member& one) {
 bool could_give(const Member& giver, const Member& receiver) {
   if (takes_from_threads(*receiver.thread))
     return giver.process->mm_group == receiver.process->mm_group;
+  if (receives_messages(*receiver.thread))
+    return can_write_to(*giver.process, source_of(*receiver.thread));
   const auto& objects = receiver.thread->activity.object.objects;
   const auto writer = objects.find("writer");
-  if (writer == objects.end() || !giver.process->fds) return true;
-  return std::ranges::any_of(*giver.process->fds, [&](const snapshot::Fd& fd) {
-    return fd.object == writer->second && fd.access != snapshot::Access::Read;
-  });
+  return writer == objects.end() || can_write_to(*giver.process, writer->second);
 }
 
 std::string queue_name(const Context& context, const Member& receiver) {

@@ -14,7 +14,7 @@ namespace ipcdoctor::probes {
 bool takes_from_queue(const Thread& thread);
 
 /// It takes items that come from other processes: multiprocessing.Queue, SimpleQueue,
-/// Connection.recv, a manager's queue.
+/// Connection.recv, a manager's queue, a POSIX message queue.
 bool takes_from_processes(const Thread& thread);
 
 /// It takes items that only threads of its own process can put: queue.Queue, queue.SimpleQueue.

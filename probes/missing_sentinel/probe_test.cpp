@@ -12,6 +12,7 @@ using namespace snapshot::testing;
 using diagnosis::Outcome;
 using snapshot::Access;
 using snapshot::LockKind;
+using snapshot::WaitKind;
 using testing::ask;
 using testing::blamed;
 using testing::made;
@@ -59,6 +60,33 @@ TEST(MissingSentinel, CountsTheConsumersThatNobodyWillTellToStop) {
   ASSERT_EQ(answer.outcome, Outcome::Found);
   EXPECT_EQ(blamed(answer), "40");
   EXPECT_NE(answer.findings[0].title.find("2 sentinels missing"), std::string::npos);
+}
+
+TEST(MissingSentinel, FindsReceiversOfAMessageQueueThatOnlyTheyHave) {
+  Builder b;
+  b.process(40).thread().waits_for_children({42, 43});
+  for (const int pid : {42, 43})
+    b.process(pid)
+        .child_of(40)
+        .fd(3, queue(1))
+        .thread()
+        .waits(WaitKind::MqReceive, "mq_timedreceive")
+        .on(3, true, false);
+
+  const auto answer = ask(kMissingSentinel, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(blamed(answer), "42 43");
+  EXPECT_EQ(answer.findings[0].strength, diagnosis::Strength::Possible);
+}
+
+TEST(MissingSentinel, BlamesWhoCouldSendAndJoinsTheReceiversOfAMessageQueue) {
+  Builder b;
+  b.process(40).fd(3, queue(1)).thread().waits_for_child(42);
+  b.process(42).child_of(40).fd(3, queue(1), Access::Read).thread();
+  b.process(42).waits(WaitKind::MqReceive, "mq_timedreceive").on(3, true, false);
+
+  EXPECT_EQ(blamed(ask(kMissingSentinel, b.build())), "40");
 }
 
 /// A fork server is the parent of such a child, and its end is told by a pipe.
