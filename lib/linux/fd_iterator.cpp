@@ -69,6 +69,7 @@ std::optional<FdEntry> to_entry(const KernelFd& fd) {
   entry.dev = fd.dev;
   if (fd.file_system == kMessageQueues && fd.type == S_IFREG) {
     entry.kind = FileKind::Mqueue;
+    entry.access_known = true;
     return entry;
   }
   entry.kind = kind_of(fd.type);

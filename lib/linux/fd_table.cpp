@@ -153,6 +153,7 @@ class FdWalk {
       if (const Status seen = add_stat(name); !seen) return seen;
     }
     if (entry_.kind == FileKind::Pipe || entry_.kind == FileKind::Fifo ||
+        entry_.kind == FileKind::Mqueue ||
         (entry_.kind == FileKind::CharDevice && !is_memory_device(entry_.rdev))) {
       add_access(name);
     }

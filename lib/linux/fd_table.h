@@ -36,8 +36,8 @@ struct FdEntry {
   FileKind kind = FileKind::Unknown;
   bool readable = false;  ///< the link's own permission bits: r = FMODE_READ (proc(5))
   bool writable = false;
-  bool access_known = false;  ///< only looked up for Pipe, Fifo and CharDevice, but not of
-                              ///< /dev/null and its like
+  bool access_known = false;  ///< only looked up for Pipe, Fifo, Mqueue and CharDevice, but not
+                              ///< of /dev/null and its like
   std::uint64_t dev = 0;      ///< st_dev (makedev); 0 for Pipe, Socket, AnonInode
   std::uint64_t ino = 0;      ///< pipe:[N], socket:[N], or st_ino
   std::uint64_t rdev = 0;     ///< CharDevice, BlockDevice

@@ -94,11 +94,17 @@ TEST(ReadFds, KnowsAMessageQueue) {
   const mqd_t queue = ::mq_open(name.c_str(), O_RDWR | O_CREAT, 0600, nullptr);
   if (queue < 0) GTEST_SKIP() << "no POSIX message queues here";
   const FdEntry linked = entry_of(queue);
+  const mqd_t receiver = ::mq_open(name.c_str(), O_RDONLY);
+  ASSERT_GE(receiver, 0);
+  const FdEntry receives = entry_of(receiver);
+  ::mq_close(receiver);
   ASSERT_EQ(::mq_unlink(name.c_str()), 0);
   const FdEntry unlinked = entry_of(queue);
   ::mq_close(queue);
 
   EXPECT_EQ(linked.kind, FileKind::Mqueue);
+  EXPECT_TRUE(linked.access_known && linked.readable && linked.writable);
+  EXPECT_TRUE(receives.access_known && receives.readable && !receives.writable);
   EXPECT_EQ(linked.nlink, 1U);
   EXPECT_EQ(unlinked.kind, FileKind::Mqueue);
   EXPECT_EQ(unlinked.nlink, 0U);
