@@ -61,12 +61,26 @@ std::vector<Writer> writers_in(const Context& context, const Ends& ends,
   return writers;
 }
 
-/// Queues alone make a cycle only if two processes or threads put; one that puts waits for
-/// consumers.
-bool is_cycle(const std::vector<Writer>& writers) {
+/// Both put into one queue: a forked copy of it is at the same address, and any copy has its pipe.
+bool put_into_one_queue(const Snapshot& snapshot, const Writer& a, const Writer& b) {
+  if (!puts_into_full_queue(snapshot, a.task) || !puts_into_full_queue(snapshot, b.task))
+    return false;
+  const snapshot::RuntimeObject& one = snapshot::find_thread(snapshot, a.task)->activity.object;
+  const snapshot::RuntimeObject& other = snapshot::find_thread(snapshot, b.task)->activity.object;
+  const auto pipe = one.objects.find("writer"), its_pipe = other.objects.find("writer");
+  if (pipe != one.objects.end() && its_pipe != other.objects.end())
+    return pipe->second == its_pipe->second;
+  return one.type == other.type && one.address.value != 0 && one.address == other.address;
+}
+
+/// Queues alone make a cycle only if two processes or threads put, and not into the same one: who
+/// puts waits for consumers.
+bool is_cycle(const Snapshot& snapshot, const std::vector<Writer>& writers) {
   if (std::ranges::any_of(writers, [](const Writer& w) { return !w.receivers.empty(); }))
     return true;
-  return writers.size() >= 2;
+  return std::any_of(writers.begin() + 1, writers.end(), [&](const Writer& w) {
+    return !put_into_one_queue(snapshot, writers.front(), w);
+  });
 }
 
 std::vector<Pid> parties(const std::vector<Writer>& writers) {
@@ -164,7 +178,7 @@ diagnosis::Answer run(const Context& context) {
       context,
       [&](const Ends& ends, int set, const graph::StuckSet& deadlock) -> std::optional<Finding> {
         const std::vector<Writer> writers = writers_in(context, ends, deadlock.core);
-        if (writers.empty() || !is_cycle(writers)) return std::nullopt;
+        if (writers.empty() || !is_cycle(context.snapshot, writers)) return std::nullopt;
         return describe(context, set, writers);
       });
 }

@@ -48,6 +48,25 @@ TEST(FullBufferCycle, FindsAWakeUpPipeThatItsOwnReaderFilled) {
   EXPECT_THAT(answer.findings[0].title, HasSubstr("only it could empty"));
 }
 
+/// Two workers wait for room in bounded queues of multiprocessing.
+Builder two_that_put(std::uint64_t first, std::uint64_t second) {
+  Builder b;
+  b.process(40).python().thread().waits_for_children({41, 42});
+  for (const auto& [pid, at] : {std::pair{41, first}, {42, second}}) {
+    RuntimeObject queue = made("multiprocessing.Queue", "q");
+    queue.address = RemoteAddr{at};
+    b.process(pid).child_of(40).python().thread().shared_futex(at, LockKind::PySemLock);
+    b.process(pid).activity("multiprocessing.Queue.put", queue);
+    b.area(at, {40, 41, 42});
+  }
+  return b;
+}
+
+TEST(FullBufferCycle, IgnoresWorkersThatPutIntoOneQueue) {
+  EXPECT_EQ(ask(kFullBufferCycle, two_that_put(7, 7)).outcome, Outcome::NotFound);
+  EXPECT_EQ(ask(kFullBufferCycle, two_that_put(7, 8)).outcome, Outcome::Found);
+}
+
 TEST(FullBufferCycle, IgnoresAFullPipeWhoseReaderRuns) {
   Builder b;
   b.process(40).fd(3, pipe(7), Access::Read).thread().runs();

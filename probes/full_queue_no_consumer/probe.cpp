@@ -103,11 +103,13 @@ std::optional<FullQueue> full_python_queue(const Context& context, const graph::
   return full;
 }
 
+/// It waits for the end of others, or for a result of theirs.
 bool joins(const Snapshot& snapshot, TaskRef task) {
   const Thread* thread = snapshot::find_thread(snapshot, task);
   const Wait* wait = wait_of(snapshot, task);
   return (wait != nullptr && wait->kind == WaitKind::Child) ||
-         (thread != nullptr && thread->activity.call.ends_with(".join"));
+         (thread != nullptr && (thread->activity.call.ends_with(".join") ||
+                                thread->activity.operation == snapshot::Operation::AwaitResult));
 }
 
 /// A thread of the same process at another queue of that kind.

@@ -112,6 +112,22 @@ TEST(FullQueueNoConsumer, BlamesWhoWaitsForTheProducersEndInsteadOfTaking) {
   EXPECT_THAT(answer.findings[0].fix, HasSubstr("before waiting for the producer's end"));
 }
 
+TEST(FullQueueNoConsumer, BlamesWhoWaitsForTheResultOfThoseWhoPut) {
+  Builder b;
+  RuntimeObject progress;
+  progress.type = "multiprocessing.Queue";
+  progress.address = RemoteAddr{0x7000};
+  auto main = b.process(40).python().thread().futex(0x1000, LockKind::Condition);
+  main.activity("Pool.get").last().activity.operation = snapshot::Operation::AwaitResult;
+  for (const int pid : {41, 42}) {
+    b.process(pid).child_of(40).python().thread().shared_futex(9, LockKind::PySemLock);
+    b.process(pid).activity("multiprocessing.Queue.put", progress);
+  }
+  b.area(9, {40, 41, 42});
+
+  EXPECT_THAT(culprits(ask(kFullQueueNoConsumer, b)), ElementsAre(40));
+}
+
 TEST(FullQueueNoConsumer, CountsTheIdleFeederOfAQueueAsNoTaker) {
   Builder b;
   auto main = b.process(40)
