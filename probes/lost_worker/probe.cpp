@@ -89,6 +89,16 @@ Loss lost_of_pool(const Context& context, const Members& members, const Member& 
   std::vector<DeadProcess> dead;
   for (const DeadProcess& one : dead_children(context, members))
     if (one.parent == pool->owner->pid) dead.push_back(one);
+  const std::int64_t pending = number(*pool->object, "pending", 0);
+  if (!is_pool && !pool->of_threads && number(*pool->object, "workers", 1) == 0 && pending > 0)
+    return {Strength::Read,
+            pool->name + " has no worker left, and " + std::to_string(pending) +
+                (pending == 1 ? " work item waits" : " work items wait"),
+            "",
+            "Python 3.11 to 3.14 may start no worker in place of one that has done "
+            "max_tasks_per_child: update Python, or do without it.\nElse look for what ended the "
+            "workers; wait with result(timeout=...).",
+            dead};
   if (number(*pool->object, "dead_workers", 0) > 0)
     return {Strength::Read, "a worker of " + pool->name + " is dead and its task with it", "",
             worker_fix(is_pool), dead};

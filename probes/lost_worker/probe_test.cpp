@@ -51,6 +51,27 @@ TEST(LostWorker, BlamesTheOwnerForAResultThreadThatDied) {
   EXPECT_EQ(blamed(answer), "40");
 }
 
+TEST(LostWorker, FindsAnExecutorThatHasNoWorkerForItsWork) {
+  const auto executor = [](std::int64_t workers) {
+    Builder b;
+    auto made_executor =
+        made("ProcessPoolExecutor", "pool", {{"workers", workers}, {"pending", 3}});
+    made_executor.address = RemoteAddr{0x7000};
+    auto future = made("concurrent.futures.Future", "job", {{"executor", 0x7000}});
+    auto main = b.process(40).python().thread().futex(0x2000, LockKind::Condition);
+    main.activity("Executor.result", future);
+    main.process().python.objects = {made_executor};
+    return ask(kLostWorker, b.build());
+  };
+
+  const auto answer = executor(0);
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(answer.findings[0].strength, diagnosis::Strength::Read);
+  EXPECT_NE(answer.findings[0].title.find("no worker left"), std::string::npos);
+  EXPECT_NE(executor(1).outcome, Outcome::Found);
+}
+
 TEST(LostWorker, SuspectsAResultThreadThatDiedWhileOthersStillSpin) {
   Builder b;
   build_pool(b, {{"result_handler_exists", 0}}).activity("Pool.worker.get");
