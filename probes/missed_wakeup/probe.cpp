@@ -244,11 +244,22 @@ Members without_joiners(const Members& members) {
   return rest;
 }
 
-/// Alive and not waiting for the same: one of these had to signal. Helpers of the library never do.
+/// What a manager's thread waits for, its clients signal.
+bool waits_in_own_memory(const Member& waiter) {
+  return waits_in(waiter, WaitKind::Futex) && !wait_of(waiter)->futex.shared_memory &&
+         waiter.thread->activity.call != "Manager.serve.method";
+}
+
+/// Alive and not waiting for the same: one of these had to signal. Helpers of the library never do,
+/// nor can another process where the waiter's memory is its own.
 Members silent_ones(const Members& members, const Member& waiter) {
   Members silent;
-  for (const Member& member : members)
-    if (!same_wait(member, waiter) && !is_idle_helper(*member.thread)) silent.push_back(member);
+  for (const Member& member : members) {
+    const bool reaches =
+        !waits_in_own_memory(waiter) || member.process->mm_group == waiter.process->mm_group;
+    if (reaches && !same_wait(member, waiter) && !is_idle_helper(*member.thread))
+      silent.push_back(member);
+  }
   return silent;
 }
 
@@ -274,7 +285,8 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
     }
   }
   if (waiter == nullptr) return std::nullopt;
-  const std::vector<DeadProcess> dead = dead_children(context, members);
+  std::vector<DeadProcess> dead;
+  if (!waits_in_own_memory(*waiter)) dead = dead_children(context, members);
   Members silent = silent_ones(members, *waiter);
   // A handshake in which each waits first: neither side is more to blame than the other.
   const Members others = without_joiners(silent);

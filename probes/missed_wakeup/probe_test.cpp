@@ -12,6 +12,7 @@ namespace {
 using namespace snapshot::testing;
 using diagnosis::Outcome;
 using diagnosis::Strength;
+using snapshot::Access;
 using snapshot::LockKind;
 using testing::ask;
 using testing::blamed;
@@ -21,6 +22,17 @@ TEST(MissedWakeup, FindsAConditionThatNobodySignalsAnyMore) {
   Builder b;
   auto p = b.process(40).thread().futex(0x3000, LockKind::ThreadJoin).owned_by({task(40, 41)});
   p.thread(41).futex(0x1000, LockKind::Condition);
+
+  const auto answer = ask(kMissedWakeup, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(blamed(answer), "40");
+}
+
+TEST(MissedWakeup, AnotherProcessCannotSignalWhatIsInTheWaitersOwnMemory) {
+  Builder b;
+  b.process(40).fd(4, pipe(7), Access::Write).thread().futex(0x1000, LockKind::Unknown);
+  b.process(41).child_of(40).fd(0, pipe(7), Access::Read).thread().reads(0);
 
   const auto answer = ask(kMissedWakeup, b.build());
 
