@@ -132,6 +132,7 @@ class Build {
   bool holds(const ObjectId& id, Side side, Pid who) const;
   bool somebody_else_holds(const ObjectId& id, Side side, Pid than) const;
   bool anyone_holds(const ObjectId& id, Side side) const;
+  bool is_of_its_crew(Pid pid, const Waiter& like) const;
   std::string name(const ObjectId& id) const;
   void connect_in_flight(Node to, const ObjectId& id);
   void object_event(Node to, const snapshot::Awaited& awaited, const Waiter& waiter);

@@ -58,6 +58,24 @@ bool Build::somebody_else_holds(const ObjectId& id, Side side, Pid than) const {
       range, [&](const Holder& h) { return is_on(side, h.access) && h.pid != than; });
 }
 
+/// It takes from the same queue as `like`, or waits for the end of its children: of a crew that
+/// serves whoever comes.
+bool Build::is_of_its_crew(Pid pid, const Waiter& like) const {
+  const Process* process = snapshot::find_process(snapshot_, pid);
+  return process != nullptr && !process->threads.empty() &&
+         std::ranges::all_of(process->threads, [&](const Thread& thread) {
+           if (!thread.wait) return false;
+           const snapshot::Wait& wait = *thread.wait;
+           if (wait.kind == WaitKind::SysvReceive)
+             return like.wait.kind == wait.kind && like.wait.sysv.id == wait.sysv.id;
+           if (wait.kind == WaitKind::MqReceive)
+             return like.wait.kind == wait.kind && !wait.objects.empty() &&
+                    !like.wait.objects.empty() &&
+                    wait.objects[0].object == like.wait.objects[0].object;
+           return wait.kind == WaitKind::Child;
+         });
+}
+
 /// The tasks that hold a side of an object, and every doubt that there are more.
 Node Build::holders(const ObjectId& id, Side side) {
   const auto [it, is_new] = holder_gates_.try_emplace({id, side});
@@ -401,9 +419,15 @@ void Build::queue_event(Node to, const Awaited& awaited, const Waiter& waiter) {
   // A queue with a name that only its reader has open is a server's: strangers are what it is for.
   const Side side = awaited.in ? Side::Writers : Side::Readers;
   const bool closed_world = awaited.out || somebody_else_holds(id, side, waiter.process.pid);
+  const auto range = std::ranges::equal_range(holders_, id, {}, &Holder::object);
+  const bool crew =
+      waiter.wait.kind == WaitKind::MqReceive && std::ranges::all_of(range, [&](const Holder& h) {
+        return !is_on(side, h.access) || is_of_its_crew(h.pid, waiter);
+      });
   gates_.network.connect(
-      closed_world ? add_leaf(Life::NamedObject, "nobody else opens " + name(id), waiter.task, id)
-                   : add_leaf(Life::Outside, "anybody may open " + name(id), waiter.task, id),
+      !closed_world ? add_leaf(Life::Outside, "anybody may open " + name(id), waiter.task, id)
+      : crew        ? add_leaf(Life::Client, "a client that opens " + name(id), waiter.task, id)
+                    : add_leaf(Life::NamedObject, "nobody else opens " + name(id), waiter.task, id),
       to);
 }
 

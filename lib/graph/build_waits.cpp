@@ -526,12 +526,18 @@ void Build::sysv_event(const Waiter& waiter) {
                         return is_other(pid) && snapshot::find_process(snapshot_, pid) != nullptr;
                       });
   const bool is_private = it->key == IPC_PRIVATE;  // nobody can ask for its number by a key
-  const bool is_server = waiter.wait.kind == WaitKind::SysvReceive && !is_private && !others;
-  gates_.network.connect(is_server
-                             ? add_leaf(Life::Outside, "anybody may send to " + what, waiter.task)
-                             : add_leaf(is_private ? Life::PrivateName : Life::SysvStranger,
-                                        "no stranger uses " + what, waiter.task),
-                         waiter.node);
+  const bool is_server = waiter.wait.kind == WaitKind::SysvReceive && !is_private;
+  const auto serves = [&](const Pid pid) {
+    return snapshot::find_process(snapshot_, pid) == nullptr || is_of_its_crew(pid, waiter);
+  };
+  const bool crew =
+      std::ranges::all_of(it->attached, serves) && std::ranges::all_of(it->last_pids, serves);
+  gates_.network.connect(
+      is_server && !others ? add_leaf(Life::Outside, "anybody may send to " + what, waiter.task)
+      : is_server && crew  ? add_leaf(Life::Client, "a client that sends to " + what, waiter.task)
+                           : add_leaf(is_private ? Life::PrivateName : Life::SysvStranger,
+                                     "no stranger uses " + what, waiter.task),
+      waiter.node);
 }
 
 void Build::stopped_event(const Waiter& waiter) {

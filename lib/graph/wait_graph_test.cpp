@@ -675,6 +675,36 @@ TEST(Outside, NobodyNewComesToAFifoWithoutItsName) {
   EXPECT_EQ(graph_of(b).level(task(40)), Level::Proved);
 }
 
+/// Workers that take from a queue which others may open by its name, and their parent.
+Builder crew_of_a_queue() {
+  Builder b;
+  b.process(40).fd(3, queue(1)).thread().waits_for_children({41, 42});
+  for (const int pid : {41, 42}) {
+    b.process(pid).child_of(40).fd(3, queue(1)).thread();
+    b.process(pid).waits(WaitKind::MqReceive, "mq_timedreceive").on(3, true, false);
+  }
+  b.object(queue(1)).has_name = true;
+  return b;
+}
+
+TEST(Outside, ACrewOfWorkersAtANamedQueueWaitsForClients) {
+  EXPECT_EQ(graph_of(crew_of_a_queue()).level(task(41)), Level::Conditional);
+}
+
+TEST(Outside, WhoHasTheQueueAndWaitsForSomethingElseIsNoneOfItsCrew) {
+  Builder b = crew_of_a_queue();
+  b.process(43).child_of(40).fd(3, queue(1)).fd(4, pipe(7)).thread().reads(4);
+
+  EXPECT_EQ(graph_of(b).level(task(41)), Level::Assuming);
+}
+
+TEST(Outside, NobodyNewComesToAQueueWithoutItsName) {
+  Builder b = crew_of_a_queue();
+  b.object(queue(1)).has_name = false;
+
+  EXPECT_EQ(graph_of(b).level(task(41)), Level::Proved);
+}
+
 /// A client of a manager of multiprocessing whose thread waits for a lock in the client's name.
 Builder manager_with_a_lost_lock() {
   Builder b;

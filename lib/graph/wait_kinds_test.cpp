@@ -94,16 +94,25 @@ TEST(WaitKinds, AKeyedMessageQueueOfAServerIsForStrangers) {
   EXPECT_EQ(level_of(b, task(40)), Level::Live);
   b.raw().sysv[0].key = 0;
   EXPECT_EQ(level_of(b, task(40)), Level::Assuming);
+
+  b.raw().sysv[0].key = 0x1234;
+  b.process(41).thread().waits(WaitKind::SysvReceive, "msgrcv").wait().sysv.id = 7;
+  b.raw().sysv[0].attached = {Pid{40}, Pid{41}};
+  EXPECT_EQ(level_of(b, task(40)), Level::Conditional) << "so is that of two who share the work";
+  b.process(41).waits(WaitKind::SysvSem, "semop");
+  EXPECT_EQ(level_of(b, task(40)), Level::Live) << "its semaphore set was not seen";
 }
 
 TEST(WaitKinds, AnUnlinkedMessageQueueIsClosed) {
   Builder b;
   b.process(40).fd(3, queue(1)).thread().waits(WaitKind::MqReceive, "mq_timedreceive");
   b.process(40).on(3, true, false);
-  b.process(41).fd(3, queue(1)).thread().waits_for_child(40);
+  b.process(41).fd(3, queue(1)).fd(4, pipe(7)).thread().waits_for_child(40);
   EXPECT_EQ(level_of(b, task(40)), Level::Proved);
   b.object(queue(1)).has_name = true;
-  EXPECT_EQ(level_of(b, task(40)), Level::Assuming);
+  EXPECT_EQ(level_of(b, task(40)), Level::Conditional) << "a client may open it";
+  b.process(41).reads(4);
+  EXPECT_EQ(level_of(b, task(40)), Level::Assuming) << "somebody who has it is stuck elsewhere";
   b.process(41).sleeps();
   EXPECT_EQ(level_of(b, task(40)), Level::Live);
 }
