@@ -2,6 +2,7 @@
 #include <span>
 
 #include "probes/all_probes.h"
+#include "probes/internal/function_name.h"
 #include "probes/internal/lock_facts.h"
 #include "probes/internal/pools.h"
 
@@ -79,6 +80,14 @@ bool serves_others(const Thread& thread) {
          call == "threading.Semaphore.acquire";
 }
 
+/// It logs, and its handler puts the record into a queue.
+bool puts_a_record(const Thread& thread) {
+  return thread.activity.call == "queue.Queue.put" && thread.python &&
+         std::ranges::any_of(*thread.python, [](const snapshot::Frame& f) {
+           return is_function(f, "emit") && f.file.ends_with("logging/handlers.py");
+         });
+}
+
 /// What only a thread of its own could bring, while its parent has one that waits for such work.
 Lost by_worker(const Context& context, const Member& child) {
   const std::string& call = child.thread->activity.call;
@@ -86,6 +95,12 @@ Lost by_worker(const Context& context, const Member& child) {
                        call == "queue.Queue.join" || call == "threading.Barrier.wait";
   const Process* parent = snapshot::find_process(context.snapshot, child.process->ppid);
   if (!brought || child.process->threads.size() != 1 || parent == nullptr) return {};
+  const bool has_listener = std::ranges::any_of(
+      parent->threads, [](const Thread& t) { return t.activity.call == "QueueListener.get"; });
+  if (has_listener && puts_a_record(*child.thread))
+    return {Strength::Clear, "the thread of the QueueListener",
+            "Start a QueueListener in each process, or let the children log into a "
+            "multiprocessing.Queue of which the parent's listener takes."};
   const auto worker = std::ranges::find_if(parent->threads, [&](const Thread& t) {
     return t.tid.value != parent->pid.value && serves_others(t) && may_bring(t) &&
            !snapshot::where(t).empty();

@@ -36,6 +36,22 @@ TEST(ThreadLostInFork, FindsAResultOfAnExecutorWhoseThreadsStayedInTheParent) {
   EXPECT_EQ(blamed(answer), "42 40");
 }
 
+TEST(ThreadLostInFork, FindsARecordThatOnlyTheListenerOfTheParentTakes) {
+  Builder b;
+  auto parent = b.process(40).python().thread().waits_for_child(42);
+  parent.thread(41).futex(0x3000, LockKind::Condition).activity("QueueListener.get");
+  auto child = b.process(42).child_of(40).python().thread().futex(0x2000, LockKind::Condition);
+  child.activity("queue.Queue.put", made("queue.Queue", "records"));
+  child.at("/usr/lib/python3.11/logging/handlers.py", 1435, "QueueHandler.emit");
+  child.at("/app/app.py", 9, "job");
+  child.process().forked_copy = true;
+
+  const auto answer = ask(kThreadLostInFork, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(blamed(answer), "42 40");
+}
+
 TEST(ThreadLostInFork, NamesAllChildrenThatHangAloneInTheSameWay) {
   Builder b;
   b.process(40).python().thread().waits_for_children({42, 43});
