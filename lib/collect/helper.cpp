@@ -89,6 +89,11 @@ void write_all(int fd, const char* data, std::size_t size) {
   struct rlimit core {};
   (void)::setrlimit(RLIMIT_CORE,
                     &core);  // a crash on hostile input leaves no file with the target's data
+  // Where memory is short the kernel shall end us, and neither the patient nor a neighbour of his:
+  // proc_pid_oom_score_adj(5); anybody may raise it.
+  if (const linux::UniqueFd file(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
+      file.is_open())
+    (void)!::write(file.get(), "1000", 4);
   // parsers without rights, which are forked from here, shall not speak for us
   (void)::madvise(&shared, sizeof shared, MADV_DONTFORK);
   std::set_new_handler([] { ::_exit(kOutOfMemory); });

@@ -8,6 +8,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 
 #include "linux/pidfd.h"
 #include "linux/process_memory.h"
@@ -93,6 +94,17 @@ TEST(Helper, HoldsNoneOfOurDescriptors) {
 
   ASSERT_TRUE(answer);
   EXPECT_EQ(*answer, "closed");
+}
+
+TEST(Helper, IsTheFirstToGoWhereMemoryIsShort) {
+  const auto answer = run_in_helper(kQuick, [](Progress&, const Send& send) {
+    std::ifstream file("/proc/self/oom_score_adj");
+    std::string score;
+    file >> score;
+    send(score);
+  });
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(*answer, "1000");
 }
 
 TEST(Helper, DiesWithItsParent) {
