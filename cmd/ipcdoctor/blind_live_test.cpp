@@ -97,6 +97,26 @@ TEST_F(SharedMutex, WhoHoldsItOutsideOfOurPidNamespaceIsNotDead) {
   EXPECT_THAT(result.output, Not(HasSubstr("all seen")));
 }
 
+// The kernel takes the owner's number for one of the waiter's namespace, where nobody has it, and
+// glibc then waits for ever: a deadlock, but its owner lives.
+TEST_F(SharedMutex, WhoHoldsAnInheritingOneFromAnotherPidNamespaceIsNotDead) {
+  if (run_command({"unshare", "-pf", "--mount-proc", "true"}).exit_code != 0)
+    GTEST_SKIP() << "no right to make a PID namespace";
+  Process holder({kMutex, "pi", path_}, false);
+  ASSERT_THAT(holder.read_until("READY"), HasSubstr("READY"));
+  Process waiter({"unshare", "-pf", "--mount-proc", "--kill-child", kMutex, "wait", path_}, false);
+  pid_t pid = 0;
+  for (int i = 0; i < 200 && (pid <= 0 || !is_blocked_in(pid, SYS_futex)); ++i) {
+    std::this_thread::sleep_for(10ms);
+    const std::string parent = "/proc/" + std::to_string(waiter.pid());
+    pid = std::atoi(
+        read_file(parent + "/task/" + std::to_string(waiter.pid()) + "/children").c_str());
+  }
+  ASSERT_TRUE(is_blocked_in(pid, SYS_futex));
+  const Result result = run_command(attach(pid));
+  EXPECT_THAT(result.output, Not(HasSubstr("dead-lock-owner")));
+}
+
 TEST_F(SharedMutex, WhoHoldsItAndIsHiddenByProcIsNotDead) {
   const std::string hide = "mount -t proc -o hidepid=2 proc /proc";
   if (run_command({"unshare", "-m", "sh", "-c", hide}).exit_code != 0)

@@ -146,6 +146,19 @@ void check_owner(System& system, const SharedAreas& areas, const ProcessEntry& p
   lock.checked = false;
 }
 
+/// By somebody who may have written a number of another PID namespace into it.
+bool is_mapped_elsewhere(System& system, const ProcessEntry& process,
+                         const linux::Mapping& mapping) {
+  return std::ranges::any_of(system.processes(), [&](const auto& other) {
+    if (other->pid == process.pid || count_alike(system, process, other->pid)) return false;
+    const auto maps = linux::read_maps(*other->dir);
+    if (!maps) return maps.error().cause != Cause::Gone;
+    return std::ranges::any_of(*maps, [&](const linux::Mapping& its) {
+      return its.dev == mapping.dev && its.ino == mapping.ino;
+    });
+  });
+}
+
 /// glibc parks who asks for a priority-inheriting mutex of a number that nobody has on its own
 /// stack: who maps the mutex itself was not asked.
 void check_parked(System& system, const SharedAreas& areas, ProcessEntry& process, Lock& lock) {
@@ -153,7 +166,10 @@ void check_parked(System& system, const SharedAreas& areas, ProcessEntry& proces
   const auto space = system.space_of(process);
   const linux::Mapping* mapping =
       space ? linux::find_mapping((*space)->maps(), lock.address) : nullptr;
-  if (mapping != nullptr && mapping->shared && !knows_all_numbers(system, areas))
+  if (mapping == nullptr || !mapping->shared) return;
+  if (is_mapped_elsewhere(system, process, *mapping))
+    leave_open(lock, lock.dead_owner, "processes of several PID namespaces map the lock");
+  else if (!knows_all_numbers(system, areas))
     leave_open(lock, lock.dead_owner, "somebody who could not be looked at may map the lock");
 }
 

@@ -178,6 +178,29 @@ static void sort_all(Snapshot& snapshot) {
     std::ranges::stable_sort(process.threads, {}, &Thread::tid);
 }
 
+/// What is written are whole numbers, but for two times. One that is not becomes none in a defined
+/// way where it is big.
+static void check_numbers(const json& snapshot) {
+  const auto check = [](bool good, const json& number) {
+    if (!good) throw json::out_of_range::create(406, "no such number", &number);
+  };
+  constexpr double kLongest = 1e9;  // ms
+  std::vector<const json*> left;
+  for (const auto& [name, member] : snapshot.items()) {
+    if (name == "elapsed_ms" || name == "observed_ms")
+      check(member.is_number() && member >= 0 && member <= kLongest, member);
+    else
+      left.push_back(&member);
+  }
+  while (!left.empty()) {
+    const json* one = left.back();
+    left.pop_back();
+    check(!one->is_number_float(), *one);
+    if (one->is_structured())
+      for (const json& member : *one) left.push_back(&member);
+  }
+}
+
 static Result<Snapshot> snapshot_in(const json& file) {
   const auto schema = file.find("schema");
   if (schema == file.end() || !schema->is_string())
@@ -190,6 +213,7 @@ static Result<Snapshot> snapshot_in(const json& file) {
     return Error{Cause::Unsupported, 0,
                  "a snapshot of format " + schema->get<std::string>() + ", not " + kSchema};
   }
+  check_numbers(file.at("snapshot"));
   Snapshot snapshot = file.at("snapshot").get<Snapshot>();
   sort_all(snapshot);
   return snapshot;

@@ -122,6 +122,20 @@ TEST(Codec, AnEnumeratorThatDoesNotExistIsRefused) {
   EXPECT_FALSE(loaded(text));
 }
 
+TEST(Codec, ANumberThatIsNotWholeIsRefusedWhereWeWriteWholeOnes) {
+  for (const char* number : {"1e308", "-1e308", "0.5"}) {
+    std::string text = saved(two_processes());
+    const auto at = text.find("\"pid\":40");
+    ASSERT_NE(at, std::string::npos);
+    text.replace(at, 8, std::string("\"pid\":") + number);
+
+    EXPECT_FALSE(loaded(text)) << number;
+  }
+  Snapshot snapshot = two_processes();
+  snapshot.elapsed_ms = 12.5;
+  EXPECT_TRUE(loaded(saved(snapshot)));
+}
+
 TEST(Codec, AFileThatWasReorderedIsSortedAgain) {
   Snapshot snapshot = two_processes();
   std::swap(snapshot.processes.at(0), snapshot.processes.at(1));

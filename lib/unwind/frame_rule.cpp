@@ -56,6 +56,10 @@ class Interpreter {
   const Row& row() const { return row_; }
 
  private:
+  /// Of an offset in units of the data alignment; what is too big is damaged and wraps.
+  std::int64_t scaled(std::uint64_t factored) const {
+    return static_cast<std::int64_t>(factored * static_cast<std::uint64_t>(cie_.data_alignment));
+  }
   /// One instruction; false when the location passes the address.
   bool step(Bytes& in) {
     const auto op = in.take<std::uint8_t>();
@@ -64,7 +68,7 @@ class Interpreter {
       case 0x40:
         return advance(low);
       case 0x80:
-        save(low, static_cast<std::int64_t>(in.take_leb128()) * cie_.data_alignment);
+        save(low, scaled(in.take_leb128()));
         return true;
       case 0xc0:
         restore(low);
@@ -86,7 +90,7 @@ class Interpreter {
         return advance(in.take<std::uint32_t>());
       case 0x05: {
         const auto r = in.take_leb128();
-        save(r, static_cast<std::int64_t>(in.take_leb128()) * cie_.data_alignment);
+        save(r, scaled(in.take_leb128()));
         return true;
       }
       case 0x06:
@@ -124,17 +128,17 @@ class Interpreter {
       }
       case 0x11: {
         const auto r = in.take_leb128();
-        save(r, in.take_signed_leb128() * cie_.data_alignment);
+        save(r, scaled(static_cast<std::uint64_t>(in.take_signed_leb128())));
         return true;
       }
       case 0x12: {
         const auto r = in.take_leb128();
         base(r);
-        offset(in.take_signed_leb128() * cie_.data_alignment);
+        offset(scaled(static_cast<std::uint64_t>(in.take_signed_leb128())));
         return true;
       }
       case 0x13:
-        offset(in.take_signed_leb128() * cie_.data_alignment);
+        offset(scaled(static_cast<std::uint64_t>(in.take_signed_leb128())));
         return true;
       case 0x2e:
         (void)in.take_leb128();

@@ -1,5 +1,6 @@
 /* healthy: a process waits for a mutex in a file, which another one holds and will release.
- * `hold FILE` and `wait FILE` are each of them alone, for tests of what cannot be seen. */
+ * `hold FILE` and `wait FILE` are each of them alone, for tests of what cannot be seen; `pi FILE` holds one that inherits
+ * priorities. */
 #include "../program.h"
 
 static pthread_mutex_t* map_mutex(const char* path) {
@@ -11,13 +12,27 @@ static pthread_mutex_t* map_mutex(const char* path) {
   return page;
 }
 
-static void hold(void* path) {
-  pthread_mutex_t* mutex = map_mutex(path);
-  init_shared_mutex(mutex);
+static void keep(pthread_mutex_t* mutex) {
   pthread_mutex_lock(mutex);
   ready();
   sleep(1000);
   pthread_mutex_unlock(mutex);
+}
+
+static void hold(void* path) {
+  pthread_mutex_t* mutex = map_mutex(path);
+  init_shared_mutex(mutex);
+  keep(mutex);
+}
+
+static void hold_inheriting(const char* path) {
+  pthread_mutex_t* mutex = map_mutex(path);
+  pthread_mutexattr_t attributes;
+  pthread_mutexattr_init(&attributes);
+  pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+  pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT);
+  pthread_mutex_init(mutex, &attributes);
+  keep(mutex);
 }
 
 int main(int argc, char** argv) {
@@ -26,6 +41,10 @@ int main(int argc, char** argv) {
   char* path = argc == 3 ? argv[2] : made;
   if (argc == 3 && strcmp(argv[1], "hold") == 0) {
     hold(path);
+    return 0;
+  }
+  if (argc == 3 && strcmp(argv[1], "pi") == 0) {
+    hold_inheriting(path);
     return 0;
   }
   if (argc != 3) {
