@@ -129,6 +129,21 @@ void examine(System& system, ProcessEntry& process) {
   add_identity(system, process);
 }
 
+namespace {
+
+/// The table was read and lacks what the thread waits on: another one closed it, or its link was
+/// not to be read.
+void note_unknown_objects(System& system, const ProcessEntry& process, const ThreadEntry& thread) {
+  if (System::table_of(process, thread.tid) == nullptr) return;
+  for (const snapshot::Awaited& awaited : thread.out.wait->objects)
+    if (awaited.object.kind == snapshot::ObjectKind::Unknown && awaited.fd >= 0)
+      system.note_unseen(
+          process.pid, thread.tid,
+          Error{Cause::NotRead, 0, "tell what its fd " + std::to_string(awaited.fd) + " is"});
+}
+
+}  // namespace
+
 void decode_waits(System& system, ProcessEntry& process) {
   for (ThreadEntry& thread : process.threads) {
     if (thread.out.wait.has_value()) continue;
@@ -143,6 +158,7 @@ void decode_waits(System& system, ProcessEntry& process) {
                               thread.wchan,
                               is_32bit(system, process)};
     thread.out.wait = decode_wait(system, process, thread, blocked);
+    note_unknown_objects(system, process, thread);
   }
 }
 

@@ -105,5 +105,16 @@ TEST_F(Looks, AProcessWhoseThreadsCannotBeReadIsNotDead) {
   EXPECT_FALSE(system.unseen().empty());
 }
 
+TEST_F(Looks, SayThatWhatAThreadReadsWasNotAmongItsDescriptors) {
+  examine(system, process);
+  process.fds = std::vector<snapshot::Fd>{};
+  decode_waits(system, process);
+
+  ASSERT_EQ(process.threads.size(), 1U);
+  ASSERT_TRUE(process.threads[0].out.wait);
+  ASSERT_EQ(system.unseen().size(), 1U);
+  EXPECT_EQ(to_string(system.unseen()[0].error), "tell what its fd 3 is: not read");
+}
+
 }  // namespace
 }  // namespace ipcdoctor::collect
