@@ -250,6 +250,13 @@ bool waits_in_own_memory(const Member& waiter) {
          waiter.thread->activity.call != "Manager.serve.method";
 }
 
+bool is_condition(const Member& waiter) {
+  const std::string& call = waiter.thread->activity.call;
+  return call.empty() ? waits_in(waiter, WaitKind::Futex) &&
+                            wait_of(waiter)->futex.lock.kind == LockKind::Condition
+                      : call.ends_with("Condition.wait");
+}
+
 /// Alive and not waiting for the same: one of these had to signal. Helpers of the library never do,
 /// nor can another process where the waiter's memory is its own.
 Members silent_ones(const Members& members, const Member& waiter) {
@@ -329,6 +336,11 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
     if (silent.empty() && one.pid.value != 0 && finding.culprits.size() < 4)
       finding.culprits.push_back(
           dead_culprit(one, "ended without the signal: " + describe(context.snapshot, one)));
+  // Who ended in peace has done its part: perhaps it signalled before the wait began.
+  const bool came_early = silent.empty() && is_condition(*waiter) && !dead.empty() &&
+                          std::ranges::none_of(dead, failed);
+  if (came_early)
+    blame(context, {*waiter}, "waits for a signal that may have come before", finding);
   if (finding.culprits.empty())
     blame(context, one_or_both(members, *waiter),
           "waits for " + diagnosis::describe_wait(context.snapshot, waiter->task) +

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 #include <sys/epoll.h>
 
+#include <csignal>
+
 #include "probes/internal/ask.h"
 
 namespace ipcdoctor::probes {
@@ -38,6 +40,17 @@ TEST(MissedWakeup, AnotherProcessCannotSignalWhatIsInTheWaitersOwnMemory) {
 
   ASSERT_EQ(answer.outcome, Outcome::Found);
   EXPECT_EQ(blamed(answer), "40");
+}
+
+TEST(MissedWakeup, BlamesTheWaiterTooWhereTheOtherSideHasEndedInPeace) {
+  Builder b;
+  b.process(40).thread().shared_futex(9, LockKind::Condition);
+  b.area(9, {40});
+  b.process(41).child_of(40).zombie().process().wait_status = 0;
+  EXPECT_EQ(blamed(ask(kMissedWakeup, b.build())), "41 40");
+
+  b.process(41).process().wait_status = SIGKILL;
+  EXPECT_EQ(blamed(ask(kMissedWakeup, b.build())), "41");
 }
 
 TEST(MissedWakeup, FindsAnEventLoopThatOnlyWatchesItself) {
