@@ -184,7 +184,7 @@ TEST(WithoutSomePages, NothingIsConcludedFromTheOthers) {
   Process program({"python3", kHealthy + "asyncio_signal.py"}, false);
   ASSERT_THAT(program.read_until("READY"), HasSubstr("READY"));
   ASSERT_TRUE(eventually_blocked(program.pid(), SYS_epoll_wait));
-  for (const int error : {EIO, EPERM, ENOMEM}) {
+  for (const int error : {EIO, EPERM, ENOMEM, ESRCH}) {
     for (std::uint32_t which = 0; which < 8; ++which) {
       SCOPED_TRACE(std::to_string(which) + " " + std::to_string(error));
       expect_no_claim(run_command(attach(program.pid()), [&] { refuse_pages(which, error); }));

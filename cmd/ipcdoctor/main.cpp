@@ -72,13 +72,25 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
+namespace {
+
+/// There may not even be room for an exception.
+[[noreturn]] void end_without_memory(int exit_code) {
+  constexpr std::string_view kWords = "ipcdoctor: out of memory\n";
+  (void)!::write(STDERR_FILENO, kWords.data(), kWords.size());  // there is nothing else to do
+  ::_exit(exit_code);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
+  using namespace ipcdoctor::cmd;
+  const bool runs = argc > 1 && std::string_view(argv[1]) == "run";
+  // `run` has a command to end or to leave in order
+  if (!runs) std::set_new_handler([] { end_without_memory(kNoMemory); });
   try {
     return run(argc, argv);
   } catch (const std::bad_alloc&) {
-    constexpr std::string_view kWords = "ipcdoctor: out of memory\n";
-    (void)!::write(STDERR_FILENO, kWords.data(), kWords.size());  // there is nothing else to do
-    return argc > 1 && std::string_view(argv[1]) == "run" ? ipcdoctor::cmd::kRunFailed
-                                                          : ipcdoctor::cmd::kNoMemory;
+    end_without_memory(runs ? kRunFailed : kNoMemory);
   }
 }

@@ -596,6 +596,13 @@ void forget_conclusions(ProcessEntry& process, const Error& why) {
   }
 }
 
+/// Whose memory has gone is no gap, if he has as well.
+Error unless_it_lives(const ProcessEntry& process, Error error) {
+  const auto stat = linux::read_stat(*process.dir);
+  if (error.cause == Cause::Gone && stat && !stat->has_exited()) error.cause = Cause::NotRead;
+  return error;
+}
+
 /// Calls read(stacks) for every process that is looked into.
 template <class Read>
 void for_each_space(System& system, Read read) {
@@ -605,7 +612,7 @@ void for_each_space(System& system, Read read) {
     if (!process->examined || process->dead || system.progress().is_late()) continue;
     const auto space = system.space_of(*process);
     if (!space) {
-      system.note_unseen(process->pid, Tid{}, space.error());
+      system.note_unseen(process->pid, Tid{}, unless_it_lives(*process, space.error()));
       continue;
     }
     pages.fetch(system, *process, **space);

@@ -404,7 +404,10 @@ void identify_objects(System& system, ObjectKind kind) {
       }
       const Risk risk(system.progress(), process.pid, Fact::FdInfo, fd.fd);
       const auto name = "task/" + std::to_string(task.value) + "/fdinfo/" + std::to_string(fd.fd);
-      const auto text = risk.allowed() ? process.dir->read(name) : Result<std::string>();
+      const Mark mark{process.pid.value, fd.fd, Fact::FdInfo};
+      const auto text = risk.allowed()
+                            ? process.dir->read(name)
+                            : Result<std::string>(Error{Cause::TimedOut, 0, to_string(mark)});
       const auto info = text ? linux::parse_fdinfo(*text) : Result<linux::FdInfo>(text.error());
       if (info && info->has_eventfd && info->eventfd_id >= 0) {
         fd.object = {kind, 0, static_cast<std::uint64_t>(info->eventfd_id)};

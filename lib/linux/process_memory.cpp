@@ -110,7 +110,8 @@ Result<const ProcessMemory::Page*> ProcessMemory::page_at(std::uint64_t start) c
   }
   const auto failed = [this, start](Error error) {
     if (error.number == EIO && unmapped_.size() < kMaxUnmapped) unmapped_.push_back(start);
-    if (failure_ && error.number != EIO && error.cause != Cause::Gone) failure_ = error;
+    // one that has ended gives nothing, and no error (mem_rw() of fs/proc/base.c, Linux 6.1)
+    if (failure_ && error.number != EIO) failure_ = error;
     return error;
   };
   if (pages_.size() >= kMaxPages) return failed({Cause::Limit, 0, "read " + path_});
