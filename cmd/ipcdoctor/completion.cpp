@@ -6,6 +6,7 @@
 
 #include "commands.h"
 #include "exit_code.h"
+#include "options.h"
 #include "probes/all_probes.h"
 
 /// Scripts for the completion of bash, zsh and fish, made from the definitions of the commands.
@@ -276,7 +277,7 @@ void add_completion(CLI::App& app, Command& command) {
       app.add_subcommand("completion", "print the completion script of a shell");
   completion_command->add_option("SHELL", *shell, "bash, zsh or fish")
       ->required()
-      ->check(CLI::IsMember(kShells));
+      ->check(one_of({std::views::keys(kShells).begin(), std::views::keys(kShells).end()}));
   completion_command->footer(
       "\nExample: ipcdoctor completion bash >/etc/bash_completion.d/ipcdoctor");
   completion_command->callback([&app, shell, &command] {

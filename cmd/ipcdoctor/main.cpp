@@ -16,7 +16,7 @@ namespace {
 
 constexpr const char* kExamples = R"(
 Examples:
-  ipcdoctor attach 4242                    who waits for whom, and what to change
+  ipcdoctor attach 4242                    who waits for whom, and why
   ipcdoctor run --timeout 5m -- make test  ends the command when it hangs
   ipcdoctor save 4242 -o hang.json         look now ...
   ipcdoctor analyze hang.json              ... diagnose later, elsewhere

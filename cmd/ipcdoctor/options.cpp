@@ -46,6 +46,20 @@ void add_duration(CLI::App& command, const std::string& name, std::chrono::milli
       ->type_name("TIME");
 }
 
+/// "htlm is none of text, json, html; did you mean html?"
+static std::string none_of(const std::string& wrong, const std::vector<std::string>& words) {
+  return wrong + " is none of " + fmt::format("{}", fmt::join(words, ", ")) +
+         did_you_mean(wrong, words);
+}
+
+CLI::Validator one_of(std::vector<std::string> words) {
+  std::string description = fmt::format("{{{}}}", fmt::join(words, ","));
+  return {[words = std::move(words)](const std::string& word) {
+            return std::ranges::find(words, word) != words.end() ? "" : none_of(word, words);
+          },
+          std::move(description)};
+}
+
 void add_grade(CLI::App& command, watch::Grade& grade, const std::string& description) {
   static const std::map<std::string, watch::Grade> kGrades = {
       {"proved", watch::Grade::Proved},       {"tree", watch::Grade::Tree},
@@ -55,7 +69,7 @@ void add_grade(CLI::App& command, watch::Grade& grade, const std::string& descri
   command
       .add_option_function<std::string>(
           "--grade", [&grade](const std::string& name) { grade = kGrades.at(name); }, description)
-      ->check(CLI::IsMember({"proved", "tree", "stuck", "assuming", "suspected"}))
+      ->check(one_of({"proved", "tree", "stuck", "assuming", "suspected"}))
       ->type_name("GRADE");
 }
 
@@ -64,9 +78,7 @@ static Output parse_output(const std::string& text) {
   Output output{text.substr(0, equals), equals == std::string::npos ? "" : text.substr(equals + 1)};
   if (output.path == "-") output.path.clear();
   if (!is_format(output.format)) {
-    throw CLI::ValidationError("--format", output.format + " is none of " +
-                                               fmt::format("{}", fmt::join(format_names(), ", ")) +
-                                               did_you_mean(output.format, format_names()));
+    throw CLI::ValidationError("--format", none_of(output.format, format_names()));
   }
   return output;
 }
@@ -77,11 +89,13 @@ void add_report_options(CLI::App& command, ReportOptions& options) {
           "--format",
           [&options](const std::vector<std::string>& values) {
             for (const std::string& value : values) options.outputs.push_back(parse_output(value));
-            if (std::ranges::count(options.outputs, "", &Output::path) > 1) {
-              throw CLI::ValidationError("--format", "only one format can go to standard output");
-            }
+            for (const Output& one : options.outputs)
+              if (std::ranges::count(options.outputs, one.path, &Output::path) > 1)
+                throw CLI::ValidationError("--format",
+                                           "only one format can go to " +
+                                               (one.path.empty() ? "standard output" : one.path));
           },
-          "of the report (text); several at once, each to its own file")
+          "how to report (text), and where to; several at once, each to its own file")
       ->type_name("F[=FILE]:{" + fmt::format("{}", fmt::join(format_names(), ",")) + "}")
       ->expected(1)
       ->allow_extra_args(false)
@@ -95,7 +109,7 @@ void add_report_options(CLI::App& command, ReportOptions& options) {
       .add_option_function<std::string>(
           "--color", [&options](const std::string& value) { options.colour = kWhen.at(value); },
           "whether text has colours (auto: on a terminal)")
-      ->check(CLI::IsMember({"auto", "always", "never"}))
+      ->check(one_of({"auto", "always", "never"}))
       ->type_name("WHEN");
 }
 
@@ -114,7 +128,7 @@ void add_collect_options(CLI::App& command, collect::Options& options) {
       .add_option_function<std::string>(
           "--stop", [&options](const std::string& value) { options.stop = kPolicies.at(value); },
           "whether threads may be stopped for a moment for their registers (never)")
-      ->check(CLI::IsMember({"never", "auto", "always"}))
+      ->check(one_of({"never", "auto", "always"}))
       ->type_name("WHEN");
   add_argv(command, options);
   command.add_flag("--overdue", options.overdue,

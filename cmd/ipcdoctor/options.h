@@ -13,6 +13,7 @@
 namespace CLI {
 class App;
 class Option;
+class Validator;
 }  // namespace CLI
 
 namespace ipcdoctor::cmd {
@@ -48,6 +49,9 @@ void add_argv(CLI::App& command, collect::Options& options);
 
 /// The positional PIDs: at least one, unless the option is made to be not required.
 CLI::Option* add_pids(CLI::App& command, std::vector<Pid>& pids);
+
+/// One of these words; another one is told with what was probably meant.
+CLI::Validator one_of(std::vector<std::string> words);
 
 /// --grade
 void add_grade(CLI::App& command, watch::Grade& grade, const std::string& description);

@@ -37,6 +37,10 @@ using Texts = std::vector<SnapshotText>;
 constexpr std::size_t kMaxBytes = std::size_t{4} << 30;
 constexpr std::size_t kMaxFiles = 100'000;
 
+Error has_no_snapshot(const std::string& folder) {
+  return {Cause::Malformed, 0, "no file in the folder " + folder + " is an ipcdoctor snapshot"};
+}
+
 /// Stops at what no text has, such as /dev/zero.
 Result<std::string> read_text(int fd, const std::string& name) {
   std::string text;
@@ -81,7 +85,7 @@ Result<Texts> read_one(const std::string& path) {
   std::error_code unknown;
   if (path != "-" && std::filesystem::is_directory(path, unknown)) {
     Texts all = read_entries<std::filesystem::directory_iterator>(path);
-    if (all.empty()) return Error{cause_of(EISDIR), EISDIR, "read " + path};
+    if (all.empty()) return has_no_snapshot(path);
     return all;
   }
   const bool standard = path == "-";
@@ -121,7 +125,7 @@ Result<Snapshots> parse_files(Texts texts) {
       if (one.place.id.empty() || known.insert(one.place.id).second) all.push_back(std::move(one));
   }
   for (const auto& [folder, has_one] : folders)
-    if (!has_one) return Error{cause_of(EISDIR), EISDIR, "read " + folder};
+    if (!has_one) return has_no_snapshot(folder);
   return all;
 }
 

@@ -46,7 +46,7 @@ void add_stacks(CLI::App& app, Command& command) {
       "stacks", "where all threads of the processes rooted at PID are, without stopping them");
   add_pids(*stacks_command, options->pids);
   stacks_command->add_option("--format", options->format, "text or json")
-      ->check(CLI::IsMember({"text", "json"}))
+      ->check(one_of({"text", "json"}))
       ->type_name("F");
   stacks_command->add_flag("-v,--verbose", options->verbose,
                            "the native frames of Python's threads too, in one stack");

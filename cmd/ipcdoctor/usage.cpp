@@ -101,9 +101,12 @@ std::string unknown_names(const CLI::App& app, int argc, const char* const* argv
   const std::vector<std::string> words(argv + 1, argv + argc);
   if (words.empty()) return "";
   if (is_option(words[0])) {
-    return app.get_option_no_throw(words[0]) != nullptr
-               ? ""
-               : "no option " + words[0] + did_you_mean(words[0], names_of_options(app)) + kSeeHelp;
+    if (app.get_option_no_throw(words[0]) != nullptr) return "";
+    for (const CLI::App* command : app.get_subcommands({}))
+      if (command->get_option_no_throw(words[0].substr(0, words[0].find('='))) != nullptr)
+        return words[0] + " stands after the command, as in: ipcdoctor " + command->get_name() +
+               " " + words[0] + kSeeHelp;
+    return "no option " + words[0] + did_you_mean(words[0], names_of_options(app)) + kSeeHelp;
   }
   const CLI::App* command = find_command(app, words[0]);
   if (command == nullptr) return unknown_command(app, words[0]) + kSeeHelp;

@@ -27,6 +27,8 @@ TEST(Usage, SaysWhatWasProbablyMeant) {
   expect_told({"demo", "self-deadlok"}, "did you mean self-deadlock?");
   expect_told({"help", "rnu"}, "did you mean run?");
   expect_told({"--vresion"}, "did you mean --version?");
+  expect_told({"attach", "--color", "alwyas", "1"}, "did you mean always?");
+  expect_told({"-q", "attach", "1"}, "-q stands after the command");
 }
 
 TEST(Usage, SaysWhatIsWrongInOneLine) {
@@ -34,7 +36,9 @@ TEST(Usage, SaysWhatIsWrongInOneLine) {
   expect_told({"attach", "nginx"}, "pgrep");
   expect_told({"attach", "--timeout", "0", "1"}, "no time at all");
   expect_told({"save", "1"}, "--output is required");
-  expect_told({"analyze", "/"}, "Is a directory");
+  expect_told({"analyze", "/"}, "no file in the folder / is an ipcdoctor snapshot");
+  expect_told({"attach", "--format", "json=a", "--format", "html=a", "1"},
+              "only one format can go to a");
   expect_told({"analyze", "/nonexistent"}, "No such file");
 }
 

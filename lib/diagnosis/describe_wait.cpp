@@ -17,11 +17,12 @@ using snapshot::WaitKind;
 
 constexpr std::size_t kMaxNamed = 3;  // of a list; a sentence with more is not read
 
-std::string join(const std::vector<std::string>& parts, const std::string& glue,
-                 std::size_t total) {
+/// "a", "a or b", "a, b, c or 4 more"
+std::string any_of(const std::vector<std::string>& parts, std::size_t total) {
   std::string text;
-  for (std::size_t i = 0; i < parts.size(); ++i) text += (i == 0 ? "" : glue) + parts[i];
-  if (total > parts.size()) text += glue + std::to_string(total - parts.size()) + " more";
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    text += (i == 0 ? "" : i + 1 == total ? " or " : ", ") + parts[i];
+  if (total > parts.size()) text += " or " + std::to_string(total - parts.size()) + " more";
   return text;
 }
 
@@ -31,13 +32,13 @@ std::string numbers(const Snapshot& snapshot, const std::vector<Pid>& pids) {
     if (parts.size() == kMaxNamed) break;
     parts.push_back(snapshot::number_of(snapshot, pid));
   }
-  return join(parts, ", ", pids.size());
+  return any_of(parts, pids.size());
 }
 
 std::string children_of(const Snapshot& snapshot, const Wait& wait) {
   if (wait.children.empty()) return "the exit of a child";
   if (wait.children.size() == 1) return "the exit of " + numbers(snapshot, wait.children);
-  return "the exit of one of " + numbers(snapshot, wait.children);
+  return "the exit of " + numbers(snapshot, wait.children);
 }
 
 std::string input_on(const Snapshot& snapshot, const ObjectId& id) {
@@ -50,7 +51,7 @@ std::string input_on(const Snapshot& snapshot, const ObjectId& id) {
     case ObjectKind::EventFd:
       return "a count on " + name;
     case ObjectKind::TimerFd:
-      return "a timer, " + name;
+      return "a timer on " + name;
     case ObjectKind::SignalFd:
       return "a signal on " + name;
     case ObjectKind::PidFd:
@@ -78,13 +79,19 @@ std::string one_of(const Snapshot& snapshot, const Awaited& awaited) {
 }
 
 std::string any_of(const Snapshot& snapshot, const std::vector<Awaited>& objects) {
-  std::vector<std::string> parts;
+  std::vector<std::string> wholes, parts;
+  std::string before;  // what was said of the one before, without its name
   for (const Awaited& awaited : objects) {
     if (parts.size() == kMaxNamed) break;
-    const std::string part = one_of(snapshot, awaited);
-    if (std::ranges::find(parts, part) == parts.end()) parts.push_back(part);
+    const std::string whole = one_of(snapshot, awaited);
+    if (std::ranges::find(wholes, whole) != wholes.end()) continue;
+    const std::string name = object_name(snapshot, awaited.object);
+    const std::size_t words = whole.ends_with(name) ? whole.size() - name.size() : 0;
+    parts.push_back(words > 0 && whole.substr(0, words) == before ? name : whole);
+    wholes.push_back(whole);
+    before = whole.substr(0, words);
   }
-  return join(parts, ", ", parts.size() < kMaxNamed ? parts.size() : objects.size());
+  return any_of(parts, parts.size() < kMaxNamed ? parts.size() : objects.size());
 }
 
 std::string watched_by(const Snapshot& snapshot, const ObjectId& epoll) {
@@ -104,7 +111,7 @@ std::string thread_list(const Snapshot& snapshot, const std::vector<TaskRef>& ta
     if (parts.size() == kMaxNamed) break;
     parts.push_back(std::to_string(snapshot::local_number(snapshot, task.tid.value)));
   }
-  return join(parts, ", ", tasks.size());
+  return any_of(parts, tasks.size());
 }
 
 std::string hex(std::uint64_t value) {
@@ -315,7 +322,7 @@ std::string describe(const Snapshot& snapshot, const snapshot::Process& process,
     case WaitKind::Exiting:
       return wait.children.empty() ? "its own exit" : children_of(snapshot, wait);
     case WaitKind::Terminal:
-      return of_first(snapshot, wait, "output to go on, ", "a terminal");
+      return of_first(snapshot, wait, "room for output on ", "a terminal");
     case WaitKind::Unknown:
       break;
   }

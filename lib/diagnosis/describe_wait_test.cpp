@@ -22,7 +22,7 @@ TEST(DescribeWait, NamesTheOneChildOrSome) {
   b.process(41).thread().waits_for_children({43, 44, 45, 46});
 
   EXPECT_EQ(describe_wait(b.build(), task(40)), "the exit of 42");
-  EXPECT_EQ(describe_wait(b.build(), task(41)), "the exit of one of 43, 44, 45, 1 more");
+  EXPECT_EQ(describe_wait(b.build(), task(41)), "the exit of 43, 44, 45 or 1 more");
 }
 
 TEST(DescribeWait, PrefersTheNameOfALock) {
@@ -52,7 +52,21 @@ TEST(DescribeWait, JoinsWhatAPollWaitsFor) {
   Builder b;
   b.process(40).fd(3, pipe(7)).fd(4, pipe(8)).thread().polls_in({3}).on(4, false, true);
 
-  EXPECT_EQ(describe_wait(b.build(), task(40)), "data or EOF on pipe:[7], room in pipe:[8]");
+  EXPECT_EQ(describe_wait(b.build(), task(40)), "data or EOF on pipe:[7] or room in pipe:[8]");
+}
+
+TEST(DescribeWait, OfSeveralPipesSaysOnceWhatIsWantedOfThem) {
+  Builder b;
+  b.process(40)
+      .fd(3, pipe(7))
+      .fd(4, pipe(8))
+      .fd(5, pipe(9))
+      .thread()
+      .polls_in({3, 4})
+      .on(5, false, true);
+
+  EXPECT_EQ(describe_wait(b.build(), task(40)),
+            "data or EOF on pipe:[7], pipe:[8] or room in pipe:[9]");
 }
 
 TEST(DescribeWait, NamesAFifoThatNobodyHasOpenByThePathOfTheCall) {

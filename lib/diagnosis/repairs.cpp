@@ -34,7 +34,8 @@ std::string phrase(const Snapshot& snapshot, const Event& event) {
   if (wait != nullptr && wait->kind == WaitKind::OpenFifo)
     return "the other side of " + opened_path(snapshot, *wait) + " opened for ";
   const std::string what = describe_wait(snapshot, event.task);
-  return what + (is_lock(snapshot, event.task) ? " released to " : " for ");
+  const bool names_lock = what.substr(0, what.find(' ')).ends_with("Lock");
+  return what + (names_lock || is_lock(snapshot, event.task) ? " released to " : " for ");
 }
 
 void push_once(std::vector<Event>& events, const Event& event) {
@@ -105,6 +106,9 @@ std::string describe(const Snapshot& snapshot, const std::vector<Event>& events)
   }
   std::vector<std::string> parts;
   for (const std::string& what : phrases) parts.push_back(what + enumerate(whom[what], kMaxNamed));
+  const bool are_lists = std::ranges::any_of(
+      parts, [](const std::string& part) { return part.find(" and ") != std::string::npos; });
+  if (parts.size() == 2 && are_lists) return parts[0] + ", and " + parts[1];
   return enumerate(parts, kMaxNamed);
 }
 

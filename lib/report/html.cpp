@@ -167,6 +167,14 @@ class HtmlWriter {
     out_ << "</div>\n";
   }
 
+  /// What an arrow is for, unless the blame has said it.
+  static std::string words_of(const Picture::Node& node, const Picture::Arrow& arrow) {
+    if (node.kind == Picture::Node::Kind::Object) return escape_markup(arrow.label) + " ";
+    if (!node.why.empty() && node.waits_for.empty()) return "";
+    const std::string_view verb = arrow.label.starts_with("waits for") ? "" : "waits for ";
+    return std::string(verb) + escape_markup(arrow.label) + " ";
+  }
+
   void write_card(const Finding& finding, const Picture& picture, std::size_t n,
                   const std::string& prefix) {
     const Picture::Node& node = picture.nodes[n];
@@ -175,12 +183,13 @@ class HtmlWriter {
     if (!node.where.empty()) out_ << "<p><code>" << escape_markup(node.where) << "</code></p>\n";
     if (!node.why.empty())
       out_ << "<p class=\"blame\">to blame: " << escape_markup(node.why) << "</p>\n";
-    if (node.is_stuck && !node.waits_for.empty())
+    const auto is_from = [n](const Picture::Arrow& arrow) { return arrow.from == n; };
+    if (node.is_stuck && !node.waits_for.empty() && std::ranges::none_of(picture.arrows, is_from))
       out_ << "<p class=\"waits\">waits for " << escape_markup(node.waits_for) << "</p>\n";
     out_ << "<ul>";
     for (const Picture::Arrow& arrow : picture.arrows)
-      if (arrow.from == n)
-        out_ << "<li>" << escape_markup(arrow.label) << " \u2192 <a href=\"#" << prefix << arrow.to
+      if (is_from(arrow))
+        out_ << "<li>" << words_of(node, arrow) << "\u2192 <a href=\"#" << prefix << arrow.to
              << "\">" << escape_markup(picture.nodes[arrow.to].label) << "</a>"
              << (arrow.evidence.empty() ? "" : ": ") << escape_markup(arrow.evidence) << "</li>\n";
     if (!node.tasks.empty()) write_evidence(finding, node.tasks.front());
@@ -197,6 +206,12 @@ class HtmlWriter {
     out_ << "</article>\n";
   }
 
+  /// "a[1] is in read (fd 3)", of "a[1] is in read (fd 3): waits for data on pipe:[7]".
+  std::string without_wait(const std::string& fact, TaskRef task) const {
+    const std::string wait = ": waits for " + diagnosis::describe_wait(report_.snapshot, task);
+    return fact.ends_with(wait) ? fact.substr(0, fact.size() - wait.size()) : fact;
+  }
+
   void write_evidence(const Finding& finding, TaskRef task) {
     const snapshot::Snapshot& snapshot = report_.snapshot;
     const auto number = [&](int id) {
@@ -209,7 +224,7 @@ class HtmlWriter {
     for (const diagnosis::Evidence& e : finding.evidence)
       if (e.source.starts_with(thread) ||
           (leads && e.source.starts_with(own) && !e.source.starts_with(own + "task/")))
-        write_fact(e);
+        write_fact({without_wait(e.fact, task), e.source});
   }
 
   void write_stack(TaskRef task) {
@@ -231,12 +246,14 @@ class HtmlWriter {
   }
 
   void write_facts(const Finding& finding) {
-    if (finding.assumptions.empty() && finding.evidence.empty() && finding.unless.empty()) return;
-    out_ << "<h3>Evidence</h3>\n<ul>";
+    if (!finding.unless.empty() || !finding.assumptions.empty()) out_ << "<ul>";
     for (const std::string& helper : finding.unless)
       out_ << "<li>unless: " << escape_markup(helper) << " helps</li>\n";
     for (const std::string& assumption : finding.assumptions)
       out_ << "<li>assuming: " << escape_markup(assumption) << "</li>\n";
+    if (!finding.unless.empty() || !finding.assumptions.empty()) out_ << "</ul>\n";
+    if (finding.evidence.empty()) return;
+    out_ << "<details><summary>Evidence</summary>\n<ul>";
     std::map<std::string, std::size_t> alike;
     std::size_t left_out = 0;
     for (const diagnosis::Evidence& e : finding.evidence)
@@ -245,7 +262,7 @@ class HtmlWriter {
       else
         ++left_out;
     if (left_out > 0) out_ << "<li>and " << left_out << " more that are alike</li>\n";
-    out_ << "</ul>\n";
+    out_ << "</ul></details>\n";
   }
 
   void write_unseen() {

@@ -52,27 +52,32 @@ std::string why(const Snapshot& snapshot, const Blame& blame, TaskRef task) {
 
 std::string title(const Snapshot& snapshot, const std::vector<EofWait>& waits) {
   const EofWait& eof = waits.front();
+  const auto readers =
+      std::ranges::count(waits, eof.object, [](const EofWait& wait) { return wait.object; });
+  const bool one = readers == 1;
   const std::string reader = snapshot::label(snapshot, eof.reader);
+  // Not how many: of a crowd the snapshot has some.
+  const std::string who = reader + (one ? " waits" : " and others wait");
   const Blame& first = eof.blamed.front();
   const std::string channel = snapshot::name_of(eof.object.kind);
   const auto alike = std::ranges::count_if(waits, [&](const EofWait& other) {
     return other.object == eof.object && other.blamed.front().omission == Omission::Itself;
   });
   if (first.omission == Omission::Itself && alike > 1)
-    return reader + " and " + std::to_string(alike - 1) + " more wait for EOF on a " + channel +
-           " that they keep open themselves";
+    return reader + " and others wait for EOF on a " + channel + " that they keep open themselves";
   if (first.omission == Omission::Itself)
     return reader + " waits for EOF on a " + channel + " that it keeps open itself";
   if (first.omission == Omission::InFlight)
-    return reader + " waits for EOF on a " + channel + " whose write end is in flight to " +
+    return who + " for EOF on a " + channel + " whose write end is in flight to " +
            name(snapshot, first.holder.pid);
   std::vector<Pid> pids;
   for (const Blame& blame : eof.blamed)
     if (blame.holder.pid != eof.reader.pid) pids.push_back(blame.holder.pid);
   if (pids.empty()) return reader + " waits for EOF on a " + channel + " that it keeps open itself";
   const bool itself = pids.size() < eof.blamed.size();
-  return reader + " waits for EOF on a " + channel + " that " + names(snapshot, pids) +
-         (itself             ? ", and it itself, keep open"
+  return who + " for EOF on a " + channel + " that " + names(snapshot, pids) +
+         (itself && one      ? ", and it itself, keep open"
+          : itself           ? ", and they themselves, keep open"
           : pids.size() == 1 ? " keeps open"
                              : " keep open");
 }
@@ -289,6 +294,12 @@ void fill(Finding& finding, const Snapshot& snapshot, const std::vector<EofWait>
   finding.explanation = explanation(snapshot, waits.front(), tasks);
   const Blame& first = waits.front().blamed.front();
   finding.fix = fix(snapshot, first, task_of(tasks, first.holder.pid));
+  // Each copy keeps the end open: to close one of them is half of it.
+  for (const Blame& blame : waits.front().blamed) {
+    if (blame.omission == first.omission || blame.omission != Omission::Itself) continue;
+    const std::string too = fix(snapshot, blame, task_of(tasks, blame.holder.pid));
+    if (finding.fix.find(too) == std::string::npos) finding.fix += "\n" + too;
+  }
   for (const EofWait& eof : waits) {
     if (eof.blamed.front().omission != waits.front().blamed.front().omission) continue;
     for (const Blame& blame : eof.blamed) {
