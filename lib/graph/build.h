@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -125,6 +126,7 @@ class Build {
   void add_help(const Process& process, const Thread& thread, Node node, Node to, Reach reach);
   std::string describe_helper(const Thread& thread, const TaskRef& task) const;
   void add_handlers(const Process& process, const Thread& thread, Node node);
+  void helped_by(const snapshot::Handler& handler, const Process& process);
 
   // build_objects.cpp: descriptors
   Node holders(const ObjectId& id, Side side);
@@ -177,6 +179,7 @@ class Build {
   /// By any thread, through epoll too: the thread, TaskRef{} if there are several. Made when first
   /// asked for.
   const std::map<ObjectId, TaskRef>& awaited();
+  std::set<const snapshot::Handler*> handlers_;  ///< whose help is in the graph
   std::optional<std::map<ObjectId, TaskRef>> awaited_;
   Node tree_ = Gate::kNoGuard;
   Node unreadable_tables_ = Gate::kNoGuard;  ///< tasks that may hold anything

@@ -19,7 +19,7 @@ namespace {
 /// Whatever else it does: another thread or process, a way out of its code that was not followed,
 /// the destructors at its end; an end, its own or one by a signal, closes and releases.
 constexpr std::uint32_t kAnything = snapshot::kForks | snapshot::kRaises | snapshot::kEndsThread |
-                                    snapshot::kExits | snapshot::kSignals;
+                                    snapshot::kExits | snapshot::kSignals | snapshot::kLeaves;
 
 constexpr std::uint32_t kOnChannels = snapshot::kReads | snapshot::kWrites | snapshot::kCloses;
 
@@ -111,6 +111,21 @@ bool never_restarts(const snapshot::Wait& wait) {
 /// a signal.
 bool language_repeats(const snapshot::Thread& thread) {
   return thread.is_python && thread.wait->kind != WaitKind::Signal;
+}
+
+bool is_join(const snapshot::Wait& wait) {
+  const LockKind kind = wait.futex.lock.kind;
+  return wait.kind == WaitKind::Futex &&
+         (kind == LockKind::ThreadJoin || kind == LockKind::PyThreadJoin);
+}
+
+/// A thread that waits in memory for what anybody may give: whose end is awaited may wait for what
+/// a handler does.
+bool has_parked_thread(const snapshot::Process& process) {
+  return std::ranges::any_of(process.threads, [](const snapshot::Thread& thread) {
+    return thread.wait && thread.wait->kind == WaitKind::Futex && !is_join(*thread.wait) &&
+           !snapshot::has_owner(thread.wait->futex.lock.kind);
+  });
 }
 
 std::string signal_name(int signal) {
@@ -248,6 +263,36 @@ std::string Build::describe_helper(const Thread& thread, const TaskRef& task) co
   return snapshot::label(snapshot_, task) + " (" + what + ")";
 }
 
+/// Those who wait for what it releases live by it. Who waits for a time only lives anyway, and his
+/// code was read from there on.
+void Build::helped_by(const Handler& handler, const Process& process) {
+  if (!handlers_.insert(&handler).second) return;
+  const std::vector<std::uint64_t>& released = handler.effects->releases;
+  const auto is_released = [&](RemoteAddr address) {
+    return std::ranges::find(released, address.value) != released.end();
+  };
+  const Pid memory = snapshot::memory_of(process);
+  for (const Process& other : snapshot_.processes) {
+    if (snapshot::memory_of(other) != memory) continue;
+    for (const Thread& thread : other.threads) {
+      const auto node = gates_.node_of_task.find({other.pid, thread.tid});
+      if (!thread.wait || node == gates_.node_of_task.end()) continue;
+      const snapshot::FutexWait& futex = thread.wait->futex;
+      const bool looks = thread.wait->asked || !thread.asks.empty();  // again and again
+      const bool waits =
+          thread.wait->kind == WaitKind::Futex &&
+          (futex.lock.kind == LockKind::Unknown || futex.lock.kind == LockKind::Semaphore ||
+           is_released(futex.address) || is_released(futex.lock.address));
+      if (!looks && !waits) continue;
+      gates_.network.connect(add_leaf(Life::Steered,
+                                      "a handler for " + signal_name(handler.signal) + " of " +
+                                          snapshot::label(snapshot_, {process.pid, Tid{}}),
+                                      {other.pid, thread.tid}),
+                             node->second);
+    }
+  }
+}
+
 /// What the handlers of an operator's signals can do for a blocked thread. Those that end the
 /// program do what the signal would have done without them.
 void Build::add_handlers(const Process& process, const Thread& thread, Node node) {
@@ -256,8 +301,9 @@ void Build::add_handlers(const Process& process, const Thread& thread, Node node
   const std::uint64_t open = thread.signals->caught & ~thread.signals->blocked;
   // Only its owner releases it, and the libc goes back to wait for it.
   const bool repeats = libc_repeats(*thread.wait) && !thread.wait->asked;
-  const bool owned = repeats && thread.wait->futex.lock.checked;
-  std::vector<int> harmless, helping, unread, jumping, acting;
+  const bool owned = repeats && thread.wait->futex.lock.checked &&
+                     !(is_join(*thread.wait) && has_parked_thread(process));
+  std::vector<int> harmless, helping, unread, jumping, acting, ending;
   for (const int signal : kOperators) {
     if (!snapshot::has_signal(open, signal)) continue;
     const Handler* handler = find_handler(process, signal);
@@ -278,19 +324,25 @@ void Build::add_handlers(const Process& process, const Thread& thread, Node node
       continue;
     }
     const Effects& effects = *handler->effects;
+    // Whom it wakes is known: that is no help for the others.
+    const bool only_wakes = !effects.releases.empty();
+    if (only_wakes) helped_by(*handler, process);
+    const std::uint32_t releases = only_wakes ? 0 : snapshot::kReleases;
     // Machine code that ends the program does so on every way through it; a language's may not.
     const bool helps_besides =
-        channels || effects.may(snapshot::kReleases | snapshot::kForks | snapshot::kEndsThread);
+        channels || effects.may(releases | snapshot::kForks | snapshot::kEndsThread);
     if (effects.may(snapshot::kExits) && (handler->any_thread || !helps_besides)) continue;
-    const bool acts = channels || effects.may(kAnything | snapshot::kReleases);
+    const bool acts = channels || effects.may((kAnything & ~snapshot::kLeaves) | releases);
+    const bool ends = effects.may(snapshot::kLeaves);
     const bool goes_on =
         language_repeats(thread) || repeats || (handler->restarts && !never_restarts(*thread.wait));
     // Nobody sends what a program takes no note of in order to have its call fail.
     const bool unasked = handler->idle && !acts;
-    (!acts && goes_on   ? harmless
-     : owned && !acts   ? jumping
-     : owned || unasked ? acting
-                        : helping)
+    (!acts && ends && !owned ? ending
+     : !acts && goes_on      ? harmless
+     : owned && !acts        ? jumping
+     : owned || unasked      ? acting
+                             : helping)
         .push_back(signal);
   }
   const auto live = [&](Life life, std::string text) {
@@ -304,6 +356,8 @@ void Build::add_handlers(const Process& process, const Thread& thread, Node node
     live(Life::ReadHandler, "no handler for " + list_of(jumping) + of + " jumps out of its wait");
   if (!acting.empty())
     live(Life::SignalSent, "nobody sends " + list_of(acting) + of + ", which has a handler for it");
+  if (!ending.empty())
+    live(Life::EndingHandler, "nobody sends " + list_of(ending) + of + ", which ends by it");
   if (!helping.empty()) live(Life::Handler, "a handler for " + list_of(helping) + of);
   if (!unread.empty())
     live(Life::Handler, "a handler for " + list_of(unread) + of + " (it was not read)");

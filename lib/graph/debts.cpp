@@ -33,6 +33,8 @@ std::optional<Debt::Kind> debt_of_operation(Operation operation) {
     case Operation::Acquire:
       return Debt::Kind::Lock;
     case Operation::AwaitResult:
+      return Debt::Kind::Work;
+    case Operation::AwaitValue:
       return Debt::Kind::Result;
     case Operation::AwaitEnd:
       return Debt::Kind::End;
@@ -86,10 +88,19 @@ std::optional<Debt::Kind> debt_of_wait(const Thread& thread) {
   }
 }
 
-/// What a claim under a condition may rest on: who waits for a result that is being worked for, or
-/// for the end of one that works, is no news.
-bool is_strong(Debt::Kind kind) {
-  return kind != Debt::Kind::Result && kind != Debt::Kind::Answer;
+/// What a claim under a condition may rest on. That somebody waits for what a helper may be working
+/// for is no news; that a handler would have to give it is.
+bool is_strong(Debt::Kind kind, const std::vector<Leaf>& unless) {
+  switch (kind) {
+    case Debt::Kind::Result:
+      return false;
+    case Debt::Kind::Work:
+    case Debt::Kind::Answer:
+      return std::ranges::all_of(unless,
+                                 [](const Leaf& leaf) { return leaf.life == Life::Handler; });
+    default:
+      return true;
+  }
 }
 
 class Debts {
@@ -232,15 +243,28 @@ bool is_overdue(const Snapshot& snapshot, const StuckSet& set) {
                               std::ranges::any_of(set.behind, is_main_thread));
 }
 
-bool is_hang(const StuckSet& set, Debts& debts) {
+/// Parked, as far as can be seen, until somebody ends its program by a signal for which there is a
+/// handler.
+bool is_parked(const Snapshot& snapshot, const Leaf& leaf) {
+  const Thread* thread = snapshot::find_thread(snapshot, leaf.task);
+  if (leaf.life != Life::EndingHandler || thread == nullptr || !thread->wait) return false;
+  return thread->activity.operation == Operation::AwaitSignal ||
+         (thread->activity.operation == Operation::None && thread->wait->kind == WaitKind::Futex);
+}
+
+bool is_hang(const Snapshot& snapshot, const StuckSet& set, Debts& debts) {
+  if (std::ranges::find(set.unless, Life::Steered, &Leaf::life) != set.unless.end()) return false;
   if (set.level == Level::Conditional) {
-    if (std::ranges::any_of(set.debts, [](const Debt& debt) { return is_strong(debt.kind); }))
+    if (std::ranges::any_of(set.debts,
+                            [&](const Debt& debt) { return is_strong(debt.kind, set.unless); }))
       return true;
     // What a handler may do is what a service at rest waits for.
     if (std::ranges::find(set.unless, Life::Handler, &Leaf::life) != set.unless.end()) return false;
   } else if (!set.debts.empty()) {
     return true;
   }
+  if (std::ranges::any_of(set.assumed, [&](const Leaf& leaf) { return is_parked(snapshot, leaf); }))
+    return false;
   // Claims of a weaker level elsewhere do not keep this one from being the whole.
   return debts.is_all_dead(std::min(set.level, Level::Stuck));
 }
@@ -253,7 +277,8 @@ std::vector<StuckSet> take_out_rest(const Snapshot& snapshot, const Gates& gates
   for (StuckSet& set : sets) debts.add(set);
   std::vector<StuckSet> kept, rest;
   for (StuckSet& set : sets)
-    (is_overdue(snapshot, set) || is_hang(set, debts) ? kept : rest).push_back(std::move(set));
+    (is_overdue(snapshot, set) || is_hang(snapshot, set, debts) ? kept : rest)
+        .push_back(std::move(set));
   sets = std::move(kept);
   return rest;
 }

@@ -242,6 +242,50 @@ TEST(Handlers, OneThatEndsTheProgramDoesWhatTheSignalWouldHaveDone) {
   EXPECT_EQ(graph_of(reader_with_handler(kExits | kSignals, false)).level(task(42)), Level::Proved);
 }
 
+TEST(Handlers, OneThatAsksTheProgramToEndIsNotSent) {
+  const BuiltGraph graph = graph_of(reader_with_handler(kLeaves, false));
+  EXPECT_EQ(graph.level(task(42)), Level::Assuming);
+  EXPECT_THAT(graph.stuck_sets()[0].assumptions,
+              ElementsAre("nobody sends SIGTERM of app[42], which ends by it"));
+  EXPECT_EQ(graph_of(reader_with_handler(kLeaves | kReleases, false)).level(task(42)),
+            Level::Conditional);
+}
+
+/// Threads of one process that wait for locks at 0x1000 and 0x2000; the handler runs on the first.
+Builder two_waiters(std::vector<std::uint64_t> released) {
+  Builder b;
+  b.process(40).thread().futex(0x1000, LockKind::PyLock);
+  b.process(40).last().is_python = true;
+  b.process(40).last().signals = SignalSets{.caught = bit(SIGTERM)};
+  b.process(40).thread(41).futex(0x2000, LockKind::PyLock);
+  for (snapshot::Thread& thread : b.process(40).process().threads)
+    thread.activity = {"queue.Queue.put", Operation::Put, {}};
+  Effects sets = effects(kReleases);
+  sets.releases = std::move(released);
+  b.process(40).process().handlers =
+      std::vector<Handler>{{SIGTERM, false, false, "on_term", std::move(sets)}};
+  return b;
+}
+
+TEST(Handlers, OneThatWakesThoseOfOneEventHelpsNobodyElse) {
+  const BuiltGraph nobody = graph_of(two_waiters({0x3000}));
+  EXPECT_EQ(nobody.level(task(40, 41)), Level::Assuming);
+  const BuiltGraph other = graph_of(two_waiters({0x3000, 0x2000}));
+  EXPECT_EQ(other.level(task(40, 41)), Level::Conditional);
+  EXPECT_EQ(graph_of(two_waiters({0x1000})).level(task(40)), Level::Conditional);
+  EXPECT_EQ(graph_of(two_waiters({})).level(task(40)), Level::Conditional) << "whom is not known";
+}
+
+TEST(Handlers, WhoLooksAtAnEventAgainAndAgainMaySeeThatAHandlerSetIt) {
+  Builder b = two_waiters({0x3000});
+  b.process(40).asked();
+  b.process(40).last().meanwhile = effects(0);
+  b.process(40).last().wait->futex.word = std::uint32_t{0};
+  const BuiltGraph graph = graph_of(b);
+  EXPECT_EQ(graph.level(task(40, 41)), Level::Conditional);
+  EXPECT_TRUE(graph.is_at_rest(task(40, 41)));
+}
+
 TEST(Handlers, OfALanguageRunInTheMainThreadOnly) {
   Builder b = reader_with_handler(kCloses, false);
   b.process(42).process().handlers->front().any_thread = false;
@@ -295,6 +339,20 @@ TEST(Rest, AHelperThatIsParkedUntilItIsEndedIsNoHang) {
   EXPECT_THAT(graph.stuck_sets(), IsEmpty());
   EXPECT_TRUE(graph.is_at_rest(task(42)));
   EXPECT_FALSE(graph.is_at_rest(task(40)));
+}
+
+/// Such as `signal.signal(SIGTERM, lambda *_: sys.exit())` before `Event().wait()`.
+TEST(Rest, AProgramThatIsParkedUntilItsHandlerEndsItIsNoHang) {
+  Builder b;
+  b.process(42).thread().futex(0x1000, LockKind::PyLock);
+  b.process(42).last().activity = {"threading.Event.wait", Operation::AwaitSignal, {}};
+  b.process(42).last().signals = SignalSets{.caught = bit(SIGTERM)};
+  b.process(42).process().handlers =
+      std::vector<Handler>{{SIGTERM, false, false, "leave", effects(kLeaves)}};
+  const BuiltGraph graph = graph_of(b);
+  EXPECT_TRUE(graph.is_at_rest(task(42)));
+  b.process(42).last().activity.operation = Operation::Put;
+  EXPECT_FALSE(graph_of(b).is_at_rest(task(42)));
 }
 
 TEST(Rest, OfAProgramThatIsOverdueTheMainThreadHangs) {

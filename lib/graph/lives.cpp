@@ -25,6 +25,7 @@ constexpr LifeRule kRules[] = {
     {Life::ReadPolling, Level::Assuming},
     {Life::OneRound, Level::Assuming},
     {Life::ReadHandler, Level::Assuming},
+    {Life::EndingHandler, Level::Assuming},
     {Life::Polling, Level::Suspected},
     {Life::ServerLoop, Level::Suspected},
     {Life::StoppedProcess, Level::Stuck},
@@ -33,6 +34,7 @@ constexpr LifeRule kRules[] = {
     {Life::Signal, Level::Stuck},
     {Life::Helper, Level::Conditional},
     {Life::Handler, Level::Conditional},
+    {Life::Steered, Level::Conditional},
     {Life::Client, Level::Conditional},
 };
 

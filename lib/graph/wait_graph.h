@@ -61,6 +61,7 @@ enum class Life {
   ReadPolling,   ///< a loop whose code was read: it does nothing and goes on when an answer changes
   OneRound,      ///< hosts were looked at once each, so that no look proves the other
   ReadHandler,   ///< a handler whose code was read: it changes memory at most, and its call goes on
+  EndingHandler,  ///< a handler whose code was read: it asks the program to end, and does no more
   // switched off for Suspected
   Polling,
   ServerLoop,  ///< a loop of a language's library that only looks whether it should end
@@ -72,6 +73,7 @@ enum class Life {
   // switched off for Conditional: text names who could help
   Helper,   ///< a thread beside the main one that lives by itself: what it does next is not known
   Handler,  ///< a handler of a signal from outside: what it does is not known, or it ends the call
+  Steered,  ///< a handler that was read wakes just those who wait for this: at rest until its signal
   Client,   ///< who writes into a FIFO with a name, as somebody has before
 };
 
@@ -103,7 +105,8 @@ struct Debt {
     Data,     ///< bytes or messages lie unread that only dead tasks would take
     Room,     ///< `task` is blocked on what is full
     End,      ///< `task` waits for the end of a process or thread
-    Result,   ///< `task` waits for a result that it asked for
+    Work,     ///< `task` waits for a result that workers or a server were asked for
+    Result,   ///< `task` waits for a result that anybody may give
     Parties,  ///< `task` waits at a barrier
     Answer,   ///< processes wait for each other's data
     Open,     ///< `task` waits for the other side of a FIFO or a connection

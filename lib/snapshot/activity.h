@@ -48,9 +48,10 @@ enum class Operation {
   Accept,        ///< a connection
   Serve,         ///< a helper of the library, or a worker without work: it waits for a request
   AwaitSignal,   ///< an event, a notify, a post: anybody may give it
-  AwaitResult,   ///< of something that was asked for
+  AwaitResult,   ///< of something that workers or a server were asked for
   AwaitEnd,      ///< of a thread, a process, a pool, of all items of a queue
   AwaitParties,  ///< at a barrier
+  AwaitValue,    ///< of a future that is nobody's work, as far as is known: anybody may give it
 };
 
 /// What a thread is doing in the words of its language's library, from the frames between the

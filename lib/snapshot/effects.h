@@ -23,6 +23,8 @@ enum Effect : std::uint32_t {
   kSignals = 1U << 7,     ///< sends a signal
   kRaises = 1U << 8,      ///< an exception or longjmp leaves the interrupted code another way
   kUnknown = 1U << 9,     ///< something that was not understood: may be any of the others
+  kLeaves = 1U << 10,     ///< asks its program to end, by an exception that the language has for
+                          ///< that: its frames are left one by one
 };
 
 /// An over-approximation: what is not in the mask cannot happen.
@@ -30,6 +32,9 @@ struct Effects {
   std::uint32_t mask = kUnknown;
   /// Of kReads, kWrites and kCloses: the descriptors, where all of them are known; else empty.
   std::vector<int> fds;
+  /// Of kReleases: what those who are woken wait for, where all of it is known; else empty: a futex,
+  /// or the address of the lock.
+  std::vector<std::uint64_t> releases;
   std::string summary;  ///< for a person, in the third person: "sleeps", "sleeps and counts"
   std::string unknown;  ///< what was not understood: "calls through a pointer at app+0x12"
 
@@ -38,7 +43,7 @@ struct Effects {
 
 /// Of what is known without reading it.
 inline Effects effects_of(std::uint32_t mask, std::string_view summary) {
-  return {mask, {}, std::string(summary), ""};
+  return {mask, {}, {}, std::string(summary), ""};
 }
 
 /// A handler of a signal that the program installed.

@@ -35,7 +35,7 @@ constexpr FrameKind last_of(FrameKind) {
   return FrameKind::Python;
 }
 constexpr Operation last_of(Operation) {
-  return Operation::AwaitParties;
+  return Operation::AwaitValue;
 }
 constexpr Scope last_of(Scope) {
   return Scope::Ancestor;

@@ -176,6 +176,7 @@ bool HangWatch::is_granted(const graph::Leaf& leaf, bool sends_descriptors) cons
     case graph::Life::ReadHelper:
     case graph::Life::ReadPolling:
     case graph::Life::ReadHandler:
+    case graph::Life::EndingHandler:
       return true;  // by its own code it helps nobody
     default:
       return options_.enough >= Grade::Assuming;

@@ -170,6 +170,7 @@ bool awaits_somebody(const Thread& thread) {
     case snapshot::Operation::Put:
     case snapshot::Operation::AwaitSignal:
     case snapshot::Operation::AwaitResult:
+    case snapshot::Operation::AwaitValue:
     case snapshot::Operation::AwaitParties:
       return !thread.is_python;
     default:

@@ -96,6 +96,7 @@ bool runs_a_task(const Thread& thread) {
 
 bool waits_for_result(const Thread& thread) {
   return thread.activity.operation == snapshot::Operation::AwaitResult ||
+         thread.activity.operation == snapshot::Operation::AwaitValue ||
          (thread.wait && thread.wait->kind == WaitKind::Futex &&
           thread.wait->futex.lock.name == "std::future");
 }

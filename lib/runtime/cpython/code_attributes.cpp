@@ -228,6 +228,10 @@ CodeReader::Attribute CodeReader::load_attribute(Activation& act, const Value& v
     return out;
   }
   if (type == BuiltinType::Moment) out.value = unknown_value(Level::Plain);
+  if (type == BuiltinType::Signal && (text == "name" || text == "value")) {
+    out.value = builtin_value(text == "name" ? BuiltinType::Str : BuiltinType::Int);
+    out.raises = false;
+  }
   return out;
 }
 

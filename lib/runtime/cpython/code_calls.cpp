@@ -70,6 +70,11 @@ CodeReader::CallResult CodeReader::call(Activation& act, const Value& callable,
       args.insert(args.begin(), constant(self));
     return call_known(act, *known, args, names);
   }
+  // Which signal it is: a handler asks for the one that it was called for.
+  const bool is_enumeration = objects_.type_name(object).starts_with("Enum");
+  if (is_enumeration && object == module_global(objects_, modules_, "signal", "Signals") &&
+      args.size() == 1 && names == 0 && type_of(args[0]) == BuiltinType::Int)
+    return {builtin_value(BuiltinType::Signal), true, ident_ != 0};
   // An object with __call__ of its class.
   const Found found = find_on_type(objects_.type_of(object), "__call__");
   if (found.object != 0 && is_exactly(found.object, "function")) {
@@ -227,7 +232,7 @@ CodeReader::CallResult CodeReader::call_known(Activation& act, const KnownCall& 
         return fail("a file that is not known");
       fd = descriptor_of_stream(args[0].object);
       if (!fd || !std::all_of(args.begin() + 1, args.end(), is_plain)) return fail("no plain file");
-      result.raises &= !hypothesis_;
+      result.raises &= !writes_succeed();
       break;
     case Needs::Stdout: {
       const std::vector<Object> keywords = objects_.items(names);
@@ -245,7 +250,7 @@ CodeReader::CallResult CodeReader::call_known(Activation& act, const KnownCall& 
       }
       fd = is_known ? descriptor_of_stream(stream) : std::nullopt;
       if (!fd) return fail("no plain file");
-      result.raises &= !hypothesis_;  // a write that fails ends a program from outside
+      result.raises &= !writes_succeed();
       break;
     }
     case Needs::Key:
@@ -303,6 +308,10 @@ CodeReader::CallResult CodeReader::call_known(Activation& act, const KnownCall& 
     add(effects, fd, known.verb);
   else
     add(effects, known.verb);
+  if (known.ends_by != nullptr) {
+    result.returns = false;
+    result.raised = raise_of("builtins", known.ends_by).raised;
+  }
   return result;
 }
 
@@ -318,6 +327,30 @@ std::optional<int> CodeReader::descriptor_of_stream(Object stream) {
   return fd >= 0 ? std::optional<int>(fd) : std::nullopt;
 }
 
+// What those wait for whom a call of the library wakes that notifies a condition: each has a lock
+// of his own in a deque (Lib/threading.py, Condition._waiters). Who only looks, looks at the
+// object.
+std::optional<std::vector<std::uint64_t>> CodeReader::woken_by(const KnownCall& known,
+                                                               const std::vector<Value>& args) {
+  constexpr std::size_t kMost = 1000;
+  if (known.wakes == nullptr || args.empty() || args[0].kind != Value::Kind::Const)
+    return std::nullopt;
+  const bool itself = *known.wakes == '\0';
+  const Object condition = itself ? args[0].object : settled(args[0].object, known.wakes);
+  const Object waiters = condition == 0 ? 0 : settled(condition, "_waiters");
+  const auto size = waiters == 0 ? std::nullopt : objects_.length(waiters);
+  if (!size || static_cast<std::size_t>(*size) > kMost) return std::nullopt;
+  const std::vector<Object> locks = objects_.items(waiters);
+  if (locks.size() != static_cast<std::size_t>(*size)) return std::nullopt;
+  std::vector<std::uint64_t> woken{args[0].object};
+  for (const Object lock : locks) {
+    const std::uint64_t futex = is_exactly(lock, "_thread.lock") ? futex_of(objects_, lock) : 0;
+    if (futex == 0) return std::nullopt;
+    woken.insert(woken.end(), {lock, futex});
+  }
+  return woken;
+}
+
 CodeReader::CallResult CodeReader::call_type(Activation& act, Object type,
                                              const std::vector<Value>& args, Object names) {
   const TypeFacts& facts = facts_of(type);
@@ -331,6 +364,8 @@ CodeReader::CallResult CodeReader::call_type(Activation& act, Object type,
     if (exception && std::ranges::all_of(args, [&](const Value& v) { return is_harmless(v); })) {
       result.value = unknown_value(Level::Plain);
       result.value.object = type;
+      // Those of Unicode want five arguments; keywords are for few.
+      result.raises = names != 0 || facts.name.starts_with("Unicode");
       return result;
     }
   }
@@ -442,8 +477,11 @@ CodeReader::CallResult CodeReader::call_function(Activation& act, Object functio
       unknown(act, "calls `" + routine->qualname + "` of a class of its own");
       return result;
     }
+    if (const auto woken = woken_by(*known, args))
+      add_releases(known->effects, *woken, known->verb);
+    else
+      add(known->effects, known->verb);
     for (const Value& v : args) drop(act, v);
-    add(known->effects, known->verb);
     return {given(*known, {}), true, known->raises};
   }
   if (auto logged = call_logging(act, *routine, args, names); logged) return *logged;

@@ -118,7 +118,7 @@ std::optional<std::int64_t> CodeReader::compare(const Value& a, const Value& b, 
 // What `raise` makes of it: nothing is known but the class.
 Value CodeReader::raised_by(const Value& v) {
   Value raised = unknown_value(Level::Borrowed);
-  if (!hypothesis_ || v.unset) return raised;
+  if (v.unset) return raised;
   if (v.kind == Value::Kind::Plain || v.kind == Value::Kind::Unknown) raised.object = v.object;
   if (v.kind == Value::Kind::Const)
     raised.object = is_exactly(v.object, "type") ? v.object : objects_.type_of(v.object);

@@ -11,6 +11,7 @@ namespace ipcdoctor::runtime::cpython {
 namespace {
 
 using snapshot::kEndsThread;
+using snapshot::kLeaves;
 using snapshot::kRaises;
 using snapshot::kUnknown;
 using snapshot::kWrites;
@@ -225,7 +226,7 @@ std::vector<std::optional<Polling>> CodeReader::read_polling() {
 snapshot::Effects CodeReader::read_root(const Root& root) {
   effects_ = {};
   effects_.mask = 0;
-  all_fds_known_ = true;
+  all_fds_known_ = all_woken_known_ = true;
   stopped_ = false;
   verbs_.clear();
   callers_.clear();
@@ -237,15 +238,30 @@ snapshot::Effects CodeReader::read_root(const Root& root) {
     read_thread(root);
   }
   if (!all_fds_known_) effects_.fds.clear();
+  if (!all_woken_known_) effects_.releases.clear();
   effects_.summary = joined(verbs_);
   return effects_;
+}
+
+// SystemExit or KeyboardInterrupt, or one that the program derived from them.
+bool CodeReader::asks_to_end(const Value& exception) {
+  if (exception.object == 0) return false;
+  return std::ranges::any_of(facts_of(exception.object).order, [this](Object base) {
+    const TypeFacts& facts = facts_of(base);
+    return facts.is_static && (facts.name == "SystemExit" || facts.name == "KeyboardInterrupt");
+  });
 }
 
 void CodeReader::read_handler(const Root& root) {
   Activation act;
   std::vector<Value> args{builtin_value(BuiltinType::Int), unknown_value(Level::Borrowed)};
   const CallResult result = call(act, constant(root.handler), std::move(args), 0);
-  if (result.raises) add(kRaises);
+  if (result.raises) {
+    if (asks_to_end(result.raised))
+      add(kLeaves, "ends the program");
+    else
+      add(kRaises);
+  }
   if (result.returns) drop(act, result.value);
 }
 
@@ -700,6 +716,7 @@ void CodeReader::unknown(const Activation& act, const std::string& what) {
 void CodeReader::add(std::uint32_t effects, std::string_view verb) {
   constexpr std::uint32_t kOfDescriptors = snapshot::kReads | kWrites | snapshot::kCloses;
   if ((effects & kOfDescriptors) != 0) all_fds_known_ = false;
+  if ((effects & snapshot::kReleases) != 0) all_woken_known_ = false;
   effects_.mask |= effects;
   const bool is_new = !verb.empty() && std::ranges::find(verbs_, verb) == verbs_.end();
   if (is_new && verbs_.size() < 4) verbs_.push_back(verb);
@@ -712,6 +729,14 @@ void CodeReader::add(std::uint32_t effects, std::optional<int> fd, std::string_v
   all_fds_known_ = all;
   const auto at = std::ranges::lower_bound(effects_.fds, *fd);
   if (at == effects_.fds.end() || *at != *fd) effects_.fds.insert(at, *fd);
+}
+
+void CodeReader::add_releases(std::uint32_t effects, const std::vector<std::uint64_t>& woken,
+                              std::string_view verb) {
+  const bool all = all_woken_known_;
+  add(effects, verb);
+  all_woken_known_ = all;
+  effects_.releases.insert(effects_.releases.end(), woken.begin(), woken.end());
 }
 
 std::string CodeReader::place(const Activation& act) const {

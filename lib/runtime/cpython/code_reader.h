@@ -156,6 +156,7 @@ class CodeReader {
   snapshot::Effects read_root(const Root& root);
   void read_thread(const Root& root);
   void read_handler(const Root& root);
+  bool asks_to_end(const Value& exception);
   bool ends_thread(const PyFrame& frame, const Outcome& inner, const Root& root);
   void write_traceback();
   std::optional<Outcome> resume(const PyFrame& frame, const Outcome* inner, Object inner_code);
@@ -233,6 +234,8 @@ class CodeReader {
                       const std::vector<std::string>& names, State& state);
   Value given(const KnownCall& known, const std::vector<Value>& args);
   bool is_library_queue(const Value& self);
+  std::optional<std::vector<std::uint64_t>> woken_by(const KnownCall& known,
+                                                     const std::vector<Value>& args);
   std::optional<int> descriptor_of_stream(Object stream);
 
   // questions (code_questions.cpp)
@@ -288,9 +291,14 @@ class CodeReader {
   void unknown(const Activation& act, const std::string& what);
   void add(std::uint32_t effects, std::string_view verb = {});
   void add(std::uint32_t effects, std::optional<int> fd, std::string_view verb);
+  void add_releases(std::uint32_t effects, const std::vector<std::uint64_t>& woken,
+                    std::string_view verb);
   std::string called(const Value& v) const;
   std::string place(const Activation& act) const;
   bool is_over() const { return stopped_; }
+  /// A write that fails ends a program from outside: in a loop that waits, or if somebody sends a
+  /// signal, that is not what helps.
+  bool writes_succeed() const { return hypothesis_ || ident_ == 0; }
 
   const Objects& objects_;
   const Runtime& runtime_;
@@ -317,6 +325,7 @@ class CodeReader {
   // under the hypothesis that what is asked for stays as it is
   bool hypothesis_ = false;
   std::vector<Question> questions_;
+  bool all_woken_known_ = true;
   std::uint64_t ident_ = 0;     ///< of the thread that is read; 0: of a handler
   bool asks_too_much_ = false;  ///< some are missing in questions_
 

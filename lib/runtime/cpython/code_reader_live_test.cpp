@@ -418,11 +418,15 @@ def set_event(s, f): event.set()
 def write(s, f): os.write(writer, b"x")
 def leave(s, f): sys.exit(1)
 def stop_now(s, f): raise SystemExit
+class Ended(SystemExit): pass
+def end(s, f): raise Ended
+def say(s, f): print(signal.Signals(s).name)
+def say_and_leave(s, f): print("ended by", s); sys.exit(1)
 def exit_hard(s, f): os._exit(3)
 def kill(s, f): os.kill(os.getppid(), s)
 def unknown(s, f): eval("1")
 for n, h in {1: set_flag, 3: note, 10: put, 12: set_event, 14: write, 15: leave, 16: stop_now,
-             17: exit_hard, 18: kill, 20: box.on, 21: functools.partial(set_event),
+             17: exit_hard, 18: kill, 25: say, 26: say_and_leave, 27: end, 20: box.on, 21: functools.partial(set_event),
              22: signal.default_int_handler, 23: unknown, 28: lambda n, f: None}.items():
     signal.signal(n, h)
 faulthandler.register(24)
@@ -439,10 +443,11 @@ TEST_P(HandlersOfEachPython, AreReadWithWhatTheyDo) {
   for (const Handler& handler : *effects->handlers) handlers[handler.signal] = &handler;
   const std::map<int, std::uint32_t> masks = {
       {1, kHarmless},  {3, kHarmless},          {10, kReleases | kRaises},
-      {12, kReleases}, {14, kWrites | kRaises}, {15, kRaises},
-      {16, kRaises},   {17, kExits | kRaises},  {18, kSignals | kRaises},
-      {20, kHarmless}, {21, kReleases},         {22, kRaises},
-      {24, kWrites},   {28, kHarmless}};
+      {12, kReleases}, {14, kWrites | kRaises}, {15, kLeaves},
+      {16, kLeaves},   {17, kExits | kRaises},  {18, kSignals | kRaises},
+      {20, kHarmless}, {21, kReleases},         {22, kLeaves},
+      {24, kWrites},   {25, kWrites},           {26, kWrites | kLeaves},
+      {27, kLeaves},   {28, kHarmless}};
   for (const auto& [signal, mask] : masks) {
     ASSERT_TRUE(handlers.contains(signal)) << signal;
     const Handler& handler = *handlers[signal];

@@ -23,6 +23,7 @@ enum class BuiltinType : std::uint8_t {
   Bytes,
   Range,
   Moment,  ///< datetime, date, time, timedelta
+  Signal,  ///< a member of signal.Signals
   Tuple,   ///< from here on with items
   List,
   Dict,

@@ -50,9 +50,13 @@ struct KnownCall {
   std::uint32_t effects = 0;
   Needs needs = Needs::Nothing;
   Gives gives = Gives::None;
-  bool raises = false;         ///< with arguments as it needs them
-  std::string_view verb = {};  ///< what a person calls it: "sleeps"; "" = not worth a word
-  bool changes = false;        ///< the first argument: its items, or the keys of a dict
+  bool raises = false;            ///< with arguments as it needs them
+  std::string_view verb = {};     ///< what a person calls it: "sleeps"; "" = not worth a word
+  bool changes = false;           ///< the first argument: its items, or the keys of a dict
+  const char* ends_by = nullptr;  ///< it never returns: the exception of builtins that it raises
+  /// Of kReleases: the attribute of the first argument that is the threading.Condition whose
+  /// waiters it wakes, "" if it is that itself; nullptr: whom it wakes is not known.
+  const char* wakes = nullptr;
 };
 
 /// A function written in C, by the module or type that defines it; nullptr: not in the table.

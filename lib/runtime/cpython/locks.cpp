@@ -72,6 +72,11 @@ std::optional<bool> is_locked(const Objects& objects, Object lock) {
   return bits ? std::optional((*bits & 1) != 0) : std::nullopt;  // _Py_LOCKED
 }
 
+std::uint64_t futex_of(const Objects& objects, Object lock) {
+  const std::uint64_t inner = objects.member(lock, kLock);
+  return is_mutex(objects, lock) ? inner : objects.remote().word(inner);
+}
+
 LockObject read_lock(const Objects& objects, const Types& types, Object object) {
   const Type type = types.of(object);
   if (type.role != Role::Library) return {};
@@ -80,9 +85,9 @@ LockObject read_lock(const Objects& objects, const Types& types, Object object) 
   LockObject lock{object, type.name, 0, 0};
   const std::uint64_t inner = objects.member(object, kLock);
   if (type.name == "threading.Lock") {
-    lock.futex = is_mutex(objects, object) ? inner : remote.word(inner);
+    lock.futex = futex_of(objects, object);
   } else if (type.name == "threading.RLock") {
-    lock.futex = is_mutex(objects, object) ? inner : remote.word(inner);
+    lock.futex = futex_of(objects, object);
     // From 3.14 on _PyRecursiveMutex, whose level is 0 in the first turn and whose thread is then
     // set.
     if (minor >= 14 || remote.word(objects.member(object, kRlockCount)) != 0)

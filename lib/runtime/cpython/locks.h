@@ -29,6 +29,9 @@ bool is_mutex(const Objects& objects, Object lock);
 /// Whether a threading.Lock is taken.
 std::optional<bool> is_locked(const Objects& objects, Object lock);
 
+/// The futex of a threading.Lock or RLock, or the address that its waiters park for.
+std::uint64_t futex_of(const Objects& objects, Object lock);
+
 /// Reads an object as a lock; `futex` 0 = it is none, or it has not been allocated.
 LockObject read_lock(const Objects& objects, const Types& types, Object object);
 

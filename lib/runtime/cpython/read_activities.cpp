@@ -192,6 +192,9 @@ snapshot::Activity Interpreter::Impl::describe_activity(ThreadState& state) cons
   add_details(state, doing, activity.object);
   // Tasks that wait for each other's semaphores use them as locks.
   if (activity.object.numbers.contains("ring")) activity.operation = snapshot::Operation::Acquire;
+  const bool of_future = activity.call == "Executor.result" || activity.call == "Executor.wait";
+  if (of_future && !activity.object.numbers.contains("executor"))
+    activity.operation = snapshot::Operation::AwaitValue;
   if (activity.call == "Pool.get" && activity.object.type.empty())
     activity.object.type = "multiprocessing.Pool";
   return activity;

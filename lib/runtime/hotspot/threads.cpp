@@ -348,7 +348,7 @@ struct LibraryCall {
 };
 constexpr LibraryCall kLibraryCalls[] = {
     {"FutureTask", " get ", "Future.get", snapshot::Operation::AwaitResult},
-    {"CompletableFuture", " get join ", "Future.get", snapshot::Operation::AwaitResult},
+    {"CompletableFuture", " get join ", "Future.get", snapshot::Operation::AwaitValue},
     {"ForkJoinTask", " get join invoke ", "Future.get", snapshot::Operation::AwaitResult},
     {"CountDownLatch", " await ", "CountDownLatch.await", snapshot::Operation::AwaitSignal},
     {"Semaphore", " acquire acquireUninterruptibly ", "Semaphore.acquire",
