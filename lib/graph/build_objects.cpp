@@ -58,8 +58,8 @@ bool Build::somebody_else_holds(const ObjectId& id, Side side, Pid than) const {
       range, [&](const Holder& h) { return is_on(side, h.access) && h.pid != than; });
 }
 
-/// It takes from the same queue as `like`, or waits for the end of its children: of a crew that
-/// serves whoever comes.
+/// It takes from the same queue as `like`, waits at the same semaphore, or for the end of its
+/// children: of a crew that serves whoever comes.
 bool Build::is_of_its_crew(Pid pid, const Waiter& like) const {
   const Process* process = snapshot::find_process(snapshot_, pid);
   return process != nullptr && !process->threads.empty() &&
@@ -72,6 +72,9 @@ bool Build::is_of_its_crew(Pid pid, const Waiter& like) const {
              return like.wait.kind == wait.kind && !wait.objects.empty() &&
                     !like.wait.objects.empty() &&
                     wait.objects[0].object == like.wait.objects[0].object;
+           if (wait.kind == WaitKind::Futex)
+             return like.wait.kind == wait.kind && wait.futex.shared_memory &&
+                    like.wait.futex.page == wait.futex.page;
            return wait.kind == WaitKind::Child;
          });
 }

@@ -411,11 +411,25 @@ void Build::memory_event(Node to, const Waiter& waiter) {
                         futex.lock.ownership == Ownership::NotStored;
     const bool alone = std::ranges::all_of(
         area->mappers, [&](const Pid mapper) { return mapper == waiter.process.pid; });
-    gates_.network.connect(signal && alone
-                               ? add_leaf(Life::Outside, "anybody may open " + what, waiter.task)
-                               : add_leaf(random_name ? Life::PrivateName : Life::NamedObject,
-                                          "nobody else opens " + what, waiter.task),
-                           to);
+    // Two workers or more that share what comes, beside parents that wait for them; one that its
+    // parent waits for may have been forgotten.
+    const auto works = [&](const Pid mapper) {
+      const Process* process = snapshot::find_process(snapshot_, mapper);
+      return process != nullptr && !std::ranges::all_of(process->threads, [](const Thread& thread) {
+               return thread.wait && thread.wait->kind == WaitKind::Child;
+             });
+    };
+    const bool crew = signal && futex.lock.kind == LockKind::Semaphore &&
+                      std::ranges::count_if(area->mappers, works) > 1 &&
+                      std::ranges::all_of(area->mappers, [&](const Pid mapper) {
+                        return is_of_its_crew(mapper, waiter);
+                      });
+    gates_.network.connect(
+        signal && alone ? add_leaf(Life::Outside, "anybody may open " + what, waiter.task)
+        : crew          ? add_leaf(Life::Client, "a client that posts to " + what, waiter.task)
+                        : add_leaf(random_name ? Life::PrivateName : Life::NamedObject,
+                          "nobody else opens " + what, waiter.task),
+        to);
   }
   unseen_mappers_event(to, waiter, what);
 }

@@ -483,6 +483,22 @@ TEST(Futex, AnybodyMayPostANamedSemaphoreThatOneProcessHasAlone) {
   EXPECT_EQ(graph_of(b).level(task(40)), Level::Assuming);
 }
 
+/// Such as `for (;;) { sem_wait(jobs); work(); }` in each child of a parent in wait(2).
+TEST(Futex, WorkersAtANamedSemaphoreWaitForAClient) {
+  Builder b;
+  b.process(40).thread().waits_for_child(41);
+  b.process(41).child_of(40).thread().shared_futex(5, LockKind::Semaphore);
+  b.process(42).child_of(40).thread().shared_futex(5, LockKind::Semaphore);
+  b.area(5, {40, 41, 42}, "/dev/shm/sem.jobs", true);
+  const BuiltGraph graph = graph_of(b);
+  EXPECT_EQ(graph.level(task(41)), Level::Conditional);
+  ASSERT_FALSE(graph.stuck_sets().empty());
+  EXPECT_EQ(graph.stuck_sets()[0].unless[0].text, "a client that posts to /dev/shm/sem.jobs");
+  b.process(42).thread(43).shared_futex(6, LockKind::Semaphore);  // waits for another one too
+  b.area(6, {41, 42}, "/dev/shm/sem.done", true);
+  EXPECT_EQ(graph_of(b).level(task(41)), Level::Assuming);
+}
+
 TEST(Futex, WaitingForTheGilIsWaitingForItsOwnerHoweverOftenItWakes) {
   Builder b;
   b.process(40)
