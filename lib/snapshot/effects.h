@@ -32,8 +32,8 @@ struct Effects {
   std::uint32_t mask = kUnknown;
   /// Of kReads, kWrites and kCloses: the descriptors, where all of them are known; else empty.
   std::vector<int> fds;
-  /// Of kReleases: what those who are woken wait for, where all of it is known; else empty: a futex,
-  /// or the address of the lock.
+  /// Of kReleases: what those who are woken wait for, where all of it is known; else empty: a
+  /// futex, or the address of the lock.
   std::vector<std::uint64_t> releases;
   std::string summary;  ///< for a person, in the third person: "sleeps", "sleeps and counts"
   std::string unknown;  ///< what was not understood: "calls through a pointer at app+0x12"
