@@ -89,7 +89,8 @@ std::optional<Debt::Kind> debt_of_wait(const Thread& thread) {
 }
 
 /// What a claim under a condition may rest on. That somebody waits for what a helper may be working
-/// for is no news; that a handler would have to give it is.
+/// for is no news; that a handler would have to give it is. Who waits for the end of one that a
+/// handler is known to wake is at rest, but not who has a lock or a full buffer meanwhile.
 bool is_strong(Debt::Kind kind, const std::vector<Leaf>& unless) {
   switch (kind) {
     case Debt::Kind::Result:
@@ -98,6 +99,8 @@ bool is_strong(Debt::Kind kind, const std::vector<Leaf>& unless) {
     case Debt::Kind::Answer:
       return std::ranges::all_of(unless,
                                  [](const Leaf& leaf) { return leaf.life == Life::Handler; });
+    case Debt::Kind::End:
+      return std::ranges::find(unless, Life::Steered, &Leaf::life) == unless.end();
     default:
       return true;
   }
@@ -253,13 +256,15 @@ bool is_parked(const Snapshot& snapshot, const Leaf& leaf) {
 }
 
 bool is_hang(const Snapshot& snapshot, const StuckSet& set, Debts& debts) {
-  if (std::ranges::find(set.unless, Life::Steered, &Leaf::life) != set.unless.end()) return false;
   if (set.level == Level::Conditional) {
     if (std::ranges::any_of(set.debts,
                             [&](const Debt& debt) { return is_strong(debt.kind, set.unless); }))
       return true;
     // What a handler may do is what a service at rest waits for.
-    if (std::ranges::find(set.unless, Life::Handler, &Leaf::life) != set.unless.end()) return false;
+    if (std::ranges::any_of(set.unless, [](const Leaf& leaf) {
+          return leaf.life == Life::Handler || leaf.life == Life::Steered;
+        }))
+      return false;
   } else if (!set.debts.empty()) {
     return true;
   }

@@ -281,9 +281,13 @@ TEST(Handlers, WhoLooksAtAnEventAgainAndAgainMaySeeThatAHandlerSetIt) {
   b.process(40).asked();
   b.process(40).last().meanwhile = effects(0);
   b.process(40).last().wait->futex.word = std::uint32_t{0};
+  b.process(40).last().activity = {"threading.Event.wait", Operation::AwaitSignal, {}};
+  b.process(40).process().threads[0].activity = {"Thread.join", Operation::AwaitEnd, {}};
   const BuiltGraph graph = graph_of(b);
   EXPECT_EQ(graph.level(task(40, 41)), Level::Conditional);
   EXPECT_TRUE(graph.is_at_rest(task(40, 41)));
+  b.process(40).process().threads[0].activity.operation = Operation::Acquire;
+  EXPECT_FALSE(graph_of(b).is_at_rest(task(40, 41))) << "somebody wants a lock meanwhile";
 }
 
 TEST(Handlers, OfALanguageRunInTheMainThreadOnly) {
