@@ -177,8 +177,7 @@ std::string kind_of(snapshot::LockKind kind) {
 std::string futex_of(const Snapshot& snapshot, const Wait& wait) {
   const snapshot::Lock& lock = wait.futex.lock;
   using snapshot::LockKind;
-  if ((lock.kind == LockKind::ThreadJoin || lock.kind == LockKind::PyThreadJoin) &&
-      !lock.owners.empty())
+  if (snapshot::is_join(lock.kind) && !lock.owners.empty())
     return "the end of thread " + thread_list(snapshot, lock.owners);
   if (!lock.name.empty()) {
     const auto is_a = [&](const char* noun) { return lock.name.find(noun) != std::string::npos; };
@@ -191,6 +190,7 @@ std::string futex_of(const Snapshot& snapshot, const Wait& wait) {
   }
   const std::string kind = kind_of(lock.kind);
   if (!kind.empty()) return kind;
+  if (wait.futex.address.value == 0 && wait.asked) return "something that another thread does";
   if (wait.futex.address.value == 0) return "a wake-up of " + wait.detail;  // futex_waitv
   return (wait.futex.shared_memory ? "a word of shared memory at " : "a word of its memory at ") +
          hex(wait.futex.address.value);

@@ -84,6 +84,13 @@ TEST(DescribeWait, AListenerGivesAConnection) {
   EXPECT_EQ(describe_wait(b.build(), task(40)), "a connection on " + b.object(inet_socket(9)).name);
 }
 
+TEST(DescribeWait, WhoLooksAtItsOwnMemoryWaitsForAnotherThread) {
+  Builder b;
+  b.process(40).thread().futex(0, LockKind::Unknown).asked();
+
+  EXPECT_EQ(describe_wait(b.build(), task(40)), "something that another thread does");
+}
+
 TEST(DescribeWait, SaysWhenItCouldNotBeSeen) {
   Builder b;
   b.process(40).thread();
