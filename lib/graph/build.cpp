@@ -173,7 +173,7 @@ void Build::index_holders() {
 }
 
 bool Build::tree_reaches(const ObjectId& id) const {
-  const auto holders = std::ranges::equal_range(holders_, id, {}, &Holder::object);
+  const auto holders = holders_on(id);
   return std::ranges::any_of(holders, [&](const Holder& holder) {
     const Process* process = snapshot::find_process(snapshot_, holder.pid);
     return process != nullptr && process->scope != Scope::Outsider;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -131,6 +132,9 @@ class Build {
   // build_objects.cpp: descriptors
   Node holders(const ObjectId& id, Side side);
   void holders_event(Node to, const char* by, const ObjectId& id, Side side);
+  auto holders_on(const ObjectId& id) const {
+    return std::ranges::equal_range(holders_, id, {}, &Holder::object);
+  }
   bool holds(const ObjectId& id, Side side, Pid who) const;
   bool somebody_else_holds(const ObjectId& id, Side side, Pid than) const;
   bool anyone_holds(const ObjectId& id, Side side) const;

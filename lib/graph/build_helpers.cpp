@@ -113,18 +113,13 @@ bool language_repeats(const snapshot::Thread& thread) {
   return thread.is_python && thread.wait->kind != WaitKind::Signal;
 }
 
-bool is_join(const snapshot::Wait& wait) {
-  const LockKind kind = wait.futex.lock.kind;
-  return wait.kind == WaitKind::Futex &&
-         (kind == LockKind::ThreadJoin || kind == LockKind::PyThreadJoin);
-}
-
 /// A thread that waits in memory for what anybody may give: whose end is awaited may wait for what
 /// a handler does.
 bool has_parked_thread(const snapshot::Process& process) {
   return std::ranges::any_of(process.threads, [](const snapshot::Thread& thread) {
-    return thread.wait && thread.wait->kind == WaitKind::Futex && !is_join(*thread.wait) &&
-           !snapshot::has_owner(thread.wait->futex.lock.kind);
+    if (!thread.wait || thread.wait->kind != WaitKind::Futex) return false;
+    const LockKind lock = thread.wait->futex.lock.kind;
+    return !snapshot::is_join(lock) && !snapshot::has_owner(lock);
   });
 }
 
@@ -301,8 +296,9 @@ void Build::add_handlers(const Process& process, const Thread& thread, Node node
   const std::uint64_t open = thread.signals->caught & ~thread.signals->blocked;
   // Only its owner releases it, and the libc goes back to wait for it.
   const bool repeats = libc_repeats(*thread.wait) && !thread.wait->asked;
-  const bool owned = repeats && thread.wait->futex.lock.checked &&
-                     !(is_join(*thread.wait) && has_parked_thread(process));
+  const bool owned =
+      repeats && thread.wait->futex.lock.checked &&
+      !(snapshot::is_join(thread.wait->futex.lock.kind) && has_parked_thread(process));
   std::vector<int> harmless, helping, unread, jumping, acting, ending;
   for (const int signal : kOperators) {
     if (!snapshot::has_signal(open, signal)) continue;

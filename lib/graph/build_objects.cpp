@@ -42,20 +42,18 @@ std::string Build::name(const ObjectId& id) const {
 }
 
 bool Build::anyone_holds(const ObjectId& id, Side side) const {
-  const auto range = std::ranges::equal_range(holders_, id, {}, &Holder::object);
-  return std::ranges::any_of(range, [&](const Holder& h) { return is_on(side, h.access); });
+  return std::ranges::any_of(holders_on(id),
+                             [&](const Holder& h) { return is_on(side, h.access); });
 }
 
 bool Build::holds(const ObjectId& id, Side side, Pid who) const {
-  const auto range = std::ranges::equal_range(holders_, id, {}, &Holder::object);
   return std::ranges::any_of(
-      range, [&](const Holder& h) { return is_on(side, h.access) && h.pid == who; });
+      holders_on(id), [&](const Holder& h) { return is_on(side, h.access) && h.pid == who; });
 }
 
 bool Build::somebody_else_holds(const ObjectId& id, Side side, Pid than) const {
-  const auto range = std::ranges::equal_range(holders_, id, {}, &Holder::object);
   return std::ranges::any_of(
-      range, [&](const Holder& h) { return is_on(side, h.access) && h.pid != than; });
+      holders_on(id), [&](const Holder& h) { return is_on(side, h.access) && h.pid != than; });
 }
 
 /// It takes from the same queue as `like`, waits at the same semaphore, or for the end of its
@@ -84,7 +82,7 @@ Node Build::holders(const ObjectId& id, Side side) {
   const auto [it, is_new] = holder_gates_.try_emplace({id, side});
   if (!is_new) return it->second;
   const Node node = it->second = add_gate("", id);
-  for (const Holder& holder : std::ranges::equal_range(holders_, id, {}, &Holder::object)) {
+  for (const Holder& holder : holders_on(id)) {
     if (is_on(side, holder.access)) gates_.network.connect(holder.who, node, holder.fd);
   }
   gates_.network.connect(unreadable_tables_, node);
@@ -422,7 +420,7 @@ void Build::queue_event(Node to, const Awaited& awaited, const Waiter& waiter) {
   // A queue with a name that only its reader has open is a server's: strangers are what it is for.
   const Side side = awaited.in ? Side::Writers : Side::Readers;
   const bool closed_world = awaited.out || somebody_else_holds(id, side, waiter.process.pid);
-  const auto range = std::ranges::equal_range(holders_, id, {}, &Holder::object);
+  const auto range = holders_on(id);
   const bool crew =
       waiter.wait.kind == WaitKind::MqReceive && std::ranges::all_of(range, [&](const Holder& h) {
         return !is_on(side, h.access) || is_of_its_crew(h.pid, waiter);
@@ -440,7 +438,7 @@ void Build::terminal_event(Node to, const ObjectId& id) {
   const ObjectId slave{ObjectKind::Terminal, id.dev, 0},
       master{ObjectKind::TerminalMaster, id.dev, 0};
   bool is_ours = anyone_holds(master, Side::All);
-  for (const Holder& holder : std::ranges::equal_range(holders_, master, {}, &Holder::object)) {
+  for (const Holder& holder : holders_on(master)) {
     const Process* process = snapshot::find_process(snapshot_, holder.pid);
     is_ours = is_ours && process != nullptr && snapshot::is_of_tree(process->scope);
   }

@@ -360,9 +360,8 @@ void Build::futex_event(const Waiter& waiter) {
   if (!counts_owners_alike(waiter)) return memory_event(waiter.node, waiter);
   if (lock.checked) {
     if (lock.ownership == Ownership::Known && !lock.owners.empty()) {
-      const bool join = lock.kind == LockKind::ThreadJoin || lock.kind == LockKind::PyThreadJoin;
       return owners_event(waiter.node,
-                          join                           ? "thread-exit"
+                          snapshot::is_join(lock.kind)   ? "thread-exit"
                           : lock.kind == LockKind::PyGil ? "gil"
                                                          : "lock-owner",
                           waiter, lock.owners);

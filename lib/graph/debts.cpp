@@ -47,7 +47,7 @@ std::optional<Debt::Kind> debt_of_operation(Operation operation) {
 
 std::optional<Debt::Kind> debt_of_lock(const snapshot::Lock& lock, Operation operation) {
   // Who only stands by until another thread ends, as its runtime made it, awaits nothing of it.
-  if (lock.kind == LockKind::ThreadJoin || lock.kind == LockKind::PyThreadJoin)
+  if (snapshot::is_join(lock.kind))
     return operation == Operation::Serve ? std::nullopt : std::optional(Debt::Kind::End);
   if (lock.kind == LockKind::Barrier) return Debt::Kind::Parties;
   // Those who wait for the same queue take turns: the lock between them is no debt.

@@ -74,8 +74,7 @@ Awaited awaited_by(const snapshot::Snapshot& snapshot, TaskRef task) {
       return {words, diagnosis::opened_path(snapshot, wait), ""};
     case WaitKind::Futex: {
       const snapshot::FutexWait& futex = wait.futex;
-      if (futex.lock.kind == LockKind::ThreadJoin || futex.lock.kind == LockKind::PyThreadJoin)
-        return {};
+      if (snapshot::is_join(futex.lock.kind)) return {};
       const snapshot::RuntimeObject& object = thread->activity.object;
       const std::string library = object.type + " `" + object.name + "`";
       const std::string key =

@@ -89,6 +89,11 @@ enum class LockKind {
 /// A mutex in all but name: who waits for it wants what somebody else has.
 bool has_owner(LockKind kind);
 
+/// The end of a thread.
+constexpr bool is_join(LockKind kind) {
+  return kind == LockKind::ThreadJoin || kind == LockKind::PyThreadJoin;
+}
+
 enum class Ownership {
   NotStored,     ///< this kind of lock has no owner: anyone who can reach it may release it
   Unreadable,    ///< it has one, but it could not be read or did not pass its type check

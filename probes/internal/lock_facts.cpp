@@ -282,8 +282,7 @@ bool waits_for_end(const Member& member) {
       wait->kind == WaitKind::Exiting)
     return true;
   if (wait->kind == WaitKind::Futex)
-    return wait->futex.lock.kind == LockKind::ThreadJoin ||
-           wait->futex.lock.kind == LockKind::PyThreadJoin ||
+    return snapshot::is_join(wait->futex.lock.kind) ||
            contains(kEndCalls, member.thread->activity.call);
   if (wait->kind != WaitKind::Poll || wait->objects.empty()) return false;
   const bool only_pidfds = std::ranges::all_of(wait->objects, [](const snapshot::Awaited& a) {

@@ -196,10 +196,8 @@ std::vector<TaskRef> awaited_threads(const Snapshot& snapshot, TaskRef task) {
   const Wait* wait = wait_of(snapshot, task);
   if (wait == nullptr || wait->kind != WaitKind::Futex) return {};
   const snapshot::Lock& lock = wait->futex.lock;
-  const bool joins =
-      lock.kind == snapshot::LockKind::ThreadJoin || lock.kind == snapshot::LockKind::PyThreadJoin;
   std::vector<TaskRef> threads;
-  if (joins) threads = lock.owners;
+  if (snapshot::is_join(lock.kind)) threads = lock.owners;
   const Thread* thread = snapshot::find_thread(snapshot, task);
   const auto tid = thread->activity.object.numbers.find("tid");
   if (thread->activity.call == "threading.Thread.join" &&
