@@ -70,10 +70,6 @@ int run(int argc, char** argv) {
   return command();
 }
 
-}  // namespace
-
-namespace {
-
 /// There may not even be room for an exception.
 [[noreturn]] void end_without_memory(int exit_code) {
   constexpr std::string_view kWords = "ipcdoctor: out of memory\n";
