@@ -334,11 +334,11 @@ void Build::add_handlers(const Process& process, const Thread& thread, Node node
         language_repeats(thread) || repeats || (handler->restarts && !never_restarts(*thread.wait));
     // Nobody sends what a program takes no note of in order to have its call fail.
     const bool unasked = handler->idle && !acts;
-    (!acts && ends && !owned ? ending
-     : !acts && goes_on      ? harmless
-     : owned && !acts        ? jumping
-     : owned || unasked      ? acting
-                             : helping)
+    (!acts && ends && !owned           ? ending
+     : !acts && goes_on && !only_wakes ? harmless
+     : !acts && (goes_on || owned)     ? jumping
+     : owned || unasked                ? acting
+                                       : helping)
         .push_back(signal);
   }
   const auto live = [&](Life life, std::string text) {

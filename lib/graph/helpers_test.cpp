@@ -270,6 +270,8 @@ Builder two_waiters(std::vector<std::uint64_t> released) {
 TEST(Handlers, OneThatWakesThoseOfOneEventHelpsNobodyElse) {
   const BuiltGraph nobody = graph_of(two_waiters({0x3000}));
   EXPECT_EQ(nobody.level(task(40, 41)), Level::Assuming);
+  EXPECT_THAT(nobody.stuck_sets()[0].assumptions,
+              ElementsAre("no handler for SIGTERM of app[40] jumps out of its wait"));
   const BuiltGraph other = graph_of(two_waiters({0x3000, 0x2000}));
   EXPECT_EQ(other.level(task(40, 41)), Level::Conditional);
   EXPECT_EQ(graph_of(two_waiters({0x1000})).level(task(40)), Level::Conditional);
