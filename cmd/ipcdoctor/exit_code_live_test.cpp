@@ -49,7 +49,7 @@ TEST_F(WithoutAReport, NoTimeIsOne) {
 
 TEST_F(WithoutAReport, NoMemoryIsOneAndNothingElseComesBeforeIt) {
   bool ran_out = false;
-  for (rlim_t kb = 64 << 10; kb > 4 << 10; kb -= kb > 26 << 10 ? 4 << 10 : 256) {
+  for (rlim_t kb = 64 << 10; kb > 4 << 10; kb -= kb > 26 << 10 ? 4 << 10 : 64) {
     const Result result = attach([kb] {
       const rlimit memory{kb << 10, kb << 10};
       ::setrlimit(RLIMIT_AS, &memory);

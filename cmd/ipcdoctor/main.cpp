@@ -77,13 +77,26 @@ int run(int argc, char** argv) {
   ::_exit(exit_code);
 }
 
+bool is_run(int argc, char** argv) {
+  return argc > 1 && std::string_view(argv[1]) == "run";
+}
+
+/// Before the objects of libraries in headers, CLI11's, are made: what they cannot get would end us
+/// with a signal. The C libraries of GNU pass the arguments of main().
+[[gnu::constructor(101)]] void prepare_for_no_memory(int argc, char** argv) {
+  using namespace ipcdoctor::cmd;
+  if (is_run(argc, argv))
+    std::set_new_handler([] { end_without_memory(kRunFailed); });
+  else
+    std::set_new_handler([] { end_without_memory(kNoMemory); });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   using namespace ipcdoctor::cmd;
-  const bool runs = argc > 1 && std::string_view(argv[1]) == "run";
-  // `run` has a command to end or to leave in order
-  if (!runs) std::set_new_handler([] { end_without_memory(kNoMemory); });
+  const bool runs = is_run(argc, argv);
+  if (runs) std::set_new_handler(nullptr);  // it has a command to end or to leave in order
   try {
     return run(argc, argv);
   } catch (const std::bad_alloc&) {
