@@ -50,8 +50,8 @@ std::string what_follows(watch::Why why, const watch::RunOptions& run) {
     return "only somebody outside of the command could help it: it is not ended (--grade stuck "
            "ends it)";
   if (why == watch::Why::MayHang)
-    return "the command hangs, unless what is named above helps: it is not ended (--grade "
-           "suspected ends it)";
+    return "the command rests, or hangs if nobody comes who is named above: it is not ended "
+           "(--grade suspected ends it)";
   if (why == watch::Why::PartHangs)
     return "a part of the command hangs; the command itself goes on and is not ended (--fail-fast "
            "ends it)";

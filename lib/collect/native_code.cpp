@@ -52,7 +52,7 @@ bool may_live_by_itself(const snapshot::Process& process, const ThreadEntry& thr
   if (!is_blocked(thread)) return false;
   const snapshot::Wait& wait = *thread.out.wait;
   if (!wait.untimed || wait.kind == WaitKind::Sleep || wait.kind == WaitKind::Accept ||
-      wait.kind == WaitKind::Signal)
+      wait.kind == WaitKind::Signal || wait.kind == WaitKind::OpenFifo)
     return true;
   if (std::ranges::any_of(wait.objects, [](const snapshot::Awaited& awaited) {
         return !is_between_processes(awaited.object.kind);

@@ -60,6 +60,19 @@ enum class Reach { Memory, Descriptors, Processes, Anything };
 /// Those who hold a side of an object.
 enum class Side { Readers, Writers, All };
 
+/// The names that multiprocessing makes are random, and known to its own children only
+/// (Lib/multiprocessing/synchronize.py, SemLock._make_name()).
+inline bool has_random_name(const snapshot::SharedArea& area) {
+  return area.path.find("/sem.mp-") != std::string::npos;
+}
+
+/// Whatever ends its wait, it comes back to wait for the next one, as its code was read: that it
+/// ends, nobody has reason to expect.
+inline bool goes_on_for_ever(const snapshot::Thread& thread) {
+  return thread.next && !thread.next->may(snapshot::kExits | snapshot::kEndsThread |
+                                          snapshot::kRaises | snapshot::kLeaves);
+}
+
 /// Whether who has it open so is one of them.
 inline bool is_on(Side side, snapshot::Access access) {
   using snapshot::Access;
@@ -128,6 +141,7 @@ class Build {
   std::string describe_helper(const Thread& thread, const TaskRef& task) const;
   void add_handlers(const Process& process, const Thread& thread, Node node);
   void helped_by(const snapshot::Handler& handler, const Process& process);
+  std::string steered_by(const Waiter& waiter) const;
 
   // build_objects.cpp: descriptors
   Node holders(const ObjectId& id, Side side);
@@ -138,7 +152,8 @@ class Build {
   bool holds(const ObjectId& id, Side side, Pid who) const;
   bool somebody_else_holds(const ObjectId& id, Side side, Pid than) const;
   bool anyone_holds(const ObjectId& id, Side side) const;
-  bool is_of_its_crew(Pid pid, const Waiter& like) const;
+  bool awaits_notice_by_name(const snapshot::FutexWait& futex) const;
+  bool serves_clients(Pid pid) const;
   std::string name(const ObjectId& id) const;
   void connect_in_flight(Node to, const ObjectId& id);
   void object_event(Node to, const snapshot::Awaited& awaited, const Waiter& waiter);

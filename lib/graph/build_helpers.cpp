@@ -288,6 +288,18 @@ void Build::helped_by(const Handler& handler, const Process& process) {
   }
 }
 
+/// Who takes the signals of an operator for ever is a service at rest. "" for others.
+std::string Build::steered_by(const Waiter& waiter) const {
+  if (!goes_on_for_ever(waiter.thread) || !waiter.thread.signals) return "";
+  const std::uint64_t open = waiter.thread.signals->caught & ~waiter.thread.signals->blocked;
+  std::vector<int> steering;
+  for (const int signal : kOperators)
+    if (snapshot::has_signal(open, signal)) steering.push_back(signal);
+  if (steering.empty()) return "";
+  return "somebody who sends " + list_of(steering) + " to " +
+         snapshot::label(snapshot_, waiter.task);
+}
+
 /// What the handlers of an operator's signals can do for a blocked thread. Those that end the
 /// program do what the signal would have done without them.
 void Build::add_handlers(const Process& process, const Thread& thread, Node node) {

@@ -1,3 +1,5 @@
+#include <sys/ipc.h>
+
 #include <algorithm>
 
 #include "graph/build.h"
@@ -7,6 +9,7 @@ namespace ipcdoctor::graph {
 using snapshot::Access;
 using snapshot::Awaited;
 using snapshot::Fd;
+using snapshot::LockKind;
 using snapshot::Object;
 using snapshot::ObjectKind;
 using snapshot::Socket;
@@ -56,25 +59,41 @@ bool Build::somebody_else_holds(const ObjectId& id, Side side, Pid than) const {
       holders_on(id), [&](const Holder& h) { return is_on(side, h.access) && h.pid != than; });
 }
 
-/// It takes from the same queue as `like`, waits at the same semaphore, or for the end of its
-/// children: of a crew that serves whoever comes.
-bool Build::is_of_its_crew(Pid pid, const Waiter& like) const {
+/// It waits for a post, a signal, or a change of memory that whoever knows its name may map.
+bool Build::awaits_notice_by_name(const snapshot::FutexWait& futex) const {
+  if (!futex.shared_memory || snapshot::has_owner(futex.lock.kind) ||
+      futex.lock.ownership != snapshot::Ownership::NotStored || !futex.lock.likely_owners.empty())
+    return false;
+  const snapshot::SharedArea* area = snapshot::find_area(snapshot_, futex.page);
+  return area != nullptr && area->has_name && !has_random_name(*area);
+}
+
+/// It waits for whoever finds by its name what it takes from, or for the end of its children: as
+/// the processes of a service at rest do.
+bool Build::serves_clients(Pid pid) const {
   const Process* process = snapshot::find_process(snapshot_, pid);
-  return process != nullptr && !process->threads.empty() &&
-         std::ranges::all_of(process->threads, [&](const Thread& thread) {
-           if (!thread.wait) return false;
-           const snapshot::Wait& wait = *thread.wait;
-           if (wait.kind == WaitKind::SysvReceive)
-             return like.wait.kind == wait.kind && like.wait.sysv.id == wait.sysv.id;
-           if (wait.kind == WaitKind::MqReceive)
-             return like.wait.kind == wait.kind && !wait.objects.empty() &&
-                    !like.wait.objects.empty() &&
-                    wait.objects[0].object == like.wait.objects[0].object;
-           if (wait.kind == WaitKind::Futex)
-             return like.wait.kind == wait.kind && wait.futex.shared_memory &&
-                    like.wait.futex.page == wait.futex.page;
-           return wait.kind == WaitKind::Child;
-         });
+  if (process == nullptr || process->threads.empty()) return false;
+  return std::ranges::all_of(process->threads, [&](const Thread& thread) {
+    if (!thread.wait) return false;
+    const snapshot::Wait& wait = *thread.wait;
+    switch (wait.kind) {
+      case WaitKind::Child:
+        return true;
+      case WaitKind::MqReceive:
+        return std::ranges::all_of(wait.objects, [&](const Awaited& awaited) {
+          const Object* object = snapshot::find_object(snapshot_, awaited.object);
+          return object != nullptr && object->has_name;
+        });
+      case WaitKind::SysvReceive:
+        return std::ranges::any_of(snapshot_.sysv, [&](const snapshot::SysvObject& object) {
+          return object.type == "msg" && object.id == wait.sysv.id && object.key != IPC_PRIVATE;
+        });
+      case WaitKind::Futex:  // the parties of a barrier are counted
+        return wait.futex.lock.kind != LockKind::Barrier && awaits_notice_by_name(wait.futex);
+      default:
+        return false;
+    }
+  });
 }
 
 /// The tasks that hold a side of an object, and every doubt that there are more.
@@ -423,7 +442,7 @@ void Build::queue_event(Node to, const Awaited& awaited, const Waiter& waiter) {
   const auto range = holders_on(id);
   const bool crew =
       waiter.wait.kind == WaitKind::MqReceive && std::ranges::all_of(range, [&](const Holder& h) {
-        return !is_on(side, h.access) || is_of_its_crew(h.pid, waiter);
+        return !is_on(side, h.access) || serves_clients(h.pid);
       });
   gates_.network.connect(
       !closed_world ? add_leaf(Life::Outside, "anybody may open " + name(id), waiter.task, id)

@@ -191,12 +191,16 @@ void Build::add_condition(const Waiter& waiter) {
       // A service of commands: after each it waits for the next one.
       if (waiter.wait.fifo_was_used && known && waiter.wait.objects[0].in)
         live(Life::Client, "a client that writes into " + fifo + " again");
+      else if (known && goes_on_for_ever(waiter.thread))
+        live(Life::Client, "a client that opens " + fifo);
       live(Life::PeerlessOpen, "nobody has opened the other side of " + fifo);
       gates_.network.connect(tree(), waiter.node);
       return;
     }
     case WaitKind::Signal:
       live(Life::Signal, "waits for a signal");
+      if (const std::string senders = steered_by(waiter); !senders.empty())
+        live(Life::Steered, senders);
       gates_.network.connect(tree(), waiter.node);
       gates_.network.connect(children_of(waiter.process.pid), waiter.node);
       return;
@@ -402,31 +406,19 @@ void Build::memory_event(Node to, const Waiter& waiter) {
   gates_.network.connect(this->area(*area).mappers, own);
   const std::string what = area->path.empty() ? "the shared memory" : area->path;
   if (area->has_name) {
-    // One process alone with a named semaphore, as with a FIFO, waits for others to come; a mutex
-    // is nobody's to release but its holder's. The names that multiprocessing makes are random, and
-    // known to its own children only (Lib/multiprocessing/synchronize.py, SemLock._make_name()).
-    const bool random_name = area->path.find("/sem.mp-") != std::string::npos;
-    const bool signal = futex.lock.kind != LockKind::Mutex && !random_name &&
-                        futex.lock.ownership == Ownership::NotStored;
+    // Who waits for a notice, alone or beside others who serve whoever comes, as with a FIFO, waits
+    // for others to come; a mutex is nobody's to release but its holder's.
+    const bool notice = awaits_notice_by_name(futex);
     const bool alone = std::ranges::all_of(
         area->mappers, [&](const Pid mapper) { return mapper == waiter.process.pid; });
-    // Two workers or more that share what comes, beside parents that wait for them; one that its
-    // parent waits for may have been forgotten.
-    const auto works = [&](const Pid mapper) {
-      const Process* process = snapshot::find_process(snapshot_, mapper);
-      return process != nullptr && !std::ranges::all_of(process->threads, [](const Thread& thread) {
-               return thread.wait && thread.wait->kind == WaitKind::Child;
-             });
-    };
-    const bool crew = signal && futex.lock.kind == LockKind::Semaphore &&
-                      std::ranges::count_if(area->mappers, works) > 1 &&
-                      std::ranges::all_of(area->mappers, [&](const Pid mapper) {
-                        return is_of_its_crew(mapper, waiter);
+    const bool crew = notice && std::ranges::all_of(area->mappers, [&](const Pid mapper) {
+                        return serves_clients(mapper);
                       });
+    const char* does = futex.lock.kind == LockKind::Semaphore ? "posts to " : "writes into ";
     gates_.network.connect(
-        signal && alone ? add_leaf(Life::Outside, "anybody may open " + what, waiter.task)
-        : crew          ? add_leaf(Life::Client, "a client that posts to " + what, waiter.task)
-                        : add_leaf(random_name ? Life::PrivateName : Life::NamedObject,
+        notice && alone ? add_leaf(Life::Outside, "anybody may open " + what, waiter.task)
+        : crew          ? add_leaf(Life::Client, "a client that " + (does + what), waiter.task)
+                        : add_leaf(has_random_name(*area) ? Life::PrivateName : Life::NamedObject,
                           "nobody else opens " + what, waiter.task),
         to);
   }
@@ -541,7 +533,7 @@ void Build::sysv_event(const Waiter& waiter) {
   const bool is_private = it->key == IPC_PRIVATE;  // nobody can ask for its number by a key
   const bool is_server = waiter.wait.kind == WaitKind::SysvReceive && !is_private;
   const auto serves = [&](const Pid pid) {
-    return snapshot::find_process(snapshot_, pid) == nullptr || is_of_its_crew(pid, waiter);
+    return snapshot::find_process(snapshot_, pid) == nullptr || serves_clients(pid);
   };
   const bool crew =
       std::ranges::all_of(it->attached, serves) && std::ranges::all_of(it->last_pids, serves);

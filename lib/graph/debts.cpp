@@ -120,7 +120,9 @@ class Debts {
     for (const TaskRef& task : members) {
       const Thread* thread = snapshot::find_thread(snapshot_, task);
       if (thread == nullptr || !thread->wait) continue;
-      if (const auto kind = debt_of_wait(*thread)) owe(*kind, task);
+      const auto kind = debt_of_wait(*thread);
+      if (kind && !(*kind == Debt::Kind::End && supervises(*thread->wait, set.level)))
+        owe(*kind, task);
       const Process* process = snapshot::find_process(snapshot_, task.pid);
       if (process != nullptr && snapshot::find_signalled_copy(snapshot_, *process, *thread))
         owe(Debt::Kind::Result, task);
@@ -149,6 +151,17 @@ class Debts {
       return node == gates_.node_of_task.end() || levels_[node->second] >= level ||
              is_bystander(process, thread, node->second, level);
     });
+  }
+
+  /// It waits for children whose main threads go on by themselves, in loops without an end: nobody
+  /// promised it theirs.
+  bool supervises(const Wait& wait, Level level) const {
+    const auto lives = [&](Pid child) {
+      const auto node = gates_.node_of_task.find({child, Tid{child.value}});
+      return node != gates_.node_of_task.end() && levels_[node->second] < level;
+    };
+    return wait.kind == WaitKind::Child && !wait.children.empty() &&
+           std::ranges::all_of(wait.children, lives);
   }
 
   /// It reads from a connection of which the peer's host knows nothing, and does nothing else: of a

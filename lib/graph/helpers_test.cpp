@@ -383,6 +383,55 @@ TEST(Rest, WhoseEndIsAwaitedIsNot) {
   EXPECT_EQ(graph.stuck_sets()[0].debts[0].kind, Debt::Kind::End);
 }
 
+/// A parent that waits for a child whose code was read: it sleeps, again and again.
+Builder parent_of_a_loop() {
+  Builder b;
+  b.process(40).thread().waits_for_children({41});
+  b.process(41).child_of(40).thread().sleeps();
+  b.process(41).last().next = effects(0);
+  return b;
+}
+
+TEST(Rest, WhoWaitsForALoopWithoutAnEndOnlySupervisesIt) {
+  const BuiltGraph graph = graph_of(parent_of_a_loop());
+  EXPECT_THAT(graph.stuck_sets(), IsEmpty());
+  EXPECT_TRUE(graph.is_at_rest(task(40)));
+}
+
+TEST(Rest, WhoseMainThreadIsDeadIsAwaitedWhateverElseBeatsInIt) {
+  Builder b = parent_of_a_loop();
+  b.process(41).thread(42).sleeps();
+  b.process(41).last().next = effects(0);
+  b.process(41).process().threads.at(0).wait->kind = WaitKind::Futex;
+  b.process(41).process().threads.at(0).wait->untimed = true;
+  b.process(41).process().threads.at(0).next = Error{};
+  const BuiltGraph graph = graph_of(b);
+  ASSERT_FALSE(graph.stuck_sets().empty());
+  EXPECT_GE(graph.level(task(40)), Level::Assuming);
+  EXPECT_FALSE(graph.is_at_rest(task(40)));
+}
+
+/// The child waits for signals, and its parent for it.
+Builder parent_of_a_signalled(std::uint32_t next) {
+  Builder b = parent_of_a_loop();
+  b.process(41).waits(WaitKind::Signal, "pause");
+  b.process(41).last().next = effects(next);
+  b.process(41).last().signals = SignalSets{.caught = bit(SIGUSR1)};
+  b.process(41).process().handlers =
+      std::vector<Handler>{{SIGUSR1, true, true, "count", effects(0)}};
+  return b;
+}
+
+TEST(Rest, AServiceThatTakesSignalsForEverRestsUntilOneComes) {
+  EXPECT_THAT(graph_of(parent_of_a_signalled(0)).stuck_sets(), IsEmpty());
+}
+
+TEST(Rest, WhoGoesOnToItsEndAfterASignalAwaitsThatOne) {
+  const BuiltGraph graph = graph_of(parent_of_a_signalled(kExits));
+  ASSERT_EQ(graph.stuck_sets().size(), 1U);
+  EXPECT_EQ(graph.stuck_sets()[0].level, Level::Stuck);
+}
+
 TEST(Rest, WhoOnlyStandsByUntilAThreadEndsIsOwedNothing) {
   Builder b = server();
   b.process(42).child_of(40).thread().futex(0x1000, LockKind::ThreadJoin);

@@ -464,7 +464,7 @@ TEST(Futex, ASharedOneIsWokenByAllWhoMapThePage) {
   b.area(5, {40, 41});
   EXPECT_EQ(graph_of(b).level(task(40)), Level::Proved);
   b.raw().shared_areas[0].has_name = true;
-  EXPECT_EQ(graph_of(b).level(task(40)), Level::Assuming);
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Conditional);
   b.raw().shared_areas[0].mappers.push_back(Pid{42});
   EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
 }
@@ -480,7 +480,9 @@ TEST(Futex, AnybodyMayPostANamedSemaphoreThatOneProcessHasAlone) {
   b.raw().shared_areas[0].path = "/dev/shm/sem.job";
   b.process(41).thread().waits_for_child(40);
   b.raw().shared_areas[0].mappers.push_back(Pid{41});
-  EXPECT_EQ(graph_of(b).level(task(40)), Level::Assuming);
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Conditional) << "its parent only supervises it";
+  b.process(41).waits(WaitKind::Poll, "poll");
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Stuck);
 }
 
 /// Such as `for (;;) { sem_wait(jobs); work(); }` in each child of a parent in wait(2).
@@ -494,9 +496,28 @@ TEST(Futex, WorkersAtANamedSemaphoreWaitForAClient) {
   EXPECT_EQ(graph.level(task(41)), Level::Conditional);
   ASSERT_FALSE(graph.stuck_sets().empty());
   EXPECT_EQ(graph.stuck_sets()[0].unless[0].text, "a client that posts to /dev/shm/sem.jobs");
-  b.process(42).thread(43).shared_futex(6, LockKind::Semaphore);  // waits for another one too
+  b.process(42).thread(43).shared_futex(6, LockKind::Semaphore);
   b.area(6, {41, 42}, "/dev/shm/sem.done", true);
-  EXPECT_EQ(graph_of(b).level(task(41)), Level::Assuming);
+  EXPECT_EQ(graph_of(b).level(task(41)), Level::Conditional) << "each may have one of its own";
+  b.raw().shared_areas[1].has_name = false;
+  EXPECT_EQ(graph_of(b).level(task(41)), Level::Assuming) << "who waits for others of the program";
+}
+
+/// A condition variable of a named segment, or a word of a ring in it.
+TEST(Futex, WorkersAtAConditionOrAWordInANamedSegmentWaitForAClientToo) {
+  for (const LockKind kind : {LockKind::Condition, LockKind::Unknown}) {
+    Builder b;
+    b.process(40).thread().waits_for_children({41, 42});
+    b.process(41).child_of(40).thread().shared_futex(5, kind);
+    b.process(42).child_of(40).thread().shared_futex(5, kind);
+    b.area(5, {40, 41, 42}, "/dev/shm/board", true);
+    const BuiltGraph graph = graph_of(b);
+    EXPECT_EQ(graph.level(task(41)), Level::Conditional);
+    ASSERT_FALSE(graph.stuck_sets().empty());
+    EXPECT_EQ(graph.stuck_sets()[0].unless[0].text, "a client that writes into /dev/shm/board");
+    b.raw().shared_areas[0].has_name = false;
+    EXPECT_GE(graph_of(b).level(task(41)), Level::Assuming) << "nobody new comes";
+  }
 }
 
 TEST(Futex, WaitingForTheGilIsWaitingForItsOwnerHoweverOftenItWakes) {
@@ -712,6 +733,37 @@ TEST(Outside, WhoHasTheQueueAndWaitsForSomethingElseIsNoneOfItsCrew) {
   b.process(43).child_of(40).fd(3, queue(1)).fd(4, pipe(7)).thread().reads(4);
 
   EXPECT_EQ(graph_of(b).level(task(41)), Level::Assuming);
+}
+
+TEST(Outside, WorkersWithAQueueEachWaitForClientsToo) {
+  Builder b = crew_of_a_queue();
+  b.process(40).fd(5, queue(2));
+  b.process(43).child_of(40).fd(3, queue(1)).fd(5, queue(2)).thread();
+  b.process(43).waits(WaitKind::MqReceive, "mq_timedreceive").on(5, true, false);
+  b.object(queue(2)).has_name = true;
+
+  EXPECT_EQ(graph_of(b).level(task(41)), Level::Conditional);
+  b.object(queue(2)).has_name = false;
+  EXPECT_EQ(graph_of(b).level(task(41)), Level::Assuming);
+}
+
+/// A parent that waits for a child in open() of a FIFO, to read from it, and what it does next.
+Builder opens_a_fifo(std::uint32_t next) {
+  Builder b;
+  b.process(40).thread().waits_for_child(41);
+  b.process(41).child_of(40).thread().waits(WaitKind::OpenFifo, "openat");
+  b.process(41).wait().objects = {{.object = fifo(1), .in = true, .out = false}};
+  b.process(41).last().next = snapshot::effects_of(next, "");
+  b.object(fifo(1)).name = "/run/control";
+  return b;
+}
+
+TEST(Outside, WhoOpensAFifoAgainAndAgainServesClients) {
+  const BuiltGraph graph = graph_of(opens_a_fifo(snapshot::kReads | snapshot::kWrites));
+
+  EXPECT_EQ(graph.level(task(41)), Level::Conditional);
+  EXPECT_EQ(graph_of(opens_a_fifo(snapshot::kReads | snapshot::kExits)).level(task(41)),
+            Level::Stuck);
 }
 
 TEST(Outside, NobodyNewComesToAQueueWithoutItsName) {

@@ -90,6 +90,8 @@ constexpr Group kLibrary[] = {
      "access faccessat euidaccess readlink readlinkat getcwd statfs fstatfs statvfs fstatvfs",
      kReads, "looks at files", -1, "h"},
     {"getdents getdents64 readdir readdir64", kReads, "looks at files", -1},
+    // of a FIFO it lets the other side in
+    {"open open64 openat openat64 openat2 creat creat64 shm_open mq_open", kReads | kWrites, "opens files", -1, "hc"},
     {"unlink unlinkat rename renameat renameat2 mkdir mkdirat rmdir remove link linkat symlink symlinkat chmod fchmod "
      "chown fchown truncate truncate64 ftruncate ftruncate64 utimes futimens utimensat futimes",
      kReads | kWrites, "changes files", -1, "h"},
@@ -402,6 +404,12 @@ Known system_call(std::uint64_t number) {
       return call(kReads | kReleases, "receives messages");
     case SYS_msgsnd:
       return call(kWrites | kReleases, "sends messages");
+    case SYS_open:
+    case SYS_openat:
+    case SYS_creat:
+    case 437:  // openat2
+    case SYS_mq_open:
+      return call(kReads | kWrites, "opens files");
     case SYS_stat:
     case SYS_fstat:
     case SYS_lstat:

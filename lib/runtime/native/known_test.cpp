@@ -20,6 +20,12 @@ TEST(Known, AFunctionHasOneEffectUnderAllItsNames) {
   EXPECT_EQ(find_function("__printf_chk")->mask, std::uint32_t{kWrites});
 }
 
+TEST(Known, AnOpenOfAFifoLetsTheOtherSideIn) {
+  ASSERT_NE(find_function("open64"), nullptr);
+  EXPECT_EQ(find_function("open64")->mask, std::uint32_t{kReads | kWrites});
+  EXPECT_EQ(system_call(SYS_openat).mask, std::uint32_t{kReads | kWrites});
+}
+
 TEST(Known, WhatIsNotInTheTableIsNotKnown) {
   for (const char* name : {"", "_", "__", "dlopen", "qsort", "writer", "fopen", "__sigaction"})
     EXPECT_EQ(find_function(name), nullptr) << name;
