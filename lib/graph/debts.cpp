@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <string>
 
 #include "snapshot/copies.h"
 
@@ -268,6 +269,47 @@ bool is_parked(const Snapshot& snapshot, const Leaf& leaf) {
          (thread->activity.operation == Operation::None && thread->wait->kind == WaitKind::Futex);
 }
 
+const Wait* open_of_fifo(const Snapshot& snapshot, const TaskRef& task) {
+  const Thread* thread = snapshot::find_thread(snapshot, task);
+  const bool opens = thread != nullptr && thread->wait && thread->wait->kind == WaitKind::OpenFifo;
+  return opens && !thread->wait->objects.empty() ? &*thread->wait : nullptr;
+}
+
+std::string opened_fifo(const Snapshot& snapshot, const TaskRef& task) {
+  const snapshot::Object* fifo =
+      snapshot::find_object(snapshot, open_of_fifo(snapshot, task)->objects[0].object);
+  return fifo == nullptr || fifo->name.empty() ? "the FIFO" : fifo->name;
+}
+
+/// Those who wait in each other's FIFO have opened them in different orders.
+bool opens_several_fifos(const Snapshot& snapshot) {
+  std::set<ObjectId> fifos;
+  for (const Process& process : snapshot.processes) {
+    if (!snapshot::is_of_tree(process.scope)) continue;
+    for (const Thread& thread : process.threads)
+      if (const Wait* wait = open_of_fifo(snapshot, {process.pid, thread.tid}))
+        fifos.insert(wait->objects[0].object);
+  }
+  return fifos.size() > 1;
+}
+
+/// It opens a FIFO to read from it, and nobody waits for more than what it will hand on: so does a
+/// service of commands before the first of them.
+bool may_await_first_client(const Snapshot& snapshot, const StuckSet& set) {
+  const auto reads = [&](const TaskRef& task) {
+    const Wait* wait = open_of_fifo(snapshot, task);
+    return wait != nullptr && wait->objects[0].in;
+  };
+  return set.level == Level::Stuck && !set.causes.empty() &&
+         std::ranges::all_of(set.causes,
+                             [&](const Leaf& leaf) {
+                               return leaf.life == Life::PeerlessOpen && reads(leaf.task);
+                             }) &&
+         std::ranges::all_of(set.debts, [&](const Debt& debt) {
+           return debt.kind == Debt::Kind::Open && reads(debt.task);
+         });
+}
+
 bool is_hang(const Snapshot& snapshot, const StuckSet& set, Debts& debts) {
   if (set.level == Level::Conditional) {
     if (std::ranges::any_of(set.debts,
@@ -290,9 +332,22 @@ bool is_hang(const Snapshot& snapshot, const StuckSet& set, Debts& debts) {
 }  // namespace
 
 std::vector<StuckSet> take_out_rest(const Snapshot& snapshot, const Gates& gates,
-                                    const std::vector<Level>& levels, std::vector<StuckSet>& sets) {
+                                    std::vector<Level>& levels, std::vector<StuckSet>& sets) {
   Debts debts(snapshot, gates, levels);
   for (StuckSet& set : sets) debts.add(set);
+  const bool crossed = opens_several_fifos(snapshot);
+  for (StuckSet& set : sets) {
+    if (crossed || is_overdue(snapshot, set) || !may_await_first_client(snapshot, set)) continue;
+    set.level = Level::Conditional;
+    for (Leaf& cause : set.causes) {
+      cause.life = Life::Client;
+      cause.text = "a client that writes into " + opened_fifo(snapshot, cause.task);
+    }
+    set.unless = std::move(set.causes);
+    set.causes.clear();
+    for (const TaskRef& task : set.core) levels[gates.node_of_task.at(task)] = set.level;
+    for (const TaskRef& task : set.behind) levels[gates.node_of_task.at(task)] = set.level;
+  }
   std::vector<StuckSet> kept, rest;
   for (StuckSet& set : sets)
     (is_overdue(snapshot, set) || is_hang(snapshot, set, debts) ? kept : rest)

@@ -8,8 +8,9 @@
 namespace ipcdoctor::graph {
 
 /// Fills StuckSet::debts, and takes out the sets that owe nothing to anybody while others of the
-/// tree live: @return those, which are at rest.
+/// tree live: @return those, which are at rest. What may wait for the first client of a service
+/// becomes Conditional, in `levels` too.
 std::vector<StuckSet> take_out_rest(const Snapshot& snapshot, const Gates& gates,
-                                    const std::vector<Level>& levels, std::vector<StuckSet>& sets);
+                                    std::vector<Level>& levels, std::vector<StuckSet>& sets);
 
 }  // namespace ipcdoctor::graph

@@ -712,6 +712,46 @@ TEST(Outside, NobodyNewComesToAFifoWithoutItsName) {
   EXPECT_EQ(graph_of(b).level(task(40)), Level::Proved);
 }
 
+/// It waits in open() for the first command, and its worker for what it hands on.
+Builder service_before_its_first_client(bool reads) {
+  Builder b;
+  b.process(40).fd(4, pipe(2), Access::Write).thread().waits(WaitKind::OpenFifo, "openat");
+  b.process(40).wait().objects = {{.object = fifo(1), .in = reads, .out = !reads}};
+  b.process(41).child_of(40).fd(0, pipe(2), Access::Read).thread().reads(0);
+  b.object(fifo(1)).name = "/run/control";
+  return b;
+}
+
+TEST(Outside, AServiceThatOpensItsFifoWaitsForTheFirstClient) {
+  const BuiltGraph graph = graph_of(service_before_its_first_client(true));
+
+  ASSERT_EQ(graph.stuck_sets().size(), 1U);
+  EXPECT_EQ(graph.stuck_sets()[0].level, Level::Conditional);
+  EXPECT_EQ(graph.stuck_sets()[0].unless.at(0).text, "a client that writes into /run/control");
+  EXPECT_EQ(graph.level(task(40)), Level::Conditional);
+  EXPECT_EQ(graph.level(task(41)), Level::Conditional);
+}
+
+TEST(Outside, AWriterThatOpensAFifoHasAReaderInMind) {
+  EXPECT_EQ(graph_of(service_before_its_first_client(false)).level(task(40)), Level::Stuck);
+}
+
+TEST(Outside, WhoseEndIsAwaitedServesNoClients) {
+  Builder b = service_before_its_first_client(true);
+  b.process(30).thread().waits_for_child(40);
+
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Stuck);
+}
+
+TEST(Outside, TwoThatOpenEachOthersFifoFirstServeNoClients) {
+  Builder b = service_before_its_first_client(true);
+  b.process(42).child_of(40).thread().waits(WaitKind::OpenFifo, "openat");
+  b.process(42).wait().objects = {{.object = fifo(2), .in = true, .out = false}};
+  b.object(fifo(2)).name = "/run/answers";
+
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Stuck);
+}
+
 /// Workers that take from a queue which others may open by its name, and their parent.
 Builder crew_of_a_queue() {
   Builder b;

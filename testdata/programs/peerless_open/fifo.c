@@ -12,6 +12,6 @@ int main(void) {
   check(mkfifo(name, 0600) == 0, "mkfifo");
   role("stuck", getpid());
   ready();
-  const int fd = open(name, O_RDONLY);
+  const int fd = open(name, O_WRONLY);
   return fd < 0;
 }
