@@ -73,6 +73,11 @@ inline bool goes_on_for_ever(const snapshot::Thread& thread) {
                                           snapshot::kRaises | snapshot::kLeaves);
 }
 
+/// It waits for a semaphore of a System V set as for a slot or a job; not until one is zero.
+inline bool takes_from_set(const snapshot::Wait& wait) {
+  return std::ranges::any_of(wait.sysv.ops, [](const auto& op) { return op.second < 0; });
+}
+
 /// Whether who has it open so is one of them.
 inline bool is_on(Side side, snapshot::Access access) {
   using snapshot::Access;

@@ -84,9 +84,13 @@ bool Build::serves_clients(Pid pid) const {
           const Object* object = snapshot::find_object(snapshot_, awaited.object);
           return object != nullptr && object->has_name;
         });
+      case WaitKind::SysvSem:
+        if (!takes_from_set(wait)) return false;
+        [[fallthrough]];
       case WaitKind::SysvReceive:
         return std::ranges::any_of(snapshot_.sysv, [&](const snapshot::SysvObject& object) {
-          return object.type == "msg" && object.id == wait.sysv.id && object.key != IPC_PRIVATE;
+          return (object.type == "sem") == (wait.kind == WaitKind::SysvSem) &&
+                 object.id == wait.sysv.id && object.key != IPC_PRIVATE;
         });
       case WaitKind::Futex:  // the parties of a barrier are counted
         return wait.futex.lock.kind != LockKind::Barrier && awaits_notice_by_name(wait.futex);

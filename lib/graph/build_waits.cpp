@@ -532,6 +532,8 @@ void Build::sysv_event(const Waiter& waiter) {
                       });
   const bool is_private = it->key == IPC_PRIVATE;  // nobody can ask for its number by a key
   const bool is_server = waiter.wait.kind == WaitKind::SysvReceive && !is_private;
+  // It may be a client's to post, or a lock whose owner has died: that cannot be told.
+  const bool takes = is_sem && !is_private && takes_from_set(waiter.wait);
   const auto serves = [&](const Pid pid) {
     return snapshot::find_process(snapshot_, pid) == nullptr || serves_clients(pid);
   };
@@ -540,8 +542,9 @@ void Build::sysv_event(const Waiter& waiter) {
   gates_.network.connect(
       is_server && !others ? add_leaf(Life::Outside, "anybody may send to " + what, waiter.task)
       : is_server && crew  ? add_leaf(Life::Client, "a client that sends to " + what, waiter.task)
+      : takes && crew      ? add_leaf(Life::Client, "a client that posts to " + what, waiter.task)
                            : add_leaf(is_private ? Life::PrivateName : Life::SysvStranger,
-                                     "no stranger uses " + what, waiter.task),
+                                 "no stranger uses " + what, waiter.task),
       waiter.node);
 }
 

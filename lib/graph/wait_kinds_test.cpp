@@ -83,6 +83,28 @@ TEST(WaitKinds, SysvObjectsMayHaveStrangers) {
   EXPECT_EQ(level_of(b, task(40)), Level::Live) << "one of the tree may use it";
 }
 
+TEST(WaitKinds, AtAKeyedSemaphoreAWorkerWaitsForAClient) {
+  Builder b;
+  auto& wait = b.process(40).thread().waits(WaitKind::SysvSem, "semop").wait();
+  wait.sysv = {7, {{0, -1}}};
+  SysvObject set;
+  set.type = "sem";
+  set.id = 7;
+  set.key = 0x1234;
+  b.raw().sysv = {set};
+  EXPECT_EQ(level_of(b, task(40)), Level::Conditional);
+  b.process(40).wait().sysv.ops = {{0, 0}};
+  EXPECT_EQ(level_of(b, task(40)), Level::Assuming) << "who waits for zero takes nothing";
+  b.process(40).wait().sysv.ops = {{0, -1}};
+  b.raw().sysv[0].key = 0;
+  EXPECT_EQ(level_of(b, task(40)), Level::Assuming) << "a client does not know its number";
+
+  b.raw().sysv[0].key = 0x1234;
+  b.process(41).fd(3, pipe(1)).thread().reads(3);
+  b.raw().sysv[0].last_pids = {Pid{41}};
+  EXPECT_EQ(level_of(b, task(40)), Level::Assuming) << "who last used it is stuck elsewhere";
+}
+
 TEST(WaitKinds, AKeyedMessageQueueOfAServerIsForStrangers) {
   Builder b;
   b.process(40).thread().waits(WaitKind::SysvReceive, "msgrcv").wait().sysv.id = 7;
