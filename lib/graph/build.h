@@ -69,8 +69,9 @@ inline bool has_random_name(const snapshot::SharedArea& area) {
 /// Whatever ends its wait, it comes back to wait for the next one, as its code was read: that it
 /// ends, nobody has reason to expect.
 inline bool goes_on_for_ever(const snapshot::Thread& thread) {
-  return thread.next && !thread.next->may(snapshot::kExits | snapshot::kEndsThread |
-                                          snapshot::kRaises | snapshot::kLeaves);
+  return thread.next &&
+         !thread.next->may(snapshot::kExits | snapshot::kEndsThread | snapshot::kFinishes |
+                           snapshot::kRaises | snapshot::kLeaves);
 }
 
 /// It waits for a semaphore of a System V set as for a slot or a job; not until one is zero.
@@ -146,6 +147,9 @@ class Build {
   std::string describe_helper(const Thread& thread, const TaskRef& task) const;
   void add_handlers(const Process& process, const Thread& thread, Node node);
   void helped_by(const snapshot::Handler& handler, const Process& process);
+  void wakes_others(const Process& process, const Thread& thread, Node node);
+  std::vector<TaskRef> those_who_wait_for(const std::vector<std::uint64_t>& released,
+                                          const Process& process) const;
   std::string steered_by(const Waiter& waiter) const;
 
   // build_objects.cpp: descriptors

@@ -220,7 +220,9 @@ void Build::add_help(const Process& process, const Thread& thread, Node node, No
     reaches = next.may(effects_on(reach));
     const bool only_descriptors =
         reach == Reach::Descriptors && !next.may(kAnything) && !is_awaited(process, next.fds, task);
-    reaches = reaches && !only_descriptors;
+    const bool only_wakes =  // those have an edge of their own
+        reach == Reach::Memory && !next.may(kAnything) && !next.releases.empty();
+    reaches = reaches && !only_descriptors && !only_wakes;
   }
   Node leaf = Gate::kNoGuard;
   if (!reaches) {
@@ -258,11 +260,11 @@ std::string Build::describe_helper(const Thread& thread, const TaskRef& task) co
   return snapshot::label(snapshot_, task) + " (" + what + ")";
 }
 
-/// Those who wait for what it releases live by it. Who waits for a time only lives anyway, and his
-/// code was read from there on.
-void Build::helped_by(const Handler& handler, const Process& process) {
-  if (!handlers_.insert(&handler).second) return;
-  const std::vector<std::uint64_t>& released = handler.effects->releases;
+/// Those of its memory that wait for one of these, or for what is not known; and those who only
+/// look, again and again.
+std::vector<TaskRef> Build::those_who_wait_for(const std::vector<std::uint64_t>& released,
+                                               const Process& process) const {
+  std::vector<TaskRef> found;
   const auto is_released = [&](RemoteAddr address) {
     return std::ranges::find(released, address.value) != released.end();
   };
@@ -270,22 +272,35 @@ void Build::helped_by(const Handler& handler, const Process& process) {
   for (const Process& other : snapshot_.processes) {
     if (snapshot::memory_of(other) != memory) continue;
     for (const Thread& thread : other.threads) {
-      const auto node = gates_.node_of_task.find({other.pid, thread.tid});
-      if (!thread.wait || node == gates_.node_of_task.end()) continue;
+      if (!thread.wait || !gates_.node_of_task.contains({other.pid, thread.tid})) continue;
       const snapshot::FutexWait& futex = thread.wait->futex;
       const bool looks = thread.wait->asked || !thread.asks.empty();  // again and again
       const bool waits =
           thread.wait->kind == WaitKind::Futex &&
           (futex.lock.kind == LockKind::Unknown || futex.lock.kind == LockKind::Semaphore ||
            is_released(futex.address) || is_released(futex.lock.address));
-      if (!looks && !waits) continue;
-      gates_.network.connect(add_leaf(Life::Steered,
-                                      "a handler for " + signal_name(handler.signal) + " of " +
-                                          snapshot::label(snapshot_, {process.pid, Tid{}}),
-                                      {other.pid, thread.tid}),
-                             node->second);
+      if (looks || waits) found.push_back({other.pid, thread.tid});
     }
   }
+  return found;
+}
+
+/// Those who wait for what it releases live by it. Who waits for a time only lives anyway, and his
+/// code was read from there on.
+void Build::helped_by(const Handler& handler, const Process& process) {
+  if (!handlers_.insert(&handler).second) return;
+  const std::string text = "a handler for " + signal_name(handler.signal) + " of " +
+                           snapshot::label(snapshot_, {process.pid, Tid{}});
+  for (const TaskRef& task : those_who_wait_for(handler.effects->releases, process))
+    gates_.network.connect(add_leaf(Life::Steered, text, task), gates_.node_of_task.at(task));
+}
+
+/// A thread whose code says whom it will wake, where that is all that it does in memory.
+void Build::wakes_others(const Process& process, const Thread& thread, Node node) {
+  if (!thread.next || thread.next->releases.empty()) return;
+  const TaskRef task{process.pid, thread.tid};
+  for (const TaskRef& other : those_who_wait_for(thread.next->releases, process))
+    if (other != task) gates_.network.connect(node, gates_.node_of_task.at(other));
 }
 
 /// Who takes the signals of an operator for ever is a service at rest. "" for others.

@@ -106,6 +106,7 @@ void Build::add_wait(const Process& process, const Thread& thread) {
   }
   add_condition({process, thread, wait, task, node});
   add_signals(process, thread, node);
+  wakes_others(process, thread, node);
 }
 
 /// A loop whose code was read: it does nothing but ask, so that any other answer, and nothing else,
@@ -137,6 +138,7 @@ void Build::add_questions(const Process& process, const Thread& thread) {
   add(*thread.wait);
   std::ranges::for_each(thread.asks, add);
   add_signals(process, thread, node);
+  wakes_others(process, thread, node);
 }
 
 /// Of a call that blocks the kernel would have seen to it. Children and file locks see for

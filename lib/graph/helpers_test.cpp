@@ -162,6 +162,17 @@ TEST(Helper, WhatItWritesCountsOnlyWhereSomebodyWaitsForIt) {
   EXPECT_EQ(graph_of(b).level(task(42)), Level::Live) << "it may be any descriptor";
 }
 
+TEST(Helper, OneThatWakesKnownOnesHelpsNobodyElse) {
+  Builder b = two_threads();
+  b.process(40).thread(42).sleeps();
+  b.process(40).last().next = effects(kReleases);
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live) << "it may wake anybody";
+  b.process(40).last().next->releases = {0x999};  // what joins it waits for
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Assuming);
+  b.process(40).thread(43).futex(0x999, LockKind::PyLock);
+  EXPECT_EQ(graph_of(b).level({Pid{40}, Tid{43}}), Level::Live);
+}
+
 TEST(Helper, HousekeepingThatRestsIsAnAssumption) {
   Builder b = two_threads();
   b.process(40).thread(42).sleeps();

@@ -25,6 +25,7 @@ enum Effect : std::uint32_t {
   kUnknown = 1U << 9,     ///< something that was not understood: may be any of the others
   kLeaves = 1U << 10,     ///< asks its program to end, by an exception that the language has for
                           ///< that: its frames are left one by one
+  kFinishes = 1U << 11,   ///< ends its thread, and all that comes of it is among the other effects
 };
 
 /// An over-approximation: what is not in the mask cannot happen.

@@ -5,14 +5,17 @@
 
 #include "base/text.h"
 #include "runtime/cpython/line_table.h"
+#include "runtime/cpython/locks.h"
 #include "runtime/cpython/threads.h"
 
 namespace ipcdoctor::runtime::cpython {
 namespace {
 
 using snapshot::kEndsThread;
+using snapshot::kFinishes;
 using snapshot::kLeaves;
 using snapshot::kRaises;
+using snapshot::kReleases;
 using snapshot::kUnknown;
 using snapshot::kWrites;
 
@@ -154,6 +157,13 @@ void CodeReader::add_handler(Object callable) {
   roots_.push_back(std::move(root));
 }
 
+void CodeReader::add_callback(Object callable, std::vector<Object> arguments) {
+  Root root;
+  root.handler = callable;
+  root.arguments = std::move(arguments);
+  roots_.push_back(std::move(root));
+}
+
 std::vector<snapshot::Effects> CodeReader::read() {
   std::vector<snapshot::Effects> out;
   for (int round = 0; round < kMaxRounds; ++round) {
@@ -255,6 +265,10 @@ bool CodeReader::asks_to_end(const Value& exception) {
 void CodeReader::read_handler(const Root& root) {
   Activation act;
   std::vector<Value> args{builtin_value(BuiltinType::Int), unknown_value(Level::Borrowed)};
+  if (root.arguments) {
+    args.clear();
+    for (const Object argument : *root.arguments) args.push_back(constant(argument));
+  }
   const CallResult result = call(act, constant(root.handler), std::move(args), 0);
   if (result.raises) {
     if (asks_to_end(result.raised))
@@ -325,10 +339,17 @@ bool CodeReader::ends_thread(const PyFrame& frame, const Outcome& inner, const R
   if (name != "Thread.run" && name != "Thread._bootstrap_inner") return false;
   Activation nowhere;
   if (inner.raises) write_traceback();
-  add(kEndsThread);
   const Frames frames(objects_);
+  const Object self = frames.local(frame, "self");
+  // Those who join it wait for this lock, up to 3.12.
+  const Object lock = self == 0 ? 0 : settled(self, "_tstate_lock");
+  const std::uint64_t futex = is_exactly(lock, "_thread.lock") ? futex_of(objects_, lock) : 0;
+  if (futex != 0)
+    add_releases(kReleases | kFinishes, {lock, futex}, "ends");
+  else
+    add(kReleases | kFinishes, "ends");
   std::size_t budget = kMaxGivenUp;
-  drop_object(nowhere, frames.local(frame, "self"), 0, budget);
+  drop_object(nowhere, self, 0, budget);
   const Object locals = remote_.pointer(root.thread_state + code_layout(minor_).thread_dict);
   if (objects_.dict_size(locals).value_or(0) > 0)
     unknown(nowhere, "ends, and with it its thread-local data");

@@ -68,6 +68,8 @@ class CodeReader {
   void await_lock(Object lock) { awaited_lock_ = lock; }
   /// What a Python signal handler does: any callable, called with two arguments.
   void add_handler(Object callable);
+  /// What an event loop runs once a signal has come: with these arguments.
+  void add_callback(Object callable, std::vector<Object> arguments);
   /// "on_term in app.py:9", as the target has it: unsafe to print.
   std::string name_of(Object callable);
   /// Whether it calls this function of the standard library: "asyncio/runners.py",
@@ -128,6 +130,7 @@ class CodeReader {
     bool is_alive = false;
     bool may_rename = false;  ///< it is alive, and some of its frames are the program's
     Object handler = 0;
+    std::optional<std::vector<Object>> arguments;  ///< of a handler; else a number and a frame
   };
   struct CallResult {
     Value value;

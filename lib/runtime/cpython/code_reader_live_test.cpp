@@ -21,7 +21,8 @@ using snapshot::Effects;
 using namespace snapshot;
 
 constexpr std::uint32_t kHarmless = 0;
-constexpr std::uint32_t kMayEnd = kEndsThread | kWrites;  // an exception, a traceback
+constexpr std::uint32_t kEnds = kReleases;          // who joins the thread
+constexpr std::uint32_t kMayEnd = kEnds | kWrites;  // an exception, a traceback
 
 // /usr/bin/python3 and those of IPCDOCTOR_PYTHONS, a list with colons.
 std::vector<std::string> pythons() {
@@ -172,8 +173,8 @@ const Case kCases[] = {
     {"waits_for_an_event_with_a_timeout", "def beat():\n  while True:\n    stop.wait(1)",
      kHarmless},
     {"asks_a_flag_that_may_end_it", "def beat():\n  while not stop.is_set():\n    stop.wait(1)",
-     kEndsThread},
-    {"returns", "def beat(): time.sleep(1000)", kEndsThread},
+     kEnds},
+    {"returns", "def beat(): time.sleep(1000)", kEnds},
     {"raises_perhaps", "def beat():\n  while True:\n    time.sleep(1)\n    int(str(number))",
      kMayEnd},
     {"catches",
@@ -236,7 +237,7 @@ const Case kCases[] = {
      kReleases, kAtLeast},
     {"acts_after_ten_rounds",
      "def beat():\n  for i in range(100):\n    time.sleep(0.5)\n    if i == 10: event.set()",
-     kReleases | kEndsThread},
+     kReleases | kFinishes},
     {"calls_what_replaced_sleep",
      "def loud(s, real=time.sleep):\n  real(s)\n  event.set()\ntime.sleep = loud\n"
      "def beat():\n  while True: time.sleep(1)",
@@ -558,8 +559,8 @@ constexpr Statement kStatements[] = {
     {"event.set()", kReleases},
     {"os.write(writer, b'x')", kWrites},
     {"int('7') / (n - n + 1)", 0},
-    {"1 / (n - n)", kEndsThread},
-    {"if n > 1: break", kEndsThread},
+    {"1 / (n - n)", kEnds},
+    {"if n > 1: break", kEnds},
     {"try: [][n]\n    except IndexError: set_it()", kReleases},
     {"[x for x in seen if x]", 0},
     {"Box.call = lambda self=None: set_it()", 0},
@@ -567,7 +568,7 @@ constexpr Statement kStatements[] = {
     {"table.update(f=set_it)", 0},
     {"funcs[0] = set_it", 0},
     {"funcs[0]()", kReleases},
-    {"del box.call", kEndsThread},
+    {"del box.call", kEnds},
     {"hook, n = set_it, 2", 0},
     {"apply(set_it)", kReleases},
     {"apply(*[set_it])", kReleases},
@@ -582,7 +583,7 @@ constexpr Statement kStatements[] = {
     {"try: f(n)\n    finally: n = 2", 0},
     {"try: int('x')\n    except ValueError: hook()", kReleases},
     {"with recursive: hook()", kReleases},
-    {"raise SystemExit", kEndsThread},
+    {"raise SystemExit", kEnds},
     {"inner = lambda: set_it()\n    inner()", kReleases},
     {"m = event.set\n    m()", kReleases},
     {"(set_it if n > 1 else nothing)()", kReleases},
@@ -591,7 +592,7 @@ constexpr Statement kStatements[] = {
     {"last.append(Noticing())", kReleases},
     {"seen[:] = []", 0},
     {"while n < 5: n += 1", 0},
-    {"assert n < 3", kEndsThread},
+    {"assert n < 3", kEnds},
     {"box.seen = Noticing()", kReleases},  // destroyed when it is replaced
 };
 constexpr const char* kChanceBegin = R"(
@@ -627,7 +628,7 @@ time.sleep(1.4)
 os.set_blocking(reader, False)
 try: wrote = len(os.read(reader, 1))
 except BlockingIOError: wrote = 0
-print("did", (1 if event.is_set() else 0) | (4 if wrote else 0) | (0 if thread.is_alive() else 32),
+print("did", (1 if event.is_set() else 0) | (4 if wrote else 0) | (0 if thread.is_alive() else 2048),
       flush=True)
 )";
 
@@ -925,7 +926,7 @@ time.sleep(1.5)
 os.set_blocking(reader, False)
 try: wrote = len(os.read(reader, 1))
 except BlockingIOError: wrote = 0
-print("did", (1 if event.is_set() else 0) | (4 if wrote else 0) | (0 if thread.is_alive() else 32),
+print("did", (1 if event.is_set() else 0) | (4 if wrote else 0) | (0 if thread.is_alive() else 2048),
       flush=True)
 )";
     const auto all = pythons();
