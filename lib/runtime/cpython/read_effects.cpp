@@ -1,6 +1,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/text.h"
 #include "runtime/cpython/code_reader.h"
@@ -42,6 +43,38 @@ snapshot::Handler dump_handler(const SignalTable::Dump& dump) {
   return handler;
 }
 
+/// The value of an attribute that its class keeps in a slot; 0: there is none.
+Object slot_of(const Objects& objects, Object object, std::string_view name) {
+  constexpr std::uint64_t kTypeDict = 264, kDescrMember = 40, kMemberOffset = 16;
+  const Remote& remote = objects.remote();
+  const Object type = objects.type_of(object);
+  const Object slot =
+      type == 0 ? 0 : objects.entry(remote.pointer(objects.member(type, kTypeDict)), name);
+  if (slot == 0 || objects.type_name(slot) != "member_descriptor") return 0;
+  const std::uint64_t member = remote.pointer(objects.member(slot, kDescrMember));
+  const std::uint64_t offset = member == 0 ? 0 : remote.word(member + kMemberOffset);
+  return offset == 0 || offset > 4096 ? 0 : remote.pointer(object + offset);
+}
+
+/// What a loop of asyncio calls for a signal: add_signal_handler() keeps it in a Handle.
+struct Callback {
+  Object callable = 0;
+  std::vector<Object> arguments;
+};
+Callback callback_of(const Objects& objects, Object loop, int signal) {
+  Object handle = 0;
+  objects.each_entry(objects.attribute(loop, "_signal_handlers"), [&](Object key, Object value) {
+    if (objects.integer(key) == signal) handle = value;
+    return handle == 0;
+  });
+  if (handle == 0 || objects.type_name(handle) != "Handle") return {};
+  const Object arguments = slot_of(objects, handle, "_args");
+  const auto size = objects.length(arguments);
+  Callback out{slot_of(objects, handle, "_callback"), objects.items(arguments)};
+  if (!size || static_cast<std::size_t>(*size) != out.arguments.size()) out.callable = 0;
+  return out;
+}
+
 }  // namespace
 
 // The threads and the handlers are read together, as each may assign what the others call.
@@ -81,8 +114,23 @@ CodeEffects Interpreter::Impl::read_effects(std::span<const Tid> alive, std::spa
     if (lock.type == "threading.Lock" || lock.type == "threading.RLock")
       reader.await_lock(lock.object);
   }
-  if (table && handlers_readable)
-    for (const auto& [signal, callable] : table->handlers) reader.add_handler(callable);
+  std::set<int> scheduled;  // signals for which the main thread's event loop calls something
+  if (table && handlers_readable) {
+    const Object loop = local_of(*main, "run_forever", "self");
+    for (auto& [signal, callable] : table->handlers) {
+      const bool by_loop =
+          reader.is_of_library(callable, "asyncio/unix_events.py", "_sighandler_noop");
+      Callback callback;
+      if (by_loop && loop != 0) callback = callback_of(objects, loop, signal);
+      if (callback.callable == 0) {
+        reader.add_handler(callable);
+        continue;
+      }
+      scheduled.insert(signal);
+      callable = callback.callable;
+      reader.add_callback(callable, std::move(callback.arguments));
+    }
+  }
 
   auto effects = reader.read();
   for (std::size_t i = 0; i < read.size(); ++i) {
@@ -109,7 +157,8 @@ CodeEffects Interpreter::Impl::read_effects(std::span<const Tid> alive, std::spa
     handler.any_thread = false;
     handler.name = escape_untrusted(reader.name_of(callable));
     if (handlers_readable) {
-      add_fd(effects[next], table->wakeup_fd);
+      // The loop that reads from there does nothing else with it.
+      if (!scheduled.contains(signal)) add_fd(effects[next], table->wakeup_fd);
       handler.effects = std::move(effects[next++]);
     } else {
       handler.effects = Error{Cause::Unsupported, 0, "read what a signal handler does"};
