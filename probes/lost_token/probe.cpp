@@ -6,6 +6,8 @@
 #include "probes/internal/advice.h"
 #include "probes/internal/dead_ones.h"
 #include "probes/internal/ends.h"
+#include "probes/internal/joiners.h"
+#include "probes/internal/pools.h"
 
 namespace ipcdoctor::probes {
 namespace {
@@ -171,7 +173,47 @@ Finding describe(const Context& context, int set, const Pool& pool) {
   return finding;
 }
 
-diagnosis::Answer run(const Context& context) {
+/// Of how many slots a BoundedSemaphore of Python was made, which none may have more of; 0: it is
+/// another one.
+std::int64_t slots_of(const Member& member) {
+  const snapshot::Activity& activity = member.thread->activity;
+  if (activity.call == "threading.Semaphore.acquire") return number(activity.object, "initial", 0);
+  const bool bounded = activity.call == "multiprocessing.Semaphore.acquire" &&
+                       activity.object.type == "multiprocessing.BoundedSemaphore";
+  return bounded ? number(activity.object, "maxvalue", 0) : 0;
+}
+
+/// All slots are taken, and nobody is left who could give one back: neither who is known to have
+/// one, which is another mistake, nor one that died with it.
+std::optional<Finding> examine_slots(const Context& context, int set, const Members& members) {
+  const auto waiter = std::ranges::find_if(
+      members, [](const Member& m) { return waits_in(m, WaitKind::Futex) && slots_of(m) > 0; });
+  if (waiter == members.end() || !wait_of(*waiter)->futex.lock.likely_owners.empty() ||
+      !wait_of(*waiter)->futex.lock.owners.empty())
+    return std::nullopt;
+  const bool in_memory = waiter->thread->activity.call.starts_with("threading.");
+  if (!in_memory && !dead_children(context, members).empty()) return std::nullopt;
+  const std::int64_t slots = slots_of(*waiter);
+  const std::string who = snapshot::label(context.snapshot, waiter->task);
+  const std::string slot =
+      slots == 1 ? "the slot" : "one of the " + std::to_string(slots) + " slots";
+  Finding finding = diagnosis::start_finding(context, kLostToken, set);
+  finding.strength = Strength::Likely;
+  add_wakes(finding, {*waiter});
+  finding.title = who + " waits for " + slot + " of a semaphore, and nobody is left to release one";
+  finding.explanation =
+      "A BoundedSemaphore is made with all the slots that there are. All are "
+      "taken" +
+      place(context.snapshot, waiter->task) + ", and none of those who live gives one back.";
+  finding.fix =
+      "Take it by `with semaphore:`, or release() it in a `finally`: an early return, a `continue` "
+      "or an exception between acquire() and release() keeps the slot for ever.";
+  blame(context, {*waiter}, "threads like it took slots and did not give all of them back",
+        finding);
+  return finding;
+}
+
+diagnosis::Answer of_descriptors(const Context& context) {
   return ask_about_deadlocks(
       context,
       [&](const Ends& ends, int set, const graph::StuckSet& deadlock) -> std::optional<Finding> {
@@ -181,6 +223,15 @@ diagnosis::Answer run(const Context& context) {
             return describe(context, set, *pool);
         return std::nullopt;
       });
+}
+
+diagnosis::Answer run(const Context& context) {
+  diagnosis::Answer answer = of_descriptors(context);
+  const diagnosis::Answer slots = examine_sets(context, graph::Level::Suspected, examine_slots,
+                                               [](const Members&) { return std::vector<Error>(); });
+  for (const Finding& finding : slots.findings) answer.findings.push_back(finding);
+  if (!answer.findings.empty()) answer.outcome = diagnosis::Outcome::Found;
+  return answer;
 }
 
 }  // namespace

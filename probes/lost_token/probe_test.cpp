@@ -114,5 +114,37 @@ TEST(LostToken, IsInconclusiveWhenTheWaitIsDenied) {
   EXPECT_EQ(ask(kLostToken, blind()).outcome, Outcome::Inconclusive);
 }
 
+/// Two threads that wait for a semaphore of Python, and the main one that waits for their results.
+Builder semaphore_of(std::int64_t initial) {
+  Builder b;
+  auto process = b.process(40).python();
+  process.thread(40).futex(0x10, LockKind::PyLock).activity("Executor.result");
+  for (const int tid : {41, 42})
+    process.thread(tid)
+        .futex(static_cast<std::uint64_t>(tid), LockKind::PyLock)
+        .activity("threading.Semaphore.acquire",
+                  made("threading.Semaphore", "slots", {{"value", 0}, {"initial", initial}}));
+  return b;
+}
+
+TEST(LostToken, BlamesThoseWhoTookTheSlotsOfABoundedSemaphore) {
+  const auto answer = ask(kLostToken, semaphore_of(2));
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_THAT(culprits(answer), ElementsAre(40));
+}
+
+TEST(LostToken, IgnoresASemaphoreThatMayBeASignal) {
+  EXPECT_EQ(ask(kLostToken, semaphore_of(0)).outcome, Outcome::NotFound);
+}
+
+TEST(LostToken, LeavesASlotWhoseOwnerIsKnownToOthers) {
+  Builder b = semaphore_of(2);
+  for (snapshot::Thread& thread : b.process(40).process().threads)
+    thread.wait->futex.lock.likely_owners = {{Pid{40}, Tid{42}}};
+
+  EXPECT_EQ(ask(kLostToken, b).outcome, Outcome::NotFound);
+}
+
 }  // namespace
 }  // namespace ipcdoctor::probes

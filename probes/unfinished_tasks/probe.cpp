@@ -48,6 +48,12 @@ std::string names(const Snapshot& snapshot, const std::vector<DeadProcess>& dead
   return text;
 }
 
+/// ": Thread-1 (work), by an exception"
+std::string ended(const Member& joiner) {
+  const std::vector<std::string> names = ended_threads(*joiner.process);
+  return names.empty() ? "" : ": " + names.front();
+}
+
 std::optional<Finding> examine(const Context& context, int set, const Members& members) {
   const auto joiner = std::ranges::find_if(members, joins_a_queue);
   if (joiner == members.end()) return std::nullopt;
@@ -86,6 +92,12 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
           one, "ended with an item it had not finished: " + describe(context.snapshot, one)));
   if (dead.empty())
     blame(context, takers, "takes items and does not call task_done() for each", finding);
+  // Who took them were threads or tasks of its own, which have ended.
+  const std::string& call = joiner->thread->activity.call;
+  if (dead.empty() && takers.empty() && call == "queue.Queue.join")
+    blame(context, {*joiner}, "its consumers ended without task_done()" + ended(*joiner), finding);
+  if (dead.empty() && takers.empty() && call == "asyncio.Queue.join")
+    blame(context, {*joiner}, "its tasks have not called task_done() for each item", finding);
   return finding;
 }
 

@@ -53,6 +53,14 @@ TEST(UnfinishedTasks, FindsACoroutineInJoin) {
   EXPECT_NE(answer.findings[0].title.find("task_done()"), std::string::npos);
 }
 
+TEST(UnfinishedTasks, BlamesTheProcessWhoseOwnConsumersHaveEnded) {
+  Builder b;
+  b.process(40).python().thread().futex(0x10, LockKind::PyLock);
+  b.process(40).activity("queue.Queue.join", made("queue.Queue", "jobs", {{"unfinished", 3}}));
+
+  EXPECT_EQ(blamed(ask(kUnfinishedTasks, b.build())), "40");
+}
+
 TEST(UnfinishedTasks, BlamesADeadConsumerInstead) {
   Builder b;
   build_join(b);

@@ -21,8 +21,8 @@ using snapshot::Effects;
 using namespace snapshot;
 
 constexpr std::uint32_t kHarmless = 0;
-constexpr std::uint32_t kEnds = kReleases;          // who joins the thread
-constexpr std::uint32_t kMayEnd = kEnds | kWrites;  // an exception, a traceback
+constexpr std::uint32_t kEnds = kReleases | kFinishes;  // wakes who joins the thread
+constexpr std::uint32_t kMayEnd = kEnds | kWrites;      // an exception, a traceback
 
 // /usr/bin/python3 and those of IPCDOCTOR_PYTHONS, a list with colons.
 std::vector<std::string> pythons() {

@@ -70,6 +70,7 @@ void Describer::event(Out& out) const {
 
 void Describer::semaphore(Out& out) const {
   put_int(out, "value", at(out.self, "_value"));
+  put_int(out, "initial", at(out.self, "_initial_value"));  // of a BoundedSemaphore
   put_length(out, "waiters", at(at(out.self, "_cond"), "_waiters"));
 }
 
