@@ -69,7 +69,7 @@ class Chain {
   Object next(Object future) {
     if (objects_.is_a(future, "_GatheringFuture")) return first_pending(future);
     const Task task = read_task(objects_, future);
-    if (task.coroutine == 0) return 0;
+    if (task.coroutine == 0) return one_of_many();
     ++tasks_;
     add_frames(task.coroutine);
     return task.waiter;
@@ -85,8 +85,25 @@ class Chain {
     }
   }
 
+  /// The innermost frame waits for all tasks of a TaskGroup, or in asyncio.wait(): one that has not
+  /// ended.
+  Object one_of_many() const {
+    if (frames_.empty() || !frames_.back().library) return 0;
+    const PyFrame& frame = frames_.back();
+    const std::string& file = frame.code->file;
+    if (frame.code->name == "__aexit__" && file.ends_with("/asyncio/taskgroups.py"))
+      return pending(objects_.attribute(reader_.local(frame, "self"), "_tasks"));
+    if (frame.code->name == "_wait" && file.ends_with("/asyncio/tasks.py"))
+      return pending(reader_.local(frame, "fs"));
+    return 0;
+  }
+
   Object first_pending(Object gathering) const {
-    for (const Object child : objects_.items(objects_.attribute(gathering, "_children"))) {
+    return pending(objects_.attribute(gathering, "_children"));
+  }
+
+  Object pending(Object tasks) const {
+    for (const Object child : objects_.items(tasks, kMaxAwaited)) {
       const Task task = read_task(objects_, child);
       if (task.coroutine != 0 && reader_.suspended(task.coroutine)) return child;
     }

@@ -326,6 +326,30 @@ async def main():
 asyncio.run(main())
 )";
 
+// The same below asyncio.wait(), and below a TaskGroup where there is one (3.11).
+constexpr const char* kCrossedInAGroup = R"(
+import asyncio
+
+async def move(first, second):
+    async with first:
+        await asyncio.sleep(0.1)
+        async with second:
+            pass
+
+async def both(a, b):
+    await asyncio.wait([asyncio.ensure_future(move(a, b)), asyncio.ensure_future(move(b, a))])
+
+async def main():
+    a, b = asyncio.Lock(), asyncio.Lock()
+    asyncio.get_running_loop().call_later(0.3, lambda: print('ready', flush=True))
+    if not hasattr(asyncio, "TaskGroup"):
+        return await both(a, b)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(both(a, b))
+
+asyncio.run(main())
+)";
+
 constexpr char kSubInterpreter[] = R"(
 try:
     import _interpreters as interpreters
@@ -513,8 +537,8 @@ TEST_P(EachPython, FollowsWhatAnEventLoopAwaits) {
   EXPECT_THAT(thread.activity.object.name, testing::AnyOf("queue", "jobs"));
 }
 
-TEST_P(EachPython, FollowsTasksThatHoldEachOthersLocks) {
-  Reading reading(GetParam(), kCrossed);
+void follows_crossed_locks(const std::string& python, const char* code) {
+  Reading reading(python, code);
   auto& [program, said, space, known, interpreter, threads] = reading;
   ASSERT_TRUE(interpreter) << to_string(interpreter.error());
   ASSERT_TRUE(threads);
@@ -525,6 +549,14 @@ TEST_P(EachPython, FollowsTasksThatHoldEachOthersLocks) {
   const auto ring = activity.object.numbers.find("ring");
   if (ring == activity.object.numbers.end()) GTEST_SKIP() << "not read in this version";
   EXPECT_EQ(ring->second, 2);
+}
+
+TEST_P(EachPython, FollowsTasksThatHoldEachOthersLocks) {
+  follows_crossed_locks(GetParam(), kCrossed);
+}
+
+TEST_P(EachPython, FollowsTheTasksOfAGroup) {
+  follows_crossed_locks(GetParam(), kCrossedInAGroup);
 }
 
 TEST_P(EachPython, SeesWhatRunsInASubInterpreter) {
