@@ -77,7 +77,8 @@ std::string worker_fix(bool is_pool) {
 /// The thread of a Pool that takes the tasks out of the program's iterable.
 bool hands_out_tasks(const Thread& thread) {
   return thread.python && std::ranges::any_of(*thread.python, [](const snapshot::Frame& f) {
-           return is_function(f, "_handle_tasks") && f.file.ends_with("multiprocessing/pool.py");
+           return is_function(f, "_guarded_task_generation") &&
+                  f.file.ends_with("multiprocessing/pool.py");
          });
 }
 

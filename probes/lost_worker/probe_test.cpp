@@ -171,7 +171,7 @@ TEST(LostWorker, IgnoresAPoolWhoseIterableHoldsTheWorkBack) {
   auto feeder = b.process(40).thread(43).futex(0x3000, LockKind::PyLock);
   snapshot::Frame frame;
   frame.kind = snapshot::FrameKind::Python;
-  frame.function = "Pool._handle_tasks";
+  frame.function = "Pool._guarded_task_generation";
   frame.file = "/usr/lib/python3.11/multiprocessing/pool.py";
   feeder.activity("queue.Queue.get").last().python = std::vector{frame};
 

@@ -215,12 +215,19 @@ class Matcher {
   }
 
  private:
-  // The number of innermost frames that the user's code, or the start of the process, called.
+  // The number of innermost frames that the user's code, an iterator of it, or the start of the
+  // process called.
   std::size_t library_frames() const {
     std::size_t n = 0;
     const std::size_t own = own_frames(frames_);
-    while (n < own && (frames_[n].library || is_proxy_method(n))) ++n;
+    while (n < own && (frames_[n].library || is_proxy_method(n)) && !is_given_tasks(n)) ++n;
     return n;
+  }
+
+  // A Pool that takes its tasks out of what the program gave it.
+  bool is_given_tasks(std::size_t i) const {
+    return i > 0 && frames_[i].code->name == "_guarded_task_generation" &&
+           file_matches(frames_[i], kPool);
   }
 
   // In `with` of a condition: for the lock of a queue.Queue, not for an item or for room in it.
