@@ -473,6 +473,13 @@ CodeReader::CallResult CodeReader::call_function(Activation& act, Object functio
     if (auto answer = ask_called(*routine, function, args, names); answer) return *answer;
   }
   if (const KnownCall* known = library_call(*routine); known != nullptr) {
+    if (routine->file.ends_with("/queue.py") && !args.empty() &&
+        args[0].kind == Value::Kind::Const) {
+      // Each of them begins with its mutex.
+      const Object mutex = settled(args[0].object, "mutex");
+      if (mutex != 0 && is_never_got(constant(mutex)))
+        return {unknown_value(Level::Borrowed), false, false};
+    }
     if (routine->file.ends_with("/queue.py") && (args.empty() || !is_library_queue(args[0]))) {
       unknown(act, "calls `" + routine->qualname + "` of a class of its own");
       return result;
