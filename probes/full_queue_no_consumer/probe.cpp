@@ -120,6 +120,13 @@ bool takes_from_another(const Thread& thread, bool same_process,
          thread.activity.object.address != queue.address;
 }
 
+/// By its address, or by its pipe where it was handed on otherwise than by fork.
+bool is_same_queue(const snapshot::RuntimeObject& a, const snapshot::RuntimeObject& b) {
+  if (a.address == b.address) return true;
+  const auto one = a.objects.find("reader"), other = b.objects.find("reader");
+  return one != a.objects.end() && other != b.objects.end() && one->second == other->second;
+}
+
 /// A bounded queue of which nobody in the set takes: whoever did has ended, there never was one, or
 /// it waits for the producer's end first.
 std::optional<FullQueue> queue_without_taker(const Context& context,
@@ -131,7 +138,7 @@ std::optional<FullQueue> queue_without_taker(const Context& context,
     const Thread* other = snapshot::find_thread(context.snapshot, t);
     if (other == nullptr) return false;
     return is_idle_helper(*other) || joins(context.snapshot, t) ||
-           (is_put(other->activity.call) && other->activity.object.address == queue.address) ||
+           (is_put(other->activity.call) && is_same_queue(other->activity.object, queue)) ||
            takes_from_another(*other, t.pid == task.pid, queue);
   });
   if (!only_putters) return std::nullopt;

@@ -48,8 +48,9 @@ constexpr std::array kQueueCalls =
 
 constexpr std::array kIdleCalls = std::to_array<std::string_view>(
     {"Pool.worker.get", "Pool.worker_handler", "Pool.task_handler", "Pool.result_handler",
-     "Executor.worker.get", "multiprocessing.Queue.feeder_idle", "multiprocessing.resource_tracker",
-     "multiprocessing.forkserver", "Manager.serve", "QueueListener.get"});
+     "Executor.worker.get", "Executor.manager", "multiprocessing.Queue.feeder_idle",
+     "multiprocessing.resource_tracker", "multiprocessing.forkserver", "Manager.serve",
+     "QueueListener.get"});
 
 constexpr std::array kEndCalls = std::to_array<std::string_view>(
     {"multiprocessing.Process.join", "multiprocessing.exit.join", "threading.Thread.join",

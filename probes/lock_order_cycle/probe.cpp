@@ -91,6 +91,23 @@ void add_last_operators(const Context& context, const Members& members, std::vec
   }
 }
 
+/// Threads of a manager take locks in the name of its clients: those are to blame, where they are
+/// as many.
+void blame_clients(const Context& context, const Members& members, const Ring& ring,
+                   Finding& finding) {
+  Members clients;
+  for (const Member& member : members)
+    if (member.thread->activity.call == "Manager.call") clients.push_back(member);
+  const bool serve = std::ranges::all_of(
+      ring, [&](const Step& s) { return serves_a_client(*members[s.from].thread); });
+  if (!serve || clients.size() != ring.size()) return;
+  finding.culprits.clear();
+  for (const Member& client : clients)
+    finding.culprits.push_back(
+        diagnosis::culprit(context.snapshot, client.task, -1,
+                           "most likely holds a lock of the manager and waits for another one"));
+}
+
 std::optional<Finding> by_ring(const Context& context, int set, const Members& members) {
   std::vector<Step> steps = steps_between(context, members);
   add_last_operators(context, members, steps);
@@ -131,6 +148,7 @@ std::optional<Finding> by_ring(const Context& context, int set, const Members& m
           {ring[i].evidence,
            diagnosis::proc_path(context.snapshot, members[ring[i].to].task.pid, "stat")});
   }
+  blame_clients(context, members, ring, finding);
   return finding;
 }
 

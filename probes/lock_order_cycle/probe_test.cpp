@@ -47,6 +47,24 @@ TEST(LockOrderCycle, DoesNotTakeTwoLocksOfOneNameForTheSame) {
   EXPECT_THAT(finding.fix, Not(HasSubstr("for example")));
 }
 
+TEST(LockOrderCycle, BlamesTheClientsInWhoseNameAManagerWaits) {
+  Builder b;
+  b.connect(unix_socket(1), unix_socket(2));
+  auto p = b.process(40).fd(3, unix_socket(1)).thread(40).futex(0x1000, LockKind::Mutex);
+  p.owned_by({task(40, 41)});
+  snapshot::Frame serve;
+  serve.kind = snapshot::FrameKind::Python;
+  serve.function = "Server.serve_client";
+  serve.file = "/usr/lib/python3.11/multiprocessing/managers.py";
+  p.last().python = std::vector{serve};
+  p.thread(41).futex(0x2000, LockKind::Mutex).owned_by({task(40)});
+  p.last().python = std::vector{serve};
+  for (const int pid : {50, 51})
+    b.process(pid).fd(3, unix_socket(2)).thread().reads(3).activity("Manager.call");
+
+  EXPECT_EQ(blamed(ask(kLockOrderCycle, b.build())), "50 51");
+}
+
 TEST(LockOrderCycle, FindsTasksThatHoldEachOthersLocks) {
   Builder b;
   b.connect(unix_socket(1), unix_socket(2));

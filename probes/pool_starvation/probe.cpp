@@ -3,6 +3,7 @@
 #include <ranges>
 
 #include "probes/all_probes.h"
+#include "probes/internal/function_name.h"
 #include "probes/internal/joiners.h"
 #include "probes/internal/lock_facts.h"
 #include "probes/internal/pools.h"
@@ -29,6 +30,27 @@ bool waits_for_more_work(const Thread& thread) {
          call.ends_with("Event.wait") || call.ends_with("Condition.wait") ||
          call.ends_with("Barrier.wait") || call.ends_with("Semaphore.acquire") ||
          takes_from_queue(thread);
+}
+
+/// It waits for the results of a map(): all tasks call one function.
+bool maps(const Thread& thread) {
+  return thread.python && std::ranges::any_of(*thread.python, [](const snapshot::Frame& f) {
+           return (is_function(f, "map") || is_function(f, "starmap")) &&
+                  f.file.ends_with("multiprocessing/pool.py");
+         });
+}
+
+/// They wait for a notice, or for an item, where the tasks that are queued would only come to wait
+/// for it too.
+bool all_come_to_wait(const Member& waiter, const Members& workers) {
+  const snapshot::Activity& first = workers.front().thread->activity;
+  const bool notice = first.call.ends_with("Event.wait") ||
+                      first.call.ends_with("Condition.wait") ||
+                      takes_from_queue(*workers.front().thread);
+  return notice && maps(*waiter.thread) && std::ranges::all_of(workers, [&](const Member& worker) {
+           return worker.thread->activity.call == first.call &&
+                  place(worker) == place(workers.front());
+         });
 }
 
 Members workers_of(const Pool& pool, const Members& members) {
@@ -58,6 +80,7 @@ std::optional<Finding> by_pool(const Context& context, int set, const Members& m
           return waits_for_more_work(*m.thread);
         }))
       continue;
+    if (all_come_to_wait(waiter, workers)) continue;
     Finding finding = diagnosis::start_finding(context, kPoolStarvation, set);
     const Member& first = workers.front();
     const std::string wants = first.thread->activity.call;

@@ -42,6 +42,39 @@ TEST(PoolStarvation, FindsAWorkerThatWaitsForATaskOfItsOwnPool) {
   EXPECT_EQ(answer.findings[0].culprits[0].task.tid.value, 41);
 }
 
+/// Two workers of a ThreadPool in whose tasks `call` waits, at the same line.
+Builder pool_that_waits_in(const char* call, const char* entry) {
+  Builder b;
+  auto p = b.process(40).python().thread().futex(0x2000, LockKind::Condition);
+  p.activity("Pool.get",
+             made("multiprocessing.Pool", "pool", {{"is_thread_pool", 1}, {"queued", 3}}))
+      .at("/app/app.py", 20, "main");
+  Frame get;
+  get.kind = snapshot::FrameKind::Python;
+  get.function = entry;
+  get.file = "/usr/lib/python3.11/multiprocessing/pool.py";
+  p.last().python->insert(p.last().python->begin(), get);
+  for (const int tid : {41, 42}) {
+    p.thread(tid).futex(0x3000, LockKind::Condition).activity(call).at("/app/app.py", 5, "task");
+    Frame loop;
+    loop.function = "worker";
+    loop.file = "/usr/lib/python3.11/multiprocessing/pool.py";
+    p.last().python->push_back(loop);
+  }
+  return b;
+}
+
+TEST(PoolStarvation, IgnoresTasksOfOneMapThatAllComeToWaitForANotice) {
+  const char* notice = "threading.Event.wait";
+  ASSERT_EQ(ask(kPoolStarvation, pool_that_waits_in(notice, "Pool.apply").build()).outcome,
+            Outcome::Found);
+
+  EXPECT_EQ(ask(kPoolStarvation, pool_that_waits_in(notice, "Pool.map").build()).outcome,
+            Outcome::NotFound);
+  EXPECT_EQ(ask(kPoolStarvation, pool_that_waits_in("Pool.get", "Pool.map").build()).outcome,
+            Outcome::Found);
+}
+
 /// A thread of a pool in C++ or Java, in a task that waits for the result of another.
 void add_worker(ProcessBuilder& p, int tid, const char* runs) {
   p.thread(tid).futex(0x1000 + static_cast<std::uint64_t>(tid), LockKind::Unknown);
