@@ -48,6 +48,3 @@ ipcdoctor_outside(elf PkgConfig::DW PkgConfig::ELF PkgConfig::LZMA
 ipcdoctor_outside(unwind PkgConfig::UNWIND unwind-x86_64
                   ARCHIVES libunwind-x86_64.a -lgcc_eh libunwind.a liblzma.a)
 ipcdoctor_outside(capstone PkgConfig::CAPSTONE ARCHIVES libcapstone.a)
-if(BPF_FOUND)
-  ipcdoctor_outside(bpf PkgConfig::BPF ARCHIVES libbpf.a libelf.a libz.a libzstd.a)
-endif()

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
-#ifdef IPCDOCTOR_HAVE_BPF
 #include "linux/bpf_iterator.h"
 
-#include <bpf/bpf.h>
-#include <bpf/btf.h>
-#include <bpf/libbpf.h>
 #include <fcntl.h>
+#include <linux/btf.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "linux/capabilities.h"
@@ -22,39 +21,28 @@ namespace {
 
 constexpr int kCapPerfmon = 38, kCapBpf = 39;
 
-std::optional<std::int16_t> find_member(const btf* types, std::uint32_t type, std::string_view name,
-                                        int depth = 0) {
-  const btf_type* composite = btf__type_by_id(types, type);
-  if (composite == nullptr || !btf_is_composite(composite) || depth > 4) return std::nullopt;
-  const btf_member* members = btf_members(composite);
-  for (std::uint32_t i = 0; i < btf_vlen(composite); ++i) {
-    const char* member = btf__name_by_offset(types, members[i].name_off);
-    const std::int64_t offset = btf_member_bit_offset(composite, i) / 8;
-    std::optional<std::int64_t> found;
-    if (member != nullptr && member == name) {
-      found = offset;
-    } else if (member == nullptr || *member == '\0') {
-      if (const auto inner = find_member(types, members[i].type, name, depth + 1))
-        found = offset + *inner;
-    }
-    if (found && *found <= INT16_MAX) return static_cast<std::int16_t>(*found);
-  }
-  return std::nullopt;
-}
-
 /// Mapped where the kernel allows it (Linux 6.16): a read gives one page only, and there are more
-/// than a thousand.
-btf* read_types() {
-  constexpr const char* kPath = "/sys/kernel/btf/vmlinux";
-  const UniqueFd file(::open(kPath, O_RDONLY | O_CLOEXEC));
+/// than a thousand. @return errno as whatever failed left it, where there are no bytes
+Pages read_types() {
+  const UniqueFd file(::open("/sys/kernel/btf/vmlinux", O_RDONLY | O_CLOEXEC));
   struct stat status {};
-  if (!file.is_open() || ::fstat(file.get(), &status) != 0) return nullptr;
+  if (!file.is_open() || ::fstat(file.get(), &status) != 0) return {};
   const auto size = static_cast<std::size_t>(status.st_size);
-  void* mapped = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, file.get(), 0);
-  if (mapped == MAP_FAILED) return btf__parse(kPath, nullptr);
-  btf* types = btf__new(mapped, static_cast<__u32>(size));
-  (void)::munmap(mapped, size);  // cannot fail for what mmap gave
-  return types;
+  const auto map = [size](int flags, int fd) {
+    return ::mmap(nullptr, size, PROT_READ | (fd < 0 ? PROT_WRITE : 0), MAP_PRIVATE | flags, fd, 0);
+  };
+  if (void* mapped = map(MAP_POPULATE, file.get()); mapped != MAP_FAILED)
+    return {static_cast<std::byte*>(mapped), size};
+  void* copied = map(MAP_ANONYMOUS, -1);
+  if (copied == MAP_FAILED) return {};
+  Pages pages(static_cast<std::byte*>(copied), size);
+  for (std::size_t at = 0; at < size;) {
+    const ssize_t got = ::read(file.get(), pages.bytes().data() + at, size - at);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return {};
+    at += static_cast<std::size_t>(got);
+  }
+  return pages;
 }
 
 Error failed(const char* what) {
@@ -63,7 +51,44 @@ Error failed(const char* what) {
   return Error{denied ? Cause::Denied : Cause::Unsupported, number, what};
 }
 
+/// The kernel wants 0 in whatever a command does not use; {} clears one member of a union.
+bpf_attr cleared() {
+  bpf_attr attributes;
+  std::memset(&attributes, 0, sizeof attributes);
+  return attributes;
+}
+
+/// bpf(2), of which glibc knows nothing. @return a descriptor, closed if that failed
+UniqueFd call_bpf(int command, bpf_attr& attributes) {
+  return UniqueFd(static_cast<int>(::syscall(SYS_bpf, command, &attributes, sizeof attributes)));
+}
+
+/// The verifier gives up where a signal is pending (EAGAIN); then once more.
+UniqueFd load(std::uint32_t type, std::string_view name,
+              const std::vector<bpf_insn>& instructions) {
+  bpf_attr attributes = cleared();
+  attributes.prog_type = BPF_PROG_TYPE_TRACING;
+  attributes.expected_attach_type = BPF_TRACE_ITER;
+  attributes.attach_btf_id = type;
+  attributes.insns = reinterpret_cast<std::uintptr_t>(instructions.data());
+  attributes.insn_cnt = static_cast<std::uint32_t>(instructions.size());
+  // the helpers that it calls are for programs under the GPL; this file may be used under it
+  attributes.license = reinterpret_cast<std::uintptr_t>("GPL");
+  name.copy(attributes.prog_name, sizeof attributes.prog_name - 1);
+  UniqueFd loaded;
+  for (int attempt = 0; attempt < 5; ++attempt) {
+    loaded = call_bpf(BPF_PROG_LOAD, attributes);
+    if (loaded.is_open() || errno != EAGAIN) break;
+  }
+  return loaded;
+}
+
 }  // namespace
+
+Pages::~Pages() {
+  // cannot fail for what mmap gave
+  if (!bytes_.empty()) (void)::munmap(bytes_.data(), bytes_.size());
+}
 
 Result<KernelTypes> KernelTypes::read() {
   const auto rights = read_own_rights();
@@ -74,36 +99,28 @@ Result<KernelTypes> KernelTypes::read() {
   const auto in_init = in_init_pid_namespace();
   if (!in_init) return in_init.error();
   if (!*in_init) return Error{Cause::Unsupported, 0, "load a BPF iterator: in a PID namespace"};
-  libbpf_set_print(nullptr);
-  btf* types = read_types();
-  if (types == nullptr) return failed("read /sys/kernel/btf/vmlinux");
-  return KernelTypes(types);
+  Pages pages = read_types();
+  if (pages.bytes().empty()) return failed("read /sys/kernel/btf/vmlinux");
+  Result<Btf> types = Btf::parse(pages.bytes());
+  if (!types) return types.error();
+  return KernelTypes(std::move(pages), std::move(*types));
 }
 
-KernelTypes::KernelTypes(KernelTypes&& from) noexcept
-    : types_(std::exchange(from.types_, nullptr)), complete_(from.complete_) {}
-
-KernelTypes::~KernelTypes() {
-  if (types_ != nullptr) btf__free(types_);
+std::int16_t KernelTypes::kept(std::optional<std::uint32_t> number) {
+  complete_ = complete_ && number && *number <= INT16_MAX;
+  return complete_ ? static_cast<std::int16_t>(*number) : std::int16_t{0};
 }
 
 std::int16_t KernelTypes::offset(const char* type, std::string_view member) {
-  const int id = btf__find_by_name_kind(types_, type, BTF_KIND_STRUCT);
-  // 0 is void: it has no members
-  const auto found = find_member(types_, id > 0 ? static_cast<std::uint32_t>(id) : 0, member);
-  complete_ = complete_ && found;
-  return found.value_or(0);
+  return kept(types_.offset_of(types_.find(type, BTF_KIND_STRUCT), member));
 }
 
 std::int16_t KernelTypes::size(const char* type) {
-  const int id = btf__find_by_name_kind(types_, type, BTF_KIND_STRUCT);
-  const auto size = id > 0 ? btf__resolve_size(types_, static_cast<std::uint32_t>(id)) : 0;
-  complete_ = complete_ && size > 0 && size <= INT16_MAX;
-  return static_cast<std::int16_t>(size);
+  return kept(types_.size_of(types_.find(type, BTF_KIND_STRUCT)));
 }
 
-int KernelTypes::iterator(const char* function) const {
-  return btf__find_by_name_kind(types_, function, BTF_KIND_FUNC);
+std::uint32_t KernelTypes::iterator(const char* function) const {
+  return types_.find(function, BTF_KIND_FUNC);
 }
 
 void Assembler::add(int code, int to, int from, int offset, int immediate) {
@@ -128,19 +145,19 @@ void Assembler::write(int context, std::size_t size) {
 Status run_iterator(const KernelTypes& types, const char* function, const char* name,
                     const std::vector<bpf_insn>& instructions,
                     const std::function<Status(std::span<const std::byte>)>& take) {
-  const int type = types.iterator(function);
-  if (type < 0 || !types.is_complete())
+  const std::uint32_t type = types.iterator(function);
+  if (type == 0 || !types.is_complete())
     return Error{Cause::Unsupported, 0, "load a BPF iterator: types of this kernel"};
-  LIBBPF_OPTS(bpf_prog_load_opts, options);
-  options.expected_attach_type = BPF_TRACE_ITER;
-  options.attach_btf_id = static_cast<__u32>(type);
-  // the helpers that it calls are for programs under the GPL; this file may be used under it
-  const UniqueFd loaded(bpf_prog_load(BPF_PROG_TYPE_TRACING, name, "GPL", instructions.data(),
-                                      instructions.size(), &options));
+  const UniqueFd loaded = load(type, name, instructions);
   if (!loaded.is_open()) return failed("load a BPF iterator");
-  const UniqueFd link(bpf_link_create(loaded.get(), 0, BPF_TRACE_ITER, nullptr));
+  bpf_attr attributes = cleared();
+  attributes.link_create.prog_fd = static_cast<std::uint32_t>(loaded.get());
+  attributes.link_create.attach_type = BPF_TRACE_ITER;
+  const UniqueFd link = call_bpf(BPF_LINK_CREATE, attributes);
   if (!link.is_open()) return failed("attach a BPF iterator");
-  const UniqueFd iterator(bpf_iter_create(link.get()));
+  attributes = cleared();
+  attributes.iter_create.link_fd = static_cast<std::uint32_t>(link.get());
+  const UniqueFd iterator = call_bpf(BPF_ITER_CREATE, attributes);
   if (!iterator.is_open()) return failed("create a BPF iterator");
   std::vector<std::byte> piece(64 << 10);
   for (;;) {
@@ -154,5 +171,3 @@ Status run_iterator(const KernelTypes& types, const char* function, const char* 
 }
 
 }  // namespace ipcdoctor::linux::bpf
-
-#endif

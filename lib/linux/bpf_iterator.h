@@ -6,39 +6,53 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
+#include "linux/btf_types.h"
 
-struct btf;
-
-/// What the readers by BPF iterators share; only where libbpf is.
+/// What the readers by BPF iterators share.
 namespace ipcdoctor::linux::bpf {
+
+/// Pages of our own.
+class Pages {
+ public:
+  Pages() = default;
+  Pages(std::byte* begin, std::size_t size) : bytes_(begin, size) {}
+  Pages(Pages&& from) noexcept : bytes_(std::exchange(from.bytes_, {})) {}
+  Pages& operator=(Pages&&) = delete;
+  ~Pages();
+
+  std::span<std::byte> bytes() const { return bytes_; }
+
+ private:
+  std::span<std::byte> bytes_;
+};
 
 /// The kernel's own type information.
 class KernelTypes {
  public:
   /// @return Denied, or Unsupported: an old kernel, another PID namespace.
   static Result<KernelTypes> read();
-  ~KernelTypes();
-  KernelTypes(KernelTypes&&) noexcept;
-  KernelTypes& operator=(KernelTypes&&) = delete;
 
   /// Offset of a member of a struct in bytes, also of one in an anonymous struct or union within.
   /// 0, and is_complete() no more, where there is none.
   std::int16_t offset(const char* type, std::string_view member);
   std::int16_t size(const char* type);
   bool is_complete() const { return complete_; }
-  /// The number of "bpf_iter_task" and its like; negative: there is none.
-  int iterator(const char* function) const;
+  /// The number of "bpf_iter_task" and its like; 0: there is none.
+  std::uint32_t iterator(const char* function) const;
 
  private:
-  explicit KernelTypes(btf* types) : types_(types) {}
-  btf* types_;
+  KernelTypes(Pages pages, Btf types) : pages_(std::move(pages)), types_(std::move(types)) {}
+  std::int16_t kept(std::optional<std::uint32_t> number);
+
+  Pages pages_;
+  Btf types_;  ///< in those pages
   bool complete_ = true;
 };
 

@@ -7,14 +7,12 @@
 #include <algorithm>
 #include <array>
 
-#ifdef IPCDOCTOR_HAVE_BPF
 #include <cstddef>
 #include <cstring>
 #include <span>
 #include <vector>
 
 #include "linux/bpf_iterator.h"
-#endif
 
 namespace ipcdoctor::linux {
 namespace {
@@ -82,7 +80,6 @@ std::optional<FdEntry> to_entry(const KernelFd& fd) {
   return entry;
 }
 
-#ifdef IPCDOCTOR_HAVE_BPF
 namespace {
 
 constexpr std::size_t kMaxFds = 64U << 20;
@@ -194,13 +191,5 @@ Status read_kernel_fds(const std::function<void(const KernelFd&)>& each) {
     return Error{Cause::Malformed, 0, "read the descriptors of the kernel: half a record"};
   return Done{};
 }
-
-#else
-
-Status read_kernel_fds(const std::function<void(const KernelFd&)>&) {
-  return Error{Cause::Unsupported, 0, "load a BPF iterator: built without libbpf"};
-}
-
-#endif
 
 }  // namespace ipcdoctor::linux

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 #include "linux/task_iterator.h"
 
-#ifdef IPCDOCTOR_HAVE_BPF
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -9,11 +8,9 @@
 #include <span>
 
 #include "linux/bpf_iterator.h"
-#endif
 
 namespace ipcdoctor::linux {
 
-#ifdef IPCDOCTOR_HAVE_BPF
 namespace {
 
 constexpr std::size_t kMaxTasks = 1 << 20;
@@ -234,13 +231,5 @@ Result<std::vector<KernelTask>> read_kernel_tasks() {
   if (!read) return read.error();
   return parse_records(bytes);
 }
-
-#else
-
-Result<std::vector<KernelTask>> read_kernel_tasks() {
-  return Error{Cause::Unsupported, 0, "load a BPF iterator: built without libbpf"};
-}
-
-#endif
 
 }  // namespace ipcdoctor::linux
