@@ -21,6 +21,8 @@
 #include "linux/process_memory.h"
 #include "linux/task_iterator.h"
 #include "linux/unique_fd.h"
+#include "report/layout.h"
+#include "reports.h"
 
 namespace ipcdoctor::cmd {
 namespace {
@@ -112,10 +114,18 @@ class Check {
 
  private:
   static void line(const std::string& name, const std::string& value) {
-    std::cout << name << std::string(name.size() < 26 ? 26 - name.size() : 1, ' ') << value << '\n';
+    constexpr std::size_t kValues = 26;  // the column of values
+    const std::string padded =
+        name + std::string(name.size() < kValues ? kValues - name.size() : 1, ' ');
+    std::cout << wrapped(value, padded, std::string(kValues, ' '));
   }
 
-  void advise(const std::string& text) { advice_ += "  - " + text + "\n"; }
+  void advise(const std::string& text) { advice_ += wrapped(text, "  - ", "    "); }
+
+  static std::string wrapped(const std::string& text, const std::string& first,
+                             const std::string& rest) {
+    return report::wrap(text, static_cast<std::size_t>(width_of(STDOUT_FILENO)), first, rest);
+  }
 
   void check_ptrace() {
     const Result<linux::OwnRights> read = linux::read_own_rights();
@@ -127,8 +137,7 @@ class Check {
     line("CAP_SYS_PTRACE", rights_.can_ptrace() ? "yes: the processes of every user"
                                                 : "no: only those of the same user");
     if (!rights_.can_ptrace())
-      advise(
-          "run ipcdoctor as root, or: sudo setcap cap_sys_ptrace+ep \"$(command -v ipcdoctor)\"");
+      advise("run it as root, or: sudo setcap cap_sys_ptrace+ep \"$(command -v ipcdoctor)\"");
     static const char* const kScopes[] = {
         "0: all processes of the same user", "1: only our own descendants",
         "2: only with CAP_SYS_PTRACE", "3: nobody, until the next boot"};

@@ -1,14 +1,19 @@
 #include "explain.h"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iostream>
 #include <memory>
+#include <sstream>
 
 #include "commands.h"
 #include "embedded.h"
 #include "exit_code.h"
 #include "probes/all_probes.h"
+#include "report/layout.h"
+#include "reports.h"
 #include "suggest.h"
 
 namespace ipcdoctor::cmd {
@@ -34,10 +39,38 @@ std::vector<std::string> slugs() {
   return all;
 }
 
+/// Lines of more than 100 columns are hard to read.
+constexpr int kMaxWidth = 100;
+
+/// A page with its paragraphs and the entries of its lists as wide as the terminal; headings and
+/// code as they are.
+std::string filled(std::string_view page, std::size_t width) {
+  std::string out, paragraph;
+  const auto end_paragraph = [&] {
+    if (paragraph.empty()) return;
+    out += report::wrap(paragraph, width, "", paragraph.starts_with("* ") ? "  " : "");
+    paragraph.clear();
+  };
+  std::istringstream lines{std::string(page)};
+  for (std::string line; std::getline(lines, line);) {
+    const bool stands = line.empty() || line.starts_with("#") || line.starts_with("    ");
+    if (stands || line.starts_with("* ")) end_paragraph();
+    if (stands) {
+      out += line + '\n';
+      continue;
+    }
+    const std::size_t begin = line.find_first_not_of(' ');
+    paragraph += (paragraph.empty() ? "" : " ") + line.substr(begin);
+  }
+  end_paragraph();
+  return out;
+}
+
 int explain(const std::string& name) {
   const Result<std::string_view> page = page_of(name);
   if (!page) return fail(kUsage, page.error().what);
-  std::cout << *page;
+  std::cout << filled(*page,
+                      static_cast<std::size_t>(std::min(width_of(STDOUT_FILENO), kMaxWidth)));
   return kNoFinding;
 }
 

@@ -1,18 +1,29 @@
 #include "probes/all_probes.h"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <iomanip>
 #include <iostream>
+#include <sstream>
 
 #include "commands.h"
 #include "exit_code.h"
+#include "report/layout.h"
+#include "reports.h"
 
 namespace ipcdoctor::cmd {
 
 static int list_probes() {
+  // a line a class for whoever reads it by a program
+  const auto width = ::isatty(STDOUT_FILENO) == 1
+                         ? static_cast<std::size_t>(width_of(STDOUT_FILENO))
+                         : std::string::npos;
   for (const diagnosis::Probe* probe : probes::probes_by_code()) {
-    std::cout << probe->code << "  " << std::left << std::setw(24) << probe->slug << "  "
-              << probe->summary << '\n';
+    std::ostringstream name;
+    name << probe->code << "  " << std::left << std::setw(24) << probe->slug << "  ";
+    const std::string indent(name.str().size(), ' ');
+    std::cout << report::wrap(probe->summary, width, name.str(), indent);
   }
   return kNoFinding;
 }

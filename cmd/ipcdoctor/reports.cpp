@@ -39,16 +39,6 @@ constexpr Format kFormats[] = {
      [](std::ostream& out, const report::Report& report) { snapshot::save(out, report.snapshot); }},
 };
 
-/// Columns of the terminal; $COLUMNS may override.
-int width_of(int fd) {
-  if (const char* columns = std::getenv("COLUMNS"); columns != nullptr && std::atoi(columns) > 0) {
-    return std::clamp(std::atoi(columns), 40, 200);
-  }
-  winsize size{};
-  if (::ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
-  return std::clamp(static_cast<int>(size.ws_col), 40, 200);
-}
-
 /// What the first of these variables that is set says, setlocale(3); UTF-8 where none is, as in
 /// most containers and jobs.
 report::Charset charset_of_locale() {
@@ -140,6 +130,15 @@ std::string step_summary(const report::Report& report) {
 }
 
 }  // namespace
+
+int width_of(int fd) {
+  if (const char* columns = std::getenv("COLUMNS"); columns != nullptr && std::atoi(columns) > 0) {
+    return std::clamp(std::atoi(columns), 40, 200);
+  }
+  winsize size{};
+  if (::ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
+  return std::clamp(static_cast<int>(size.ws_col), 40, 200);
+}
 
 Setting read_setting(const ReportOptions& options) {
   std::error_code gone;  // the directory was removed: paths stay whole

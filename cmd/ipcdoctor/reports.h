@@ -19,6 +19,9 @@ std::vector<std::string> format_names();
 /// Whether every output can be written, as far as that can be told before the work.
 Status check_outputs(const ReportOptions& options);
 
+/// Columns of that terminal, from 40 to 200; $COLUMNS may override; 80 where there is none.
+int width_of(int fd);
+
 /// What reports depend on beside their options: the terminal and the folder that we are in.
 struct Setting {
   std::string directory;
