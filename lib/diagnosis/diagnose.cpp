@@ -23,10 +23,19 @@ bool is_unclassified(const Finding& finding) {
   return finding.strength == Strength::None;
 }
 
+/// A test that is over its time is what the user asks about: not its runner, nor the pipeline that
+/// the runner writes to, though all of them wait for each other.
+bool is_of_overdue(const Context& context, const Finding& finding) {
+  return context.snapshot.overdue && finding.strength > Strength::Consequence &&
+         std::ranges::all_of(finding.culprits, [&](const Culprit& culprit) {
+           return culprit.dead || snapshot::is_below_target(context.snapshot, culprit.task.pid);
+         });
+}
+
 bool leads(const Finding& a, const Finding& b) {
   // What frees the core leads before what frees those behind it, or nobody; the fallback is last.
   const auto rank = [](const Finding& f) {
-    return std::tuple(!is_unclassified(f), frees_the_core(f), f.strength);
+    return std::tuple(!is_unclassified(f), f.of_overdue, frees_the_core(f), f.strength);
   };
   return rank(a) != rank(b) ? rank(a) > rank(b) : a.place < b.place;
 }
@@ -146,6 +155,7 @@ Diagnosis diagnose_all(const Context& context, std::span<const Probe* const> pro
                   [&](const Finding& finding) { return !names_the_tree(context, finding); });
     for (Finding& finding : answer.findings) {
       finding.place = place;
+      finding.of_overdue = is_of_overdue(context, finding);
       check_repairs(context, finding);
       (finding.set >= 0 ? about_sets : about_live).push_back(std::move(finding));
     }

@@ -54,6 +54,43 @@ Builder deadlock() {
   return b;
 }
 
+/// To blame for the first set: that process.
+template <int kPid>
+Answer blames(const Context& context, const Probe& probe, Strength strength) {
+  Finding finding = about_first_set(context, probe, strength);
+  finding.culprits = {{.task = task(kPid)}};
+  return Answer{Outcome::Found, {finding}, {}};
+}
+extern const Probe kBlamesRunner, kBlamesTest;
+const Probe kBlamesRunner{"IPC905", "runner", "", [](const Context& c) {
+                            return blames<40>(c, kBlamesRunner, Strength::Read);
+                          }};
+const Probe kBlamesTest{"IPC906", "test", "", [](const Context& c) {
+                          return blames<42>(c, kBlamesTest, Strength::Possible);
+                        }};
+
+/// 40 runs tests and waits for the one in 41, which waits for its own child.
+Snapshot runner_and_test() {
+  Builder b;
+  b.process(40).fd(3, pipe(7)).thread().reads(3);
+  b.process(41).child_of(40).fd(4, pipe(7)).fd(5, pipe(8)).thread().reads(5);
+  b.process(42).child_of(41).fd(6, pipe(8)).thread().futex(0x1000, LockKind::PyLock);
+  Snapshot snapshot = b.build();
+  snapshot.targets = {Pid{41}};
+  return snapshot;
+}
+
+TEST(Diagnose, OfWhatIsOverdueACauseBelowItLeads) {
+  Snapshot snapshot = runner_and_test();
+  const graph::WaitGraph graph(snapshot);
+  const std::array probes = {&kBlamesRunner, &kBlamesTest};
+  ASSERT_EQ(diagnose({snapshot, graph}, probes).findings.at(0).slug, "runner");
+
+  snapshot.overdue = true;
+
+  EXPECT_EQ(diagnose({snapshot, graph}, probes).findings.at(0).slug, "test");
+}
+
 TEST(Diagnose, TheStrongestOfASetLeadsAndNamesTheOthers) {
   const Diagnosis result = diagnosis_of(deadlock(), {&kFallback, &kWeak, &kStrong});
 

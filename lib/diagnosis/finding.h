@@ -89,9 +89,10 @@ struct Finding {
   std::vector<Evidence> evidence;
   std::vector<Repair> repairs;  ///< those that free everybody first
   int set = -1;  ///< index in WaitGraph::stuck_sets(); -1: about live tasks that merely wait
-  /// Of several findings of one set that with a repair that frees the core leads, then by
-  /// `strength` and `place`; the others become its `also`.
+  /// Of several findings of one set that leads which is of what is overdue, then that with a repair
+  /// that frees the core, then by `strength` and `place`; the others become its `also`.
   Strength strength = Strength::None;
+  bool of_overdue = false;  ///< something is, and nobody else is to blame
   std::size_t place = 0;  ///< of its probe among those asked
 };
 

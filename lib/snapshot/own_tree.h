@@ -9,4 +9,7 @@ namespace ipcdoctor::snapshot {
 /// (Scope::Related) may be strangers.
 bool is_of_own_tree(const Snapshot& snapshot, const Process& process);
 
+/// Whether it is a target or a descendant of one.
+bool is_below_target(const Snapshot& snapshot, Pid pid);
+
 }  // namespace ipcdoctor::snapshot
