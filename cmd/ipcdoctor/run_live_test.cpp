@@ -567,7 +567,7 @@ TEST_F(Recipes, EachTestOfPytest) {
   EXPECT_THAT(result.output, HasSubstr("DEADLOCK  missed-wakeup"));
   EXPECT_THAT(result.output, HasSubstr("2 failed, 1 passed"));
   EXPECT_THAT(result.output,
-              HasSubstr("test_it.py::test_hangs - Failed: DEADLOCK missing-sentinel: "));
+              HasSubstr("test_it.py::test_hangs - DEADLOCK missing-sentinel: "));
 }
 
 /// The same where xdist hands the tests out, and for those in the style of unittest. What a test
@@ -593,7 +593,7 @@ TEST_F(Recipes, EachTestOfPytestWithXdistAndUnittest) {
 
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.output,
-              HasSubstr("test_it.py::Old::test_pair - Failed: DEADLOCK unclosed-write-end: "));
+              HasSubstr("test_it.py::Old::test_pair - DEADLOCK unclosed-write-end: "));
   EXPECT_THAT(result.output, HasSubstr("1 failed, 1 passed"));
 }
 

@@ -13,6 +13,7 @@ import contextlib
 import ctypes
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -64,14 +65,22 @@ def find_ipcdoctor():
     return shutil.which("ipcdoctor") or "ipcdoctor"
 
 
-def summary(report, pids, timeout):
-    """One line of a report in JSON: "DEADLOCK missing-sentinel: 2 consumers wait for ...; app.py:9"."""
+def summary(report, pids, timeout, test):
+    """One line of a report in JSON: "DEADLOCK missing-sentinel: app.py:9: 2 consumers wait for ...". What says most stands
+    first, as pytest cuts the lines of its summary at the width of the terminal: of the test's own file the line is enough."""
+    def place(where):
+        return re.sub("^%s:" % re.escape(test), "line ", where) + ": "
+
     for finding in report["findings"]:
         tasks = finding["culprits"] + finding["stuck"]
         if any(task["pid"] in pids for task in finding["stuck"]):  # and not only of our session
-            places = ["; " + task["where"] for task in tasks if task["where"]]
-            return "%s %s: %s%s" % (finding["verdict"].upper(), finding["class"], finding["title"], "".join(places[:1]))
-    return "WAITING: no deadlock was found, but it took longer than %g s" % timeout
+            places = [place(task["where"]) for task in tasks if task["where"]]
+            return "%s %s: %s%s" % (finding["verdict"].upper(), finding["class"], "".join(places[:1]), finding["title"])
+    told = ""
+    threads = [thread for process in report["processes"] for thread in process["threads"] if thread["tid"] == os.getpid()]
+    for frame in [frame for thread in threads for frame in thread["python"] if frame["user_code"]][:1]:
+        told = place("%s:%d" % (os.path.basename(frame["file"]), frame["line"])) + "%s: " % (threads[0]["activity"] or "waits")
+    return "WAITING: %sno deadlock was found, but it took longer than %g s" % (told, timeout)
 
 
 def pytest_addoption(parser):
@@ -101,6 +110,8 @@ class Doctor:
         self.folder = tempfile.TemporaryDirectory(prefix="pytest-ipcdoctor-")
         self.report = os.path.join(self.folder.name, "report")
         self.armed = False
+        self.verdict = None
+        self.test = ""
         self.before = {}
         ipcdoctor = config.getoption("--ipcdoctor") or find_ipcdoctor()
         command = [sys.executable, __file__, str(os.getpid()), ipcdoctor, self.report]
@@ -119,11 +130,21 @@ class Doctor:
     @hook
     def pytest_runtest_call(self, item):
         self.before = descendants(os.getpid())
+        self.verdict = None
+        self.test = os.path.basename(str(item.fspath))
         self.armed = True
         self.order("arm %f" % self.timeout)
         yield
         self.armed = False
         self.order("disarm")
+
+    @hook
+    def pytest_runtest_makereport(self):
+        """The summary and JUnit begin with the verdict, not with the name of an exception."""
+        outcome = yield
+        crash = getattr(outcome.get_result().longrepr, "reprcrash", None)
+        if crash and self.verdict and crash.message.startswith("Failed: " + self.verdict):
+            crash.message = self.verdict
 
     def fail(self, *_):
         __tracebackhide__ = True  # the traceback ends where the test was
@@ -139,9 +160,10 @@ class Doctor:
                     os.kill(pid, signal.SIGKILL)
         try:
             with open(self.report + ".json", encoding="utf-8") as report:
-                first = summary(json.load(report), {os.getpid(), *tree}, self.timeout)
+                first = summary(json.load(report), {os.getpid(), *tree}, self.timeout, self.test)
         except (OSError, ValueError, LookupError):
             first = "took longer than %g s" % self.timeout  # the text says why there is no verdict
+        self.verdict = first
         with open(self.report + ".txt", encoding="utf-8", errors="replace") as report:
             pytest.fail("%s\n\nIt took longer than %g s.\n%s" % (first, self.timeout, report.read()))
 
