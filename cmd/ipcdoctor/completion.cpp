@@ -130,7 +130,7 @@ std::string bash_values(const Argument& argument) {
     case Values::Pids:
       return "words=$(cd /proc && echo [0-9]*)";
     case Values::Files:
-      return "COMPREPLY=($(compgen -f -- \"$cur\"))";
+      return "compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- \"$cur\"))";
     case Values::Commands:
       return "COMPREPLY=($(compgen -c -- \"$cur\"))";
     default:
@@ -143,7 +143,8 @@ void write_bash(std::ostream& out, const CLI::App& app) {
   out << "# bash completion of ipcdoctor; made by `ipcdoctor completion bash`\n"
          "_ipcdoctor() {\n"
          "  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} words= i\n"
-         "  compopt -o filenames 2>/dev/null\n"
+         "  [[ $cur != = ]] || cur=\n"  // --format=json is three words
+         "  [[ $prev != = ]] || prev=${COMP_WORDS[COMP_CWORD - 2]}\n"
          "  if ((COMP_CWORD == 1)); then\n    words='"
       << names_of(verbs) << ' ' << names_of(verb_of(app).options) << "'\n  else\n"
       << "    for ((i = 2; i < COMP_CWORD; ++i)); do\n"
@@ -183,7 +184,7 @@ std::string zsh_values(const Argument& argument) {
     case Values::Files:
       return "_files";
     case Values::Commands:
-      return "_normal";
+      return "_command_names -e";
     default:
       return " ";
   }
@@ -192,6 +193,10 @@ std::string zsh_values(const Argument& argument) {
 void write_zsh(std::ostream& out, const CLI::App& app) {
   const std::vector<Verb> verbs = verbs_of(app);
   out << "#compdef ipcdoctor\n# made by `ipcdoctor completion zsh`\n"
+         "_ipcdoctor_command() {\n"
+         "  [[ $words[1] != -- ]] || { shift words; ((CURRENT--)) }\n"
+         "  ((CURRENT == 1)) && _command_names -e || _normal\n"
+         "}\n"
          "_ipcdoctor() {\n"
          "  local curcontext=$curcontext state line\n"
          "  local -a commands=(\n";
@@ -206,16 +211,21 @@ void write_zsh(std::ostream& out, const CLI::App& app) {
          "    command) _describe command commands ;;\n"
          "    rest)\n      case $line[1] in\n";
   for (const Verb& verb : verbs) {
-    out << "        " << verb.name << ") _arguments -s";
+    // what follows -- or the first word of a command is the command's own
+    const bool runs = std::ranges::any_of(
+        verb.positionals, [](const Argument& a) { return a.values == Values::Commands; });
+    out << "        " << verb.name << ") _arguments -s -S" << (runs ? " -A '-*'" : "");
     for (const Argument& option : verb.options) {
-      out << " \\\n          '" << option.name << "[" << quoted(option.description, "[]:") << "]";
+      const bool takes_equals = option.values != Values::Nothing && option.name.starts_with("--");
+      out << " \\\n          '" << option.name << (takes_equals ? "=" : "") << "["
+          << quoted(option.description, "[]:") << "]";
       if (option.values != Values::Nothing) out << ": :" << zsh_values(option);
       out << "'";
     }
     for (const Argument& positional : verb.positionals) {
       const bool command = positional.values == Values::Commands;
       out << " \\\n          '" << (command ? "*::" : "*:") << quoted(positional.name, ":") << ':'
-          << zsh_values(positional) << "'";
+          << (command ? "_ipcdoctor_command" : zsh_values(positional)) << "'";
     }
     out << " ;;\n";
   }
@@ -234,7 +244,7 @@ std::string fish_values(const Argument& argument) {
     case Values::Pids:
       return " -x -a '(__fish_complete_pids)'";
     case Values::Commands:
-      return " -x -a '(__fish_complete_subcommand)'";
+      return " -x -a '(__ipcdoctor_command)'";
     case Values::Files:
       return " -r -F";
     case Values::Anything:
@@ -252,6 +262,14 @@ void write_fish(std::ostream& out, const CLI::App& app) {
         << fish_values(option) << " -d '" << quoted(option.description, "\\") << "'\n";
   };
   out << "# fish completion of ipcdoctor; made by `ipcdoctor completion fish`\n"
+         "function __ipcdoctor_command\n"
+         "    set -l words (commandline -opc) (commandline -ct)\n"
+         "    if set -l i (contains -i -- -- $words)\n"
+         "        complete -C (string join ' ' -- $words[(math $i + 1)..])\n"
+         "    else\n"
+         "        __fish_complete_subcommand --fcs-skip=2\n"
+         "    end\n"
+         "end\n"
          "complete -c ipcdoctor -f\n";
   for (const Argument& option : verb_of(app).options) write_option("__fish_use_subcommand", option);
   for (const Verb& verb : verbs) {
@@ -279,7 +297,8 @@ void add_completion(CLI::App& app, Command& command) {
       ->required()
       ->check(one_of({std::views::keys(kShells).begin(), std::views::keys(kShells).end()}));
   completion_command->footer(
-      "\nExample: ipcdoctor completion bash >/etc/bash_completion.d/ipcdoctor");
+      "\nExample: ipcdoctor completion bash >/etc/bash_completion.d/ipcdoctor\n"
+      "         ipcdoctor completion fish >~/.config/fish/completions/ipcdoctor.fish");
   completion_command->callback([&app, shell, &command] {
     command = [&app, shell] {
       kShells.at (*shell)(std::cout, app);

@@ -159,8 +159,23 @@ TEST(Completion, OfBashCompletesCommandsOptionsAndValues) {
   EXPECT_EQ(complete("ipcdoctor att"), "attach\n");
   EXPECT_EQ(complete("ipcdoctor attach --obs"), "--observe\n");
   EXPECT_EQ(complete("ipcdoctor attach --stop a"), "auto always\n");
+  EXPECT_EQ(complete("ipcdoctor attach --format = js"), "json\n");  // as bash splits it
+  EXPECT_EQ(complete("ipcdoctor attach --stop ="), "never auto always\n");
   EXPECT_EQ(complete("ipcdoctor explain missing-s"), "missing-sentinel\n");
   EXPECT_THAT(complete("ipcdoctor attach ''"), HasSubstr(" " + std::to_string(::getpid())));
+}
+
+TEST(Completion, OfFishCompletesValuesAndTheCommandThatIsRun) {
+  if (std::system("command -v fish >/dev/null") != 0) GTEST_SKIP() << "no fish";
+  const auto complete = [](const std::string& line) {
+    return run_command({"fish", "-c",
+                        IPCDOCTOR_BINARY " completion fish | source; complete -C '" + line + "'"})
+        .output;
+  };
+
+  EXPECT_THAT(complete("ipcdoctor attach --format=js"), HasSubstr("--format=json"));
+  EXPECT_THAT(complete("ipcdoctor explain missing-s"), HasSubstr("missing-sentinel"));
+  EXPECT_THAT(complete("ipcdoctor run --timeout 3 -- ls --al"), HasSubstr("--almost-all"));
 }
 
 TEST(Completion, LoadsInTheOtherShellsToo) {
