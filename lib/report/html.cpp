@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <map>
 #include <ostream>
+#include <set>
 #include <sstream>
 
 #include "base/text.h"
@@ -167,10 +168,10 @@ class HtmlWriter {
     out_ << "</div>\n";
   }
 
-  /// What an arrow is for, unless the blame has said it.
+  /// What an arrow is for; what a wait is for only where the blame has not said it.
   static std::string words_of(const Picture::Node& node, const Picture::Arrow& arrow) {
     if (node.kind == Picture::Node::Kind::Object) return escape_markup(arrow.label) + " ";
-    if (!node.why.empty() && node.waits_for.empty()) return "";
+    if (!node.why.empty() && node.waits_for.empty()) return "waits for ";
     const std::string_view verb = arrow.label.starts_with("waits for") ? "" : "waits for ";
     return std::string(verb) + escape_markup(arrow.label) + " ";
   }
@@ -221,9 +222,11 @@ class HtmlWriter {
         snapshot::host_prefix(snapshot, task.pid.value) + "/proc/" + number(task.pid.value);
     const std::string thread = own + "task/" + number(task.tid.value);
     const bool leads = task.tid.value == task.pid.value;
+    std::set<std::string> told;  // what two files say is one fact
     for (const diagnosis::Evidence& e : finding.evidence)
-      if (e.source.starts_with(thread) ||
-          (leads && e.source.starts_with(own) && !e.source.starts_with(own + "task/")))
+      if ((e.source.starts_with(thread) ||
+           (leads && e.source.starts_with(own) && !e.source.starts_with(own + "task/"))) &&
+          told.insert(e.fact).second)
         write_fact({without_wait(e.fact, task), e.source});
   }
 
