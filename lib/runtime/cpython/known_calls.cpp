@@ -234,6 +234,8 @@ constexpr LibraryRow kLibrary[] = {
     {"threading.py", {"Thread.start", kForks, Needs::Nothing, Gives::None, kRaises, "starts a thread"}},
     {"threading.py", {"current_thread", kNone, Needs::Nothing, Gives::Borrowed}},
     {"threading.py", {"active_count", kNone, Needs::Nothing, Gives::Int}},
+    // run_forever() returns, and what follows it runs
+    {"asyncio/base_events.py", {"BaseEventLoop.stop", snapshot::kRaises, Needs::Nothing, Gives::None, kSafe, "stops its event loop"}},
     {"asyncio/locks.py", {"Event.is_set", kNone, Needs::Nothing, Gives::Bool}},
     {"asyncio/locks.py", {"Event.set", kReleases, Needs::Nothing, Gives::None, kSafe, "sets an event", false, nullptr, ""}},
     {"asyncio/locks.py", {"Event.clear", kNone, Needs::Nothing, Gives::None}},
