@@ -280,6 +280,8 @@ class ProcessStacks {
     process_.out.python.objects = interpreter->read_objects();
     for (auto& object : process_.out.python.objects) resolve_fds(object);
     for (ThreadEntry& thread : process_.threads) {
+      if (thread.out.wait && thread.out.wait->kind == WaitKind::OpenFifo)
+        thread.out.wait->comes_back = interpreter->comes_back(thread.tid);
       if (!waits_on_futex(thread)) continue;
       snapshot::FutexWait& futex = thread.out.wait->futex;
       (void)interpreter->refine_lock({process_.pid, thread.tid}, futex.address, futex.lock);

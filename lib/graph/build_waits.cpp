@@ -193,7 +193,8 @@ void Build::add_condition(const Waiter& waiter) {
       // A service of commands: after each it waits for the next one.
       if (waiter.wait.fifo_was_used && known && waiter.wait.objects[0].in)
         live(Life::Client, "a client that writes into " + fifo + " again");
-      else if (known && goes_on_for_ever(waiter.thread))
+      else if (known && (goes_on_for_ever(waiter.thread) ||
+                         (waiter.wait.comes_back && waiter.wait.objects[0].in)))
         live(Life::Client, "a client that opens " + fifo);
       live(Life::PeerlessOpen, "nobody has opened the other side of " + fifo);
       gates_.network.connect(tree(), waiter.node);

@@ -743,6 +743,14 @@ TEST(Outside, WhoseEndIsAwaitedServesNoClients) {
   EXPECT_EQ(graph_of(b).level(task(40)), Level::Stuck);
 }
 
+TEST(Outside, WhoComesBackToOpenItServesClientsWhoeverAwaitsItsEnd) {
+  Builder b = service_before_its_first_client(true);
+  b.process(30).thread().waits_for_child(40);
+  b.process(40).wait().comes_back = true;
+
+  EXPECT_EQ(graph_of(b).level(task(30)), Level::Conditional);
+}
+
 TEST(Outside, TwoThatOpenEachOthersFifoFirstServeNoClients) {
   Builder b = service_before_its_first_client(true);
   b.process(42).child_of(40).thread().waits(WaitKind::OpenFifo, "openat");

@@ -358,6 +358,36 @@ const Cover* Bytecode::handler(std::uint32_t unit) const {
   return nullptr;
 }
 
+bool comes_back(const Bytecode& code, std::uint32_t unit) {
+  const Instruction* begin = code.covering(unit);
+  if (begin == nullptr) return false;
+  std::vector<bool> seen(code.list.size());
+  std::vector<const Instruction*> todo{begin};
+  while (!todo.empty()) {
+    const Instruction& i = *todo.back();
+    todo.pop_back();
+    const bool leaves = i.op == Op::ReturnValue || i.op == Op::ReturnConst ||
+                        i.op == Op::RaiseVarargs || i.op == Op::Reraise;
+    const bool jumps = i.op == Op::JumpForward;
+    const bool branches = i.op == Op::PopJumpIfFalse || i.op == Op::PopJumpIfTrue ||
+                          i.op == Op::PopJumpIfNone || i.op == Op::PopJumpIfNotNone ||
+                          i.op == Op::JumpIfFalseOrPop || i.op == Op::JumpIfTrueOrPop;
+    std::vector<std::uint32_t> to;
+    if (jumps || branches || i.op == Op::ForIter) to.push_back(i.target);
+    if (!leaves && !jumps && i.op != Op::ForIter) to.push_back(i.next);
+    for (const std::uint32_t at : to) {
+      const Instruction* next = code.starting(at);
+      if (next == begin) return true;
+      if (next == nullptr) continue;
+      const auto index = static_cast<std::size_t>(next - code.list.data());
+      if (seen[index]) continue;
+      seen[index] = true;
+      todo.push_back(next);
+    }
+  }
+  return false;
+}
+
 bool is_readable_bytecode(int minor) {
   return minor >= kFirst && minor < kFirst + static_cast<int>(std::size(kTables));
 }

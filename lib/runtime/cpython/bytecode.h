@@ -153,6 +153,10 @@ struct Bytecode {
   const Cover* handler(std::uint32_t unit) const;
 };
 
+/// Whether a unit may be reached again from behind itself: in a `while`, not for the next item of a
+/// `for`. Exceptions are not followed.
+bool comes_back(const Bytecode& code, std::uint32_t unit);
+
 /// Whether the opcodes of 3.<minor> are known (3.11 to 3.15).
 bool is_readable_bytecode(int minor);
 

@@ -88,6 +88,17 @@ TEST(Bytecode, FindsTheHandlerOfAnInstruction) {
   EXPECT_EQ(decoded.handler(6), nullptr);
 }
 
+TEST(Bytecode, ComesBackInALoopOnly) {
+  EXPECT_TRUE(comes_back(decode(11, kBeat3_11, {}), 13));
+  EXPECT_FALSE(comes_back(decode(11, kBeat3_11, {}), 0)) << "it begins once";
+  // RESUME, LOAD_FAST 0, GET_ITER, FOR_ITER 3 to RETURN_VALUE, POP_TOP, NOP, JUMP_BACKWARD 4
+  const std::vector<std::uint8_t> once_an_item = {151, 0, 124, 0, 68,  0, 93, 3,
+                                                  1,   0, 9,   0, 140, 4, 83, 0};
+  const Bytecode items = decode(11, once_an_item, {});
+  ASSERT_EQ(items.starting(3)->op, Op::ForIter);
+  EXPECT_FALSE(comes_back(items, 4));
+}
+
 TEST(Bytecode, EndsWithTornBytes) {
   for (std::size_t n = 0; n < kBeat3_11.size(); ++n) {
     const std::vector<std::uint8_t> torn(kBeat3_11.begin(),

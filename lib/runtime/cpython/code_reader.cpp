@@ -151,6 +151,12 @@ bool CodeReader::is_of_library(Object callable, std::string_view file, std::stri
          library_name(routine->file, minor_) == file;
 }
 
+bool CodeReader::comes_back(const PyFrame& frame) {
+  const auto routine = routine_at(frame.object);
+  return routine != nullptr &&
+         cpython::comes_back(routine->bytecode, static_cast<std::uint32_t>(frame.offset / 2));
+}
+
 void CodeReader::add_handler(Object callable) {
   Root root;
   root.handler = callable;

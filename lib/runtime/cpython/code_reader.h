@@ -66,6 +66,8 @@ class CodeReader {
   /// The lock that the main thread waits for: a handler, which runs there, that takes it too goes
   /// no further before somebody releases it, which is what the thread itself waits for.
   void await_lock(Object lock) { awaited_lock_ = lock; }
+  /// Whether the call in which a frame is stands in a loop, see bytecode.h.
+  bool comes_back(const PyFrame& frame);
   /// What a Python signal handler does: any callable, called with two arguments.
   void add_handler(Object callable);
   /// What an event loop runs once a signal has come: with these arguments.

@@ -32,6 +32,10 @@ std::vector<snapshot::RuntimeObject> Interpreter::read_objects() {
   return impl_->read_objects();
 }
 
+bool Interpreter::comes_back(Tid tid) {
+  return impl_->comes_back(tid);
+}
+
 CodeEffects Interpreter::read_effects(std::span<const Tid> alive, std::span<const Tid> others,
                                       RemoteAddr main_futex) {
   return impl_->read_effects(alive, others, main_futex);

@@ -83,6 +83,10 @@ class Interpreter {
   CodeEffects read_effects(std::span<const Tid> alive, std::span<const Tid> others = {},
                            RemoteAddr main_futex = {});
 
+  /// Whether the thread may come back to the call in which it is, as one of the innermost functions
+  /// of the program has it in a loop; false where that is not known. Call after read_threads().
+  bool comes_back(Tid tid);
+
   /// If the futex belongs to a Python object (threading.Lock, RLock, the GIL, a SemLock, the
   /// parking lot, a thread join): refines `lock` with kind, name, owner and evidence. @return
   /// whether it did.

@@ -40,6 +40,7 @@ struct Interpreter::Impl {
   std::vector<snapshot::RuntimeObject> read_objects();
   bool refine_lock(const snapshot::TaskRef& waiter, RemoteAddr futex, snapshot::Lock& lock);
 
+  bool comes_back(Tid tid);
   CodeEffects read_effects(std::span<const Tid> alive, std::span<const Tid> others,
                            RemoteAddr main_futex);
 

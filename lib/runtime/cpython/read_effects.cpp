@@ -77,6 +77,20 @@ Callback callback_of(const Objects& objects, Object loop, int signal) {
 
 }  // namespace
 
+bool Interpreter::Impl::comes_back(Tid tid) {
+  constexpr std::size_t kMaxOwn = 3;
+  const ThreadState* state = state_of(tid);
+  if (state == nullptr) return false;
+  CodeReader reader(objects, runtime, space);
+  std::size_t own = 0;
+  for (const PyFrame& frame : state->frames) {
+    if (frame.library) continue;
+    if (own++ == kMaxOwn) break;
+    if (reader.comes_back(frame)) return true;
+  }
+  return false;
+}
+
 // The threads and the handlers are read together, as each may assign what the others call.
 CodeEffects Interpreter::Impl::read_effects(std::span<const Tid> alive, std::span<const Tid> others,
                                             RemoteAddr main_futex) {
