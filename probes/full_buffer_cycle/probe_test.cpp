@@ -1,3 +1,5 @@
+#include <sys/epoll.h>
+
 #include "probes/internal/ask.h"
 
 namespace ipcdoctor::probes {
@@ -46,6 +48,23 @@ TEST(FullBufferCycle, FindsAWakeUpPipeThatItsOwnReaderFilled) {
 
   EXPECT_THAT(culprits(answer), ElementsAre(40));
   EXPECT_THAT(answer.findings[0].title, HasSubstr("only it could empty"));
+}
+
+/// Two event loops, whose tasks await that what they wrote to each other is out.
+TEST(FullBufferCycle, FindsEventLoopsThatWaitUntilTheirDataIsSent) {
+  Builder b;
+  b.connect(unix_socket(1), unix_socket(2));
+  b.connect(unix_socket(2), unix_socket(1));
+  for (const int pid : {40, 41}) {
+    const ObjectId set = object(ObjectKind::Epoll, static_cast<std::uint64_t>(pid));
+    auto p = b.process(pid).python().fd(3, unix_socket(pid == 40 ? 1 : 2)).fd(4, set).thread();
+    p.waits(WaitKind::Epoll, "epoll_wait").on(4, true, false);
+    p.activity("asyncio.StreamWriter.drain").last().activity.operation = snapshot::Operation::Send;
+    b.object(set).watched = {{3, unix_socket(pid == 40 ? 1 : 2), EPOLLOUT}};
+  }
+  b.process(41).child_of(40);
+
+  EXPECT_THAT(culprits(ask(kFullBufferCycle, b)), UnorderedElementsAre(40, 41));
 }
 
 /// Two workers wait for room in bounded queues of multiprocessing.

@@ -32,7 +32,7 @@ Flow flow_of(const Context& context, const Ends& ends, TaskRef task) {
   const Wait* wait = wait_of(context.snapshot, task);
   if (wait == nullptr) return flow;
   if (receives(*wait)) flow.way = Way::Receive;
-  if (sends(*wait)) flow.way = Way::Send;
+  if (sends(*wait) || waits_until_sent(context.snapshot, task)) flow.way = Way::Send;
   flow.objects = flow.way == Way::Send ? sent_objects(context.snapshot, task)
                                        : received_objects(context.snapshot, task);
   for (const ObjectId& object : flow.objects)

@@ -159,9 +159,19 @@ std::vector<ObjectId> received_objects(const Snapshot& snapshot, TaskRef task) {
 std::vector<ObjectId> sent_objects(const Snapshot& snapshot, TaskRef task) {
   std::vector<ObjectId> ids;
   const Wait* wait = wait_of(snapshot, task);
-  if (wait == nullptr || !sends(*wait)) return ids;
-  for (const Awaited& awaited : wait->objects) ids.push_back(awaited.object);
+  if (wait == nullptr || !(sends(*wait) || waits_until_sent(snapshot, task))) return ids;
+  for (const Awaited& awaited : objects_of(snapshot, *wait))
+    if (awaited.out || wait->kind != WaitKind::Epoll) ids.push_back(awaited.object);
   return ids;
+}
+
+bool waits_until_sent(const Snapshot& snapshot, TaskRef task) {
+  const Thread* thread = snapshot::find_thread(snapshot, task);
+  if (thread == nullptr || !thread->wait || thread->wait->kind != WaitKind::Epoll ||
+      thread->activity.operation != snapshot::Operation::Send)
+    return false;
+  return std::ranges::any_of(objects_of(snapshot, *thread->wait),
+                             [](const Awaited& awaited) { return awaited.out; });
 }
 
 std::vector<Pid> awaited_exits(const Snapshot& snapshot, TaskRef task) {

@@ -50,6 +50,9 @@ bool has_data(const snapshot::Object& object);
 std::vector<ObjectId> received_objects(const Snapshot& snapshot, TaskRef task);
 /// The objects that a sending task needs room in.
 std::vector<ObjectId> sent_objects(const Snapshot& snapshot, TaskRef task);
+/// The thread of an event loop whose task awaits that what it wrote is out; the loop watches for
+/// more.
+bool waits_until_sent(const Snapshot& snapshot, TaskRef task);
 
 /// The processes whose exit ends this wait: children, pidfds, sentinels of Process.join.
 std::vector<Pid> awaited_exits(const Snapshot& snapshot, TaskRef task);
