@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <iterator>
 #include <optional>
 
 #include "diagnosis/repairs.h"
@@ -183,16 +184,23 @@ std::int64_t slots_of(const Member& member) {
   return bounded ? number(activity.object, "maxvalue", 0) : 0;
 }
 
+/// A `with` statement of somebody's stack has one.
+bool somebody_is_inside(const Members& members) {
+  return std::ranges::any_of(members,
+                             [](const Member& m) { return !m.thread->held_locks.empty(); });
+}
+
 /// All slots are taken, and nobody is left who could give one back: neither who is known to have
 /// one, which is another mistake, nor one that died with it.
 std::optional<Finding> examine_slots(const Context& context, int set, const Members& members) {
   const auto waiter = std::ranges::find_if(
       members, [](const Member& m) { return waits_in(m, WaitKind::Futex) && slots_of(m) > 0; });
-  if (waiter == members.end() || !wait_of(*waiter)->futex.lock.likely_owners.empty() ||
-      !wait_of(*waiter)->futex.lock.owners.empty())
-    return std::nullopt;
+  if (waiter == members.end()) return std::nullopt;
   const bool in_memory = waiter->thread->activity.call.starts_with("threading.");
-  if (!in_memory && !dead_children(context, members).empty()) return std::nullopt;
+  const snapshot::Lock& lock = wait_of(*waiter)->futex.lock;
+  if (in_memory && !(lock.likely_owners.empty() && lock.owners.empty())) return std::nullopt;
+  if (!in_memory && (!dead_children(context, members).empty() || somebody_is_inside(members)))
+    return std::nullopt;
   const std::int64_t slots = slots_of(*waiter);
   const std::string who = snapshot::label(context.snapshot, waiter->task);
   const std::string slot =
@@ -208,7 +216,12 @@ std::optional<Finding> examine_slots(const Context& context, int set, const Memb
   finding.fix =
       "Take it by `with semaphore:`, or release() it in a `finally`: an early return, a `continue` "
       "or an exception between acquire() and release() keeps the slot for ever.";
-  blame(context, {*waiter}, "threads like it took slots and did not give all of them back",
+  Members takers;
+  std::ranges::copy_if(members, std::back_inserter(takers),
+                       [](const Member& m) { return slots_of(m) > 0; });
+  blame(context, takers,
+        in_memory ? "threads like it took slots and did not give all of them back"
+                  : "took slots and did not give all of them back",
         finding);
   return finding;
 }

@@ -134,6 +134,23 @@ TEST(LostToken, BlamesThoseWhoTookTheSlotsOfABoundedSemaphore) {
   EXPECT_THAT(culprits(answer), ElementsAre(40));
 }
 
+TEST(LostToken, BlamesAllWhoTookSlotsOfABoundedSemaphoreOfProcesses) {
+  Builder b;
+  b.area(5, {40, 41, 42});
+  b.process(40).thread().waits_for_children({41, 42});
+  for (const int pid : {41, 42}) {
+    auto p = b.process(pid).child_of(40).python().thread().shared_futex(5, LockKind::PySemLock);
+    p.activity("multiprocessing.Semaphore.acquire",
+               made("multiprocessing.BoundedSemaphore", "slots", {{"value", 0}, {"maxvalue", 2}}));
+    p.wait().futex.lock.likely_owners = {{Pid{41}, Tid{41}}, {Pid{42}, Tid{42}}};
+  }
+
+  EXPECT_THAT(culprits(ask(kLostToken, b)), ElementsAre(41, 42));
+
+  b.process(41).last().held_locks = {RemoteAddr{0x1234}};
+  EXPECT_EQ(ask(kLostToken, b).outcome, Outcome::NotFound) << "one is in a `with` of some lock";
+}
+
 TEST(LostToken, IgnoresASemaphoreThatMayBeASignal) {
   EXPECT_EQ(ask(kLostToken, semaphore_of(0)).outcome, Outcome::NotFound);
 }

@@ -265,7 +265,10 @@ Members silent_ones(const Members& members, const Member& waiter) {
   for (const Member& member : members) {
     const bool reaches =
         !waits_in_own_memory(waiter) || member.process->mm_group == waiter.process->mm_group;
-    if (reaches && !same_wait(member, waiter) && !is_idle_helper(*member.thread))
+    const bool is_client =  // perhaps the very one in whose name the manager waits
+        waiter.thread->activity.call == "Manager.serve.method" &&
+        member.thread->activity.call == "Manager.call";
+    if (reaches && !is_client && !same_wait(member, waiter) && !is_idle_helper(*member.thread))
       silent.push_back(member);
   }
   return silent;

@@ -174,6 +174,25 @@ TEST(MissedWakeup, FindsAnEventThatAManagerAwaitsForItsClient) {
   EXPECT_EQ(answer.findings[0].strength, Strength::Possible);
 }
 
+TEST(MissedWakeup, BlamesNoClientForWhatAManagerAwaitsInItsName) {
+  Builder b;
+  b.connect(unix_socket(1), unix_socket(2));
+  auto event = made("threading.Event");
+  event.texts["method"] = "wait";
+  auto manager = b.process(41).child_of(40).python().fd(3, unix_socket(1)).thread();
+  manager.activity("Manager.serve.method", event).futex(0x1000, LockKind::PyLock);
+  b.process(40).thread().waits_for_child(42);
+  b.process(42)
+      .child_of(40)
+      .python()
+      .fd(3, unix_socket(2))
+      .thread()
+      .reads(3)
+      .activity("Manager.call");
+
+  EXPECT_EQ(blamed(ask(kMissedWakeup, b.build())), "40");
+}
+
 TEST(MissedWakeup, FindsAFutureThatNobodySets) {
   Builder b;
   b.process(40)

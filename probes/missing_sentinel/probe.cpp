@@ -95,6 +95,16 @@ bool is_aside(const Members& members, const Member& consumer) {
          });
 }
 
+/// Somebody beside them waits for a lock that a consumer holds: he may be who would put an item.
+bool keep_somebody_off(const Context& context, const Members& members, const Members& consumers) {
+  return std::ranges::any_of(members, [&](const Member& member) {
+    if (is_member(consumers, member.task) || !waits_for_own_lock(member)) return false;
+    return std::ranges::any_of(holders_of(context, member), [&](const LockHolder& holder) {
+      return has_process(consumers, holder.task.pid);
+    });
+  });
+}
+
 std::optional<Finding> examine(const Context& context, int set, const Members& members) {
   const auto [consumers, joiners] = consumers_of(context, members);
   if (consumers.empty()) return std::nullopt;
@@ -109,7 +119,8 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   const bool private_copy = first.process->forked_copy && takes_from_threads(*first.thread) &&
                             first.process->threads.size() == 1;
   add_wakes(finding, consumers);
-  finding.strength = private_copy ? Strength::Guess
+  finding.strength = private_copy || keep_somebody_off(context, members, consumers)
+                         ? Strength::Guess
                      : connection ? (joiners.empty() ? Strength::Consequence : Strength::Guess)
                      : takes_in_a_task(*first.thread)              ? Strength::Likely
                      : joiners.empty() && is_aside(members, first) ? Strength::Consequence

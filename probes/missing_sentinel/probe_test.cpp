@@ -34,6 +34,18 @@ TEST(MissingSentinel, FindsThreadsOfAnyLanguageThatAreJoinedWhileTheyTake) {
       << answer.findings[0].title;
 }
 
+TEST(MissingSentinel, GivesWayWhereAConsumerKeepsALockFromSomebody) {
+  Builder b;
+  auto p = b.process(40).python().thread().futex(0x900, LockKind::ThreadJoin);
+  p.owned_by({task(40, 41)});
+  p.thread(41).futex(0x2000, LockKind::PyLock).activity("queue.Queue.get", made("queue.Queue"));
+  EXPECT_EQ(ask(kMissingSentinel, b.build()).findings.at(0).strength, diagnosis::Strength::Clear);
+
+  p.thread(42).futex(0x3000, LockKind::Mutex).owned_by({task(40, 41)});
+  EXPECT_LT(ask(kMissingSentinel, b.build()).findings.at(0).strength,
+            diagnosis::Strength::Possible);
+}
+
 TEST(MissingSentinel, CountsTheConsumersThatNobodyWillTellToStop) {
   Builder b;
   b.process(40)

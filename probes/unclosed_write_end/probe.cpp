@@ -239,6 +239,17 @@ bool is_conversation(const Snapshot& snapshot, const Ends& ends, const EofWait& 
          });
 }
 
+/// Other threads of the reader have the end too, and one of them wants a lock: they may be using
+/// it.
+bool has_threads_that_want_a_lock(const EofWait& eof, const Members& members) {
+  const bool only_itself = std::ranges::all_of(
+      eof.blamed, [](const Blame& blame) { return blame.omission == Omission::Itself; });
+  return only_itself && std::ranges::any_of(members, [&](const Member& member) {
+           return member.task.pid == eof.reader.pid && !(member.task == eof.reader) &&
+                  waits_for_own_lock(member);
+         });
+}
+
 /// Another thread of the reader would use the write end, if it got a lock that the reader holds.
 bool keeps_its_writer_waiting(const Context& context, const EofWait& eof, const Members& members) {
   return std::ranges::any_of(members, [&](const Member& member) {
@@ -277,7 +288,8 @@ Strength strength_of(const Context& context, const Ends& ends, const EofWait& eo
       return !in_core || takes_items(snapshot, eof.reader) ||
                      is_conversation(snapshot, ends, eof, set) ||
                      keeps_its_writer_waiting(context, eof, members) ||
-                     holder_is_stuck_elsewhere(eof, members)
+                     holder_is_stuck_elsewhere(eof, members) ||
+                     has_threads_that_want_a_lock(eof, members)
                  ? Strength::Guess
                  : Strength::Clear;
     case Omission::LeakedToFilter:

@@ -435,5 +435,16 @@ TEST(UnclosedWriteEnd, IsInconclusiveWhenTheWaitIsDenied) {
   EXPECT_EQ(ask(kUnclosedWriteEnd, blind()).outcome, Outcome::Inconclusive);
 }
 
+TEST(UnclosedWriteEnd, GivesWayWhereAThreadThatHasTheOtherEndWantsALock) {
+  Builder b;
+  b.connect(unix_socket(1), unix_socket(2));
+  auto p = b.process(40).fd(3, unix_socket(1)).fd(4, unix_socket(2)).thread(41).reads(4);
+  p.thread(40).futex(0x1000, LockKind::Condition);
+  const auto alone = ask(kUnclosedWriteEnd, b).findings.at(0).strength;
+
+  p.thread(42).futex(0x2000, LockKind::PyLock).owned_by({{Pid{40}, Tid{40}}});
+  EXPECT_LT(ask(kUnclosedWriteEnd, b).findings.at(0).strength, alone);
+}
+
 }  // namespace
 }  // namespace ipcdoctor::probes

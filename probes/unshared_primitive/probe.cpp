@@ -62,10 +62,20 @@ std::size_t forked_children(const Context& context, const Members& members, cons
   return count;
 }
 
+/// By a handler whose code was read.
+bool is_woken_by_a_handler(const Member& waiter) {
+  const auto wakes = [&](const snapshot::Handler& handler) {
+    return handler.effects && std::ranges::find(handler.effects->releases,
+                                                waiter.thread->activity.object.address.value) !=
+                                  handler.effects->releases.end();
+  };
+  return waiter.process->handlers && std::ranges::any_of(*waiter.process->handlers, wakes);
+}
+
 /// The handler of SIGCHLD is to signal it: the children were never meant to.
 bool is_told_by_a_handler(const Member& waiter) {
-  return waiter.thread->activity.call.empty() && waiter.thread->signals &&
-         (waiter.thread->signals->caught & kSigChld) != 0;
+  if (!waiter.thread->activity.call.empty()) return is_woken_by_a_handler(waiter);
+  return waiter.thread->signals && (waiter.thread->signals->caught & kSigChld) != 0;
 }
 
 std::string word_for(const Member& waiter) {

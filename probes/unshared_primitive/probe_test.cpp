@@ -30,6 +30,22 @@ TEST(UnsharedPrimitive, FindsAThreadQueueThatChildrenWereMeantToFill) {
   EXPECT_EQ(blamed(answer), "40");
 }
 
+TEST(UnsharedPrimitive, AnEventThatAHandlerSetsIsForNoOtherProcess) {
+  Builder b;
+  auto event = made("threading.Event", "done");
+  event.address = RemoteAddr{0x4000};
+  b.process(40).python().thread().futex(0x1000, LockKind::Condition);
+  b.process(40).activity("threading.Event.wait", event);
+  b.process(42).child_of(40).zombie();
+  ASSERT_EQ(ask(kUnsharedPrimitive, b.build()).outcome, Outcome::Found);
+
+  snapshot::Effects sets = snapshot::effects_of(snapshot::kReleases, "sets an event");
+  sets.releases = {0x4000};
+  b.process(40).process().handlers =
+      std::vector<snapshot::Handler>{{17, false, false, "on_child", sets}};
+  EXPECT_NE(ask(kUnsharedPrimitive, b.build()).outcome, Outcome::Found);
+}
+
 TEST(UnsharedPrimitive, AWorkerOfANativePoolIsNotWhoShouldFillTheQueue) {
   Builder b;
   auto main = b.process(40).python().thread().futex(0x1000, LockKind::Condition);
