@@ -199,7 +199,7 @@ void write_zsh(std::ostream& out, const CLI::App& app) {
          "}\n"
          "_ipcdoctor() {\n"
          "  local curcontext=$curcontext state line\n"
-         "  local -a commands=(\n";
+         "  local -a verbs=(\n";  // not "commands", which are all that there are in zsh
   for (const Verb& verb : verbs)
     out << "    '" << verb.name << ':' << quoted(verb.description, ":") << "'\n";
   out << "  )\n"
@@ -208,7 +208,7 @@ void write_zsh(std::ostream& out, const CLI::App& app) {
     out << "'" << option.name << "[" << quoted(option.description, "[]:") << "]' ";
   out << "'1: :->command' '*:: :->rest'\n"
          "  case $state in\n"
-         "    command) _describe command commands ;;\n"
+         "    command) _describe command verbs ;;\n"
          "    rest)\n      case $line[1] in\n";
   for (const Verb& verb : verbs) {
     // what follows -- or the first word of a command is the command's own
