@@ -150,7 +150,7 @@ class Collector {
   }
 
   void examine_tree() {
-    constexpr long kMany = 1000;  // threads; asking for all of them costs some 20 ms
+    constexpr long kMany = 500;  // threads; asking for all of them costs some 20 ms
     const auto is_new = [](const auto& process) {
       return snapshot::is_of_tree(process->scope) && !process->examined;
     };

@@ -1,5 +1,7 @@
 #include "collect/examine.h"
 
+#include <sys/syscall.h>
+
 #include <algorithm>
 #include <optional>
 #include <string>
@@ -25,21 +27,19 @@ std::string task_file(Tid tid, const char* name) {
 }
 
 /// As the kernel told it when it was asked about all threads, if this one has not run since.
-std::optional<linux::SyscallState> told_call(System& system, const ThreadEntry& thread) {
-  if (!system.asks_kernel_for_calls()) return std::nullopt;
-  const auto found = system.kernel_task(thread.tid);
-  if (!found || !(*found)->is_user || !(*found)->sleeps || (*found)->call < 0 ||
-      thread.status.state != 'S' || (*found)->switches != thread.status.switches())
+std::optional<linux::SyscallState> told_call(System& system, const ProcessEntry& process,
+                                             const ThreadEntry& thread) {
+  const linux::KernelTask* task = system.sleeper(process.pid, thread.tid);
+  if (task == nullptr || thread.status.state != 'S' || task->switches != thread.status.switches())
     return std::nullopt;
-  const linux::KernelTask& task = **found;
-  return linux::SyscallState{linux::SyscallState::Kind::InCall, static_cast<long>(task.call),
-                             task.args, RemoteAddr{task.sp}, RemoteAddr{task.pc}};
+  return linux::SyscallState{linux::SyscallState::Kind::InCall, static_cast<long>(task->call),
+                             task->args, RemoteAddr{task->sp}, RemoteAddr{task->pc}};
 }
 
 Result<linux::SyscallState> read_call(System& system, const ProcessEntry& process,
                                       const ThreadEntry& thread) {
   const bool is_64bit = process.stat.start_stack >= std::uint64_t{1} << 32;
-  if (const auto told = is_64bit ? told_call(system, thread) : std::nullopt) return *told;
+  if (const auto told = is_64bit ? told_call(system, process, thread) : std::nullopt) return *told;
   const Tid tid = thread.tid;
   const Risk risk(system.progress(), process.pid, Fact::Syscall, tid.value);
   if (!risk.allowed()) {
@@ -53,16 +53,43 @@ snapshot::SignalSets signals_of(const linux::TaskStatus& status) {
   return {status.pending, status.shared_pending, status.blocked, status.ignored, status.caught};
 }
 
-Result<linux::TaskStatus> status_of(const ProcessEntry& process, Tid tid) {
+/// A sleeping thread has of its own what the kernel told, and shares the rest that is used with its
+/// leader: handlers (CLONE_THREAD needs CLONE_SIGHAND, clone(2)), and the namespace of its number.
+linux::TaskStatus status_of(const linux::KernelTask& task, const linux::TaskStatus& leader) {
+  linux::TaskStatus status = leader;
+  status.name = task.name;
+  status.state = 'S';
+  status.ns_pids = {task.tid.value};
+  status.voluntary_switches = task.switches;
+  status.involuntary_switches = 0;
+  status.pending = task.pending, status.shared_pending = task.shared_pending;
+  status.blocked = task.blocked;
+  return status;
+}
+
+Result<linux::TaskStatus> status_of(System& system, const ProcessEntry& process, Tid tid) {
   // that of the process is its leader's (proc_pid_status() of fs/proc/array.c, Linux 6.1)
   if (tid.value == process.pid.value) return process.status;
+  if (process.status && process.status->ns_pids.size() == 1 && !process.status->has_exited())
+    if (const linux::KernelTask* task = system.sleeper(process.pid, tid))
+      return status_of(*task, *process.status);
   const auto text = process.dir->read_record(task_file(tid, "status"));
   return text ? linux::parse_status(*text) : Result<linux::TaskStatus>(text.error());
 }
 
+/// What the kernel's function would tell: nothing where it is known to wait for a futex.
+std::string wchan_of(System& system, const ProcessEntry& process, const ThreadEntry& thread) {
+  const linux::KernelTask* task = system.sleeper(process.pid, thread.tid);
+  if (task != nullptr && task->freezable && task->call == SYS_futex && thread.call &&
+      thread.call->sp.value == task->sp && thread.call->nr == task->call)
+    return "";
+  const auto wchan = process.dir->read_record(task_file(thread.tid, "wchan"));
+  return wchan ? linux::parse_wchan(*wchan) : "";
+}
+
 /// @return false if it may live and could not be read.
 bool add_thread(System& system, ProcessEntry& process, Tid tid) {
-  auto status = status_of(process, tid);
+  auto status = status_of(system, process, tid);
   if (!status) {
     system.note_unseen(process.pid, tid, status.error());
     return status.error().cause == Cause::Gone;
@@ -74,8 +101,7 @@ bool add_thread(System& system, ProcessEntry& process, Tid tid) {
   thread.ns_tid = thread.status.ns_pids.empty() ? tid.value : thread.status.ns_pids.back();
   thread.comm = tid.value == process.pid.value ? process.stat.comm : thread.status.name;
   thread.call = read_call(system, process, thread);
-  const auto wchan = process.dir->read_record(task_file(tid, "wchan"));
-  if (wchan) thread.wchan = linux::parse_wchan(*wchan);
+  thread.wchan = wchan_of(system, process, thread);
   thread.out.tid = tid;
   thread.out.comm = escape_untrusted(thread.comm);
   thread.out.state = thread.status.state;
@@ -213,13 +239,9 @@ void look_again_at_all(System& system) {
   for (const auto& process : system.processes())
     if (process->examined) count += process->threads.size();
   std::unordered_map<Tid, linux::KernelTask> now;
-  if (count > kCostOfLoading) {
-    const Risk risk(system.progress(), Pid{}, Fact::KernelTasks);
-    auto tasks = risk.allowed() ? linux::read_kernel_tasks()
-                                : Result<std::vector<linux::KernelTask>>(Error{});
-    if (tasks)
+  if (count > kCostOfLoading)
+    if (auto tasks = system.read_kernel_tasks())
       for (linux::KernelTask& task : *tasks) now.emplace(task.tid, std::move(task));
-  }
   for (const auto& process : system.processes()) {
     if (!process->examined) continue;
     for (ThreadEntry& thread : process->threads) {

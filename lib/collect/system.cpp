@@ -151,11 +151,16 @@ void System::note_unknown_sharing() {
   note_unseen(Pid{}, Tid{}, std::move(error));
 }
 
+Result<std::vector<linux::KernelTask>> System::read_kernel_tasks() {
+  const Risk risk(progress_, Pid{}, Fact::KernelTasks);
+  if (!risk.allowed()) return Error{Cause::TimedOut, 0, "read the tasks of the kernel"};
+  if (!task_iterator_) task_iterator_ = linux::TaskIterator::load();
+  return *task_iterator_ ? (*task_iterator_)->read() : task_iterator_->error();
+}
+
 Result<const linux::KernelTask*> System::kernel_task(Tid tid) {
   if (!kernel_tasks_) {
-    const Risk risk(progress_, Pid{}, Fact::KernelTasks);
-    kernel_tasks_ = risk.allowed() ? linux::read_kernel_tasks()
-                                   : Error{Cause::TimedOut, 0, "read the tasks of the kernel"};
+    kernel_tasks_ = read_kernel_tasks();
     if (*kernel_tasks_) std::ranges::sort(**kernel_tasks_, {}, &linux::KernelTask::tid);
   }
   if (!*kernel_tasks_) return kernel_tasks_->error();
@@ -163,6 +168,15 @@ Result<const linux::KernelTask*> System::kernel_task(Tid tid) {
   if (it == (*kernel_tasks_)->end() || it->tid != tid)
     return Error{Cause::Gone, 0, "find a task of the kernel"};
   return &*it;
+}
+
+const linux::KernelTask* System::sleeper(Pid pid, Tid tid) {
+  if (!asks_kernel_for_calls_) return nullptr;
+  const auto found = kernel_task(tid);
+  if (!found || (*found)->pid != pid || !(*found)->is_user || !(*found)->sleeps ||
+      (*found)->call < 0)
+    return nullptr;
+  return *found;
 }
 
 const std::vector<snapshot::Fd>* System::table_of(const ProcessEntry& process, Tid tid) {

@@ -108,9 +108,13 @@ class System {
   /// What the kernel itself says of a thread; all of it is read when first asked for. @return
   /// Denied, Unsupported, TimedOut, Gone.
   Result<const linux::KernelTask*> kernel_task(Tid tid);
+  /// All threads of the system as they are now; later answers of kernel_task() stay as they were.
+  Result<std::vector<linux::KernelTask>> read_kernel_tasks();
   /// There are so many threads to look at that asking for all of them at once is cheaper.
   void ask_kernel_for_calls() { asks_kernel_for_calls_ = true; }
-  bool asks_kernel_for_calls() const { return asks_kernel_for_calls_; }
+  /// What the kernel told of a thread of that process that slept then in a call; none if it was not
+  /// asked for all, or the thread was awake.
+  const linux::KernelTask* sleeper(Pid pid, Tid tid);
 
   /// The table that this thread uses.
   static const std::vector<snapshot::Fd>* table_of(const ProcessEntry& process, Tid tid);
@@ -159,6 +163,7 @@ class System {
   std::unordered_set<Pid> kernel_threads_;
   std::size_t room_for_dirs_ = 100;  ///< that many more may stay open
   std::map<Pid, Error> unread_;      ///< listed in the last pass, and not to be read
+  std::optional<Result<linux::TaskIterator>> task_iterator_;
   std::optional<Result<std::vector<linux::KernelTask>>> kernel_tasks_;  // ascending by tid
   std::vector<snapshot::Unseen> unseen_;
   std::optional<Status> compares_;  ///< what kcmp(2) says of us and ourselves

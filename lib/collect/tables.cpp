@@ -129,7 +129,10 @@ Result<std::vector<Fd>> read_table(System& system, ProcessEntry& process,
 }
 
 /// Also false where nobody can tell.
-bool shares_table(Pid leader, Tid tid) {
+bool shares_table(System& system, Pid pid, Pid leader, Tid tid) {
+  const linux::KernelTask* one = system.sleeper(pid, Tid{leader.value});
+  const linux::KernelTask* other = system.sleeper(pid, tid);
+  if (one != nullptr && other != nullptr && one->files == other->files) return true;
   const auto order = linux::compare_tasks(linux::Kcmp::Files, Tid{leader.value}, tid);
   if (order) return *order == std::strong_ordering::equal;
   return order.error().cause == Cause::Gone;
@@ -164,7 +167,7 @@ bool read_threads_tables(System& system, ProcessEntry& process) {
     const Tid tid{tid_number};
     if (tid == first) continue;
     if (leader_dead && tid_number == process.pid.value) continue;
-    if (have_first && shares_table(Pid{first.value}, tid)) continue;
+    if (have_first && shares_table(system, process.pid, Pid{first.value}, tid)) continue;
     const auto task = process.dir->open_below("task/" + std::to_string(tid_number));
     auto fds = task ? read_table(system, process, *task) : task.error();
     if (!fds) {

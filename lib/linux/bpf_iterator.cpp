@@ -142,9 +142,8 @@ void Assembler::write(int context, std::size_t size) {
   call(BPF_FUNC_seq_write);
 }
 
-Status run_iterator(const KernelTypes& types, const char* function, const char* name,
-                    const std::vector<bpf_insn>& instructions,
-                    const std::function<Status(std::span<const std::byte>)>& take) {
+Result<UniqueFd> load_iterator(const KernelTypes& types, const char* function, const char* name,
+                               const std::vector<bpf_insn>& instructions) {
   const std::uint32_t type = types.iterator(function);
   if (type == 0 || !types.is_complete())
     return Error{Cause::Unsupported, 0, "load a BPF iterator: types of this kernel"};
@@ -153,10 +152,15 @@ Status run_iterator(const KernelTypes& types, const char* function, const char* 
   bpf_attr attributes = cleared();
   attributes.link_create.prog_fd = static_cast<std::uint32_t>(loaded.get());
   attributes.link_create.attach_type = BPF_TRACE_ITER;
-  const UniqueFd link = call_bpf(BPF_LINK_CREATE, attributes);
+  UniqueFd link = call_bpf(BPF_LINK_CREATE, attributes);
   if (!link.is_open()) return failed("attach a BPF iterator");
-  attributes = cleared();
-  attributes.iter_create.link_fd = static_cast<std::uint32_t>(link.get());
+  return link;
+}
+
+Status run_iterator(const UniqueFd& loaded,
+                    const std::function<Status(std::span<const std::byte>)>& take) {
+  bpf_attr attributes = cleared();
+  attributes.iter_create.link_fd = static_cast<std::uint32_t>(loaded.get());
   const UniqueFd iterator = call_bpf(BPF_ITER_CREATE, attributes);
   if (!iterator.is_open()) return failed("create a BPF iterator");
   std::vector<std::byte> piece(64 << 10);

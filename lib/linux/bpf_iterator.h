@@ -14,6 +14,7 @@
 
 #include "base/result.h"
 #include "linux/btf_types.h"
+#include "linux/unique_fd.h"
 
 /// What the readers by BPF iterators share.
 namespace ipcdoctor::linux::bpf {
@@ -108,12 +109,16 @@ class Assembler {
   std::vector<bpf_insn> instructions_;
 };
 
-/// Loads the program and reads all that it writes, in pieces that may end anywhere.
+/// Has the kernel check a program, to be run for each element whenever it is asked.
 /// @param function  "bpf_iter_task" ...
-/// @param take      gets each piece; an Error ends the reading
-/// @return Denied, Unsupported, and what `take` said.
-Status run_iterator(const KernelTypes& types, const char* function, const char* name,
-                    const std::vector<bpf_insn>& instructions,
+/// @return what keeps it loaded; Denied, Unsupported.
+Result<UniqueFd> load_iterator(const KernelTypes& types, const char* function, const char* name,
+                               const std::vector<bpf_insn>& instructions);
+
+/// Runs it and reads all that it writes, in pieces that may end anywhere.
+/// @param take  gets each piece; an Error ends the reading
+/// @return Denied, and what `take` said.
+Status run_iterator(const UniqueFd& loaded,
                     const std::function<Status(std::span<const std::byte>)>& take);
 
 }  // namespace ipcdoctor::linux::bpf

@@ -165,27 +165,26 @@ KernelFd fd_of(const Record& r) {
 Status read_kernel_fds(const std::function<void(const KernelFd&)>& each) {
   auto types = bpf::KernelTypes::read();
   if (!types) return types.error();
-  const auto program = make_program(*types);
+  const auto loaded =
+      bpf::load_iterator(*types, "bpf_iter_task_file", "ipcdoctor_fds", make_program(*types));
+  if (!loaded) return loaded.error();
   std::array<std::byte, sizeof(Record)> half;  // what the end of a piece cut off
   std::size_t kept = 0, seen = 0;
-  const Status read =
-      bpf::run_iterator(*types, "bpf_iter_task_file", "ipcdoctor_fds", program,
-                        [&](std::span<const std::byte> piece) -> Status {
-                          while (!piece.empty()) {
-                            const std::size_t n = std::min(piece.size(), half.size() - kept);
-                            std::memcpy(half.data() + kept, piece.data(), n);
-                            piece = piece.subspan(n);
-                            kept += n;
-                            if (kept < half.size()) break;
-                            kept = 0;
-                            if (++seen > kMaxFds)
-                              return Error{Cause::Limit, 0, "read the descriptors of the kernel"};
-                            Record record{};
-                            std::memcpy(&record, half.data(), sizeof record);
-                            each(fd_of(record));
-                          }
-                          return Done{};
-                        });
+  const Status read = bpf::run_iterator(*loaded, [&](std::span<const std::byte> piece) -> Status {
+    while (!piece.empty()) {
+      const std::size_t n = std::min(piece.size(), half.size() - kept);
+      std::memcpy(half.data() + kept, piece.data(), n);
+      piece = piece.subspan(n);
+      kept += n;
+      if (kept < half.size()) break;
+      kept = 0;
+      if (++seen > kMaxFds) return Error{Cause::Limit, 0, "read the descriptors of the kernel"};
+      Record record{};
+      std::memcpy(&record, half.data(), sizeof record);
+      each(fd_of(record));
+    }
+    return Done{};
+  });
   if (!read) return read.error();
   if (kept != 0)
     return Error{Cause::Malformed, 0, "read the descriptors of the kernel: half a record"};

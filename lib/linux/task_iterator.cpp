@@ -23,6 +23,8 @@ struct Record {
   std::uint64_t switches, involuntary_switches, state, on_cpu;
   std::uint64_t sp, pc, rbp, rbx, r12, r13, r14, r15;
   std::uint64_t call, args[6];
+  std::uint64_t files, pending, shared_pending, blocked;
+  char name[16];  // TASK_COMM_LEN
 };
 
 /// Behind that of a leader, four times: what it does upon sixteen signals.
@@ -51,6 +53,8 @@ constexpr Copied kOfTask[] = {
     {"on_cpu", BPF_W, offsetof(Record, on_cpu)},
     {"nvcsw", BPF_DW, offsetof(Record, switches)},
     {"nivcsw", BPF_DW, offsetof(Record, involuntary_switches)},
+    {"files", BPF_DW, offsetof(Record, files)},
+    {"blocked", BPF_DW, offsetof(Record, blocked)},
 };
 
 constexpr std::size_t argument(std::size_t i) {
@@ -82,6 +86,7 @@ struct Layout {
   std::int16_t action, action_size;             // of sighand_struct
   std::int16_t handler, flags;                  // of its elements, struct k_sigaction
   std::int16_t real_timer_state, it_real_incr;  // of signal_struct
+  std::int16_t name, pending, shared_pending;   // of task_struct, and the last of signal_struct
 };
 
 Layout find_layout(bpf::KernelTypes& types) {
@@ -99,6 +104,11 @@ Layout find_layout(bpf::KernelTypes& types) {
   const int sa = types.offset("k_sigaction", "sa");
   layout.handler = static_cast<std::int16_t>(sa + types.offset("sigaction", "sa_handler"));
   layout.flags = static_cast<std::int16_t>(sa + types.offset("sigaction", "sa_flags"));
+  layout.name = types.offset("task_struct", "comm");
+  const int set = types.offset("sigpending", "signal");
+  layout.pending = static_cast<std::int16_t>(types.offset("task_struct", "pending") + set);
+  layout.shared_pending =
+      static_cast<std::int16_t>(types.offset("signal_struct", "shared_pending") + set);
   return layout;
 }
 
@@ -136,7 +146,15 @@ std::vector<bpf_insn> make_program(bpf::KernelTypes& types, const Layout& at) {
   const std::size_t no_task = to.jump_if_zero(7);  // the iterator calls once more at its end
   to.clear(offsetof(Record, sp), sizeof(Record));
   copy(7, "task_struct", kOfTask);
+  to.copy(BPF_DW, 7, at.pending, offsetof(Record, pending));
+  to.move(3, 7);
+  to.add_number(3, at.name);
+  to.move_number(2, sizeof Record::name);
+  to.move(1, 10);
+  to.add_number(1, to.on_stack(offsetof(Record, name)));
+  to.call(BPF_FUNC_probe_read_kernel);
   to.load(BPF_DW, 8, 7, at.signal);
+  to.copy(BPF_DW, 8, at.shared_pending, offsetof(Record, shared_pending));
   to.copy(BPF_B, 8, at.real_timer_state, offsetof(Record, timer_state));
   to.copy(BPF_DW, 8, at.it_real_incr, offsetof(Record, timer_interval));
   to.load(BPF_DW, 1, 7, at.mm);
@@ -177,9 +195,14 @@ KernelTask task_of(const Record& r) {
   task.is_user = r.mm != 0;
   // an interval timer whose signal is pending is queued again when that is taken
   task.alarm_armed = r.timer_state != 0 || r.timer_interval != 0;
-  constexpr std::uint64_t kInterruptible = 1;  // TASK_INTERRUPTIBLE, include/linux/sched.h
+  constexpr std::uint64_t kInterruptible = 1;   // TASK_INTERRUPTIBLE, include/linux/sched.h
+  constexpr std::uint64_t kFreezable = 0x2000;  // TASK_FREEZABLE, since Linux 6.1
   task.switches = r.switches + r.involuntary_switches;
-  task.sleeps = r.state == kInterruptible && r.on_cpu == 0;
+  task.sleeps = (r.state & ~kFreezable) == kInterruptible && r.on_cpu == 0;
+  task.freezable = task.sleeps && (r.state & kFreezable) != 0;
+  task.name.assign(r.name, ::strnlen(r.name, sizeof r.name));
+  task.files = r.files;
+  task.pending = r.pending, task.shared_pending = r.shared_pending, task.blocked = r.blocked;
   task.call = static_cast<std::int64_t>(r.call);
   std::ranges::copy(r.args, task.args.begin());
   task.sp = r.sp, task.pc = r.pc, task.rbp = r.rbp, task.rbx = r.rbx;
@@ -213,23 +236,33 @@ Result<std::vector<KernelTask>> parse_records(std::span<const std::byte> bytes) 
 
 }  // namespace
 
-Result<std::vector<KernelTask>> read_kernel_tasks() {
+Result<TaskIterator> TaskIterator::load() {
   auto types = bpf::KernelTypes::read();
   if (!types) return types.error();
   const Layout layout = find_layout(*types);
   if (layout.action + kSignals * layout.action_size > INT16_MAX)
     return Error{Cause::Unsupported, 0, "load a BPF iterator: types of this kernel"};
+  auto loaded =
+      bpf::load_iterator(*types, "bpf_iter_task", "ipcdoctor_tasks", make_program(*types, layout));
+  if (!loaded) return loaded.error();
+  return TaskIterator(std::move(*loaded));
+}
+
+Result<std::vector<KernelTask>> TaskIterator::read() const {
   std::vector<std::byte> bytes;
-  const Status read =
-      bpf::run_iterator(*types, "bpf_iter_task", "ipcdoctor_tasks", make_program(*types, layout),
-                        [&](std::span<const std::byte> piece) -> Status {
-                          bytes.insert(bytes.end(), piece.begin(), piece.end());
-                          if (bytes.size() > kMaxTasks * sizeof(Record))
-                            return Error{Cause::Limit, 0, "read the tasks of the kernel"};
-                          return Done{};
-                        });
+  const Status read = bpf::run_iterator(loaded_, [&](std::span<const std::byte> piece) -> Status {
+    bytes.insert(bytes.end(), piece.begin(), piece.end());
+    if (bytes.size() > kMaxTasks * sizeof(Record))
+      return Error{Cause::Limit, 0, "read the tasks of the kernel"};
+    return Done{};
+  });
   if (!read) return read.error();
   return parse_records(bytes);
+}
+
+Result<std::vector<KernelTask>> read_kernel_tasks() {
+  const auto iterator = TaskIterator::load();
+  return iterator ? iterator->read() : iterator.error();
 }
 
 }  // namespace ipcdoctor::linux

@@ -2,10 +2,13 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "linux/unique_fd.h"
 
 namespace ipcdoctor::linux {
 
@@ -26,9 +29,17 @@ struct KernelTask {
   /// that runs in user space now are old.
   std::uint64_t sp = 0, pc = 0, rbp = 0, rbx = 0, r12 = 0, r13 = 0, r14 = 0, r15 = 0;
   std::uint64_t switches = 0;  ///< as of TaskStatus
+  std::string name;            ///< raw bytes
+  /// The same number, the same descriptors. For nothing else: it is an address of the kernel's.
+  std::uint64_t files = 0;
+  /// As of TaskStatus.
+  std::uint64_t pending = 0, shared_pending = 0, blocked = 0;
   /// Whether it sleeps and has left its processor, so that `switches` counts this sleep. Then these
   /// are the call that it sleeps in, or that it was in when a page fault or a signal came.
   bool sleeps = false;
+  /// It sleeps where the freezer of cgroups need not wake it, as futex(2) does since Linux 6.1, and
+  /// neither a page fault nor a server in user space: TASK_FREEZABLE, include/linux/sched.h.
+  bool freezable = false;
   std::int64_t call = -1;
   std::array<std::uint64_t, 6> args{};
   std::vector<SignalAction> actions;  ///< leaders only: those with a handler, ascending
@@ -38,11 +49,25 @@ struct KernelTask {
 /// that the kernel runs for it only reads; its offsets come from the kernel's own type information,
 /// and the kernel's verifier checks each against the member's type.
 /// Needs CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN), /sys/kernel/btf/vmlinux, Linux 5.15 and
-/// x86-64. Costs some 20 ms, nearly all of it for reading the type information (60 where it cannot
-/// be mapped). Numbers are those of the first PID namespace, so only there is it any use. Source:
+/// x86-64. Numbers are those of the first PID namespace, so only there is it any use. Source:
 /// Documentation/bpf/bpf_iterators.rst, kernel/bpf/task_iter.c, include/linux/sched/signal.h
 /// (Linux 6.1).
-/// @return Denied, Unsupported (kernel, another PID namespace, built without libbpf), Limit.
+class TaskIterator {
+ public:
+  /// Costs some 20 ms, nearly all of it for reading the type information (60 where it cannot be
+  /// mapped).
+  /// @return Denied, Unsupported (kernel, another PID namespace).
+  static Result<TaskIterator> load();
+  /// All as they are now.
+  /// @return Denied, Limit, Malformed.
+  Result<std::vector<KernelTask>> read() const;
+
+ private:
+  explicit TaskIterator(UniqueFd loaded) : loaded_(std::move(loaded)) {}
+  UniqueFd loaded_;
+};
+
+/// To look once.
 Result<std::vector<KernelTask>> read_kernel_tasks();
 
 }  // namespace ipcdoctor::linux

@@ -1,11 +1,21 @@
 #include "linux/task_iterator.h"
 
 #include <gtest/gtest.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <thread>
+#include <utility>
 
+#include "linux/proc_status.h"
 #include "linux/proc_syscall.h"
 #include "linux/ptrace.h"
 #include "linux/testing.h"
@@ -26,6 +36,11 @@ int block(
   prepare();
   char byte = 0;
   return static_cast<int>(::read(fd, &byte, 1));
+}
+
+bool is_in(const Child& child, long call) {
+  const auto state = read_syscall(*child.dir());
+  return child.state() == 'S' && state && state->nr == call;
 }
 
 class TaskIterator : public ::testing::Test {
@@ -83,6 +98,66 @@ TEST_F(TaskIterator, TellsTheCallAndTheSwitchesThatProcTells) {
   EXPECT_EQ(task->switches, read_status(*child.dir())->switches());
 }
 
+TEST_F(TaskIterator, TellsNameAndSignalsAsProcDoes) {
+  const Child child([] {
+    (void)::prctl(PR_SET_NAME, "a name");
+    sigset_t blocked;
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGUSR1);
+    sigaddset(&blocked, SIGUSR2);
+    (void)::sigprocmask(SIG_BLOCK, &blocked, nullptr);
+    (void)::kill(::getpid(), SIGUSR1);
+    (void)::raise(SIGUSR2);
+    std::uint32_t word = 0;
+    return static_cast<int>(::syscall(SYS_futex, &word, FUTEX_WAIT, 0, nullptr, nullptr, 0));
+  });
+  ASSERT_TRUE(testing::eventually([&] { return is_in(child, SYS_futex); }));
+
+  const auto tasks = read_kernel_tasks();
+
+  ASSERT_TRUE(tasks) << to_string(tasks.error());
+  const KernelTask* task = find(*tasks, child.tid());
+  const auto status = read_status(*child.dir());
+  ASSERT_TRUE(task != nullptr && status);
+  EXPECT_TRUE(task->sleeps);
+  EXPECT_EQ(task->name, "a name");
+  EXPECT_EQ(task->blocked, status->blocked);
+  EXPECT_EQ(task->pending, status->pending);
+  EXPECT_EQ(task->shared_pending, status->shared_pending);
+  EXPECT_EQ(task->pending, std::uint64_t{1} << (SIGUSR2 - 1));
+  utsname kernel{};
+  ASSERT_EQ(::uname(&kernel), 0);
+  int major = 0, minor = 0;
+  ASSERT_EQ(std::sscanf(kernel.release, "%d.%d", &major, &minor), 2);
+  EXPECT_EQ(task->freezable, std::pair(major, minor) >= std::pair(6, 1));
+}
+
+TEST_F(TaskIterator, TellsWhoSharesATable) {
+  const Child child([&] {
+    std::thread shares([] { (void)::pause(); });
+    std::thread has_its_own([] {
+      (void)::unshare(CLONE_FILES);
+      (void)::pause();
+    });
+    return block(pipe_.reader());
+  });
+  std::vector<const KernelTask*> threads;
+  Result<std::vector<KernelTask>> tasks = Error{};
+  ASSERT_TRUE(testing::eventually([&] {
+    tasks = read_kernel_tasks();
+    threads.clear();
+    if (tasks)
+      for (const KernelTask& task : *tasks)
+        if (task.pid.value == child.tid().value && task.sleeps) threads.push_back(&task);
+    return threads.size() == 3 && std::ranges::all_of(threads, [](const KernelTask* task) {
+             return task->call == SYS_pause || task->call == SYS_read;
+           });
+  }));
+  std::ranges::sort(threads, {}, &KernelTask::tid);
+  EXPECT_EQ(threads[1]->files, threads[0]->files);
+  EXPECT_NE(threads[2]->files, threads[0]->files);
+}
+
 TEST_F(TaskIterator, WhoRunsDoesNotSleep) {
   const Child child([] {
     for (volatile int i = 0;; i = 0) {
@@ -113,7 +188,7 @@ TEST_F(TaskIterator, GivesTheHandlersThatSigactionInstalled) {
       (void)::signal(SIGUSR1, SIG_IGN);
     });
   });
-  ASSERT_TRUE(testing::eventually([&] { return child.state() == 'S'; }));
+  ASSERT_TRUE(testing::eventually([&] { return is_in(child, SYS_read); }));
 
   const auto tasks = read_kernel_tasks();
 
