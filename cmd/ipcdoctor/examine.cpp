@@ -19,14 +19,19 @@ using snapshot::TaskRef;
 
 constexpr std::chrono::milliseconds kSymboliseDeadline{4000};
 
-/// Adds the milliseconds that `make` takes.
-template <class Make>
-auto timed(double& elapsed, const Make& make) {
-  const auto begin = std::chrono::steady_clock::now();
-  auto made = make();
-  elapsed +=
-      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
-  return made;
+/// Adds the milliseconds that `work` takes.
+template <class Work>
+auto timed(double& elapsed, const Work& work) {
+  struct Clock {
+    ~Clock() {
+      elapsed += std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin)
+                     .count();
+    }
+    double& elapsed;
+    std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
+  };
+  const Clock clock{elapsed};
+  return work();
 }
 
 /// The tasks that findings name; a process that is named as a whole stands for all its threads.
@@ -102,10 +107,8 @@ void Examination::symbolise(const ReportOptions& options) {
     return thread == nullptr || !thread->native || (!all && !snapshot::where(*thread).empty());
   });
   if (tasks.empty()) return;
-  diagnosis_ = timed(elapsed_.probes, [&] {
-    collect::symbolise(*snapshot_, tasks, kSymboliseDeadline);
-    return diagnose();
-  });
+  timed(elapsed_.lines, [&] { collect::symbolise(*snapshot_, tasks, kSymboliseDeadline); });
+  diagnosis_ = timed(elapsed_.probes, [&] { return diagnose(); });
 }
 
 int Examination::exit_code() const {

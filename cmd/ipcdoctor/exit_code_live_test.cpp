@@ -24,8 +24,8 @@ class WithoutAReport : public ::testing::Test {
   Process program_{{std::string(IPCDOCTOR_PROGRAMS) + "/healthy/lock_holder_sleeps"}, false};
 };
 
-void expect_one_line(const Result& result, const std::string& words) {
-  EXPECT_THAT(result.output, HasSubstr(words));
+void expect_one_line(const Result& result, const ::testing::Matcher<std::string>& words) {
+  EXPECT_THAT(result.output, words);
   EXPECT_EQ(std::ranges::count(result.output, '\n'), 1) << result.output;
 }
 
@@ -33,7 +33,7 @@ TEST_F(WithoutAReport, AProcessOfOursThatIsKilledIsOne) {
   // kcmp(2) is asked by the helper alone, before it has sent anything.
   const Result result = attach([] { filter_call(SYS_kcmp, SECCOMP_RET_KILL_PROCESS); });
   EXPECT_EQ(result.exit_code, 5);
-  expect_one_line(result, "the helper process crashed or was killed");
+  expect_one_line(result, HasSubstr("the helper process crashed or was killed"));
 }
 
 TEST_F(WithoutAReport, NoTimeIsOne) {
@@ -41,7 +41,7 @@ TEST_F(WithoutAReport, NoTimeIsOne) {
     const Result result = attach({}, {"--timeout", "1ms"});
     ASSERT_THAT(result.exit_code, AnyOf(0, 3, 7)) << result.output;
     if (result.exit_code != 7) continue;  // it was quicker
-    expect_one_line(result, "gave no answer in time");
+    expect_one_line(result, HasSubstr("gave no answer in time"));
     return;
   }
   GTEST_SKIP() << "it is always quicker here";
@@ -57,7 +57,9 @@ TEST_F(WithoutAReport, NoMemoryIsOneAndNothingElseComesBeforeIt) {
     // the loader ran out of it, or what libraries do before main()
     if (result.exit_code == 127 || (ran_out && result.exit_code == -SIGABRT)) break;
     ASSERT_THAT(result.exit_code, AnyOf(0, 3, 6)) << kb << ": " << result.output;
-    if (result.exit_code == 6) expect_one_line(result, "out of memory");
+    if (result.exit_code == 6)
+      expect_one_line(result,
+                      AnyOf(HasSubstr("out of memory"), HasSubstr("Cannot allocate memory")));
     ran_out = ran_out || result.exit_code == 6;
   }
   EXPECT_TRUE(ran_out);
@@ -66,7 +68,7 @@ TEST_F(WithoutAReport, NoMemoryIsOneAndNothingElseComesBeforeIt) {
 TEST(WithoutATarget, ThatIsGoneIsOneOfItsOwn) {
   const Result result = run_command({IPCDOCTOR_BINARY, "attach", "4194304"});
   EXPECT_EQ(result.exit_code, 4);
-  expect_one_line(result, "no process has the id 4194304");
+  expect_one_line(result, HasSubstr("no process has the id 4194304"));
 }
 
 }  // namespace

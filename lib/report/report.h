@@ -11,7 +11,8 @@ namespace ipcdoctor::report {
 /// How long the parts behind the collection took, in milliseconds; 0: not measured.
 struct Elapsed {
   double graph = 0;
-  double probes = 0;  ///< with what the first look led to: names and a second look
+  double probes = 0;
+  double lines = 0;  ///< functions and lines of what is told
 };
 
 struct Report {

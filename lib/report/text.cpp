@@ -381,10 +381,11 @@ class TextWriter {
     const double own =
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin_)
             .count();
+    const Elapsed& elapsed = report_.elapsed;
     char text[120];
     std::snprintf(text, sizeof text,
-                  "Time: collection %.0f, graph %.1f, probes %.1f, report %.1f ms.",
-                  report_.snapshot.elapsed_ms, report_.elapsed.graph, report_.elapsed.probes, own);
+                  "Time: collection %.0f, graph %.1f, probes %.1f, lines %.1f, report %.1f ms.",
+                  report_.snapshot.elapsed_ms, elapsed.graph, elapsed.probes, elapsed.lines, own);
     item(text, "", "");
   }
 
