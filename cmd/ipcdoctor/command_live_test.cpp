@@ -213,7 +213,7 @@ TEST(Errors, AnUnwritableReport) {
 
 TEST(Errors, ABrokenSnapshot) {
   const std::string path = ::testing::TempDir() + "broken.json";
-  std::ofstream(path) << "{\"schema\": \"ipcdoctor/snapshot/1\", \"snapshot\": {\"processes\": 3}}";
+  std::ofstream(path) << "{\"schema\": \"ipcdoctor/snapshot/3\", \"snapshot\": {\"processes\": 3}}";
 
   expect_one_line(ipcdoctor({"analyze", path}), 2);
 }

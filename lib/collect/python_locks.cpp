@@ -85,9 +85,9 @@ void complete_python_locks(System& system) {
     for (ThreadEntry& thread : process->threads) {
       if (!thread.out.wait || thread.out.wait->kind != snapshot::WaitKind::Futex) continue;
       snapshot::FutexWait& futex = thread.out.wait->futex;
-      if (futex.lock.kind == LockKind::PySemLock)
+      if (futex.lock.kind == LockKind::SharedSemaphore)
         add_semaphore_owners(system, thread.out, futex, futex.lock);
-      if (futex.lock.kind == LockKind::PyRLock || futex.lock.kind == LockKind::PyImportLock) {
+      if (futex.lock.kind == LockKind::ReentrantLock || futex.lock.kind == LockKind::ImportLock) {
         find_owner_in_parent(system, *process, futex.lock);
       }
     }

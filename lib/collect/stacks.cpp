@@ -338,7 +338,7 @@ class ProcessStacks {
     for (const ThreadEntry& thread : process_.threads) {
       if (!thread.out.is_python || !is_alive_by_itself(thread)) continue;
       const bool runs = !thread.out.wait || thread.out.wait->kind == WaitKind::Running ||
-                        thread.out.wait->futex.lock.kind == snapshot::LockKind::PyGil;
+                        thread.out.wait->futex.lock.kind == snapshot::LockKind::InterpreterLock;
       if (runs || !before.contains(thread.tid)) all_seen = false;
       (goes_on_alone(thread) ? alive : others).push_back(thread.tid);
     }
@@ -408,9 +408,10 @@ class ProcessStacks {
   /// still release it, as the loop may ask for other things besides.
   static snapshot::Lock as_named(const snapshot::Lock& tried) {
     snapshot::Lock lock;
-    if (tried.kind != snapshot::LockKind::PyLock && tried.kind != snapshot::LockKind::PyRLock)
+    if (tried.kind != snapshot::LockKind::UnownedLock &&
+        tried.kind != snapshot::LockKind::ReentrantLock)
       return lock;
-    lock.kind = snapshot::LockKind::PyLock;
+    lock.kind = snapshot::LockKind::UnownedLock;
     lock.name = tried.name;
     lock.address = tried.address;
     lock.evidence = tried.evidence;

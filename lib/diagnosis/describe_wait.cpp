@@ -145,7 +145,6 @@ std::string kind_of(snapshot::LockKind kind) {
     case LockKind::Barrier:
       return "a barrier";
     case LockKind::ThreadJoin:
-    case LockKind::PyThreadJoin:
       return "the end of a thread";
     case LockKind::Once:
       return "a one-time initialisation";
@@ -157,18 +156,18 @@ std::string kind_of(snapshot::LockKind kind) {
       return "a lock inside libc";
     case LockKind::Latch:
       return "a latch";
-    case LockKind::PyLock:
-      return "a threading.Lock";
-    case LockKind::PyRLock:
-      return "a threading.RLock";
-    case LockKind::PyGil:
-      return "the GIL";
-    case LockKind::PySemLock:
-      return "a multiprocessing semaphore";
-    case LockKind::PyImportLock:
+    case LockKind::UnownedLock:
+      return "a lock";
+    case LockKind::ReentrantLock:
+      return "a re-entrant lock";
+    case LockKind::InterpreterLock:
+      return "the interpreter lock";
+    case LockKind::SharedSemaphore:
+      return "a semaphore between processes";
+    case LockKind::ImportLock:
       return "an import lock";
     case LockKind::Unknown:
-    case LockKind::PyParked:
+    case LockKind::Parked:
       break;
   }
   return "";

@@ -41,8 +41,8 @@ TEST(DescribeWait, SpeaksTheWordsOfTheLanguagesLibrary) {
   snapshot::RuntimeObject jobs;
   jobs.type = "queue.Queue";
   jobs.name = "jobs";
-  b.process(40).thread().futex(0x1000, LockKind::PyLock).activity("queue.Queue.get", jobs);
-  b.process(41).thread().futex(0x1000, LockKind::PyLock).activity("Executor.result");
+  b.process(40).thread().futex(0x1000, LockKind::UnownedLock).activity("queue.Queue.get", jobs);
+  b.process(41).thread().futex(0x1000, LockKind::UnownedLock).activity("Executor.result");
 
   EXPECT_EQ(describe_wait(b.build(), task(40)), "an item of queue.Queue `jobs`");
   EXPECT_EQ(describe_wait(b.build(), task(41)), "the result of a Future");

@@ -23,7 +23,7 @@ bool is_lock(const Snapshot& snapshot, TaskRef task) {
   const std::string& type = snapshot::find_thread(snapshot, task)->activity.object.type;
   if (!type.empty()) return type.ends_with("Lock");
   const snapshot::LockKind kind = wait->futex.lock.kind;
-  return kind == snapshot::LockKind::PyLock || snapshot::has_owner(kind);
+  return kind == snapshot::LockKind::UnownedLock || snapshot::has_owner(kind);
 }
 
 /// What an event is, without for whom; equal phrases are told together.

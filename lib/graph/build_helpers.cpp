@@ -83,7 +83,7 @@ bool libc_repeats(const snapshot::Wait& wait) {
   switch (wait.futex.lock.kind) {
     case LockKind::Unknown:
     case LockKind::Semaphore:
-    case LockKind::PySemLock:
+    case LockKind::SharedSemaphore:
       return false;
     default:
       return true;

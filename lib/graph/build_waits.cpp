@@ -39,7 +39,7 @@ constexpr int kSigAlrm = 14, kSigChld = 17, kSigVtalrm = 26, kSigProf = 27;
 /// (take_gil() in Python/ceval_gil.c), so neither its timeout nor its switches let it progress.
 bool waits_for_gil(const snapshot::Wait& wait) {
   const Lock& lock = wait.futex.lock;
-  return wait.kind == WaitKind::Futex && lock.kind == LockKind::PyGil &&
+  return wait.kind == WaitKind::Futex && lock.kind == LockKind::InterpreterLock &&
          lock.ownership == Ownership::Known && lock.checked && !lock.owners.empty();
 }
 
@@ -368,9 +368,9 @@ void Build::futex_event(const Waiter& waiter) {
   if (lock.checked) {
     if (lock.ownership == Ownership::Known && !lock.owners.empty()) {
       return owners_event(waiter.node,
-                          snapshot::is_join(lock.kind)   ? "thread-exit"
-                          : lock.kind == LockKind::PyGil ? "gil"
-                                                         : "lock-owner",
+                          snapshot::is_join(lock.kind)             ? "thread-exit"
+                          : lock.kind == LockKind::InterpreterLock ? "gil"
+                                                                   : "lock-owner",
                           waiter, lock.owners);
     }
     if (lock.ownership == Ownership::Dead) return;

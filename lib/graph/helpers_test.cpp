@@ -27,9 +27,9 @@ constexpr std::uint64_t bit(int signal) {
 /// Two threads that want each other's lock, whose owners are not stored.
 Builder two_threads() {
   Builder b;
-  b.process(40).thread().futex(0x1000, LockKind::PyLock).activity("threading.Lock.acquire");
+  b.process(40).thread().futex(0x1000, LockKind::UnownedLock).activity("threading.Lock.acquire");
   b.process(40).last().activity.operation = Operation::Acquire;
-  b.process(40).thread(41).futex(0x2000, LockKind::PyLock).activity("threading.Lock.acquire");
+  b.process(40).thread(41).futex(0x2000, LockKind::UnownedLock).activity("threading.Lock.acquire");
   b.process(40).last().activity.operation = Operation::Acquire;
   return b;
 }
@@ -142,7 +142,7 @@ TEST(Helper, OneThatHelpsOnlyOnceAClientComesMakesAClaimUnderACondition) {
 TEST(Helper, AMainThreadThatLivesIsNoBystander) {
   Builder b;
   b.process(40).thread().sleeps();
-  b.process(40).thread(41).futex(0x1000, LockKind::PyLock).activity("threading.Lock.acquire");
+  b.process(40).thread(41).futex(0x1000, LockKind::UnownedLock).activity("threading.Lock.acquire");
   b.process(40).last().activity.operation = Operation::Acquire;
   EXPECT_EQ(graph_of(b).level(task(40, 41)), Level::Live);
 }
@@ -169,7 +169,7 @@ TEST(Helper, OneThatWakesKnownOnesHelpsNobodyElse) {
   EXPECT_EQ(graph_of(b).level(task(40)), Level::Live) << "it may wake anybody";
   b.process(40).last().next->releases = {0x999};  // what joins it waits for
   EXPECT_EQ(graph_of(b).level(task(40)), Level::Assuming);
-  b.process(40).thread(43).futex(0x999, LockKind::PyLock);
+  b.process(40).thread(43).futex(0x999, LockKind::UnownedLock);
   EXPECT_EQ(graph_of(b).level({Pid{40}, Tid{43}}), Level::Live);
 }
 
@@ -265,10 +265,10 @@ TEST(Handlers, OneThatAsksTheProgramToEndIsNotSent) {
 /// Threads of one process that wait for locks at 0x1000 and 0x2000; the handler runs on the first.
 Builder two_waiters(std::vector<std::uint64_t> released) {
   Builder b;
-  b.process(40).thread().futex(0x1000, LockKind::PyLock);
+  b.process(40).thread().futex(0x1000, LockKind::UnownedLock);
   b.process(40).last().is_python = true;
   b.process(40).last().signals = SignalSets{.caught = bit(SIGTERM)};
-  b.process(40).thread(41).futex(0x2000, LockKind::PyLock);
+  b.process(40).thread(41).futex(0x2000, LockKind::UnownedLock);
   for (snapshot::Thread& thread : b.process(40).process().threads)
     thread.activity = {"queue.Queue.put", Operation::Put, {}};
   Effects sets = effects(kReleases);
@@ -350,7 +350,7 @@ Builder server() {
 
 TEST(Rest, AHelperThatIsParkedUntilItIsEndedIsNoHang) {
   Builder b = server();
-  b.process(42).child_of(40).thread().futex(0x1000, LockKind::PyLock);
+  b.process(42).child_of(40).thread().futex(0x1000, LockKind::UnownedLock);
   b.process(42).last().activity = {"threading.Event.wait", Operation::AwaitSignal, {}};
   const BuiltGraph graph = graph_of(b);
   EXPECT_THAT(graph.stuck_sets(), IsEmpty());
@@ -361,7 +361,7 @@ TEST(Rest, AHelperThatIsParkedUntilItIsEndedIsNoHang) {
 /// Such as `signal.signal(SIGTERM, lambda *_: sys.exit())` before `Event().wait()`.
 TEST(Rest, AProgramThatIsParkedUntilItsHandlerEndsItIsNoHang) {
   Builder b;
-  b.process(42).thread().futex(0x1000, LockKind::PyLock);
+  b.process(42).thread().futex(0x1000, LockKind::UnownedLock);
   b.process(42).last().activity = {"threading.Event.wait", Operation::AwaitSignal, {}};
   b.process(42).last().signals = SignalSets{.caught = bit(SIGTERM)};
   b.process(42).process().handlers =
@@ -374,7 +374,7 @@ TEST(Rest, AProgramThatIsParkedUntilItsHandlerEndsItIsNoHang) {
 
 TEST(Rest, OfAProgramThatIsOverdueTheMainThreadHangs) {
   Builder b = server();
-  b.process(42).child_of(40).thread().futex(0x1000, LockKind::PyLock);
+  b.process(42).child_of(40).thread().futex(0x1000, LockKind::UnownedLock);
   b.process(42).thread(43).futex(0x2000, LockKind::Condition);
   Snapshot snapshot = b.build();
   snapshot.targets = {Pid{42}};
@@ -387,7 +387,7 @@ TEST(Rest, OfAProgramThatIsOverdueTheMainThreadHangs) {
 TEST(Rest, WhoseEndIsAwaitedIsNot) {
   Builder b = server();
   b.process(41).child_of(40).thread().waits_for_child(42);
-  b.process(42).child_of(41).thread().futex(0x1000, LockKind::PyLock);
+  b.process(42).child_of(41).thread().futex(0x1000, LockKind::UnownedLock);
   const BuiltGraph graph = graph_of(b);
   ASSERT_EQ(graph.stuck_sets().size(), 1U);
   ASSERT_EQ(graph.stuck_sets()[0].debts.size(), 1U);

@@ -388,9 +388,10 @@ TEST(Futex, ACheckedOwnerReplacesTheOthers) {
 
 TEST(Futex, LikelyOwnersAreAnAssumptionThatIsNamed) {
   Builder b;
-  b.process(40).thread(40).futex(0x1000, LockKind::PyLock).lock().likely_owners = {task(40, 41)};
+  b.process(40).thread(40).futex(0x1000, LockKind::UnownedLock).lock().likely_owners = {
+      task(40, 41)};
   b.process(40).lock().name = "threading.Lock `a`";
-  b.process(40).thread(41).waits(WaitKind::Futex, "futex").futex(0x2000, LockKind::PyLock);
+  b.process(40).thread(41).waits(WaitKind::Futex, "futex").futex(0x2000, LockKind::UnownedLock);
   b.process(40).lock().likely_owners = {task(40, 40)};
   b.process(40).lock().name = "threading.Lock `b`";
   b.process(40).thread(42).sleeps();
@@ -408,7 +409,8 @@ TEST(Futex, LikelyOwnersAreAnAssumptionThatIsNamed) {
 // That only its holder releases it is needed only where somebody else who could lives.
 TEST(Futex, OneOfTwoAssumptionsIsEnough) {
   Builder b;
-  b.process(40).thread().shared_futex(5, LockKind::PySemLock).lock().likely_owners = {task(41)};
+  b.process(40).thread().shared_futex(5, LockKind::SharedSemaphore).lock().likely_owners = {
+      task(41)};
   b.process(40).lock().name = "multiprocessing.Lock `a`";
   b.process(41).thread().waits_for_child(40);
   b.area(5, {40, 41}, "/dev/shm/sem.job", true);
@@ -524,7 +526,7 @@ TEST(Futex, WaitingForTheGilIsWaitingForItsOwnerHoweverOftenItWakes) {
   Builder b;
   b.process(40)
       .thread(40)
-      .futex(0x1000, LockKind::PyGil)
+      .futex(0x1000, LockKind::InterpreterLock)
       .owned_by({task(40, 41)})
       .timed()
       .last()
@@ -831,7 +833,7 @@ Builder manager_with_a_lost_lock() {
   b.object(unix_socket(9)).socket->local = "/tmp/pymp-x/listener-y";
   manager.thread().futex(0x1000, LockKind::Condition).timed().activity("Manager.serve");
   manager.thread(44).accepts(3).activity("Manager.serve");
-  manager.thread(45).futex(0x2000, LockKind::PyLock).activity("Manager.serve.method");
+  manager.thread(45).futex(0x2000, LockKind::UnownedLock).activity("Manager.serve.method");
   b.process(43).child_of(40).fd(3, unix_socket(1)).thread().reads(3).activity("Manager.call");
   return b;
 }

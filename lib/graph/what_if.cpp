@@ -71,8 +71,8 @@ class WhatIf {
     const snapshot::Thread* thread = snapshot::find_thread(snapshot_, task);
     if (process == nullptr || thread == nullptr || !thread->wait) return {};
     const snapshot::FutexWait& futex = thread->wait->futex;
-    const bool passed_on = futex.lock.kind == snapshot::LockKind::PyLock ||
-                           futex.lock.kind == snapshot::LockKind::PySemLock ||
+    const bool passed_on = futex.lock.kind == snapshot::LockKind::UnownedLock ||
+                           futex.lock.kind == snapshot::LockKind::SharedSemaphore ||
                            snapshot::has_owner(futex.lock.kind);
     if (thread->wait->kind != WaitKind::Futex || !passed_on) return {};
     if (futex.shared_memory) return {Pid{}, futex.page};

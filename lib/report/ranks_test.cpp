@@ -37,7 +37,7 @@ TEST(RollCall, NamesTheCallOfTheLibraryThatTheUsersLineIsIn) {
   Builder b = five_ranks();
   for (const int pid : {40, 41, 43}) {
     snapshot::Frame frame;
-    frame.kind = snapshot::FrameKind::Python;
+    frame.kind = snapshot::FrameKind::Interpreted;
     frame.function = "all_reduce";
     frame.file = "/usr/lib/python3/torch/distributed.py";
     frame.line = 2;

@@ -596,7 +596,7 @@ snapshot::Frame native_frame(const std::string& function) {
 
 snapshot::Frame python_frame(const std::string& function, bool entry) {
   snapshot::Frame frame = native_frame(function);
-  frame.kind = snapshot::FrameKind::Python;
+  frame.kind = snapshot::FrameKind::Interpreted;
   frame.entry = entry;
   return frame;
 }

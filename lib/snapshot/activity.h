@@ -11,7 +11,7 @@
 /// about.
 namespace ipcdoctor::snapshot {
 
-enum class FrameKind { Native, Inlined, Python };
+enum class FrameKind { Native, Inlined, Interpreted };
 
 struct Frame {
   FrameKind kind = FrameKind::Native;

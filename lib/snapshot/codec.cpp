@@ -7,6 +7,31 @@
 
 #include "snapshot/enumerators.h"
 
+namespace ipcdoctor {
+
+/// A file may hold anything where we write the name of an enumerator.
+template <snapshot::Enumerated E>
+static void to_json(nlohmann::json& j, E value) {
+  j = snapshot::enumerator(value);
+}
+template <snapshot::Enumerated E>
+static void from_json(const nlohmann::json& j, E& value) {
+  const auto known = snapshot::find_enumerator<E>(j.get_ref<const std::string&>());
+  if (!known) throw nlohmann::json::out_of_range::create(401, "no such enumerator", &j);
+  value = *known;
+}
+
+static void to_json(nlohmann::json& j, const Error& e) {
+  j = {snapshot::enumerator(e.cause), e.number, e.what};
+}
+static void from_json(const nlohmann::json& j, Error& e) {
+  from_json(j.at(0), e.cause);
+  j.at(1).get_to(e.number);
+  j.at(2).get_to(e.what);
+}
+
+}  // namespace ipcdoctor
+
 namespace nlohmann {
 
 template <class Tag, class Rep>
@@ -22,68 +47,41 @@ struct adl_serializer<ipcdoctor::Result<T>> {
     if (result) {
       j = json{{"value", *result}};
     } else {
-      j = json{
-          {"error",
-           {static_cast<int>(result.error().cause), result.error().number, result.error().what}}};
+      j = json{{"error", result.error()}};
     }
-  }
-  static ipcdoctor::Cause cause_from(const json& j) {
-    const int number = j.get<int>();
-    const bool known = number >= 0 && number <= static_cast<int>(ipcdoctor::Cause::Other);
-    return known ? static_cast<ipcdoctor::Cause>(number) : ipcdoctor::Cause::Other;
   }
   static void from_json(const json& j, ipcdoctor::Result<T>& result) {
     if (const auto value = j.find("value"); value != j.end()) {
       result = value->get<T>();
     } else {
-      const json& error = j.at("error");
-      result = ipcdoctor::Error{cause_from(error.at(0)), error.at(1).get<int>(),
-                                error.at(2).get<std::string>()};
+      result = j.at("error").get<ipcdoctor::Error>();
     }
   }
 };
 
 }  // namespace nlohmann
 
-namespace ipcdoctor {
-
-static void to_json(nlohmann::json& j, const Error& e) {
-  j = {static_cast<int>(e.cause), e.number, e.what};
-}
-static void from_json(const nlohmann::json& j, Error& e) {
-  const int number = j.at(0).get<int>();
-  const bool known = number >= 0 && number <= static_cast<int>(Cause::Other);
-  e = Error{known ? static_cast<Cause>(number) : Cause::Other, j.at(1).get<int>(),
-            j.at(2).get<std::string>()};
-}
-
-namespace snapshot {
+namespace ipcdoctor::snapshot {
 
 // Found by argument-dependent lookup, so they stand in the namespace of their types.
-static constexpr const char* kSchema = "ipcdoctor/snapshot/2";
-static constexpr const char* kFormer = "ipcdoctor/snapshot/1";  // all members of all threads
+static constexpr const char* kSchema = "ipcdoctor/snapshot/3";
 static constexpr const char* kBegin = "{\"schema\":\"ipcdoctor/snapshot/";
 
 using nlohmann::json;
 
-/// A file may hold any number where we write that of an enumerator.
-template <Enumerated E>
-static void from_json(const json& j, E& value) {
-  const int number = j.get<int>();
-  if (number < 0 || number > static_cast<int>(last_of(E{})))
-    throw json::out_of_range::create(401, "no such enumerator", &j);
-  value = static_cast<E>(number);
-}
+// Also for the enumerations of this namespace.
+using ipcdoctor::from_json;
+using ipcdoctor::to_json;
 
 static void to_json(json& j, const ObjectId& id) {
-  j = {static_cast<int>(id.kind), id.dev, id.ino};
+  j = {enumerator(id.kind), id.dev, id.ino};
 }
 static void from_json(const json& j, ObjectId& id) {
   id = ObjectId{j.at(0).get<ObjectKind>(), j.at(1).get<std::uint64_t>(),
                 j.at(2).get<std::uint64_t>()};
 }
 static void to_json(json& j, const Fd& f) {
-  j = {f.fd, f.object, static_cast<int>(f.access)};
+  j = {f.fd, f.object, enumerator(f.access)};
 }
 static void from_json(const json& j, Fd& f) {
   f = Fd{j.at(0).get<int>(), j.at(1).get<ObjectId>(), j.at(2).get<Access>()};
@@ -209,9 +207,10 @@ static Result<Snapshot> snapshot_in(const json& file) {
     return Error{Cause::Unsupported, 0,
                  "a report, not a snapshot, which `save` and `--format snapshot` write"};
   }
-  if (*schema != kSchema && *schema != kFormer) {
+  if (*schema != kSchema) {
     return Error{Cause::Unsupported, 0,
-                 "a snapshot of format " + schema->get<std::string>() + ", not " + kSchema};
+                 "a snapshot of format " + schema->get<std::string>() + ", not " + kSchema +
+                     ": the version that wrote it reads it"};
   }
   check_numbers(file.at("snapshot"));
   Snapshot snapshot = file.at("snapshot").get<Snapshot>();
@@ -268,5 +267,4 @@ Result<std::vector<Snapshot>> load_all(const std::string& text) try {
   return Error{Cause::Malformed, 0, "not an ipcdoctor snapshot"};
 }
 
-}  // namespace snapshot
-}  // namespace ipcdoctor
+}  // namespace ipcdoctor::snapshot

@@ -51,7 +51,7 @@ bool waits_for_same_gil(const Thread& a, const Thread& b) {
   if (!a.wait || !b.wait) return false;
   const Lock& first = a.wait->futex.lock;
   const Lock& last = b.wait->futex.lock;
-  return first.kind == LockKind::PyGil && last.kind == LockKind::PyGil && first.checked &&
+  return first.kind == LockKind::InterpreterLock && last.kind == LockKind::InterpreterLock && first.checked &&
          last.checked && !first.owners.empty() && first.owners == last.owners;
 }
 

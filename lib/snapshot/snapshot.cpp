@@ -52,9 +52,9 @@ bool has_owner(LockKind kind) {
     case LockKind::FileStream:
     case LockKind::Arena:
     case LockKind::LibcInternal:
-    case LockKind::PyRLock:
-    case LockKind::PyGil:
-    case LockKind::PyImportLock:
+    case LockKind::ReentrantLock:
+    case LockKind::InterpreterLock:
+    case LockKind::ImportLock:
       return true;
     default:
       return false;

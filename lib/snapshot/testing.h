@@ -90,7 +90,7 @@ class ProcessBuilder {
   /// Adds a frame of the user's own Python code, outermost last.
   ProcessBuilder& at(std::string file, int line, std::string function) {
     Frame frame;
-    frame.kind = FrameKind::Python;
+    frame.kind = FrameKind::Interpreted;
     frame.file = std::move(file);
     frame.line = line;
     frame.function = std::move(function);

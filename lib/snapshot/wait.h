@@ -77,13 +77,13 @@ enum class LockKind {
   Arena,
   LibcInternal,
   Latch,
-  PyLock,
-  PyRLock,
-  PyGil,
-  PySemLock,
-  PyThreadJoin,
-  PyImportLock,
-  PyParked,
+  // Of languages:
+  UnownedLock,      ///< no owner is stored: whoever can reach it may release it
+  ReentrantLock,    ///< has an owner, who may take it again
+  InterpreterLock,  ///< to run its code at all
+  SharedSemaphore,  ///< between processes, of a library that makes its locks of it too
+  ImportLock,       ///< to load a module
+  Parked,           ///< a thread that waits for another's word in a lock of the runtime
 };
 
 /// A mutex in all but name: who waits for it wants what somebody else has.
@@ -91,7 +91,7 @@ bool has_owner(LockKind kind);
 
 /// The end of a thread.
 constexpr bool is_join(LockKind kind) {
-  return kind == LockKind::ThreadJoin || kind == LockKind::PyThreadJoin;
+  return kind == LockKind::ThreadJoin;
 }
 
 enum class Ownership {

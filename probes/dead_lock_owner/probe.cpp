@@ -76,7 +76,7 @@ bool is_inside_primitive(const std::string& call) {
 Orphan by_counts(const Context& context, const Members& members, const Member& waiter,
                  bool somebody_died) {
   const snapshot::FutexWait& futex = wait_of(waiter)->futex;
-  if (futex.lock.kind != LockKind::PySemLock || is_inside_primitive(waiter.thread->activity.call))
+  if (futex.lock.kind != LockKind::SharedSemaphore || is_inside_primitive(waiter.thread->activity.call))
     return {};
   if (!holders_of(context, waiter).empty() || number(futex.lock, "value", 0) != 0) return {};
   const std::string& call = waiter.thread->activity.call;
@@ -166,7 +166,7 @@ Orphan by_manager(const Context& context, const Member& waiter, bool somebody_di
 Orphan by_ended_thread(const Context& context, const Member& waiter) {
   const snapshot::FutexWait& futex = wait_of(waiter)->futex;
   const std::int64_t ended = waiter.process->python.ended_threads;
-  if (futex.lock.kind != LockKind::PyLock || futex.lock.ownership != Ownership::NotStored ||
+  if (futex.lock.kind != LockKind::UnownedLock || futex.lock.ownership != Ownership::NotStored ||
       ended <= 0 || waiter.process->forked_copy || !waits_for_own_lock(waiter) ||
       !holders_of(context, waiter).empty())
     return {};
@@ -219,7 +219,7 @@ std::string fix_for(const Member& waiter, const std::string& what) {
            ": the kernel then gives back what a dead process took.\n"
            "To free it now: semctl(id, n, SETVAL, 1), or ipcrm -s " +
            std::to_string(wait.sysv.id) + ".";
-  if (wait.futex.lock.kind == LockKind::PyLock && !serves_a_client(*waiter.thread))
+  if (wait.futex.lock.kind == LockKind::UnownedLock && !serves_a_client(*waiter.thread))
     return "Hold " + what +
            " with `with`, so that a thread that ends releases it, whatever happens.";
   if (wait.futex.lock.kind == LockKind::RwlockWrite || wait.futex.lock.kind == LockKind::RwlockRead)
@@ -228,7 +228,7 @@ std::string fix_for(const Member& waiter, const std::string& what) {
            "(pthread_mutexattr_setrobust), or flock() on a file, which the kernel releases.\nOr "
            "find out "
            "why the holder ended without pthread_rwlock_unlock().";
-  if (wait.futex.lock.kind == LockKind::PySemLock || waiter.thread->is_python)
+  if (wait.futex.lock.kind == LockKind::SharedSemaphore || waiter.thread->is_python)
     return "Do not kill or os._exit() a process that may hold " + what +
            "; hold it with `with`, so that an exception releases it.\n"
            "A lock that must survive its holder: fcntl.flock() on a file, which the kernel "

@@ -37,7 +37,7 @@ TEST(DeadLockOwner, FindsAMultiprocessingLockThatNobodyAliveCounts) {
   Builder b;
   b.area(7, {40, 42});
   b.process(40).thread().waits_for_child(42);
-  auto client = b.process(42).child_of(40).thread().shared_futex(7, LockKind::PySemLock);
+  auto client = b.process(42).child_of(40).thread().shared_futex(7, LockKind::SharedSemaphore);
   client.lock().numbers = {{"maxvalue", 1}, {"kind", 1}, {"value", 0}};
   client.activity("multiprocessing.Lock.acquire", made("multiprocessing.Lock", "lock"));
 
@@ -52,7 +52,7 @@ TEST(DeadLockOwner, IgnoresAMultiprocessingLockThatALivingProcessCounts) {
   auto wanted = made("multiprocessing.Lock", "lock");
   wanted.texts["semaphore"] = "/mp-x";
   b.process(40).thread().waits_for_children({42, 43});
-  auto client = b.process(42).child_of(40).thread().shared_futex(7, LockKind::PySemLock);
+  auto client = b.process(42).child_of(40).thread().shared_futex(7, LockKind::SharedSemaphore);
   client.lock().numbers = {{"maxvalue", 1}, {"kind", 1}, {"value", 0}};
   client.activity("multiprocessing.Lock.acquire", wanted);
   b.process(43).child_of(40).thread().waits_for_child(42).process().python.objects = {semaphore};
@@ -67,7 +67,7 @@ Builder waiter_for_a_slot(const char* name) {
   auto child = made("multiprocessing.Process", "p", {{"pid", 43}, {"parent_pid", 40}});
   child.texts["process"] = name;
   b.process(40).python().thread().waits_for_child(43).process().python.objects = {child};
-  auto waiter = b.process(43).child_of(40).python().thread().shared_futex(7, LockKind::PySemLock);
+  auto waiter = b.process(43).child_of(40).python().thread().shared_futex(7, LockKind::SharedSemaphore);
   waiter.process().forked_copy = true;
   waiter.lock().numbers = {{"maxvalue", 0x7fffffff}, {"kind", 1}, {"value", 0}};
   waiter.activity("multiprocessing.Semaphore.acquire", made("multiprocessing.Semaphore", "slots"));
@@ -106,7 +106,7 @@ TEST(DeadLockOwner, IgnoresAHandshakeOfTwoSemaphores) {
 
 TEST(DeadLockOwner, SuspectsAThreadThatEndedWithALock) {
   Builder b;
-  auto waiter = b.process(42).python().thread().futex(0x1000, LockKind::PyLock);
+  auto waiter = b.process(42).python().thread().futex(0x1000, LockKind::UnownedLock);
   waiter.lock().ownership = Ownership::NotStored;
   waiter.at("/app/app.py", 6, "main");
   EXPECT_EQ(ask(kDeadLockOwner, b.build()).outcome, Outcome::NotFound);

@@ -74,7 +74,7 @@ Builder two_that_put(std::uint64_t first, std::uint64_t second) {
   for (const auto& [pid, at] : {std::pair{41, first}, {42, second}}) {
     RuntimeObject queue = made("multiprocessing.Queue", "q");
     queue.address = RemoteAddr{at};
-    b.process(pid).child_of(40).python().thread().shared_futex(at, LockKind::PySemLock);
+    b.process(pid).child_of(40).python().thread().shared_futex(at, LockKind::SharedSemaphore);
     b.process(pid).activity("multiprocessing.Queue.put", queue);
     b.area(at, {40, 41, 42});
   }

@@ -45,7 +45,7 @@ TEST(FullQueueNoConsumer, FindsABoundedQueueWhoseConsumerIsDead) {
       .python()
       .thread()
       .activity("multiprocessing.Queue.put", {})
-      .shared_futex(9, LockKind::PySemLock);
+      .shared_futex(9, LockKind::SharedSemaphore);
   b.process(41).child_of(40).zombie();
   b.area(9, {40});
 
@@ -62,7 +62,7 @@ TEST(FullQueueNoConsumer, FindsAQueueFromWhichNobodyTakes) {
   jobs.type = "queue.Queue";
   jobs.name = "jobs";
   jobs.address = RemoteAddr{0x50};
-  b.process(40).python().thread().activity("queue.Queue.put", jobs).futex(0x1000, LockKind::PyLock);
+  b.process(40).python().thread().activity("queue.Queue.put", jobs).futex(0x1000, LockKind::UnownedLock);
 
   const auto answer = ask(kFullQueueNoConsumer, b);
 
@@ -70,7 +70,7 @@ TEST(FullQueueNoConsumer, FindsAQueueFromWhichNobodyTakes) {
   EXPECT_THAT(culprits(answer), ElementsAre(40));
   EXPECT_THAT(answer.findings[0].title, HasSubstr("queue.Queue `jobs`, from which nobody takes"));
 
-  b.process(40).thread(41).activity("queue.Queue.put", {}).futex(0x2000, LockKind::PyLock);
+  b.process(40).thread(41).activity("queue.Queue.put", {}).futex(0x2000, LockKind::UnownedLock);
   EXPECT_EQ(ask(kFullQueueNoConsumer, b).outcome, Outcome::NotFound) << "it puts into another one";
 }
 
@@ -81,8 +81,8 @@ TEST(FullQueueNoConsumer, CountsWhoTakesFromAnotherQueueAsNoTaker) {
     full.type = empty.type = "queue.Queue";
     full.address = RemoteAddr{0x50};
     empty.address = RemoteAddr{other};
-    b.process(40).python().thread().activity("queue.Queue.put", full).futex(1, LockKind::PyLock);
-    b.process(40).thread(41).activity("queue.Queue.get", empty).futex(2, LockKind::PyLock);
+    b.process(40).python().thread().activity("queue.Queue.put", full).futex(1, LockKind::UnownedLock);
+    b.process(40).thread(41).activity("queue.Queue.get", empty).futex(2, LockKind::UnownedLock);
     return ask(kFullQueueNoConsumer, b).outcome;
   };
 
@@ -102,7 +102,7 @@ TEST(FullQueueNoConsumer, BlamesWhoWaitsForTheProducersEndInsteadOfTaking) {
       .fd(3, pipe(7))
       .thread()
       .activity("multiprocessing.Queue.put", jobs)
-      .shared_futex(9, LockKind::PySemLock);
+      .shared_futex(9, LockKind::SharedSemaphore);
   b.area(9, {40, 41});
 
   const auto answer = ask(kFullQueueNoConsumer, b);
@@ -120,7 +120,7 @@ TEST(FullQueueNoConsumer, BlamesWhoWaitsForTheResultOfThoseWhoPut) {
   auto main = b.process(40).python().thread().futex(0x1000, LockKind::Condition);
   main.activity("Pool.get").last().activity.operation = snapshot::Operation::AwaitResult;
   for (const int pid : {41, 42}) {
-    b.process(pid).child_of(40).python().thread().shared_futex(9, LockKind::PySemLock);
+    b.process(pid).child_of(40).python().thread().shared_futex(9, LockKind::SharedSemaphore);
     b.process(pid).activity("multiprocessing.Queue.put", progress);
   }
   b.area(9, {40, 41, 42});
@@ -135,8 +135,8 @@ TEST(FullQueueNoConsumer, CountsTheIdleFeederOfAQueueAsNoTaker) {
                   .fd(3, pipe(7))
                   .thread()
                   .activity("multiprocessing.Queue.put", {})
-                  .shared_futex(9, LockKind::PySemLock);
-  main.thread(41).activity("multiprocessing.Queue.feeder_idle", {}).futex(0x1000, LockKind::PyLock);
+                  .shared_futex(9, LockKind::SharedSemaphore);
+  main.thread(41).activity("multiprocessing.Queue.feeder_idle", {}).futex(0x1000, LockKind::UnownedLock);
   b.area(9, {40});
 
   const auto answer = ask(kFullQueueNoConsumer, b);

@@ -83,7 +83,7 @@ inline Snapshot consumers_of_a_queue(int count) {
     if (i == 1) {
       consumer.reads(3);
     } else {
-      consumer.shared_futex(5, LockKind::PySemLock);
+      consumer.shared_futex(5, LockKind::SharedSemaphore);
       consumer.lock().numbers = {{"value", 0}, {"maxvalue", 1}};
     }
   }

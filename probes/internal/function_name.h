@@ -10,7 +10,7 @@ namespace ipcdoctor::probes {
 /// "Pool._handle_results", "Server.serve_client", "main.<locals>.worker".
 inline bool is_function(const snapshot::Frame& frame, std::string_view name) {
   const std::string_view function = frame.function;
-  if (frame.kind != snapshot::FrameKind::Python || !function.ends_with(name))
+  if (frame.kind != snapshot::FrameKind::Interpreted || !function.ends_with(name))
     return function == name;
   return function.size() == name.size() || function[function.size() - name.size() - 1] == '.';
 }

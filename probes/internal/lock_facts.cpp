@@ -135,7 +135,7 @@ void add_likely_holders(const Context& context, const Member& waiter,
   const Lock& wanted = wait_of(waiter)->futex.lock;
   const auto readers = wanted.numbers.find("readers");
   const bool read_locked = readers != wanted.numbers.end() && readers->second > 0;
-  if (!read_locked && wanted.kind != LockKind::Mutex && wanted.kind != LockKind::PyLock) return;
+  if (!read_locked && wanted.kind != LockKind::Mutex && wanted.kind != LockKind::UnownedLock) return;
   if (wanted.ownership != Ownership::NotStored || waits_in_library_queue(waiter)) return;
   for (const Process& process : context.snapshot.processes) {
     if (process.mm_group != waiter.process->mm_group || process.mm_group.value == 0) continue;
@@ -198,7 +198,7 @@ void add_futex_holders(const Context& context, const Member& waiter,
     for (const LockHolder& holder : holders_in(process, futex.lock.address, futex.address))
       add(holders, holder);
   }
-  if (futex.lock.kind == LockKind::PySemLock && holders.empty())
+  if (futex.lock.kind == LockKind::SharedSemaphore && holders.empty())
     add_by_count(context, waiter, holders);
   if (holders.empty()) add_taker(waiter, holders);
   if (holders.empty()) add_likely_holders(context, waiter, holders);
@@ -240,8 +240,8 @@ void add_file_holders(const Context& context, const Member& waiter,
 }  // namespace
 
 bool is_mutex_like(const Lock& lock) {
-  if (lock.kind != LockKind::PySemLock)
-    return lock.kind == LockKind::PyLock || snapshot::has_owner(lock.kind);
+  if (lock.kind != LockKind::SharedSemaphore)
+    return lock.kind == LockKind::UnownedLock || snapshot::has_owner(lock.kind);
   return number_is(lock, "maxvalue", 1) || number_is(lock, "max", 1) ||
          number_is(lock, "kind", 0) || number_is(lock, "used_as_lock", 1);
 }
@@ -269,7 +269,7 @@ bool waits_for_semaphore(const Member& member) {
   const Lock* lock = lock_of(member);
   if (lock == nullptr) return false;
   return lock->kind == LockKind::Semaphore ||
-         (lock->kind == LockKind::PySemLock && !is_mutex_like(*lock));
+         (lock->kind == LockKind::SharedSemaphore && !is_mutex_like(*lock));
 }
 
 bool waits_for_end(const Member& member) {

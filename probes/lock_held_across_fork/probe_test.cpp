@@ -35,7 +35,7 @@ TEST(LockHeldAcrossFork, FindsAnOwnerThatWasLeftInTheParent) {
 TEST(LockHeldAcrossFork, FindsTheOnlyThreadOfAForkThatWaitsForALockWithoutOwner) {
   Builder b;
   b.process(40).thread().waits_for_child(42);
-  auto child = b.process(42).child_of(40).thread().futex(0x1000, LockKind::PyLock);
+  auto child = b.process(42).child_of(40).thread().futex(0x1000, LockKind::UnownedLock);
   child.process().forked_copy = true;
 
   const auto answer = ask(kLockHeldAcrossFork, b.build());
@@ -49,7 +49,7 @@ TEST(LockHeldAcrossFork, NamesTheParentsThreadThatIsInsideTheLock) {
   auto parent = b.process(40).thread().waits_for_child(42);
   parent.thread(41).sleeps().at("/app/app.py", 7, "update");
   parent.last().held_locks = {RemoteAddr{0x1000}};
-  auto child = b.process(42).child_of(40).thread().futex(0x1000, LockKind::PyLock);
+  auto child = b.process(42).child_of(40).thread().futex(0x1000, LockKind::UnownedLock);
   child.process().forked_copy = true;
 
   const auto answer = ask(kLockHeldAcrossFork, b.build());
@@ -61,7 +61,7 @@ TEST(LockHeldAcrossFork, NamesTheParentsThreadThatIsInsideTheLock) {
 TEST(LockHeldAcrossFork, IgnoresAForkedCopyThatTookTheLockItself) {
   Builder b;
   b.process(40).thread().waits_for_child(42);
-  auto child = b.process(42).child_of(40).thread().futex(0x1000, LockKind::PyLock);
+  auto child = b.process(42).child_of(40).thread().futex(0x1000, LockKind::UnownedLock);
   child.process().forked_copy = true;
   child.last().held_locks = {RemoteAddr{0x1000}};
 
@@ -71,7 +71,7 @@ TEST(LockHeldAcrossFork, IgnoresAForkedCopyThatTookTheLockItself) {
 TEST(LockHeldAcrossFork, IgnoresAProcessThatRunsItsOwnProgram) {
   Builder b;
   b.process(40).thread().waits_for_child(42);
-  b.process(42).child_of(40).thread().futex(0x1000, LockKind::PyLock);
+  b.process(42).child_of(40).thread().futex(0x1000, LockKind::UnownedLock);
 
   EXPECT_EQ(ask(kLockHeldAcrossFork, b.build()).outcome, Outcome::NotFound);
 }

@@ -43,7 +43,7 @@ std::string fix_for(const Context& context, const Members& members, const Ring& 
   const std::string what = lock_name(context, waiter);
   const std::string at = place(holder);
   if (waiter.thread->activity.call == "import" ||
-      wait_of(waiter)->futex.lock.kind == snapshot::LockKind::PyImportLock)
+      wait_of(waiter)->futex.lock.kind == snapshot::LockKind::ImportLock)
     return "Do not wait for threads or processes while a module is being imported: move the code" +
            (at.empty() ? "" : " at " + at) +
            " into a function and call it under if __name__ == \"__main__\".";

@@ -63,7 +63,7 @@ Builder lock_of_a_manager() {
       .python()
       .fd(5, unix_socket(1))
       .thread()
-      .futex(0x1000, LockKind::PyLock);
+      .futex(0x1000, LockKind::UnownedLock);
   b.process(42)
       .child_of(40)
       .python()

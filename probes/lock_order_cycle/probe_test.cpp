@@ -53,7 +53,7 @@ TEST(LockOrderCycle, BlamesTheClientsInWhoseNameAManagerWaits) {
   auto p = b.process(40).fd(3, unix_socket(1)).thread(40).futex(0x1000, LockKind::Mutex);
   p.owned_by({task(40, 41)});
   snapshot::Frame serve;
-  serve.kind = snapshot::FrameKind::Python;
+  serve.kind = snapshot::FrameKind::Interpreted;
   serve.function = "Server.serve_client";
   serve.file = "/usr/lib/python3.11/multiprocessing/managers.py";
   p.last().python = std::vector{serve};
@@ -127,7 +127,7 @@ TEST(LockOrderCycle, NamesASharedLockAsEachOfThemKnowsIt) {
   Builder b;
   const auto add = [&b](int pid, std::uint64_t held, std::uint64_t wanted) {
     auto p = b.process(pid).python().thread().at("/src/app.py", 9, "mover");
-    p.shared_futex(wanted, LockKind::PySemLock).lock().numbers["max"] = 1;
+    p.shared_futex(wanted, LockKind::SharedSemaphore).lock().numbers["max"] = 1;
     p.wait().futex.lock.likely_owners = {task(pid == 40 ? 41 : 40)};
     p.activity("multiprocessing.Lock.acquire",
                {"multiprocessing.Lock", "b", RemoteAddr{}, {}, {}, {}});

@@ -118,10 +118,10 @@ TEST(LostToken, IsInconclusiveWhenTheWaitIsDenied) {
 Builder semaphore_of(std::int64_t initial) {
   Builder b;
   auto process = b.process(40).python();
-  process.thread(40).futex(0x10, LockKind::PyLock).activity("Executor.result");
+  process.thread(40).futex(0x10, LockKind::UnownedLock).activity("Executor.result");
   for (const int tid : {41, 42})
     process.thread(tid)
-        .futex(static_cast<std::uint64_t>(tid), LockKind::PyLock)
+        .futex(static_cast<std::uint64_t>(tid), LockKind::UnownedLock)
         .activity("threading.Semaphore.acquire",
                   made("threading.Semaphore", "slots", {{"value", 0}, {"initial", initial}}));
   return b;

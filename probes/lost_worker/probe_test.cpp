@@ -122,8 +122,8 @@ TEST(LostWorker, FindsADeadThreadBesideOneThatServesAnotherQueue) {
     results.address = RemoteAddr{0x50};
     jobs.address = RemoteAddr{0x60};
     auto main = b.process(40).python().thread();
-    main.futex(0x1000, LockKind::PyLock).activity("queue.Queue.get", results);
-    main.thread(41).futex(0x2000, LockKind::PyLock).activity(beside, jobs);
+    main.futex(0x1000, LockKind::UnownedLock).activity("queue.Queue.get", results);
+    main.thread(41).futex(0x2000, LockKind::UnownedLock).activity(beside, jobs);
     main.process().python.objects = {
         made("threading.Thread", "worker", {{"started", 1}, {"alive", 0}})};
     return ask(kLostWorker, b.build()).outcome;
@@ -168,9 +168,9 @@ TEST(LostWorker, BlamesTheCollectorWhereAllSendersEndedInPeace) {
 TEST(LostWorker, IgnoresAPoolWhoseIterableHoldsTheWorkBack) {
   Builder b;
   build_pool(b, {}).activity("Pool.worker.get");
-  auto feeder = b.process(40).thread(43).futex(0x3000, LockKind::PyLock);
+  auto feeder = b.process(40).thread(43).futex(0x3000, LockKind::UnownedLock);
   snapshot::Frame frame;
-  frame.kind = snapshot::FrameKind::Python;
+  frame.kind = snapshot::FrameKind::Interpreted;
   frame.function = "Pool._guarded_task_generation";
   frame.file = "/usr/lib/python3.11/multiprocessing/pool.py";
   feeder.activity("queue.Queue.get").last().python = std::vector{frame};
@@ -180,7 +180,7 @@ TEST(LostWorker, IgnoresAPoolWhoseIterableHoldsTheWorkBack) {
 
 TEST(LostWorker, IsInconclusiveWithoutThePythonStacks) {
   Builder b;
-  b.process(40).python().thread().futex(0x1000, LockKind::PyLock);
+  b.process(40).python().thread().futex(0x1000, LockKind::UnownedLock);
 
   EXPECT_EQ(ask(kLostWorker, b.build()).outcome, Outcome::Inconclusive);
 }

@@ -96,14 +96,14 @@ Signal of_futex(const Member& member) {
       return {Strength::Guess, "a value that nobody is left to change", kConditionFix};
     case LockKind::Semaphore:
       return {Strength::Possible, "a semaphore that nobody is left to post", kSemaphoreFix};
-    case LockKind::PySemLock:
+    case LockKind::SharedSemaphore:
       return is_mutex_like(futex.lock)
                  ? Signal{}
                  : Signal{Strength::Guess, "a semaphore that nobody is left to release",
                           kSemaphoreFix};
-    case LockKind::PyParked:
+    case LockKind::Parked:
       return {Strength::Guess, "an event that nobody is left to set", kEventFix};
-    case LockKind::PyLock:
+    case LockKind::UnownedLock:
       // A threading.Lock that no frame is inside of was taken to be released by somebody else: a
       // signal.
       return {Strength::Consequence, "a lock that nobody is left to release", kEventFix};

@@ -166,7 +166,7 @@ TEST(MissedWakeup, FindsAnEventThatAManagerAwaitsForItsClient) {
       .python()
       .thread()
       .activity("Manager.serve.method", event)
-      .futex(0x1000, LockKind::PyLock);
+      .futex(0x1000, LockKind::UnownedLock);
 
   const auto answer = ask(kMissedWakeup, b.build());
 
@@ -199,7 +199,7 @@ TEST(MissedWakeup, FindsAFutureThatNobodySets) {
       .python()
       .thread()
       .activity("Executor.result", made("concurrent.futures.Future"))
-      .futex(0x1000, LockKind::PyLock);
+      .futex(0x1000, LockKind::UnownedLock);
 
   EXPECT_EQ(ask(kMissedWakeup, b.build()).outcome, Outcome::Found);
 }

@@ -136,8 +136,8 @@ TEST(MissingSentinel, GivesWayWhereTheMainThreadWaitsForAnotherProcess) {
     if (elsewhere)
       main.reads(3);
     else
-      main.futex(0x2000, LockKind::PyLock);
-    main.thread(41).futex(0x1000, LockKind::PyLock);
+      main.futex(0x2000, LockKind::UnownedLock);
+    main.thread(41).futex(0x1000, LockKind::UnownedLock);
     main.activity("queue.Queue.get", made("queue.Queue", "records"));
     return ask(kMissingSentinel, b.build()).findings.at(0).strength;
   };
@@ -150,7 +150,7 @@ TEST(MissingSentinel, GivesWayWhereAForkedCopyTakesFromAQueueOfThreads) {
     Builder b;
     b.process(40).python().thread().waits_for_child(42);
     auto consumer = b.process(42).child_of(40).python().thread();
-    consumer.futex(0x1000, LockKind::PyLock).activity("queue.Queue.get", made("queue.Queue"));
+    consumer.futex(0x1000, LockKind::UnownedLock).activity("queue.Queue.get", made("queue.Queue"));
     consumer.process().forked_copy = forked;
     return ask(kMissingSentinel, b.build()).findings.at(0).strength;
   };

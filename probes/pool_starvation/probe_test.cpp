@@ -50,7 +50,7 @@ Builder pool_that_waits_in(const char* call, const char* entry) {
              made("multiprocessing.Pool", "pool", {{"is_thread_pool", 1}, {"queued", 3}}))
       .at("/app/app.py", 20, "main");
   Frame get;
-  get.kind = snapshot::FrameKind::Python;
+  get.kind = snapshot::FrameKind::Interpreted;
   get.function = entry;
   get.file = "/usr/lib/python3.11/multiprocessing/pool.py";
   p.last().python->insert(p.last().python->begin(), get);
@@ -176,7 +176,7 @@ TEST(PoolStarvation, IgnoresAnIdlePool) {
 
 TEST(PoolStarvation, IsInconclusiveWithoutThePythonStacks) {
   Builder b;
-  b.process(40).python().thread().futex(0x1000, LockKind::PyLock);
+  b.process(40).python().thread().futex(0x1000, LockKind::UnownedLock);
 
   EXPECT_EQ(ask(kPoolStarvation, b.build()).outcome, Outcome::Inconclusive);
 }

@@ -72,7 +72,7 @@ TEST(SelfDeadlock, IgnoresAShutdownFromAnotherThread) {
 
 TEST(SelfDeadlock, IgnoresAForkedCopyThatCannotHaveTakenTheLock) {
   Builder b;
-  auto child = b.process(42).thread().futex(0x1000, LockKind::PyLock);
+  auto child = b.process(42).thread().futex(0x1000, LockKind::UnownedLock);
   child.process().forked_copy = true;
 
   EXPECT_EQ(ask(kSelfDeadlock, b.build()).outcome, Outcome::NotFound);
@@ -111,7 +111,7 @@ TEST(SelfDeadlock, IsLessSureOfAnUpgradeBesideOneThatMayBeTheReader) {
 
 TEST(SelfDeadlock, IsLessSureOfALockThatAnEndedThreadMayHaveTaken) {
   Builder b;
-  auto waiter = b.process(42).python().thread().futex(0x1000, LockKind::PyLock);
+  auto waiter = b.process(42).python().thread().futex(0x1000, LockKind::UnownedLock);
   waiter.lock().ownership = snapshot::Ownership::NotStored;
   waiter.at("/app/app.py", 6, "main");
   waiter.process().python.ended_threads = 0;

@@ -18,7 +18,7 @@ using testing::made;
 TEST(ThreadLostInFork, FindsAResultOfAnExecutorWhoseThreadsStayedInTheParent) {
   Builder b;
   auto parent = b.process(40).python().thread().waits_for_child(42);
-  parent.thread(41).futex(0x3000, LockKind::PyLock).activity("Executor.worker.get");
+  parent.thread(41).futex(0x3000, LockKind::UnownedLock).activity("Executor.worker.get");
   auto child = b.process(42)
                    .child_of(40)
                    .python()
@@ -134,7 +134,7 @@ TEST(ThreadLostInFork, FindsAWaitForOpenMPsTeam) {
 
 TEST(ThreadLostInFork, IsInconclusiveWhenTheStackOfTheForkCannotBeRead) {
   Builder b;
-  auto child = b.process(42).python().thread().futex(0x2000, LockKind::PyLock);
+  auto child = b.process(42).python().thread().futex(0x2000, LockKind::UnownedLock);
   child.process().forked_copy = true;
   child.last().is_python = true;
 

@@ -25,7 +25,7 @@ void build_join(Builder& b) {
       .python()
       .fd(4, pipe(7), Access::Write)
       .thread()
-      .shared_futex(5, LockKind::PySemLock);
+      .shared_futex(5, LockKind::SharedSemaphore);
   b.process(40).activity("multiprocessing.JoinableQueue.join", queue);
   auto taker = b.process(42).child_of(40).python().fd(3, pipe(7), Access::Read).thread().reads(3);
   taker.activity("multiprocessing.Queue.get", queue);
@@ -55,7 +55,7 @@ TEST(UnfinishedTasks, FindsACoroutineInJoin) {
 
 TEST(UnfinishedTasks, BlamesTheProcessWhoseOwnConsumersHaveEnded) {
   Builder b;
-  b.process(40).python().thread().futex(0x10, LockKind::PyLock);
+  b.process(40).python().thread().futex(0x10, LockKind::UnownedLock);
   b.process(40).activity("queue.Queue.join", made("queue.Queue", "jobs", {{"unfinished", 3}}));
 
   EXPECT_EQ(blamed(ask(kUnfinishedTasks, b.build())), "40");
@@ -82,7 +82,7 @@ TEST(UnfinishedTasks, IgnoresAJoinWhoseConsumerWorks) {
 
 TEST(UnfinishedTasks, IsInconclusiveWithoutThePythonStacks) {
   Builder b;
-  b.process(40).python().thread().futex(0x1000, LockKind::PyLock);
+  b.process(40).python().thread().futex(0x1000, LockKind::UnownedLock);
 
   EXPECT_EQ(ask(kUnfinishedTasks, b.build()).outcome, Outcome::Inconclusive);
 }

@@ -242,7 +242,7 @@ std::vector<snapshot::Frame> describe(const std::vector<PyFrame>& frames) {
   for (std::size_t i = 0; i < frames.size(); ++i) {
     const PyFrame& f = frames[i];
     snapshot::Frame frame;
-    frame.kind = snapshot::FrameKind::Python;
+    frame.kind = snapshot::FrameKind::Interpreted;
     frame.function = escape_untrusted(f.code->function);
     frame.file = escape_untrusted(f.code->file);
     frame.line = f.line;

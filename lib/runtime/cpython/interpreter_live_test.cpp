@@ -443,7 +443,7 @@ TEST_P(EachPython, NamesLocksTheirOwnersAndQueues) {
   snapshot::Lock lock;
   ASSERT_TRUE(
       interpreter->refine_lock({program.pid(), wanter->tid}, futex_of(*space, wanter->tid), lock));
-  EXPECT_EQ(lock.kind, snapshot::LockKind::PyLock);
+  EXPECT_EQ(lock.kind, snapshot::LockKind::UnownedLock);
   EXPECT_EQ(lock.name, "threading.Lock `config_lock`");
   EXPECT_FALSE(lock.checked);
   EXPECT_THAT(lock.likely_owners, testing::ElementsAre(owner));
@@ -451,7 +451,7 @@ TEST_P(EachPython, NamesLocksTheirOwnersAndQueues) {
   snapshot::Lock rlock;
   ASSERT_TRUE(interpreter->refine_lock({program.pid(), rwanter->tid},
                                        futex_of(*space, rwanter->tid), rlock));
-  EXPECT_EQ(rlock.kind, snapshot::LockKind::PyRLock);
+  EXPECT_EQ(rlock.kind, snapshot::LockKind::ReentrantLock);
   EXPECT_EQ(rlock.name, "threading.RLock `owned`");
   EXPECT_EQ(rlock.ownership, snapshot::Ownership::Known);
   EXPECT_TRUE(rlock.checked);

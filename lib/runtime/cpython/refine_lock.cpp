@@ -84,7 +84,7 @@ bool Interpreter::Impl::refine_gil(const snapshot::TaskRef& waiter, std::uint64_
   // thread that gives it up waits on.
   const std::uint64_t condition = gil + l.gil_locked + 16;
   if (gil == 0 || futex < condition || futex >= condition + 88) return false;
-  lock.kind = LockKind::PyGil;
+  lock.kind = LockKind::InterpreterLock;
   lock.name = "the GIL";
   lock.address = RemoteAddr{gil};
   lock.ownership = Ownership::Unreadable;
@@ -106,7 +106,7 @@ bool Interpreter::Impl::refine_import(const ThreadState& state, Pid pid,
   const Object module_lock = local_of(state, "acquire", "self");
   if (!types.is(module_lock, "import lock")) return false;
   const auto name = objects.string(objects.attribute(module_lock, "name"), 256);
-  lock.kind = LockKind::PyImportLock;
+  lock.kind = LockKind::ImportLock;
   lock.name = label("import lock of module", name.value_or(std::string()));
   lock.address = RemoteAddr{module_lock};
   const auto owner = objects.integer(objects.attribute(module_lock, "owner"));
@@ -135,7 +135,7 @@ bool Interpreter::Impl::refine_join(const ThreadState& state, Pid pid, const Loc
     thread = thread_with_lock(found.object);
   if (thread == 0) return false;
   const auto ident = objects.integer(objects.attribute(thread, "_ident"));
-  lock.kind = LockKind::PyThreadJoin;
+  lock.kind = LockKind::ThreadJoin;
   lock.name =
       label("end of thread",
             objects.string(objects.attribute(thread, "_name"), 128).value_or(std::string()));
@@ -149,14 +149,14 @@ bool Interpreter::Impl::refine_parked(const ThreadState& state, Pid pid, std::ui
                                       snapshot::Lock& lock) const {
   const std::uint64_t address = parked_address(state, futex);
   if (address == 0) return false;
-  lock.kind = LockKind::PyParked;
+  lock.kind = LockKind::Parked;
   lock.address = RemoteAddr{address};
   lock.evidence = "parking lot entry at " + hex(futex - 16) + " waits for " + hex(address);
   if (state.doing.call != "threading.Thread.join" ||
       !types.is(state.doing.object, "threading.Thread"))
     return true;
   const auto ident = objects.integer(objects.attribute(state.doing.object, "_ident"));
-  lock.kind = LockKind::PyThreadJoin;
+  lock.kind = LockKind::ThreadJoin;
   lock.name = label(
       "end of thread",
       objects.string(objects.attribute(state.doing.object, "_name"), 128).value_or(std::string()));
@@ -179,7 +179,7 @@ void Interpreter::Impl::refine_sem_lock(const LockObject& found, snapshot::Lock&
   std::string name = reach.name_of(found.object);
   if (name.ends_with("._semlock")) name.resize(name.size() - 9);
   const auto object = describer.describe({found.object, found.type, name});
-  lock.kind = LockKind::PySemLock;
+  lock.kind = LockKind::SharedSemaphore;
   const auto number = [&](const char* key) {
     const auto n = object.numbers.find(key);
     return n == object.numbers.end() ? std::int64_t{0} : n->second;
@@ -221,11 +221,11 @@ bool Interpreter::Impl::identify(const snapshot::TaskRef& waiter, std::uint64_t 
   lock.evidence =
       std::string(found.type) + " at " + hex(found.object) + ", futex " + hex(found.futex);
   if (found.type == "threading.RLock" || found.type == "io.Buffered") {
-    lock.kind = LockKind::PyRLock;
+    lock.kind = LockKind::ReentrantLock;
     set_owner(found.owner, waiter.pid, lock);
     return true;
   }
-  lock.kind = LockKind::PyLock;
+  lock.kind = LockKind::UnownedLock;
   if (found.type == "queue.SimpleQueue") {
     lock.kind = LockKind::Condition;  // put() by anyone wakes it
     return true;
