@@ -527,6 +527,15 @@ class Decoder {
     return true;
   }
 
+  bool decode_sigwait() {
+    const auto set = read_one<std::uint64_t>(from_, args_[0]);
+    if (!set) return false;
+    wait_.kind = WaitKind::Signal;
+    wait_.untimed = is_null(2);
+    wait_.signals = *set;
+    return true;
+  }
+
   bool decode_processes() {
     switch (nr_) {
       case SYS_wait4:
@@ -550,9 +559,7 @@ class Decoder {
         wait_.untimed = true;
         return true;
       case SYS_rt_sigtimedwait:
-        wait_.kind = WaitKind::Signal;
-        wait_.untimed = is_null(2);
-        return true;
+        return decode_sigwait();
       default:
         return false;
     }

@@ -140,6 +140,19 @@ TEST(BlockedCall, APollSetThatCannotBeReadIsUnknown) {
   EXPECT_FALSE(wait.untimed);
 }
 
+TEST(BlockedCall, SigwaitTakesTheSignalsOfItsSet) {
+  MadeSurroundings around;
+  around.put(0x1000, std::uint64_t{1} << (SIGTERM - 1));
+
+  const Wait wait = decode_call(in_call(SYS_rt_sigtimedwait, {0x1000, 0, 0, 8}), around);
+
+  EXPECT_EQ(wait.kind, WaitKind::Signal);
+  EXPECT_TRUE(wait.untimed);
+  EXPECT_EQ(wait.signals, std::uint64_t{1} << (SIGTERM - 1));
+  EXPECT_EQ(decode_call(in_call(SYS_rt_sigtimedwait, {0xdead000, 0, 0, 8}), around).kind,
+            WaitKind::Unknown);
+}
+
 TEST(BlockedCall, AHugePollSetIsNotRead) {
   MadeSurroundings around;
 

@@ -64,6 +64,10 @@ bool waits_for_a_client(const snapshot::Thread& thread) {
 /// What an operator or a service manager sends.
 constexpr std::array kOperators = {SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGTERM};
 
+/// What ends a service, or makes it read its configuration again. With the others the processes of
+/// a program speak to each other.
+constexpr std::array kForServices = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+
 /// SIGINT becomes a KeyboardInterrupt, which ends the program as its default action would.
 bool is_default_of_language(const snapshot::Process& process, int signal, const Handler* handler) {
   return signal == SIGINT && !process.python.version.empty() &&
@@ -303,13 +307,18 @@ void Build::wakes_others(const Process& process, const Thread& thread, Node node
     if (other != task) gates_.network.connect(node, gates_.node_of_task.at(other));
 }
 
-/// Who takes the signals of an operator for ever is a service at rest. "" for others.
+/// Who takes the signals of an operator rests until one comes: by sigwait(3), or by handlers for
+/// ever. "" for others.
 std::string Build::steered_by(const Waiter& waiter) const {
-  if (!goes_on_for_ever(waiter.thread) || !waiter.thread.signals) return "";
-  const std::uint64_t open = waiter.thread.signals->caught & ~waiter.thread.signals->blocked;
+  std::uint64_t taken = waiter.wait.signals;
+  if (std::ranges::none_of(kForServices,
+                           [&](int signal) { return snapshot::has_signal(taken, signal); }))
+    taken = 0;
+  if (goes_on_for_ever(waiter.thread) && waiter.thread.signals)
+    taken |= waiter.thread.signals->caught & ~waiter.thread.signals->blocked;
   std::vector<int> steering;
   for (const int signal : kOperators)
-    if (snapshot::has_signal(open, signal)) steering.push_back(signal);
+    if (snapshot::has_signal(taken, signal)) steering.push_back(signal);
   if (steering.empty()) return "";
   return "somebody who sends " + list_of(steering) + " to " +
          snapshot::label(snapshot_, waiter.task);

@@ -73,8 +73,8 @@ enum class Life {
   // switched off for Conditional: text names who could help
   Helper,   ///< a thread beside the main one that lives by itself: what it does next is not known
   Handler,  ///< a handler of a signal from outside: what it does is not known, or it ends the call
-  Steered,  ///< a handler that was read wakes just those who wait for this: at rest until its
-            ///< signal
+  Steered,  ///< at rest until a signal from outside: it takes it itself, or a handler that was read
+            ///< wakes just those who wait for this
   Client,   ///< who writes into a FIFO with a name, as somebody has before
 };
 

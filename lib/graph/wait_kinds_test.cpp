@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <csignal>
+
 #include "graph/built_graph_for_tests.h"
 
 /// One test for each rarer kind of wait: what is dead, and the nearest thing that lives.
@@ -35,6 +37,17 @@ TEST(WaitKinds, ASignalFdNeedsABlockedSignal) {
   EXPECT_EQ(level_of(b, task(40)), Level::Stuck);
   reader.last().signals->blocked = 1U << 9U;
   EXPECT_EQ(level_of(b, task(40)), Level::Live) << "anybody may send it";
+}
+
+TEST(WaitKinds, WhoTakesSignalsOfAnOperatorItselfRestsUntilOneComes) {
+  Builder b;
+  b.process(40).thread().waits(WaitKind::Signal, "rt_sigtimedwait");
+  b.process(40).last().wait->signals = 1U << (SIGUSR1 - 1);
+  b.process(41).child_of(40).thread().waits(WaitKind::Signal, "pause");
+  EXPECT_EQ(level_of(b, task(40)), Level::Stuck) << "it may be its child's part to send it";
+  b.process(40).last().wait->signals |= 1U << (SIGTERM - 1);
+  EXPECT_EQ(level_of(b, task(40)), Level::Conditional);
+  EXPECT_TRUE(testing::graph_of(b).stuck_sets().empty());
 }
 
 TEST(WaitKinds, APidFdWaitsForThatProcess) {

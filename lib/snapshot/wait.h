@@ -173,6 +173,8 @@ struct Wait {
   FutexWait futex;
   FileLockWait file_lock;
   SysvWait sysv;
+  std::uint64_t signals = 0;  ///< Signal: bit N-1 = signal N, of those that it takes where they are
+                              ///< blocked (sigwait and its kin); 0: none, it awaits handlers
   Result<std::uint64_t> sleep_ms =
       Error{};  ///< Sleep, and Poll of nothing: for how long at most, where it was read
   bool sleep_from_now = false;  ///< sleep_ms counts from this look, not from the begin of the sleep
