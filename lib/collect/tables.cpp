@@ -120,11 +120,12 @@ Result<std::vector<Fd>> read_table(System& system, ProcessEntry& process,
   }
   std::vector<Fd> fds;
   const auto count = linux::read_fds(task, {}, [&](FdEntry&& entry) {
-    fds.push_back({entry.fd, object_of(entry, process, task), access_of(entry)});
+    fds.push_back({entry.fd, access_of(entry), object_of(entry, process, task)});
     if (fds.size() % 256 == 0) system.progress().step();
     return true;
   });
   if (!count) return count.error();
+  fds.shrink_to_fit();
   return fds;
 }
 
@@ -297,6 +298,7 @@ class KernelTables {
   void add(const linux::KernelFd& fd) {
     if (++seen_ % 256 == 0) system_.progress().step();
     if (last_ == nullptr || last_->process->pid != fd.pid) {
+      if (last_ != nullptr) last_->fds.shrink_to_fit();  // of a whole system there are many
       const auto it = entries_.find(fd.pid);
       last_ = it == entries_.end() ? nullptr : &it->second;
     }
@@ -307,7 +309,7 @@ class KernelTables {
     last_->memory = fd.memory;
     const auto entry = linux::to_entry(fd);
     if (entry)
-      last_->fds.push_back({fd.fd, object_of(*entry, process, *process.dir), access_of(*entry)});
+      last_->fds.push_back({fd.fd, access_of(*entry), object_of(*entry, process, *process.dir)});
     else
       last_->unclear.push_back(fd.fd);
   }
@@ -323,7 +325,7 @@ class KernelTables {
     const Risk risk(system_.progress(), process.pid, Fact::FdTable);
     if (!risk.allowed()) return false;
     const auto seen = linux::read_some_fds(*process.dir, entry.unclear, [&](FdEntry&& fd) {
-      entry.fds.push_back({fd.fd, object_of(fd, process, *process.dir), access_of(fd)});
+      entry.fds.push_back({fd.fd, access_of(fd), object_of(fd, process, *process.dir)});
       return true;
     });
     std::ranges::sort(entry.fds, {}, &Fd::fd);

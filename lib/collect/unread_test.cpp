@@ -53,7 +53,7 @@ class Unread : public ::testing::Test {
   /// A descriptor of that kind, by which its one thread waits.
   snapshot::Wait& waits(WaitKind kind, ObjectKind object) {
     const snapshot::ObjectId id{object, 42, 5};
-    process().fds = std::vector<snapshot::Fd>{{5, id, Access::Both}};
+    process().fds = std::vector<snapshot::Fd>{{5, Access::Both, id}};
     ThreadEntry& thread = process().threads.emplace_back();
     thread.tid = Tid{42};
     thread.out.wait = snapshot::Wait{};
@@ -84,8 +84,8 @@ TEST_F(Unread, WhatAnEpollSetWatchesIsNotNothing) {
 
 TEST_F(Unread, TheNumberOfAnEventfdMayBeThatOfAnyOther) {
   waits(WaitKind::Read, ObjectKind::EventFd);
-  process().fds = std::vector<snapshot::Fd>{{5, {ObjectKind::EventFd, 42, 5}, Access::Both},
-                                            {6, {ObjectKind::EventFd, 42, 6}, Access::Both}};
+  process().fds = std::vector<snapshot::Fd>{{5, Access::Both, {ObjectKind::EventFd, 42, 5}},
+                                            {6, Access::Both, {ObjectKind::EventFd, 42, 6}}};
   write("task/42/fdinfo/5", "pos:\t0\nflags:\t02\neventfd-count: 0\neventfd-id: 9\n");
   break_file("task/42/fdinfo/6");
   identify_objects(system, ObjectKind::EventFd);
@@ -106,8 +106,8 @@ TEST_F(Unread, AFifoMayHaveAName) {
 
 TEST_F(Unread, ARingMayHoldAnything) {
   waits(WaitKind::Read, ObjectKind::Pipe);
-  process().fds = std::vector<snapshot::Fd>{{5, {ObjectKind::Pipe, 0, 7}, Access::Read},
-                                            {6, {ObjectKind::IoUring, 42, 6}, Access::Both}};
+  process().fds = std::vector<snapshot::Fd>{{5, Access::Read, {ObjectKind::Pipe, 0, 7}},
+                                            {6, Access::Both, {ObjectKind::IoUring, 42, 6}}};
   break_file("fdinfo/6");
   Objects objects(system);
   objects.add_waits(process());

@@ -204,7 +204,7 @@ TEST(WaitKinds, AThreadsOwnTableIsItsOwn) {
   b.process(40).fd(3, pipe(1), Access::Read).thread().reads(3);
   b.process(41).thread(41).waits_for_child(40);
   b.process(41).thread(42).waits_for_child(40).last().own_fds =
-      std::vector<snapshot::Fd>{{7, pipe(1), Access::Write}};
+      std::vector<snapshot::Fd>{{7, Access::Write, pipe(1)}};
   b.process(41).process().threads[0].wait->kind = WaitKind::Vfork;
   b.process(41).last().wait->kind = WaitKind::Vfork;
   EXPECT_EQ(level_of(b, task(40)), Level::Proved);

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cerrno>
+#include <cstdint>
 #include <optional>
+#include <ranges>
 #include <utility>
 #include <vector>
 
@@ -37,18 +39,18 @@ class AddressSpace {
   }
   /// Those with a path, a name in brackets, or code: all but plain memory and the stacks of
   /// threads, of which there may be thousands.
-  const std::vector<Mapping>& notable_maps() const {
+  auto notable_maps() const {
     (void)load_maps();  // none then
-    return notable_maps_;
+    return notable_ | std::views::transform(
+                          [this](std::uint32_t i) -> const Mapping& { return (**maps_)[i]; });
   }
   /// @return Denied, Gone.
   Status load_maps() const {
     if (!maps_) {
       maps_ = read_maps(dir);
-      if (*maps_) {
-        for (const Mapping& mapping : **maps_)
-          if (!mapping.path.empty() || mapping.executable) notable_maps_.push_back(mapping);
-      }
+      for (std::uint32_t i = 0; *maps_ && i < (*maps_)->size(); ++i)
+        if (const Mapping& mapping = (**maps_)[i]; !mapping.path.empty() || mapping.executable)
+          notable_.push_back(i);
     }
     if (!*maps_) return maps_->error();
     return Done{};
@@ -70,7 +72,7 @@ class AddressSpace {
 
  private:
   mutable std::optional<Result<std::vector<Mapping>>> maps_;
-  mutable std::vector<Mapping> notable_maps_;
+  mutable std::vector<std::uint32_t> notable_;
 };
 
 }  // namespace ipcdoctor::linux

@@ -41,6 +41,7 @@ bool parse_line(std::string_view line, Mapping& m) {
 
 Result<std::vector<Mapping>> parse_maps(std::string_view text) {
   std::vector<Mapping> maps;
+  maps.reserve(static_cast<std::size_t>(std::ranges::count(text, '\n')) + 1);
   while (!text.empty()) {
     const std::size_t end = text.find('\n');
     const std::string_view line = text.substr(0, end);

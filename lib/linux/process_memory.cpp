@@ -12,7 +12,7 @@
 namespace ipcdoctor::linux {
 namespace {
 constexpr std::size_t kMaxPages = (256U << 20) / 4096;
-constexpr std::size_t kMaxSpare = (16U << 20) / 4096;
+constexpr std::size_t kMaxSpare = (2U << 20) / 4096;
 constexpr std::size_t kMaxUnmapped = 256;
 
 /// Pages that are not used now: a collection reads hundreds of each process, and fresh memory from
@@ -36,7 +36,7 @@ void ProcessMemory::drop_cache() const {
   auto& spare = spare_pages();
   for (auto& [start, cached] : pages_)
     if (spare.size() < kMaxSpare) spare.push_back(std::move(cached.page));
-  pages_.clear();
+  pages_ = decltype(pages_)();  // its buckets too
   last_page_ = nullptr;
 }
 

@@ -84,7 +84,7 @@ static void to_json(json& j, const Fd& f) {
   j = {f.fd, f.object, enumerator(f.access)};
 }
 static void from_json(const json& j, Fd& f) {
-  f = Fd{j.at(0).get<int>(), j.at(1).get<ObjectId>(), j.at(2).get<Access>()};
+  f = Fd{j.at(0).get<int>(), j.at(2).get<Access>(), j.at(1).get<ObjectId>()};
 }
 
 static void to_json(json& j, const std::vector<Process>& list);

@@ -162,7 +162,8 @@ TEST(Join, DoubtsAReaderOfWhosePeerSomebodyElseHasTheDescriptorNow) {
 TEST(Join, DoubtsAReaderForWhosePeerTheKernelMayWrite) {
   Rounds rounds;
   for (auto* round : {&rounds.first, &rounds.second})
-    (*round)[1].processes[0].fds->push_back({9, testing::object(ObjectKind::IoUring, 9, 40)});
+    (*round)[1].processes[0].fds->push_back(
+        {.fd = 9, .object = testing::object(ObjectKind::IoUring, 9, 40)});
 
   EXPECT_THAT(client(rounds.joined()).in_doubt, HasSubstr("io_uring"));
 }

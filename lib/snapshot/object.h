@@ -59,8 +59,8 @@ enum class Access { None, Read, Write, Both };
 /// One descriptor of a table.
 struct Fd {
   int fd = -1;
-  ObjectId object;
   Access access = Access::None;
+  ObjectId object;
 };
 
 /// One entry of an epoll set (fdinfo tfd lines). object.kind Unknown: the watched file is not in

@@ -255,7 +255,7 @@ class Builder {
 
 inline ProcessBuilder& ProcessBuilder::fd(int fd, ObjectId id, Access access) {
   builder_.object(id);
-  process_.fds->push_back({fd, id, access});
+  process_.fds->push_back({fd, access, id});
   return *this;
 }
 

@@ -41,12 +41,13 @@ Result<linux::UniqueFd> reopen_in_root(const linux::AddressSpace& space, const s
 /// btrfs show another device in maps than fstat(2) does, so that the inode cannot say it.
 bool has_build_id_of(const linux::AddressSpace& space, const linux::Mapping& mapping,
                      const linux::UniqueFd& file) {
-  const auto first = std::ranges::find_if(space.notable_maps(), [&](const linux::Mapping& m) {
+  const auto notable = space.notable_maps();
+  const auto first = std::ranges::find_if(notable, [&](const linux::Mapping& m) {
     return m.dev == mapping.dev && m.ino == mapping.ino && m.offset == 0 && m.readable;
   });
-  if (first == space.notable_maps().end()) return false;
+  if (first == notable.end()) return false;
   std::vector<std::byte> page(4096);
-  if (!space.memory.read(RemoteAddr{first->start}, page)) return false;
+  if (!space.memory.read(RemoteAddr{(*first).start}, page)) return false;
   const auto in_memory = ElfFile::parse(std::move(page));
   const auto on_disk = ElfFile::parse(linux::UniqueFd(::fcntl(file.get(), F_DUPFD_CLOEXEC, 0)));
   return in_memory && on_disk && !in_memory->build_id().empty() &&
