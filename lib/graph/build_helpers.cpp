@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "graph/build.h"
+#include "graph/debts.h"
 
 /// What a task that lives can do for others, as far as its code was read; and what the handlers of
 /// signals can.
@@ -38,17 +39,20 @@ std::uint32_t effects_on(Reach reach) {
 }
 
 /// A thread beside the main one that looks like a bystander: it sleeps, beats, or waits for
-/// strangers.
+/// strangers or orders.
 bool seems_a_bystander(const snapshot::Process& process, const snapshot::Thread& thread) {
   if (thread.tid.value == process.pid.value || !thread.wait) return false;
   const snapshot::Wait& wait = *thread.wait;
+  const bool is_fiber = snapshot::is_fiber(thread.tid);  // made to hand on what it gets
   switch (wait.kind) {
     case WaitKind::Sleep:
       return true;
+    case WaitKind::Read:
+      return !is_fiber && !wait.objects.empty() && is_channel(wait.objects.front().object.kind);
     case WaitKind::Accept:
     case WaitKind::Poll:
     case WaitKind::Epoll:
-      return !snapshot::is_fiber(thread.tid);  // those are made to hand on what they get
+      return !is_fiber;
     case WaitKind::Futex:
       return !wait.untimed;
     default:

@@ -9,6 +9,13 @@
 #include "snapshot/copies.h"
 
 namespace ipcdoctor::graph {
+
+bool is_channel(snapshot::ObjectKind kind) {
+  using snapshot::ObjectKind;
+  return kind == ObjectKind::Pipe || kind == ObjectKind::Fifo || kind == ObjectKind::UnixSocket ||
+         kind == ObjectKind::InetSocket || kind == ObjectKind::MessageQueue;
+}
+
 namespace {
 
 using snapshot::LockKind;
@@ -20,11 +27,6 @@ using snapshot::Scope;
 using snapshot::Thread;
 using snapshot::Wait;
 using snapshot::WaitKind;
-
-bool is_channel(ObjectKind kind) {
-  return kind == ObjectKind::Pipe || kind == ObjectKind::Fifo || kind == ObjectKind::UnixSocket ||
-         kind == ObjectKind::InetSocket || kind == ObjectKind::MessageQueue;
-}
 
 std::optional<Debt::Kind> debt_of_operation(Operation operation) {
   switch (operation) {

@@ -7,6 +7,9 @@
 
 namespace ipcdoctor::graph {
 
+/// Passes data between those who hold its ends.
+bool is_channel(snapshot::ObjectKind kind);
+
 /// Fills StuckSet::debts, and takes out the sets that owe nothing to anybody while others of the
 /// tree live: @return those, which are at rest. What may wait for the first client of a service
 /// becomes Conditional, in `levels` too.

@@ -139,6 +139,36 @@ TEST(Helper, OneThatHelpsOnlyOnceAClientComesMakesAClaimUnderACondition) {
   EXPECT_EQ(graph_of(b).level(task(40)), Level::Conditional);
 }
 
+/// As the thread of a library that waits for orders of another process.
+TEST(Helper, OneThatReadsFromAProcessThatLivesMakesAClaimUnderACondition) {
+  Builder b = two_threads();
+  b.process(50).fd(3, pipe(7), Access::Write).thread().sleeps();
+  b.process(40).fd(3, pipe(7), Access::Read).thread(42).reads(3);
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Conditional);
+  b.process(40).last().next = effects(kReleases);
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live) << "its code says that it helps";
+}
+
+TEST(Helper, TheConditionIsToldWhereItDoesNotCountForTheOneWhoHelpsEither) {
+  Builder b = two_threads();
+  b.process(40).fd(3, pipe(7), Access::Read).thread(42).reads(3);  // for orders of 50
+  b.process(50).fd(3, pipe(7), Access::Write).thread().futex(0x900, LockKind::UnownedLock);
+  b.process(50).fd(4, pipe(8), Access::Read).thread(51).reads(4);  // for orders of 60
+  b.process(60).fd(3, pipe(8), Access::Write).thread().sleeps();
+  const BuiltGraph graph = graph_of(b);
+  ASSERT_EQ(graph.level(task(40)), Level::Conditional);
+  for (const StuckSet& set : graph.stuck_sets()) EXPECT_FALSE(set.unless.empty());
+}
+
+TEST(Helper, OneWhoseEndIsAwaitedIsNoBystander) {
+  Builder b;
+  b.process(50).fd(3, pipe(7), Access::Write).thread().sleeps();
+  b.process(40).fd(3, pipe(7), Access::Read);
+  b.process(40).thread().futex(0x3000, LockKind::ThreadJoin).owned_by({task(40, 42)});
+  b.process(40).thread(42).reads(3);
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
+}
+
 TEST(Helper, AMainThreadThatLivesIsNoBystander) {
   Builder b;
   b.process(40).thread().sleeps();

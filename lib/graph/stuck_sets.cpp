@@ -159,15 +159,20 @@ class Finder {
     for (const Level level :
          {Level::Assuming, Level::Suspected, Level::Stuck, Level::Conditional}) {
       if (level > set.level) continue;
-      for (const Node n : switched_off_leaves(tasks, level))
-        add_leaf(set, *gates_.leaf(n), level < set.level, known);
+      std::set<Node> leaves = switched_off_leaves(tasks, level, false);
+      // Those who help may themselves be dead only as one more does not count.
+      if (leaves.empty() && level == Level::Conditional)
+        leaves = switched_off_leaves(tasks, level, true);
+      for (const Node n : leaves) add_leaf(set, *gates_.leaf(n), level < set.level, known);
     }
     merge_hidden_holders(set.assumptions);
   }
 
   /// Those next to the gates of the tasks of that level. A gate that a guard shuts needs the guard
   /// only if somebody behind it lives; else the leaves behind it are enough.
-  std::set<Node> switched_off_leaves(const std::vector<Node>& tasks, Level level) const {
+  /// @param beyond  also those next to the gates of whoever is dead at that level and could help
+  std::set<Node> switched_off_leaves(const std::vector<Node>& tasks, Level level,
+                                     bool beyond) const {
     std::set<Node> seen, leaves;
     std::vector<Node> todo;
     for (const Node n : tasks) {
@@ -186,7 +191,8 @@ class Finder {
         }
       }
       for (const Network::Edge& edge : gates_.network.inputs(n)) {
-        if (edge.node == guard || levels_[edge.node] < level || gates_.is_task(edge.node)) continue;
+        if (edge.node == guard || levels_[edge.node] < level) continue;
+        if (gates_.is_task(edge.node) && !beyond) continue;
         if (gates_.leaf(edge.node) != nullptr) {
           leaves.insert(edge.node);
         } else if (seen.insert(edge.node).second) {
