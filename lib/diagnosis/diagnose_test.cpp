@@ -74,7 +74,7 @@ Snapshot runner_and_test() {
   Builder b;
   b.process(40).fd(3, pipe(7)).thread().reads(3);
   b.process(41).child_of(40).fd(4, pipe(7)).fd(5, pipe(8)).thread().reads(5);
-  b.process(42).child_of(41).fd(6, pipe(8)).thread().futex(0x1000, LockKind::PyLock);
+  b.process(42).child_of(41).fd(6, pipe(8)).thread().futex(0x1000, LockKind::UnownedLock);
   Snapshot snapshot = b.build();
   snapshot.targets = {Pid{41}};
   return snapshot;

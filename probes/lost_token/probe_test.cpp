@@ -139,7 +139,7 @@ TEST(LostToken, BlamesAllWhoTookSlotsOfABoundedSemaphoreOfProcesses) {
   b.area(5, {40, 41, 42});
   b.process(40).thread().waits_for_children({41, 42});
   for (const int pid : {41, 42}) {
-    auto p = b.process(pid).child_of(40).python().thread().shared_futex(5, LockKind::PySemLock);
+    auto p = b.process(pid).child_of(40).python().thread().shared_futex(5, LockKind::SharedSemaphore);
     p.activity("multiprocessing.Semaphore.acquire",
                made("multiprocessing.BoundedSemaphore", "slots", {{"value", 0}, {"maxvalue", 2}}));
     p.wait().futex.lock.likely_owners = {{Pid{41}, Tid{41}}, {Pid{42}, Tid{42}}};

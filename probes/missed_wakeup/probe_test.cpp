@@ -180,7 +180,7 @@ TEST(MissedWakeup, BlamesNoClientForWhatAManagerAwaitsInItsName) {
   auto event = made("threading.Event");
   event.texts["method"] = "wait";
   auto manager = b.process(41).child_of(40).python().fd(3, unix_socket(1)).thread();
-  manager.activity("Manager.serve.method", event).futex(0x1000, LockKind::PyLock);
+  manager.activity("Manager.serve.method", event).futex(0x1000, LockKind::UnownedLock);
   b.process(40).thread().waits_for_child(42);
   b.process(42)
       .child_of(40)

@@ -38,7 +38,7 @@ TEST(MissingSentinel, GivesWayWhereAConsumerKeepsALockFromSomebody) {
   Builder b;
   auto p = b.process(40).python().thread().futex(0x900, LockKind::ThreadJoin);
   p.owned_by({task(40, 41)});
-  p.thread(41).futex(0x2000, LockKind::PyLock).activity("queue.Queue.get", made("queue.Queue"));
+  p.thread(41).futex(0x2000, LockKind::UnownedLock).activity("queue.Queue.get", made("queue.Queue"));
   EXPECT_EQ(ask(kMissingSentinel, b.build()).findings.at(0).strength, diagnosis::Strength::Clear);
 
   p.thread(42).futex(0x3000, LockKind::Mutex).owned_by({task(40, 41)});

@@ -442,7 +442,7 @@ TEST(UnclosedWriteEnd, GivesWayWhereAThreadThatHasTheOtherEndWantsALock) {
   p.thread(40).futex(0x1000, LockKind::Condition);
   const auto alone = ask(kUnclosedWriteEnd, b).findings.at(0).strength;
 
-  p.thread(42).futex(0x2000, LockKind::PyLock).owned_by({{Pid{40}, Tid{40}}});
+  p.thread(42).futex(0x2000, LockKind::UnownedLock).owned_by({{Pid{40}, Tid{40}}});
   EXPECT_LT(ask(kUnclosedWriteEnd, b).findings.at(0).strength, alone);
 }
 
