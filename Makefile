@@ -49,9 +49,10 @@ static: product  ## build/static/ipcdoctor: one file that runs on any Linux sinc
 	@.ci/progress linking cmake --build $(BUILD) --target ipcdoctor-static
 	@ls -l $(BUILD)/static/ipcdoctor
 
+# ccache's base_dir would change the names of files that assert() leaves in the program.
 release:         ## dist/: the static binary, and packages of it for dpkg, rpm, pip and npm (RELEASING.md)
 	@ONLY_BUILD=1 .ci/setup python3 dpkg rpm
-	@$(MAKE) --no-print-directory static >/dev/null
+	@CCACHE_BASEDIR= $(MAKE) --no-print-directory static >/dev/null
 	@packaging/release $(BUILD) dist
 
 test: build      ## all tests; those with real processes too
