@@ -159,11 +159,12 @@ class Finder {
     for (const Level level :
          {Level::Assuming, Level::Suspected, Level::Stuck, Level::Conditional}) {
       if (level > set.level) continue;
-      std::set<Node> leaves = switched_off_leaves(tasks, level, false);
+      std::set<Node> told = switched_off_leaves(tasks, level, false);
+      for (const Node n : told) add_leaf(set, *gates_.leaf(n), level < set.level, known);
       // Those who help may themselves be dead only as one more does not count.
-      if (leaves.empty() && level == Level::Conditional)
-        leaves = switched_off_leaves(tasks, level, true);
-      for (const Node n : leaves) add_leaf(set, *gates_.leaf(n), level < set.level, known);
+      if (level != Level::Conditional || !set.unless.empty()) continue;
+      for (const Node n : switched_off_leaves(tasks, level, true))
+        if (told.insert(n).second) add_leaf(set, *gates_.leaf(n), false, known);
     }
     merge_hidden_holders(set.assumptions);
   }
