@@ -107,10 +107,14 @@ Members strayed(const Members& members, const Members& waiters) {
   return others;
 }
 
-/// Who started all that wait, where it is none of them and waits for their end.
+/// Who started all that wait, where it is none of them and waits for their end or results.
 Members starter(const Members& members, const Members& waiters) {
+  const auto awaits = [](const Member& member) {
+    return waits_for_end(member) ||
+           member.thread->activity.operation == snapshot::Operation::AwaitResult;
+  };
   for (const Member& member : members)
-    if (waits_for_end(member) && std::ranges::all_of(waiters, [&](const Member& w) {
+    if (awaits(member) && std::ranges::all_of(waiters, [&](const Member& w) {
           return w.process->ppid == member.task.pid;
         }))
       return {member};

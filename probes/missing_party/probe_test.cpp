@@ -93,6 +93,16 @@ TEST(MissingParty, BlamesWhoStartedFewerThanTheBarrierWaitsFor) {
   EXPECT_EQ(blamed(ask(kMissingParty, b.build())), "42 40");
 }
 
+TEST(MissingParty, BlamesWhoStartedThePartiesOfAPool) {
+  Builder b;
+  build_barrier(b);
+  b.process(44).child_of(40).thread().waits_for_child(42);  // came, and left
+  b.process(40).python().futex(0x1000, LockKind::Condition).activity("Pool.get");
+  b.process(40).last().activity.operation = snapshot::Operation::AwaitResult;
+
+  EXPECT_EQ(blamed(ask(kMissingParty, b.build())), "42 40");
+}
+
 TEST(MissingParty, IsInconclusiveWhenTheFutexIsUnknown) {
   Builder b;
   b.process(40).thread().futex(0x1000);
