@@ -127,8 +127,9 @@ SelfWait by_own_lock(const Context& context, const Member& member) {
     const std::string place_of_it = in_signal_handler(*member.thread) ? " in a signal handler" : "";
     // Who takes what others post has taken more often than it has posted.
     const snapshot::Lock& lock = wait_of(member)->futex.lock;
+    const auto most = lock.numbers.find("max");
     const bool counts = waits_in(member, WaitKind::Futex) && lock.kind == LockKind::SharedSemaphore &&
-                        !is_mutex_like(lock) && !is_inside(member);
+                        most != lock.numbers.end() && most->second != 1 && !is_inside(member);
     return {counts ? Strength::Guess : Strength::Read,
             "waits" + place_of_it + " for " + what + ", which it holds itself", holder.evidence,
             relock_fix(member, what)};
