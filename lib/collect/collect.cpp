@@ -122,8 +122,10 @@ void symbolise(Snapshot& snapshot, const std::vector<snapshot::TaskRef>& all,
     const snapshot::Thread* thread = snapshot::find_thread(snapshot, stack.task);
     if (process == nullptr || thread == nullptr || !thread->native) continue;
     const Frames unnamed = *thread->native;
-    for (snapshot::Thread* one : alike[place_of(*process, unnamed)])
+    for (snapshot::Thread* one : alike[place_of(*process, unnamed)]) {
       one->native = named_as(stack.frames, unnamed, *one->native);
+      find_library_call(*one);
+    }
   }
 }
 

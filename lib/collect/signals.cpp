@@ -122,6 +122,7 @@ void add_known_handlers(ProcessEntry& entry, std::uint64_t caught) {
       handlers.push_back(std::move(known));
       continue;
     }
+    if (runtime::is_of_program(*told)) continue;
     if (!told->effects || told->effects->may(0)) told->effects = known.effects;
     told->restarts = told->restarts || known.restarts;  // or it waits again by itself
   }

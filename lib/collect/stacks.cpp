@@ -145,6 +145,9 @@ class ProcessStacks {
     if (leader == process_.threads.end() || !leader->out.native) return;
     const Risk risk(system_.progress(), process_.pid, Fact::Runtime);
     if (!risk.allowed()) return;
+    if (leader->out.wait &&
+        (leader->out.wait->kind == WaitKind::OpenFifo || leader->out.wait->kind == WaitKind::Child))
+      leader->out.wait->comes_back = runtime::shell::is_in_loop(space_, images_);
     std::string awaited;
     if (leader->out.wait && leader->out.wait->kind == snapshot::WaitKind::Child)
       for (const Pid child : leader->out.wait->children)
@@ -251,10 +254,7 @@ class ProcessStacks {
       if (!risk.allowed() || system_.progress().is_late()) continue;
       for (Error& why : images_.describe(space_, *thread.out.native, go_on(system_.progress())))
         system_.note_unseen(process_.pid, Tid{}, std::move(why));
-      if (thread.out.activity.call.empty() && waits_on_futex(thread))
-        if (auto activity = runtime::native::library_call(*thread.out.native);
-            !activity.call.empty())
-          thread.out.activity = std::move(activity);
+      find_library_call(thread.out);
     }
   }
 
@@ -774,6 +774,13 @@ Result<linux::AddressSpace> open_space_of(const snapshot::Snapshot& snapshot,
 }
 
 }  // namespace
+
+void find_library_call(snapshot::Thread& thread) {
+  const bool waits = thread.wait && thread.wait->kind == WaitKind::Futex;
+  if (!waits || !thread.native || !thread.activity.call.empty()) return;
+  auto activity = runtime::native::library_call(*thread.native);
+  if (!activity.call.empty()) thread.activity = std::move(activity);
+}
 
 snapshot::NamedStacks symbolise_here(const snapshot::Snapshot& snapshot,
                                      const std::vector<snapshot::TaskRef>& tasks,

@@ -25,6 +25,10 @@ void read_only_stacks(System& system, Symbols symbols);
 /// stopped.
 std::uint32_t reread_stacks_stopped(System& system, StopPolicy policy);
 
+/// What a thread in a futex does in the words of its language's library, by the names of its
+/// frames.
+void find_library_call(snapshot::Thread& thread);
+
 /// The native stacks of these tasks with functions and lines, and why some have none.
 snapshot::NamedStacks symbolise_here(const snapshot::Snapshot& snapshot,
                                      const std::vector<snapshot::TaskRef>& tasks,

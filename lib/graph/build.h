@@ -151,6 +151,7 @@ class Build {
   std::vector<TaskRef> those_who_wait_for(const std::vector<std::uint64_t>& released,
                                           const Process& process) const;
   std::string steered_by(const Waiter& waiter) const;
+  bool opens_again(const Waiter& waiter) const;
 
   // build_objects.cpp: descriptors
   Node holders(const ObjectId& id, Side side);

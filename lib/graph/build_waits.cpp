@@ -73,6 +73,15 @@ std::string sleep_words(const snapshot::Wait& wait) {
          std::to_string(seconds) + " s";
 }
 
+/// It waits for semaphores of a set, or of another set, that are not all those.
+bool wants_another(const snapshot::Process& process, const snapshot::SysvWait& those) {
+  return std::ranges::any_of(process.threads, [&](const snapshot::Thread& thread) {
+    if (!thread.wait || thread.wait->kind != WaitKind::SysvSem) return false;
+    const snapshot::SysvWait& its = thread.wait->sysv;
+    return its.id != those.id || its.ops != those.ops;
+  });
+}
+
 /// Locks that the kernel passes on when the owner's process ends.
 bool survives_owner(LockKind kind) {
   return kind == LockKind::RobustMutex || kind == LockKind::PiMutex || kind == LockKind::Unknown;
@@ -193,8 +202,7 @@ void Build::add_condition(const Waiter& waiter) {
       // A service of commands: after each it waits for the next one.
       if (waiter.wait.fifo_was_used && known && waiter.wait.objects[0].in)
         live(Life::Client, "a client that writes into " + fifo + " again");
-      else if (known && (goes_on_for_ever(waiter.thread) ||
-                         (waiter.wait.comes_back && waiter.wait.objects[0].in)))
+      else if (known && (opens_again(waiter) || goes_on_for_ever(waiter.thread)))
         live(Life::Client, "a client that opens " + fifo);
       live(Life::PeerlessOpen, "nobody has opened the other side of " + fifo);
       gates_.network.connect(tree(), waiter.node);
@@ -232,6 +240,18 @@ void Build::add_condition(const Waiter& waiter) {
   }
   live(Life::NotUnderstood,
        (waiter.wait.call.empty() ? "its wait" : waiter.wait.call) + " is not understood");
+}
+
+/// Its script opens it in a loop, or starts it there and waits for it.
+bool Build::opens_again(const Waiter& waiter) const {
+  const Process* parent = snapshot::find_process(snapshot_, waiter.process.ppid);
+  const auto starts_it_again = [&](const Thread& thread) {
+    return thread.wait && thread.wait->kind == WaitKind::Child && thread.wait->comes_back &&
+           std::ranges::find(thread.wait->children, waiter.process.pid) !=
+               thread.wait->children.end();
+  };
+  return waiter.wait.comes_back ||
+         (parent != nullptr && std::ranges::any_of(parent->threads, starts_it_again));
 }
 
 /// What happens by itself and may end any wait: the exit of a child, timers, asynchronous I/O.
@@ -536,16 +556,19 @@ void Build::sysv_event(const Waiter& waiter) {
   const bool is_private = it->key == IPC_PRIVATE;  // nobody can ask for its number by a key
   const bool is_server = waiter.wait.kind == WaitKind::SysvReceive && !is_private;
   // It may be a client's to post, or a lock whose owner has died: that cannot be told.
-  const bool takes = is_sem && !is_private && takes_from_set(waiter.wait);
+  const bool takes = is_sem ? !is_private && takes_from_set(waiter.wait) : is_server;
   const auto serves = [&](const Pid pid) {
-    return snapshot::find_process(snapshot_, pid) == nullptr || serves_clients(pid);
+    const Process* process = snapshot::find_process(snapshot_, pid);
+    if (process == nullptr) return true;
+    // who waits for another semaphore may have this one
+    return serves_clients(pid) && (!is_sem || !wants_another(*process, waiter.wait.sysv));
   };
   const bool crew =
       std::ranges::all_of(it->attached, serves) && std::ranges::all_of(it->last_pids, serves);
+  const char* does = is_sem ? "a client that posts to " : "a client that sends to ";
   gates_.network.connect(
       is_server && !others ? add_leaf(Life::Outside, "anybody may send to " + what, waiter.task)
-      : is_server && crew  ? add_leaf(Life::Client, "a client that sends to " + what, waiter.task)
-      : takes && crew      ? add_leaf(Life::Client, "a client that posts to " + what, waiter.task)
+      : takes && crew      ? add_leaf(Life::Client, does + what, waiter.task)
                            : add_leaf(is_private ? Life::PrivateName : Life::SysvStranger,
                                  "no stranger uses " + what, waiter.task),
       waiter.node);

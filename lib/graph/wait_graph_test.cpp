@@ -816,6 +816,17 @@ TEST(Outside, WhoOpensAFifoAgainAndAgainServesClients) {
             Level::Stuck);
 }
 
+TEST(Outside, AScriptThatOpensAFifoInALoopServesClients) {
+  Builder b = opens_a_fifo(snapshot::kUnknown);
+  EXPECT_EQ(graph_of(b).level(task(41)), Level::Stuck);
+  b.process(41).wait().comes_back = true;
+  EXPECT_EQ(graph_of(b).level(task(41)), Level::Conditional);
+  b.process(41).wait().comes_back = false;
+  b.process(40).wait().comes_back = true;
+  EXPECT_EQ(graph_of(b).level(task(41)), Level::Conditional)
+      << "such as `while :; do cat fifo; done`";
+}
+
 TEST(Outside, NobodyNewComesToAQueueWithoutItsName) {
   Builder b = crew_of_a_queue();
   b.object(queue(1)).has_name = false;

@@ -138,6 +138,42 @@ TEST(WaitKinds, AKeyedMessageQueueOfAServerIsForStrangers) {
   EXPECT_EQ(level_of(b, task(40)), Level::Live) << "its semaphore set was not seen";
 }
 
+/// Two workers that take from a keyed semaphore, and their parent.
+Builder crew_of_a_keyed_semaphore() {
+  Builder b;
+  b.process(40).thread().waits_for_children({41, 42});
+  for (const int pid : {41, 42}) {
+    auto wait = b.process(pid).child_of(40).thread().waits(WaitKind::SysvSem, "semop");
+    wait.wait().sysv.id = 7;
+    wait.wait().sysv.ops = {{0, -1}};
+  }
+  SysvObject set;
+  set.type = "sem";
+  set.id = 7;
+  set.key = 0x1234;
+  set.attached = {Pid{41}, Pid{42}};
+  set.last_pids = {Pid{41}, Pid{42}};
+  b.raw().sysv = {set};
+  return b;
+}
+
+TEST(WaitKinds, WorkersAtAKeyedSemaphoreWaitForWhoeverRaisesIt) {
+  EXPECT_EQ(level_of(crew_of_a_keyed_semaphore(), task(41)), Level::Conditional);
+}
+
+TEST(WaitKinds, WhoWaitsForAnotherSemaphoreOfTheSetMayHaveThisOne) {
+  Builder b = crew_of_a_keyed_semaphore();
+  b.process(42).wait().sysv.ops = {{1, -1}};
+  EXPECT_EQ(level_of(b, task(41)), Level::Assuming);
+}
+
+TEST(WaitKinds, WhoWaitsUntilASemaphoreIsFreeWaitsForItsUsers) {
+  Builder b = crew_of_a_keyed_semaphore();
+  b.process(41).wait().sysv.ops = {{0, 0}};
+  b.process(42).wait().sysv.ops = {{0, 0}};
+  EXPECT_EQ(level_of(b, task(41)), Level::Assuming);
+}
+
 TEST(WaitKinds, AnUnlinkedMessageQueueIsClosed) {
   Builder b;
   b.process(40).fd(3, queue(1)).thread().waits(WaitKind::MqReceive, "mq_timedreceive");

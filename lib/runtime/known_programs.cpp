@@ -35,9 +35,12 @@ constexpr Row kRows[] = {
     {"xargs", kUser, 0, "changes the number of slots"},
     {"gzip", kEnding, snapshot::kExits, "removes the output and ends"},
     {"git", kEnding, snapshot::kExits, "removes temporary files and ends"},
-    {"node", kEnding, snapshot::kExits, "resets the terminal and ends"},
-    {"nodejs", kEnding, snapshot::kExits, "resets the terminal and ends"},
+    {"node", bit(SIGINT) | bit(SIGTERM), snapshot::kExits, "resets the terminal and ends"},
+    {"nodejs", bit(SIGINT) | bit(SIGTERM), snapshot::kExits, "resets the terminal and ends"},
 };
+
+/// Through this one a program of Node's gets the signals that it asked for (process.on()).
+constexpr std::string_view kOfPrograms = "uv__signal_handler";
 
 /// The last component, without what the kernel adds for a file that was replaced.
 std::string_view file_name(std::string_view exe) {
@@ -60,6 +63,10 @@ std::vector<snapshot::Handler> known_handlers(std::string_view exe, std::uint64_
     }
   }
   return handlers;
+}
+
+bool is_of_program(const snapshot::Handler& handler) {
+  return handler.name.starts_with(kOfPrograms);
 }
 
 std::optional<snapshot::Effects> known_effects(std::string_view exe, std::string_view name) {

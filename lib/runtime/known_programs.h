@@ -19,6 +19,10 @@ namespace ipcdoctor::runtime {
 /// Node 18 src/node.cc, SignalExit(); busybox 1.35 shell/ash.c, setsignal(), raise_interrupt().
 std::vector<snapshot::Handler> known_handlers(std::string_view exe, std::uint64_t caught);
 
+/// Whether what the program of an interpreter asked for stands behind it, and not the interpreter's
+/// own.
+bool is_of_program(const snapshot::Handler& handler);
+
 /// What a handler of that name does in such a program, "FUNCTION in FILE": those of shells that
 /// end the shell, by its own doing or for a trap on EXIT, and no trap of the script for that
 /// signal.

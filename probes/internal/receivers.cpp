@@ -23,10 +23,17 @@ ObjectId source_of(const Thread& thread) {
   return wait != nullptr && !wait->objects.empty() ? wait->objects.front().object : ObjectId{};
 }
 
-/// It receives from a POSIX message queue, by no library's call.
+/// It receives from a message queue, by no library's call.
 bool receives_messages(const Thread& thread) {
   const Wait* wait = wait_of(thread);
-  return wait != nullptr && wait->kind == WaitKind::MqReceive && thread.activity.call.empty();
+  return wait != nullptr && thread.activity.call.empty() &&
+         (wait->kind == WaitKind::MqReceive || wait->kind == WaitKind::SysvReceive);
+}
+
+/// The number of the System V queue that it receives from; -1: it does not.
+int sysv_queue(const Thread& thread) {
+  const Wait* wait = wait_of(thread);
+  return wait != nullptr && wait->kind == WaitKind::SysvReceive ? wait->sysv.id : -1;
 }
 
 bool can_write_to(const Process& process, const ObjectId& id) {
@@ -75,10 +82,13 @@ Members fellow_receivers(const Members& members, const Member& one) {
   for (const Member& member : members) {
     if (!takes_from_queue(*member.thread) || takes_from_threads(*member.thread) != by_threads)
       continue;
-    const bool same_object = member.process->mm_group == one.process->mm_group &&
+    const bool same_object = !receives_messages(*one.thread) &&
+                             member.process->mm_group == one.process->mm_group &&
                              member.thread->activity.object.address == object.address;
-    const bool same_source = !by_threads && source.kind != snapshot::ObjectKind::Unknown &&
-                             source_of(*member.thread) == source;
+    const bool same_source =
+        !by_threads && sysv_queue(*member.thread) == sysv_queue(*one.thread) &&
+        (source.kind != snapshot::ObjectKind::Unknown || sysv_queue(*one.thread) >= 0) &&
+        source_of(*member.thread) == source;
     if (member.task == one.task || same_object || same_source) fellows.push_back(member);
   }
   return fellows;
@@ -87,6 +97,7 @@ Members fellow_receivers(const Members& members, const Member& one) {
 bool could_give(const Member& giver, const Member& receiver) {
   if (takes_from_threads(*receiver.thread))
     return giver.process->mm_group == receiver.process->mm_group;
+  if (sysv_queue(*receiver.thread) >= 0) return true;  // whoever knows its number
   if (receives_messages(*receiver.thread))
     return can_write_to(*giver.process, source_of(*receiver.thread));
   const auto& objects = receiver.thread->activity.object.objects;
@@ -105,6 +116,8 @@ std::string queue_name(const Context& context, const Member& receiver) {
     return object.name.empty() ? kind : kind + " `" + object.name + "`";
   }
   if (takes_from_memory(*receiver.thread)) return "the queue of " + receiver.thread->activity.call;
+  if (const int id = sysv_queue(*receiver.thread); id >= 0)
+    return "System V queue " + std::to_string(id);
   const ObjectId source = source_of(*receiver.thread);
   return source.kind == snapshot::ObjectKind::Unknown
              ? "its queue"

@@ -89,7 +89,8 @@ int rank(const Snapshot& snapshot, const Ends& ends, TaskRef joiner, TaskRef wri
 
 /// It waits for an answer on a connection that nobody has accepted, from the listener's holder.
 bool awaits_acceptance(const Snapshot& snapshot, const Flow& flow) {
-  return flow.way == Way::Receive && std::ranges::all_of(flow.objects, [&](const ObjectId& id) {
+  return flow.way == Way::Receive && !flow.objects.empty() &&
+         std::ranges::all_of(flow.objects, [&](const ObjectId& id) {
            const snapshot::Object* object = snapshot::find_object(snapshot, id);
            return object != nullptr && object->socket && object->socket->peer_in_backlog;
          });
@@ -165,6 +166,14 @@ std::optional<Pair> behind_fork_server(const Context& context, const Ends& ends,
   return std::nullopt;
 }
 
+/// What it is that is full.
+std::string channel(const Snapshot& snapshot, const Pair& pair) {
+  const Wait* wait = wait_of(snapshot, pair.writer);
+  if (wait != nullptr && wait->kind == snapshot::WaitKind::SysvSend)
+    return "System V queue " + std::to_string(wait->sysv.id);
+  return diagnosis::object_name(snapshot, pair.object);
+}
+
 std::string fix(const Context& context, const Pair& pair) {
   const Snapshot& snapshot = context.snapshot;
   const Thread* joiner = snapshot::find_thread(snapshot, pair.joiner);
@@ -185,8 +194,8 @@ std::string fix(const Context& context, const Pair& pair) {
   if (language_of(snapshot, pair.joiner.pid) == Language::Go)
     return "Read the pipe to its end before the wait" + at +
            ", as StdoutPipe() asks for before Wait(), or use cmd.Output().";
-  return "Read " + diagnosis::object_name(snapshot, pair.object) +
-         " until it is empty before the wait" + at + ", or make the writer non-blocking." +
+  return "Read " + channel(snapshot, pair) + " until it is empty before the wait" + at +
+         ", or make the writer non-blocking." +
          idiom(snapshot, pair.joiner.pid, Mistake::WaitsBeforeReading);
 }
 
@@ -198,9 +207,12 @@ Finding describe(const Context& context, Finding finding, const Pair& pair) {
       joiner + " waits for an exit before taking what " + writer + " must still deliver";
   const Wait* wait = wait_of(snapshot, pair.writer);
   const bool full = wait != nullptr && (sends(*wait) || wait->kind == snapshot::WaitKind::Terminal);
-  finding.explanation = full ? writer + " cannot end before it has written all, and " +
-                                   filled(snapshot, pair.object) + " is full"
-                             : writer + " is connected and waits to be accepted and answered";
+  finding.explanation =
+      full ? writer + " cannot end before it has written all, and " +
+                 (wait->kind == snapshot::WaitKind::SysvSend ? channel(snapshot, pair)
+                                                             : filled(snapshot, pair.object)) +
+                 " is full"
+           : writer + " is connected and waits to be accepted and answered";
   finding.explanation += place(snapshot, pair.writer) + ".\nOnly " + joiner +
                          (full ? " could read it" : " could accept it") + ", but it waits for " +
                          diagnosis::describe_wait(snapshot, pair.joiner) +
@@ -208,7 +220,7 @@ Finding describe(const Context& context, Finding finding, const Pair& pair) {
   finding.fix = fix(context, pair);
   finding.culprits.push_back(
       diagnosis::culprit(snapshot, pair.joiner, -1,
-                         (full ? "should read " + diagnosis::object_name(snapshot, pair.object)
+                         (full ? "should read " + channel(snapshot, pair)
                                : "should accept the connection of " + writer) +
                              ", but waits for " + diagnosis::describe_wait(snapshot, pair.joiner)));
   const Thread* thread = snapshot::find_thread(snapshot, pair.writer);

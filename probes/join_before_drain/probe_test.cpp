@@ -212,6 +212,21 @@ TEST(JoinBeforeDrain, FindsAChildWhoseConnectionWaitsToBeAccepted) {
   EXPECT_THAT(answer.findings[0].explanation, HasSubstr("could accept it"));
 }
 
+/// A System V queue has no descriptor that would tell what it is.
+TEST(JoinBeforeDrain, IgnoresAChildThatReceivesFromAQueue) {
+  Builder b;
+  b.process(40).thread().waits_for_child(42);
+  b.process(42).child_of(40).thread();
+  b.process(42).waits(snapshot::WaitKind::SysvReceive, "msgrcv").wait().sysv.id = 7;
+  snapshot::SysvObject jobs;
+  jobs.type = "msg";
+  jobs.id = 7;
+  jobs.key = 0;  // IPC_PRIVATE
+  b.raw().sysv = {jobs};
+
+  EXPECT_EQ(ask(kJoinBeforeDrain, b.build()).outcome, Outcome::NotFound);
+}
+
 TEST(JoinBeforeDrain, IgnoresAChildThatWritesToSomebodyElse) {
   Builder b;
   b.process(40).thread().waits_for_child(41);

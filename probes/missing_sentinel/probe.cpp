@@ -72,7 +72,7 @@ std::string fix_for(const Member& consumer, const Members& joiners, std::size_t 
   const bool connection = consumer.thread->activity.call == "Connection.recv";
   std::string fix =
       connection ? "Send a last message, such as None, or close the connection"
-      : waits_in(consumer, WaitKind::MqReceive)
+      : waits_in(consumer, WaitKind::MqReceive) || waits_in(consumer, WaitKind::SysvReceive)
           ? "Send one message that means the end for each consumer to " + queue
       : takes_from_memory(*consumer.thread)
           ? "Close it, or put an item that means the end for each consumer into " + queue

@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "probes/internal/ask.h"
@@ -99,6 +100,23 @@ TEST(MissingSentinel, BlamesWhoCouldSendAndJoinsTheReceiversOfAMessageQueue) {
   b.process(42).waits(WaitKind::MqReceive, "mq_timedreceive").on(3, true, false);
 
   EXPECT_EQ(blamed(ask(kMissingSentinel, b.build())), "40");
+}
+
+TEST(MissingSentinel, FindsReceiversOfASystemVQueue) {
+  Builder b;
+  b.process(40).thread().waits_for_child(42);
+  b.process(42).child_of(40).thread().waits(WaitKind::SysvReceive, "msgrcv").wait().sysv.id = 7;
+  snapshot::SysvObject jobs;
+  jobs.type = "msg";
+  jobs.id = 7;
+  jobs.key = 0;  // IPC_PRIVATE
+  b.raw().sysv = {jobs};
+
+  const auto answer = ask(kMissingSentinel, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(blamed(answer), "40");
+  EXPECT_THAT(answer.findings[0].title, ::testing::HasSubstr("an item of System V queue 7"));
 }
 
 /// A fork server is the parent of such a child, and its end is told by a pipe.

@@ -113,7 +113,8 @@ std::optional<Finding> by_pool(const Context& context, int set, const Members& m
 bool runs_a_task(const Thread& thread) {
   return thread.native && std::ranges::any_of(*thread.native, [](const snapshot::Frame& frame) {
            return frame.function == "java.util.concurrent.ThreadPoolExecutor.runWorker" ||
-                  frame.function.starts_with("std::packaged_task<");
+                  frame.function.starts_with("std::packaged_task<") ||
+                  frame.function.starts_with("std::__future_base::_Task_state<");  // it, inlined
          });
 }
 

@@ -87,8 +87,10 @@ void add_worker(ProcessBuilder& p, int tid, const char* runs) {
 }
 
 TEST(PoolStarvation, FindsThreadsWhoseTasksAllWaitForATask) {
-  for (const char* runs : {"std::packaged_task<int ()>::operator()()",
-                           "java.util.concurrent.ThreadPoolExecutor.runWorker"}) {
+  for (const char* runs :
+       {"std::packaged_task<int ()>::operator()()",
+        "std::__future_base::_Task_state<f, std::allocator<int>, int ()>::_M_run()",
+        "java.util.concurrent.ThreadPoolExecutor.runWorker"}) {
     Builder b;
     auto p = b.process(40).thread().futex(0x900, LockKind::Unknown);
     add_worker(p, 41, runs);

@@ -23,6 +23,7 @@ constexpr std::size_t kMaxWord = 256;
 constexpr std::size_t kMaxScript = 1 << 20;
 constexpr std::size_t kMaxComm = 15;  // TASK_COMM_LEN - 1
 constexpr int kMaxCompound = 500;     // lines of one command
+constexpr int kMaxLoops = 1000;
 constexpr std::size_t kMaxCalls = 64;
 constexpr std::size_t kMaxCollisions = 256;
 constexpr std::uint32_t kMaxBuckets = 1 << 20;
@@ -218,6 +219,13 @@ Result<std::vector<snapshot::Frame>> read_script_frames(const linux::AddressSpac
     frames.push_back(frame_of(sources[i], called_at, names[i]));
   }
   return frames;
+}
+
+bool is_in_loop(const linux::AddressSpace& space, unwind::Images& images) {
+  if (!is_bash(space) || !images.address_of(space, "bash", "dist_version")) return false;
+  const auto level_at = images.address_of(space, "bash", "loop_level");
+  const auto level = level_at ? space.memory.read_object<int>(*level_at) : Result<int>(Error{});
+  return level && *level > 0 && *level <= kMaxLoops;
 }
 
 }  // namespace ipcdoctor::runtime::shell

@@ -26,4 +26,8 @@ Result<std::vector<snapshot::Frame>> read_script_frames(const linux::AddressSpac
                                                         unwind::Images& images,
                                                         const std::string& awaited = "");
 
+/// Whether the command that a bash runs stands in a loop (`while`, `until`, `for`, `select`) of the
+/// same function: `loop_level` counts them. false where it cannot be told.
+bool is_in_loop(const linux::AddressSpace& space, unwind::Images& images);
+
 }  // namespace ipcdoctor::runtime::shell
