@@ -312,20 +312,20 @@ void Build::wakes_others(const Process& process, const Thread& thread, Node node
 }
 
 /// Who takes the signals of an operator rests until one comes: by sigwait(3), or by handlers for
-/// ever. "" for others.
+/// ever. Who waits for signals for ever without any rests until one ends it. "" for others.
 std::string Build::steered_by(const Waiter& waiter) const {
   std::uint64_t taken = waiter.wait.signals;
   if (std::ranges::none_of(kForServices,
                            [&](int signal) { return snapshot::has_signal(taken, signal); }))
     taken = 0;
-  if (goes_on_for_ever(waiter.thread) && waiter.thread.signals)
-    taken |= waiter.thread.signals->caught & ~waiter.thread.signals->blocked;
+  const bool for_ever = goes_on_for_ever(waiter.thread) && waiter.thread.signals;
+  if (for_ever) taken |= waiter.thread.signals->caught & ~waiter.thread.signals->blocked;
   std::vector<int> steering;
   for (const int signal : kOperators)
     if (snapshot::has_signal(taken, signal)) steering.push_back(signal);
-  if (steering.empty()) return "";
-  return "somebody who sends " + list_of(steering) + " to " +
-         snapshot::label(snapshot_, waiter.task);
+  const std::string who = snapshot::label(snapshot_, waiter.task);
+  if (steering.empty()) return for_ever ? "somebody who ends " + who : "";
+  return "somebody who sends " + list_of(steering) + " to " + who;
 }
 
 /// What the handlers of an operator's signals can do for a blocked thread. Those that end the

@@ -156,15 +156,21 @@ class Debts {
     });
   }
 
-  /// It waits for children whose main threads go on by themselves, in loops without an end: nobody
-  /// promised it theirs.
-  bool supervises(const Wait& wait, Level level) const {
-    const auto lives = [&](Pid child) {
-      const auto node = gates_.node_of_task.find({child, Tid{child.value}});
-      return node != gates_.node_of_task.end() && levels_[node->second] < level;
+  /// It waits for children whose main threads go on by themselves, in loops without an end, or that
+  /// only supervise others: nobody promised it theirs.
+  bool supervises(const Wait& wait, Level level, int depth = 0) const {
+    constexpr int kMaxDepth = 16;
+    const auto goes_on = [&](Pid child) {
+      const TaskRef main{child, Tid{child.value}};
+      const auto node = gates_.node_of_task.find(main);
+      if (node == gates_.node_of_task.end()) return false;
+      if (levels_[node->second] < level) return true;
+      const Thread* thread = snapshot::find_thread(snapshot_, main);
+      return thread != nullptr && thread->wait && depth < kMaxDepth &&
+             supervises(*thread->wait, level, depth + 1);
     };
     return wait.kind == WaitKind::Child && !wait.children.empty() &&
-           std::ranges::all_of(wait.children, lives);
+           std::ranges::all_of(wait.children, goes_on);
   }
 
   /// It reads from a connection of which the peer's host knows nothing, and does nothing else: of a

@@ -439,6 +439,13 @@ TEST(Rest, WhoWaitsForALoopWithoutAnEndOnlySupervisesIt) {
   EXPECT_TRUE(graph.is_at_rest(task(40)));
 }
 
+TEST(Rest, WhoSupervisesASupervisorToo) {
+  Builder b = parent_of_a_loop();
+  b.process(39).thread().waits_for_children({40});
+  b.process(40).child_of(39);
+  EXPECT_THAT(graph_of(b).stuck_sets(), IsEmpty());
+}
+
 TEST(Rest, WhoseMainThreadIsDeadIsAwaitedWhateverElseBeatsInIt) {
   Builder b = parent_of_a_loop();
   b.process(41).thread(42).sleeps();
@@ -465,6 +472,12 @@ Builder parent_of_a_signalled(std::uint32_t next) {
 
 TEST(Rest, AServiceThatTakesSignalsForEverRestsUntilOneComes) {
   EXPECT_THAT(graph_of(parent_of_a_signalled(0)).stuck_sets(), IsEmpty());
+}
+
+TEST(Rest, WhoIsParkedWithoutHandlersRestsUntilASignalEndsIt) {
+  Builder b = parent_of_a_signalled(0);
+  b.process(41).last().signals = SignalSets{};
+  EXPECT_THAT(graph_of(b).stuck_sets(), IsEmpty());
 }
 
 TEST(Rest, WhoGoesOnToItsEndAfterASignalAwaitsThatOne) {

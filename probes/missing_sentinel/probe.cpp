@@ -74,6 +74,9 @@ std::string fix_for(const Member& consumer, const Members& joiners, std::size_t 
       connection ? "Send a last message, such as None, or close the connection"
       : waits_in(consumer, WaitKind::MqReceive) || waits_in(consumer, WaitKind::SysvReceive)
           ? "Send one message that means the end for each consumer to " + queue
+      : consumer.thread->activity.call.starts_with("mpsc::")
+          ? "Drop every Sender of it, also the one that the others were cloned from, or send one "
+            "message that means the end for each consumer"
       : takes_from_memory(*consumer.thread)
           ? "Close it, or put an item that means the end for each consumer into " + queue
           : "Put one sentinel, such as None, for each consumer into " + queue;
