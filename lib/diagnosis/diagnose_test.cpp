@@ -58,7 +58,7 @@ Builder deadlock() {
 template <int kPid>
 Answer blames(const Context& context, const Probe& probe, Strength strength) {
   Finding finding = about_first_set(context, probe, strength);
-  finding.culprits = {{.task = task(kPid)}};
+  finding.culprits.emplace_back().task = task(kPid);
   return Answer{Outcome::Found, {finding}, {}};
 }
 extern const Probe kBlamesRunner, kBlamesTest;

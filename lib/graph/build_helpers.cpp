@@ -363,7 +363,7 @@ void Build::add_handlers(const Process& process, const Thread& thread, Node node
     // Whom it wakes is known: that is no help for the others.
     const bool only_wakes = !effects.releases.empty();
     if (only_wakes) helped_by(*handler, process);
-    const std::uint32_t releases = only_wakes ? 0 : snapshot::kReleases;
+    const std::uint32_t releases = only_wakes ? 0U : std::uint32_t{snapshot::kReleases};
     // Machine code that ends the program does so on every way through it; a language's may not.
     const bool helps_besides =
         channels || effects.may(releases | snapshot::kForks | snapshot::kEndsThread);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <thread>
@@ -160,7 +161,8 @@ TEST_F(TaskIterator, TellsWhoSharesATable) {
 
 TEST_F(TaskIterator, WhoRunsDoesNotSleep) {
   const Child child([] {
-    for (volatile int i = 0;; i = 0) {
+    std::atomic<bool> ends = false;
+    while (!ends) {
     }
     return 0;
   });
