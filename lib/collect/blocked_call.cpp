@@ -602,8 +602,11 @@ Wait of_kind(WaitKind kind, std::string call) {
 bool decode_state(const BlockedCall& blocked, Surroundings& from, Wait& wait) {
   using Kind = linux::SyscallState::Kind;
   const std::string call = blocked.call.kind == Kind::InCall ? syscall_name(blocked.call.nr) : "";
+  // do_freezer_trap() is a part of get_signal() where the compiler takes it in; stops by signals,
+  // its other sleeps, have states of their own
   if (blocked.state == 'T' || begins_with(blocked.wchan, "do_freezer_trap") ||
-      begins_with(blocked.wchan, "__refrigerator")) {
+      begins_with(blocked.wchan, "__refrigerator") ||
+      (blocked.state == 'S' && begins_with(blocked.wchan, "get_signal"))) {
     wait = of_kind(WaitKind::Stopped, call);
     wait.detail = blocked.state == 'T' ? "" : "frozen";
     return true;

@@ -378,6 +378,19 @@ TEST(BlockedCall, AFuseServerThatReadsItsDeviceWaitsForRequests) {
   EXPECT_EQ(decode_call(blocked, around).kind, WaitKind::Read);
 }
 
+TEST(BlockedCall, AFrozenThreadIsStopped) {
+  MadeSurroundings around;
+  for (const char* wchan : {"do_freezer_trap", "get_signal", "__refrigerator"}) {
+    BlockedCall frozen = in_call(SYS_futex, {0x1000, 0, 2, 0});
+    frozen.wchan = wchan;
+
+    const Wait wait = decode_call(frozen, around);
+
+    EXPECT_EQ(wait.kind, WaitKind::Stopped) << wchan;
+    EXPECT_EQ(wait.detail, "frozen");
+  }
+}
+
 TEST(BlockedCall, AStoppedThreadKeepsTheNameOfItsCall) {
   MadeSurroundings around;
   BlockedCall blocked = in_call(SYS_read, {0, 0, 1});

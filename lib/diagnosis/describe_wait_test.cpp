@@ -25,6 +25,15 @@ TEST(DescribeWait, NamesTheOneChildOrSome) {
   EXPECT_EQ(describe_wait(b.build(), task(41)), "the exit of 43, 44, 45 or 1 more");
 }
 
+TEST(DescribeWait, TellsWhatLetsAStoppedOneGoOn) {
+  Builder b;
+  b.process(40).thread().waits(snapshot::WaitKind::Stopped, "read");
+  b.process(41).thread().waits(snapshot::WaitKind::Stopped, "read").last().wait->detail = "frozen";
+
+  EXPECT_EQ(describe_wait(b.build(), task(40)), "SIGCONT: it is stopped");
+  EXPECT_EQ(describe_wait(b.build(), task(41)), "its cgroup to be thawed");
+}
+
 TEST(DescribeWait, PrefersTheNameOfALock) {
   Builder b;
   b.process(40).thread().futex(0x1000, LockKind::Mutex).lock().name = "mutex `m` in app";

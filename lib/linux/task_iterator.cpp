@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstddef>
 #include <cstring>
 #include <span>
@@ -22,7 +23,7 @@ struct Record {
   std::uint64_t tid, pid, mm, timer_state, timer_interval;
   std::uint64_t switches, involuntary_switches, state, on_cpu;
   std::uint64_t sp, pc, rbp, rbx, r12, r13, r14, r15;
-  std::uint64_t call, args[6];
+  std::uint64_t call, result, args[6];
   std::uint64_t files, pending, shared_pending, blocked;
   char name[16];  // TASK_COMM_LEN
 };
@@ -72,6 +73,7 @@ constexpr Copied kOfRegisters[] = {
     {"r14", BPF_DW, offsetof(Record, r14)},
     {"r15", BPF_DW, offsetof(Record, r15)},
     {"orig_ax", BPF_DW, offsetof(Record, call)},
+    {"ax", BPF_DW, offsetof(Record, result)},
     {"di", BPF_DW, argument(0)},
     {"si", BPF_DW, argument(1)},
     {"dx", BPF_DW, argument(2)},
@@ -199,7 +201,11 @@ KernelTask task_of(const Record& r) {
   constexpr std::uint64_t kFreezable = 0x2000;  // TASK_FREEZABLE, since Linux 6.1
   task.switches = r.switches + r.involuntary_switches;
   task.sleeps = (r.state & ~kFreezable) == kInterruptible && r.on_cpu == 0;
-  task.freezable = task.sleeps && (r.state & kFreezable) != 0;
+  // As it entered (arch/x86/entry/entry_64.S): no signal has interrupted the call, as the freezer
+  // of cgroups does, which has its tasks sleep freezably too (do_freezer_trap() of
+  // kernel/signal.c).
+  constexpr auto kUnanswered = static_cast<std::uint64_t>(-ENOSYS);
+  task.freezable = task.sleeps && (r.state & kFreezable) != 0 && r.result == kUnanswered;
   task.name.assign(r.name, ::strnlen(r.name, sizeof r.name));
   task.files = r.files;
   task.pending = r.pending, task.shared_pending = r.shared_pending, task.blocked = r.blocked;

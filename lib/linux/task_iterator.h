@@ -37,8 +37,9 @@ struct KernelTask {
   /// Whether it sleeps and has left its processor, so that `switches` counts this sleep. Then these
   /// are the call that it sleeps in, or that it was in when a page fault or a signal came.
   bool sleeps = false;
-  /// It sleeps where the freezer of cgroups need not wake it, as futex(2) does since Linux 6.1, and
-  /// neither a page fault nor a server in user space: TASK_FREEZABLE, include/linux/sched.h.
+  /// It sleeps in its call where a freezer need not wake it, as futex(2) does since Linux 6.1, and
+  /// neither a page fault nor who waits for a server in user space: TASK_FREEZABLE,
+  /// include/linux/sched.h.
   bool freezable = false;
   std::int64_t call = -1;
   std::array<std::uint64_t, 6> args{};

@@ -26,6 +26,10 @@ bool is_stopped(const Snapshot& snapshot, TaskRef task) {
   return by_wait || thread->state == 'T' || thread->state == 't';
 }
 
+bool is_frozen(const Wait* wait) {
+  return wait != nullptr && wait->kind == snapshot::WaitKind::Stopped && wait->detail == "frozen";
+}
+
 /// Why it is stopped, as far as its interrupted call says: a read of the terminal gives SIGTTIN, an
 /// ioctl SIGTTOU.
 std::string reason(const Snapshot& snapshot, TaskRef task) {
@@ -33,6 +37,7 @@ std::string reason(const Snapshot& snapshot, TaskRef task) {
   const Wait* wait = wait_of(snapshot, task);
   if (process->tracer.value != 0) return "stopped by its tracer " + name(snapshot, process->tracer);
   if (wait == nullptr) return "stopped";
+  if (is_frozen(wait)) return "frozen with its cgroup";
   const bool on_terminal =
       process->fds && std::ranges::any_of(*process->fds, [](const snapshot::Fd& fd) {
         return fd.object.kind == snapshot::ObjectKind::Terminal;
@@ -48,6 +53,9 @@ std::string reason(const Snapshot& snapshot, TaskRef task) {
 
 std::string fix(const Snapshot& snapshot, TaskRef stopped, const std::string& why) {
   const std::string pid = std::to_string(snapshot::local_number(snapshot, stopped.pid.value));
+  if (is_frozen(wait_of(snapshot, stopped)))
+    return "To go on now: write 0 to cgroup.freeze of the cgroup that /proc/" + pid +
+           "/cgroup names, or docker unpause.";
   std::string text;
   const bool python = language_of(snapshot, stopped.pid) == Language::Python ||
                       std::ranges::any_of(snapshot.targets, [&](Pid p) {
@@ -88,7 +96,9 @@ Finding describe(const Context& context, int set, const std::vector<TaskRef>& st
                            place(snapshot, task) + ".\n";
     finding.culprits.push_back(diagnosis::culprit(snapshot, task, -1, reason(snapshot, task)));
   }
-  finding.explanation += "Only SIGCONT, from outside, lets it go on.";
+  finding.explanation += is_frozen(wait_of(snapshot, stopped.front()))
+                             ? "It goes on when somebody thaws the cgroup."
+                             : "Only SIGCONT, from outside, lets it go on.";
   finding.fix = fix(snapshot, stopped.front(), why);
   finding.strength = Strength::Likely;
   diagnosis::add_wakes(finding, stopped);

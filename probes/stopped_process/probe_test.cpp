@@ -29,6 +29,19 @@ TEST(StoppedProcess, FindsAParentThatWaitsForAStoppedChild) {
   EXPECT_THAT(answer.findings[0].culprits[0].why, HasSubstr("SIGTTIN"));
 }
 
+TEST(StoppedProcess, TellsWhoseCgroupIsFrozen) {
+  Builder b;
+  b.process(40).thread().waits_for_child(41);
+  b.process(41).child_of(40).thread().waits(WaitKind::Stopped, "read").last().wait->detail =
+      "frozen";
+
+  const auto answer = ask(kStoppedProcess, b);
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(answer.findings[0].culprits[0].why, "frozen with its cgroup");
+  EXPECT_THAT(answer.findings[0].fix, HasSubstr("cgroup.freeze"));
+}
+
 TEST(StoppedProcess, IgnoresAStoppedJobThatNobodyWaitsFor) {
   Builder b;
   b.process(40).comm("bash").thread().sleeps();
