@@ -150,14 +150,13 @@ class Collector {
   }
 
   void examine_tree() {
-    constexpr long kMany = 500;  // threads; asking for all of them costs some 20 ms
     const auto is_new = [](const auto& process) {
       return snapshot::is_of_tree(process->scope) && !process->examined;
     };
     long threads = 0;
     for (const auto& process : system_.processes())
       if (is_new(process)) threads += process->stat.num_threads;
-    if (threads > kMany) system_.ask_kernel_for_calls();
+    if (threads > static_cast<long>(kManyThreads)) system_.ask_kernel_for_calls();
     for (const auto& process : system_.processes())
       if (is_new(process)) examine(system_, *process);
   }

@@ -27,19 +27,20 @@ std::string task_file(Tid tid, const char* name) {
 }
 
 /// As the kernel told it when it was asked about all threads, if this one has not run since.
-std::optional<linux::SyscallState> told_call(System& system, const ProcessEntry& process,
-                                             const ThreadEntry& thread) {
+const linux::KernelTask* told(System& system, const ProcessEntry& process,
+                              const ThreadEntry& thread) {
   const linux::KernelTask* task = system.sleeper(process.pid, thread.tid);
-  if (task == nullptr || thread.status.state != 'S' || task->switches != thread.status.switches())
-    return std::nullopt;
-  return linux::SyscallState{linux::SyscallState::Kind::InCall, static_cast<long>(task->call),
-                             task->args, RemoteAddr{task->sp}, RemoteAddr{task->pc}};
+  const bool same =
+      task != nullptr && thread.status.state == 'S' && task->switches == thread.status.switches();
+  return same ? task : nullptr;
 }
 
 Result<linux::SyscallState> read_call(System& system, const ProcessEntry& process,
                                       const ThreadEntry& thread) {
   const bool is_64bit = process.stat.start_stack >= std::uint64_t{1} << 32;
-  if (const auto told = is_64bit ? told_call(system, process, thread) : std::nullopt) return *told;
+  if (const linux::KernelTask* task = is_64bit ? told(system, process, thread) : nullptr)
+    return linux::SyscallState{linux::SyscallState::Kind::InCall, static_cast<long>(task->call),
+                               task->args, RemoteAddr{task->sp}, RemoteAddr{task->pc}};
   const Tid tid = thread.tid;
   const Risk risk(system.progress(), process.pid, Fact::Syscall, tid.value);
   if (!risk.allowed()) {
@@ -79,10 +80,8 @@ Result<linux::TaskStatus> status_of(System& system, const ProcessEntry& process,
 
 /// What the kernel's function would tell: nothing where it is known to wait for a futex.
 std::string wchan_of(System& system, const ProcessEntry& process, const ThreadEntry& thread) {
-  const linux::KernelTask* task = system.sleeper(process.pid, thread.tid);
-  if (task != nullptr && task->freezable && task->call == SYS_futex && thread.call &&
-      thread.call->sp.value == task->sp && thread.call->nr == task->call)
-    return "";
+  const linux::KernelTask* task = told(system, process, thread);
+  if (task != nullptr && task->freezable && task->call == SYS_futex) return "";
   const auto wchan = process.dir->read_record(task_file(thread.tid, "wchan"));
   return wchan ? linux::parse_wchan(*wchan) : "";
 }
@@ -234,12 +233,11 @@ void look_again(System& system, ProcessEntry& process) {
 }
 
 void look_again_at_all(System& system) {
-  constexpr std::size_t kCostOfLoading = 500;  // in threads that are read through /proc
   std::size_t count = 0;
   for (const auto& process : system.processes())
     if (process->examined) count += process->threads.size();
   std::unordered_map<Tid, linux::KernelTask> now;
-  if (count > kCostOfLoading)
+  if (count > kManyThreads)
     if (auto tasks = system.read_kernel_tasks())
       for (linux::KernelTask& task : *tasks) now.emplace(task.tid, std::move(task));
   for (const auto& process : system.processes()) {

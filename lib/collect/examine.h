@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -8,6 +9,9 @@
 #include "snapshot/snapshot.h"
 
 namespace ipcdoctor::collect {
+
+/// So many are read through /proc in the time that it takes to ask the kernel for all.
+inline constexpr std::size_t kManyThreads = 500;
 
 /// The first look: status of the process, its threads with their state, switch counts and calls.
 void examine(System& system, ProcessEntry& process);

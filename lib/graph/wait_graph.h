@@ -75,7 +75,7 @@ enum class Life {
   Handler,  ///< a handler of a signal from outside: what it does is not known, or it ends the call
   Steered,  ///< at rest until a signal from outside: it takes it itself, or a handler that was read
             ///< wakes just those who wait for this
-  Client,   ///< who writes into a FIFO with a name, as somebody has before
+  Client,   ///< who may come to a service that waits by a name: of a FIFO, a queue, a semaphore
 };
 
 /// A reason to live: a task's own (task.pid != 0) or an object's.
