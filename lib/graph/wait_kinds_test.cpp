@@ -84,10 +84,7 @@ TEST(WaitKinds, SysvObjectsMayHaveStrangers) {
   Builder b;
   b.process(40).thread().waits(WaitKind::SysvSem, "semop").wait().sysv.id = 7;
   EXPECT_EQ(level_of(b, task(40)), Level::Live) << "it was not seen";
-  SysvObject set;
-  set.type = "sem";
-  set.id = 7;
-  b.raw().sysv = {set};
+  b.sysv("sem", 7);
   const Snapshot snapshot = b.build();
   const WaitGraph graph(snapshot);
   EXPECT_EQ(graph.level(task(40)), Level::Assuming);
@@ -100,39 +97,31 @@ TEST(WaitKinds, AtAKeyedSemaphoreAWorkerWaitsForAClient) {
   Builder b;
   auto& wait = b.process(40).thread().waits(WaitKind::SysvSem, "semop").wait();
   wait.sysv = {7, {{0, -1}}};
-  SysvObject set;
-  set.type = "sem";
-  set.id = 7;
-  set.key = 0x1234;
-  b.raw().sysv = {set};
+  SysvObject& set = b.sysv("sem", 7, 0x1234);
   EXPECT_EQ(level_of(b, task(40)), Level::Conditional);
   b.process(40).wait().sysv.ops = {{0, 0}};
   EXPECT_EQ(level_of(b, task(40)), Level::Assuming) << "who waits for zero takes nothing";
   b.process(40).wait().sysv.ops = {{0, -1}};
-  b.raw().sysv[0].key = 0;
+  set.key = 0;
   EXPECT_EQ(level_of(b, task(40)), Level::Assuming) << "a client does not know its number";
 
-  b.raw().sysv[0].key = 0x1234;
+  set.key = 0x1234;
   b.process(41).fd(3, pipe(1)).thread().reads(3);
-  b.raw().sysv[0].last_pids = {Pid{41}};
+  set.last_pids = {Pid{41}};
   EXPECT_EQ(level_of(b, task(40)), Level::Assuming) << "who last used it is stuck elsewhere";
 }
 
 TEST(WaitKinds, AKeyedMessageQueueOfAServerIsForStrangers) {
   Builder b;
   b.process(40).thread().waits(WaitKind::SysvReceive, "msgrcv").wait().sysv.id = 7;
-  SysvObject queue;
-  queue.type = "msg";
-  queue.id = 7;
-  queue.key = 0x1234;
-  b.raw().sysv = {queue};
+  SysvObject& queue = b.sysv("msg", 7, 0x1234);
   EXPECT_EQ(level_of(b, task(40)), Level::Live);
-  b.raw().sysv[0].key = 0;
+  queue.key = 0;
   EXPECT_EQ(level_of(b, task(40)), Level::Assuming);
 
-  b.raw().sysv[0].key = 0x1234;
+  queue.key = 0x1234;
   b.process(41).thread().waits(WaitKind::SysvReceive, "msgrcv").wait().sysv.id = 7;
-  b.raw().sysv[0].attached = {Pid{40}, Pid{41}};
+  queue.attached = {Pid{40}, Pid{41}};
   EXPECT_EQ(level_of(b, task(40)), Level::Conditional) << "so is that of two who share the work";
   b.process(41).waits(WaitKind::SysvSem, "semop");
   EXPECT_EQ(level_of(b, task(40)), Level::Live) << "its semaphore set was not seen";
@@ -147,13 +136,8 @@ Builder crew_of_a_keyed_semaphore() {
     wait.wait().sysv.id = 7;
     wait.wait().sysv.ops = {{0, -1}};
   }
-  SysvObject set;
-  set.type = "sem";
-  set.id = 7;
-  set.key = 0x1234;
-  set.attached = {Pid{41}, Pid{42}};
-  set.last_pids = {Pid{41}, Pid{42}};
-  b.raw().sysv = {set};
+  SysvObject& set = b.sysv("sem", 7, 0x1234);
+  set.attached = set.last_pids = {Pid{41}, Pid{42}};
   return b;
 }
 

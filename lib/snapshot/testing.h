@@ -55,6 +55,15 @@ inline Socket stream(std::string family) {
   return socket;
 }
 
+/// Of a language's own library: "/usr/lib/python3.11/" + file.
+inline Frame library_frame(const std::string& file, std::string function) {
+  Frame frame;
+  frame.kind = FrameKind::Interpreted;
+  frame.file = "/usr/lib/python3.11/" + file;
+  frame.function = std::move(function);
+  return frame;
+}
+
 class Builder;
 
 /// One process and, after thread(), the thread that the wait functions speak about.
@@ -232,6 +241,14 @@ class Builder {
     for (const int pid : mappers) area.mappers.push_back(Pid{pid});
     snapshot_.shared_areas.push_back(std::move(area));
     return *this;
+  }
+  /// @param type  "sem", "msg"
+  SysvObject& sysv(std::string type, int id, std::int64_t key = SysvObject::kUnknownKey) {
+    SysvObject& object = snapshot_.sysv.emplace_back();
+    object.type = std::move(type);
+    object.id = id;
+    object.key = key;
+    return object;
   }
   Builder& lock(FileLock lock) { return snapshot_.file_locks.push_back(std::move(lock)), *this; }
   Snapshot& raw() { return snapshot_; }

@@ -218,11 +218,7 @@ TEST(JoinBeforeDrain, IgnoresAChildThatReceivesFromAQueue) {
   b.process(40).thread().waits_for_child(42);
   b.process(42).child_of(40).thread();
   b.process(42).waits(snapshot::WaitKind::SysvReceive, "msgrcv").wait().sysv.id = 7;
-  snapshot::SysvObject jobs;
-  jobs.type = "msg";
-  jobs.id = 7;
-  jobs.key = 0;  // IPC_PRIVATE
-  b.raw().sysv = {jobs};
+  b.sysv("msg", 7, 0);  // IPC_PRIVATE
 
   EXPECT_EQ(ask(kJoinBeforeDrain, b.build()).outcome, Outcome::NotFound);
 }

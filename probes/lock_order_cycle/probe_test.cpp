@@ -52,10 +52,7 @@ TEST(LockOrderCycle, BlamesTheClientsInWhoseNameAManagerWaits) {
   b.connect(unix_socket(1), unix_socket(2));
   auto p = b.process(40).fd(3, unix_socket(1)).thread(40).futex(0x1000, LockKind::Mutex);
   p.owned_by({task(40, 41)});
-  snapshot::Frame serve;
-  serve.kind = snapshot::FrameKind::Interpreted;
-  serve.function = "Server.serve_client";
-  serve.file = "/usr/lib/python3.11/multiprocessing/managers.py";
+  const auto serve = library_frame("multiprocessing/managers.py", "Server.serve_client");
   p.last().python = std::vector{serve};
   p.thread(41).futex(0x2000, LockKind::Mutex).owned_by({task(40)});
   p.last().python = std::vector{serve};

@@ -169,11 +169,8 @@ TEST(LostWorker, IgnoresAPoolWhoseIterableHoldsTheWorkBack) {
   Builder b;
   build_pool(b, {}).activity("Pool.worker.get");
   auto feeder = b.process(40).thread(43).futex(0x3000, LockKind::UnownedLock);
-  snapshot::Frame frame;
-  frame.kind = snapshot::FrameKind::Interpreted;
-  frame.function = "Pool._guarded_task_generation";
-  frame.file = "/usr/lib/python3.11/multiprocessing/pool.py";
-  feeder.activity("queue.Queue.get").last().python = std::vector{frame};
+  feeder.activity("queue.Queue.get").last().python =
+      std::vector{library_frame("multiprocessing/pool.py", "Pool._guarded_task_generation")};
 
   EXPECT_EQ(ask(kLostWorker, b.build()).outcome, Outcome::NotFound);
 }

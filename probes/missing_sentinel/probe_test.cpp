@@ -39,7 +39,9 @@ TEST(MissingSentinel, GivesWayWhereAConsumerKeepsALockFromSomebody) {
   Builder b;
   auto p = b.process(40).python().thread().futex(0x900, LockKind::ThreadJoin);
   p.owned_by({task(40, 41)});
-  p.thread(41).futex(0x2000, LockKind::UnownedLock).activity("queue.Queue.get", made("queue.Queue"));
+  p.thread(41)
+      .futex(0x2000, LockKind::UnownedLock)
+      .activity("queue.Queue.get", made("queue.Queue"));
   EXPECT_EQ(ask(kMissingSentinel, b.build()).findings.at(0).strength, diagnosis::Strength::Clear);
 
   p.thread(42).futex(0x3000, LockKind::Mutex).owned_by({task(40, 41)});
@@ -106,11 +108,7 @@ TEST(MissingSentinel, FindsReceiversOfASystemVQueue) {
   Builder b;
   b.process(40).thread().waits_for_child(42);
   b.process(42).child_of(40).thread().waits(WaitKind::SysvReceive, "msgrcv").wait().sysv.id = 7;
-  snapshot::SysvObject jobs;
-  jobs.type = "msg";
-  jobs.id = 7;
-  jobs.key = 0;  // IPC_PRIVATE
-  b.raw().sysv = {jobs};
+  b.sysv("msg", 7, 0);  // IPC_PRIVATE
 
   const auto answer = ask(kMissingSentinel, b.build());
 

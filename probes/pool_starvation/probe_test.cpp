@@ -25,10 +25,7 @@ ProcessBuilder build_executor(Builder& b) {
       .futex(0x3000, LockKind::Condition)
       .activity("Executor.result")
       .at("/app/app.py", 5, "outer");
-  Frame loop;
-  loop.function = "_worker";
-  loop.file = "/usr/lib/python3.11/concurrent/futures/thread.py";
-  p.last().python->push_back(loop);
+  p.last().python->push_back(library_frame("concurrent/futures/thread.py", "_worker"));
   return p;
 }
 
@@ -49,17 +46,11 @@ Builder pool_that_waits_in(const char* call, const char* entry) {
   p.activity("Pool.get",
              made("multiprocessing.Pool", "pool", {{"is_thread_pool", 1}, {"queued", 3}}))
       .at("/app/app.py", 20, "main");
-  Frame get;
-  get.kind = snapshot::FrameKind::Interpreted;
-  get.function = entry;
-  get.file = "/usr/lib/python3.11/multiprocessing/pool.py";
-  p.last().python->insert(p.last().python->begin(), get);
+  p.last().python->insert(p.last().python->begin(),
+                          library_frame("multiprocessing/pool.py", entry));
   for (const int tid : {41, 42}) {
     p.thread(tid).futex(0x3000, LockKind::Condition).activity(call).at("/app/app.py", 5, "task");
-    Frame loop;
-    loop.function = "worker";
-    loop.file = "/usr/lib/python3.11/multiprocessing/pool.py";
-    p.last().python->push_back(loop);
+    p.last().python->push_back(library_frame("multiprocessing/pool.py", "worker"));
   }
   return b;
 }

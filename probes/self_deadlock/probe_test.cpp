@@ -10,7 +10,6 @@ namespace {
 
 using namespace snapshot::testing;
 using diagnosis::Outcome;
-using snapshot::Frame;
 using snapshot::LockKind;
 using testing::ask;
 using testing::blamed;
@@ -47,10 +46,7 @@ TEST(SelfDeadlock, FindsAShutdownInsideTheLoopThatItWaitsFor) {
                .futex(0x1000, LockKind::Condition)
                .activity("socketserver.shutdown");
   p.at("/app/app.py", 12, "handle");
-  Frame loop;
-  loop.function = "serve_forever";
-  loop.file = "/usr/lib/python3.11/socketserver.py";
-  p.last().python->push_back(loop);
+  p.last().python->push_back(library_frame("socketserver.py", "serve_forever"));
 
   const auto answer = ask(kSelfDeadlock, b.build());
 
