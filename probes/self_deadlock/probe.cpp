@@ -106,12 +106,17 @@ std::string relock_fix(const Member& member, const std::string& what) {
   if (waits_in(member, WaitKind::FileLock))
     return "It has the lock already, on another descriptor: open the file once and pass the "
            "descriptor on.";
-  if (member.thread->is_python || member.thread->activity.call.find("ing.") != std::string::npos)
-    return "Take " + what +
-           " once: split off an inner function that expects it to be held, or make it an RLock." +
-           (is_inside(member) ? ""
+  if (member.thread->is_python || member.thread->activity.call.find("ing.") != std::string::npos) {
+    // asyncio has no RLock
+    const bool asyncio = member.thread->activity.object.type.starts_with("asyncio.");
+    return "Take " + what + " once: split off an inner function that expects it to be held" +
+           (asyncio ? "." : ", or make it an RLock.") +
+           (is_inside(member) ? std::string()
                               : "\nOr an earlier call took it and ended without release(), perhaps "
-                                "by an exception: `with` releases it on every way out.");
+                                "by an exception: `" +
+                                    std::string(asyncio ? "async with" : "with") +
+                                    "` releases it on every way out.");
+  }
   return "Take " + what +
          " once: split off an inner function that expects it to be held, or make it recursive "
          "(PTHREAD_MUTEX_RECURSIVE).";
@@ -128,8 +133,9 @@ SelfWait by_own_lock(const Context& context, const Member& member) {
     // Who takes what others post has taken more often than it has posted.
     const snapshot::Lock& lock = wait_of(member)->futex.lock;
     const auto most = lock.numbers.find("max");
-    const bool counts = waits_in(member, WaitKind::Futex) && lock.kind == LockKind::SharedSemaphore &&
-                        most != lock.numbers.end() && most->second != 1 && !is_inside(member);
+    const bool counts = waits_in(member, WaitKind::Futex) &&
+                        lock.kind == LockKind::SharedSemaphore && most != lock.numbers.end() &&
+                        most->second != 1 && !is_inside(member);
     return {counts ? Strength::Guess : Strength::Read,
             "waits" + place_of_it + " for " + what + ", which it holds itself", holder.evidence,
             relock_fix(member, what)};

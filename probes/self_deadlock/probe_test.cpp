@@ -32,7 +32,9 @@ TEST(SelfDeadlock, FindsATaskThatAwaitsTheLockThatItHolds) {
   auto loop = b.process(40).python().fd(3, unix_socket(1)).fd(4, unix_socket(2)).thread();
   loop.polls_in({3}).activity("asyncio.Lock.acquire", made("asyncio.Lock", "a", {{"ring", 1}}));
 
-  EXPECT_EQ(blamed(ask(kSelfDeadlock, b.build())), "40");
+  const auto answer = ask(kSelfDeadlock, b.build());
+  EXPECT_EQ(blamed(answer), "40");
+  EXPECT_EQ(answer.findings.at(0).fix.find("RLock"), std::string::npos) << "asyncio has none";
 
   loop.activity("asyncio.Lock.acquire", made("asyncio.Lock", "a", {{"ring", 2}}));
   EXPECT_EQ(ask(kSelfDeadlock, b.build()).outcome, Outcome::NotFound);
