@@ -91,7 +91,8 @@ class Chain {
     if (frames_.empty() || !frames_.back().library) return 0;
     const PyFrame& frame = frames_.back();
     const std::string& file = frame.code->file;
-    if (frame.code->name == "__aexit__" && file.ends_with("/asyncio/taskgroups.py"))
+    const bool leaves = frame.code->name == "__aexit__" || frame.code->name == "_aexit";  // 3.13
+    if (leaves && file.ends_with("/asyncio/taskgroups.py"))
       return pending(objects_.attribute(reader_.local(frame, "self"), "_tasks"));
     if (frame.code->name == "_wait" && file.ends_with("/asyncio/tasks.py"))
       return pending(reader_.local(frame, "fs"));
