@@ -24,6 +24,11 @@ Object unwrap(const Objects& objects, Object awaited) {
   return wraps ? objects.remote().pointer(objects.member(awaited, 16)) : awaited;
 }
 
+std::uint64_t size_of(const Objects& objects, Object task) {
+  const std::uint64_t tp_basicsize = objects.member(objects.type_of(task), 32);
+  return std::min(objects.remote().word(tp_basicsize), kMaxTaskSize);
+}
+
 struct Task {
   Object coroutine = 0;
   Object waiter = 0;  ///< the future that it awaits
@@ -33,8 +38,7 @@ struct Task {
 /// at different offsets. Those of uvloop and others are tasks of asyncio, too.
 Task read_task(const Objects& objects, Object task) {
   const Remote& remote = objects.remote();
-  const std::uint64_t size = std::min(remote.word(objects.member(objects.type_of(task), 32)),
-                                      kMaxTaskSize);  // tp_basicsize
+  const std::uint64_t size = size_of(objects, task);
   for (std::uint64_t at = objects.member(0, 24); at + 8 <= size; at += 8) {
     const Object object = remote.pointer(task + at);
     if (object == 0 || !is_coroutine(objects.type_name(object))) continue;
@@ -42,6 +46,35 @@ Task read_task(const Objects& objects, Object task) {
     return {object, objects.is_a(waiter, "Future") || objects.is_a(waiter, "Task") ? waiter : 0};
   }
   return {};
+}
+
+/// A task and those that are linked with it. Since 3.14 a thread's tasks are nodes of a list that
+/// goes round through a head which is none (TaskObj.task_node; llist_node of pycore_llist.h is
+/// {next, prev}). Where the node is, its links tell: both neighbours point back at it.
+std::vector<Object> linked_tasks(const Objects& objects, Object task) {
+  const Remote& remote = objects.remote();
+  const std::uint64_t size = size_of(objects, task);
+  for (std::uint64_t at = objects.member(0, 24); at + 16 <= size; at += 8) {
+    const std::uint64_t node = task + at;
+    std::uint64_t next = remote.pointer(node);
+    const std::uint64_t prev = remote.pointer(node + 8);
+    const bool linked = next != 0 && prev != 0 && next != node &&
+                        remote.pointer(next + 8) == node && remote.pointer(prev) == node;
+    if (!linked) continue;
+    std::vector<Object> tasks{task};
+    for (; next != 0 && next != node && tasks.size() < kMaxAwaited; next = remote.pointer(next))
+      if (objects.is_a(next - at, "Task")) tasks.push_back(next - at);
+    return tasks;
+  }
+  return {};
+}
+
+/// The frame of asyncio's run_until_complete(), or the end.
+std::vector<PyFrame>::const_iterator loop_of(const std::vector<PyFrame>& thread) {
+  return std::ranges::find_if(thread, [](const PyFrame& f) {
+    return f.library && f.code->name == "run_until_complete" &&
+           f.code->file.ends_with("/asyncio/base_events.py");
+  });
 }
 
 class Chain {
@@ -122,30 +155,29 @@ class Chain {
 
 Awaited read_awaited(const std::vector<PyFrame>& thread, const Frames& reader,
                      const Objects& objects) {
-  const auto is_loop = [](const PyFrame& f) {
-    return f.library && f.code->name == "run_until_complete" &&
-           f.code->file.ends_with("/asyncio/base_events.py");
-  };
-  const auto loop = std::ranges::find_if(thread, is_loop);
+  const auto loop = loop_of(thread);
   const bool idle = !thread.empty() && thread.front().code->name == "select";
   if (loop == thread.end() || !idle) return {};
   return Chain(reader, objects).follow(reader.local(*loop, "future"));
 }
 
-std::vector<std::vector<PyFrame>> read_tasks(Object modules, const Frames& reader,
-                                             const Objects& objects) {
-  std::vector<std::vector<PyFrame>> tasks;
-  for (const char* name : {"_scheduled_tasks", "_all_tasks"}) {  // since 3.12, and before
-    const Object set = module_global(objects, modules, "asyncio.tasks", name);
-    for (const Object reference : objects.items(objects.attribute(set, "data"), kMaxAwaited)) {
-      auto frames =
-          Chain(reader, objects)
-              .of_task(objects.remote().pointer(objects.member(reference, 16)));  // wr_object
-      if (!frames.empty()) tasks.push_back(std::move(frames));
-    }
+std::vector<std::vector<PyFrame>> read_tasks(Object modules, const std::vector<PyFrame>& thread,
+                                             const Frames& reader, const Objects& objects) {
+  std::vector<Object> tasks;
+  const auto loop = loop_of(thread);
+  if (loop != thread.end()) tasks = linked_tasks(objects, reader.local(*loop, "future"));
+  for (const char* name : {"_scheduled_tasks", "_all_tasks"}) {  // 3.12 and 3.13, and before
     if (!tasks.empty()) break;
+    const Object set = module_global(objects, modules, "asyncio.tasks", name);
+    for (const Object reference : objects.items(objects.attribute(set, "data"), kMaxAwaited))
+      tasks.push_back(objects.remote().pointer(objects.member(reference, 16)));  // wr_object
   }
-  return tasks;
+  std::vector<std::vector<PyFrame>> suspended;
+  for (const Object task : tasks) {
+    auto frames = Chain(reader, objects).of_task(task);
+    if (!frames.empty()) suspended.push_back(std::move(frames));
+  }
+  return suspended;
 }
 
 }  // namespace ipcdoctor::runtime::cpython

@@ -19,9 +19,10 @@ struct Awaited {
 Awaited read_awaited(const std::vector<PyFrame>& thread, const Frames& reader,
                      const Objects& objects);
 
-/// The frames of what each task of asyncio is suspended in, innermost first. Up to 3.13, where they
-/// are in a set of weak references; from 3.14 on none.
-std::vector<std::vector<PyFrame>> read_tasks(Object modules, const Frames& reader,
-                                             const Objects& objects);
+/// The frames of what each task of asyncio is suspended in, innermost first: of those in the
+/// library's set of weak references; from 3.14 on, where there is none, of those of the loop that
+/// `thread` is in by run_until_complete(). At most 256.
+std::vector<std::vector<PyFrame>> read_tasks(Object modules, const std::vector<PyFrame>& thread,
+                                             const Frames& reader, const Objects& objects);
 
 }  // namespace ipcdoctor::runtime::cpython

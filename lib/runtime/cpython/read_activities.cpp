@@ -133,10 +133,11 @@ void Interpreter::Impl::add_details(const ThreadState& state, const Doing& doing
   }
   if (doing.call.starts_with("asyncio.")) {
     object.numbers["of_task"] = state.awaits_task ? 1 : 0;
-    const std::size_t ring = doing.call.ends_with(".acquire")
-                                 ? ring_of_tasks(doing.object, read_tasks(modules, frames, objects),
-                                                 frames, objects, types, runtime)
-                                 : 0;
+    std::size_t ring = 0;
+    if (doing.call.ends_with(".acquire")) {
+      const auto tasks = read_tasks(modules, state.frames, frames, objects);
+      ring = ring_of_tasks(doing.object, tasks, frames, objects, types, runtime);
+    }
     if (ring > 0) object.numbers["ring"] = static_cast<std::int64_t>(ring);
   }
   if (doing.call != "Pool.get") return;

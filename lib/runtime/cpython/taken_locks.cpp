@@ -155,14 +155,16 @@ void drop_call_before(std::uint32_t now, std::vector<Use>& uses) {
   if (behind != uses.begin()) uses.erase(std::prev(behind));
 }
 
-/// Those of `async with`, which keeps a bound __aexit__ on the value stack.
+/// Those of `async with`, which keeps a bound __aexit__ on the value stack; since 3.14 the function
+/// and above it the object (LOAD_SPECIAL of Python/bytecodes.c).
 void add_entered(const std::vector<PyFrame>& frames, const Frames& reader, const Objects& objects,
                  const Types& types, std::vector<Object>& taken) {
   for (const PyFrame& f : frames) {
     for (std::uint32_t i = 0; i < f.live_stack; ++i) {
       const Object exit = reader.slot(f.stack + 8 * std::uint64_t{i});
       if (exit == 0 || objects.function_name(exit) != "__aexit__") continue;
-      const Object lock = objects.bound_self(exit);
+      Object lock = objects.bound_self(exit);
+      if (lock == 0 && i + 1 < f.live_stack) lock = reader.slot(f.stack + 8 * std::uint64_t{i + 1});
       if (lock != 0 && is_lock(types.of(lock).name)) taken.push_back(lock);
     }
   }
