@@ -30,6 +30,7 @@
 #include "runtime/perl/frames.h"
 #include "runtime/php/frames.h"
 #include "runtime/shell/bash.h"
+#include "runtime/shell/dash.h"
 #include "unwind/image.h"
 #include "unwind/unwind.h"
 
@@ -145,9 +146,9 @@ class ProcessStacks {
     if (leader == process_.threads.end() || !leader->out.native) return;
     const Risk risk(system_.progress(), process_.pid, Fact::Runtime);
     if (!risk.allowed()) return;
-    if (leader->out.wait &&
-        (leader->out.wait->kind == WaitKind::OpenFifo || leader->out.wait->kind == WaitKind::Child))
-      leader->out.wait->comes_back = runtime::shell::is_in_loop(space_, images_);
+    if (leader->out.wait && may_come_back(*leader->out.wait))
+      leader->out.wait->comes_back =
+          runtime::shell::is_in_loop(space_, images_) || runtime::shell::is_in_dash_loop(space_);
     std::string awaited;
     if (leader->out.wait && leader->out.wait->kind == snapshot::WaitKind::Child)
       for (const Pid child : leader->out.wait->children)
@@ -167,6 +168,8 @@ class ProcessStacks {
     const Risk risk(system_.progress(), process_.pid, Fact::Runtime);
     if (!risk.allowed()) return;
     auto frames = runtime::perl::read_frames(space_, images_);
+    if (frames && leader->out.wait && may_come_back(*leader->out.wait))
+      leader->out.wait->comes_back = runtime::perl::is_in_loop(space_, images_);
     if (!frames && frames.error().cause == Cause::Unsupported)
       frames = runtime::php::read_frames(space_, images_);
     if (frames)
@@ -290,6 +293,11 @@ class ProcessStacks {
   }
 
  private:
+  /// Whether it matters that it is in a loop.
+  static bool may_come_back(const snapshot::Wait& wait) {
+    return wait.kind == WaitKind::OpenFifo || wait.kind == WaitKind::Child;
+  }
+
   /// It goes on without anybody's help: after a time, or right now.
   static bool goes_on_alone(const ThreadEntry& thread) {
     if (!thread.out.wait) return true;

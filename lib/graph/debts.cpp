@@ -301,21 +301,35 @@ bool opens_several_fifos(const Snapshot& snapshot) {
   return fifos.size() > 1;
 }
 
-/// It opens a FIFO to read from it, and nobody waits for more than what it will hand on: so does a
-/// service of commands before the first of them.
+/// One of those is known to have the lock that the task waits for.
+bool wants_lock_of(const Snapshot& snapshot, const TaskRef& waiter,
+                   const std::vector<Leaf>& those) {
+  const Thread* thread = snapshot::find_thread(snapshot, waiter);
+  if (thread == nullptr || !thread->wait || thread->wait->kind != WaitKind::Futex) return true;
+  const snapshot::Lock& lock = thread->wait->futex.lock;
+  const std::vector<TaskRef>& owners = lock.owners.empty() ? lock.likely_owners : lock.owners;
+  return std::ranges::any_of(those, [&](const Leaf& leaf) {
+    return std::ranges::find(owners, leaf.task) != owners.end();
+  });
+}
+
+/// It opens a FIFO to read from it, and nobody waits for more than what it will hand on, or for his
+/// turn to wait for that: so does a service of commands before the first of them.
 bool may_await_first_client(const Snapshot& snapshot, const StuckSet& set) {
   const auto reads = [&](const TaskRef& task) {
     const Wait* wait = open_of_fifo(snapshot, task);
     return wait != nullptr && wait->objects[0].in;
+  };
+  const auto is_for_client = [&](const Debt& debt) {
+    return debt.kind == Debt::Kind::Answer || (debt.kind == Debt::Kind::Open && reads(debt.task)) ||
+           (debt.kind == Debt::Kind::Lock && !wants_lock_of(snapshot, debt.task, set.causes));
   };
   return set.level == Level::Stuck && !set.causes.empty() &&
          std::ranges::all_of(set.causes,
                              [&](const Leaf& leaf) {
                                return leaf.life == Life::PeerlessOpen && reads(leaf.task);
                              }) &&
-         std::ranges::all_of(set.debts, [&](const Debt& debt) {
-           return debt.kind == Debt::Kind::Open && reads(debt.task);
-         });
+         std::ranges::all_of(set.debts, is_for_client);
 }
 
 bool is_hang(const Snapshot& snapshot, const StuckSet& set, Debts& debts) {

@@ -745,6 +745,26 @@ TEST(Outside, WhoseEndIsAwaitedServesNoClients) {
   EXPECT_EQ(graph_of(b).level(task(40)), Level::Stuck);
 }
 
+/// It reads the answers of a helper that it starts, and two workers take turns at its queue.
+Builder service_with_workers_before_its_first_client(TaskRef owner) {
+  Builder b = service_before_its_first_client(true);
+  b.process(41).fd(1, pipe(3), Access::Write);
+  b.process(40).fd(5, pipe(3), Access::Read).thread(43).reads(5);
+  b.process(40).thread(44).futex(0x1000, LockKind::Condition);
+  b.process(40).thread(45).futex(0x2000, LockKind::Mutex).owned_by({owner});
+  return b;
+}
+
+TEST(Outside, ThoseWhoWaitForWhatItHandsOnAreOwedNothing) {
+  EXPECT_EQ(graph_of(service_with_workers_before_its_first_client(task(40, 44))).level(task(40)),
+            Level::Conditional);
+}
+
+TEST(Outside, WhoHasALockWhileItOpensAFifoOwesIt) {
+  EXPECT_EQ(graph_of(service_with_workers_before_its_first_client(task(40))).level(task(40)),
+            Level::Stuck);
+}
+
 TEST(Outside, WhoComesBackToOpenItServesClientsWhoeverAwaitsItsEnd) {
   Builder b = service_before_its_first_client(true);
   b.process(30).thread().waits_for_child(40);

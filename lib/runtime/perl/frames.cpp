@@ -22,7 +22,9 @@ constexpr std::uint32_t kMaxLine = 10'000'000;
 constexpr std::uint64_t kLine = 36, kFile = 48;
 constexpr std::uint64_t kContexts = 8, kPrevious = 16, kTop = 32, kMost = 36;
 constexpr std::uint64_t kContextSize = 104, kOldCop = 16, kSub = 72;
-constexpr unsigned kTypes = 0xf, kIsSub = 9, kIsFormat = 10;
+constexpr unsigned kTypes = 0xf, kIsPlainLoop = 8, kIsSub = 9, kIsFormat = 10;
+// Of struct context, and of struct loop: op_nextop, op_lastop.
+constexpr std::uint64_t kLoop = 48, kNextOp = 64, kLastOp = 72;
 
 /// Where an interpreter is: PL_curcop and PL_curstackinfo.
 struct State {
@@ -57,25 +59,47 @@ class Reader {
   std::vector<snapshot::Frame> frames(const State& state) const {
     std::vector<snapshot::Frame> found;
     std::uint64_t cop = state.cop;
+    each_context(state, [&](std::uint64_t context) {
+      if (found.size() == kMaxFrames) return false;
+      const unsigned type = remote_.get<std::uint8_t>(context) & kTypes;
+      if (type != kIsSub && type != kIsFormat) return true;
+      add(found, state, cop, name_of(remote_.pointer(context + kSub)));
+      cop = remote_.pointer(context + kOldCop);
+      return true;
+    });
+    if (found.size() < kMaxFrames) add(found, state, cop, "main");
+    return found;
+  }
+
+  /// A bare block is a loop too, of which `next` and `last` lead to the same place.
+  bool is_in_loop(const State& state) const {
+    bool in_loop = false;
+    each_context(state, [&](std::uint64_t context) {
+      const std::uint64_t loop = remote_.pointer(context + kLoop);
+      in_loop = (remote_.get<std::uint8_t>(context) & kTypes) == kIsPlainLoop && loop != 0 &&
+                remote_.pointer(loop + kLastOp) != 0 &&
+                remote_.pointer(loop + kNextOp) != remote_.pointer(loop + kLastOp);
+      return !in_loop;
+    });
+    return in_loop;
+  }
+
+ private:
+  /// The blocks that it is in, innermost first. @param go_on  false: that is enough
+  template <class Visit>
+  void each_context(const State& state, const Visit& go_on) const {
     std::size_t contexts = 0;
     std::uint64_t stack = state.stack;
     for (; stack != 0 && contexts < kMaxContexts; stack = remote_.pointer(stack + kPrevious)) {
       ++contexts;
       const std::uint64_t first = remote_.pointer(stack + kContexts);
       for (int i = remote_.get<int>(stack + kTop); i >= 0 && first != 0; --i) {
-        if (++contexts > kMaxContexts || found.size() == kMaxFrames) return found;
-        const std::uint64_t context = first + static_cast<std::uint64_t>(i) * kContextSize;
-        const unsigned type = remote_.get<std::uint8_t>(context) & kTypes;
-        if (type != kIsSub && type != kIsFormat) continue;
-        add(found, state, cop, name_of(remote_.pointer(context + kSub)));
-        cop = remote_.pointer(context + kOldCop);
+        if (++contexts > kMaxContexts) return;
+        if (!go_on(first + static_cast<std::uint64_t>(i) * kContextSize)) return;
       }
     }
-    add(found, state, cop, "main");
-    return found;
   }
 
- private:
   std::string file_of(const State& state, std::uint64_t cop) const {
     std::uint64_t text = remote_.pointer(cop + kFile);
     if (!state.threaded) {
@@ -126,10 +150,9 @@ class Reader {
   Remote remote_;
 };
 
-}  // namespace
-
-Result<std::vector<snapshot::Frame>> read_frames(const linux::AddressSpace& space,
-                                                 unwind::Images& images) {
+/// Where the interpreter of the main thread is.
+Result<State> find_state(const Reader& reader, const linux::AddressSpace& space,
+                         unwind::Images& images) {
   const auto find = [&](const char* symbol) {
     const auto at = images.address_of(space, "libperl", symbol);
     return at ? at : images.address_of(space, "perl", symbol);
@@ -137,19 +160,34 @@ Result<std::vector<snapshot::Frame>> read_frames(const linux::AddressSpace& spac
   const auto word = [&](const Result<RemoteAddr>& at) {
     return at ? space.memory.read_u64(*at).value_or(0) : 0;
   };
-  const Reader reader(space);
   const Error unknown{Cause::Malformed, 0, "read the state of a Perl"};
   if (const auto cop = find("PL_curcop"); cop) {
     const State state{word(cop), word(find("PL_curstackinfo")), false};
     if (!reader.is_state(state)) return unknown;
-    return reader.frames(state);
+    return state;
   }
   const auto current = find("PL_curinterp");
   if (!current) return Error{Cause::Unsupported, 0, "find a Perl"};
   const std::uint64_t interpreter = word(current);
   const auto state = interpreter == 0 ? std::nullopt : reader.state_of(interpreter);
   if (!state) return unknown;
+  return *state;
+}
+
+}  // namespace
+
+Result<std::vector<snapshot::Frame>> read_frames(const linux::AddressSpace& space,
+                                                 unwind::Images& images) {
+  const Reader reader(space);
+  const auto state = find_state(reader, space, images);
+  if (!state) return state.error();
   return reader.frames(*state);
+}
+
+bool is_in_loop(const linux::AddressSpace& space, unwind::Images& images) {
+  const Reader reader(space);
+  const auto state = find_state(reader, space, images);
+  return state && reader.is_in_loop(*state);
 }
 
 }  // namespace ipcdoctor::runtime::perl

@@ -15,4 +15,8 @@ namespace ipcdoctor::runtime::perl {
 Result<std::vector<snapshot::Frame>> read_frames(const linux::AddressSpace& space,
                                                  unwind::Images& images);
 
+/// Whether it is inside a `while`, `until` or `for (;;)`, be it of a caller. false where it cannot
+/// be told.
+bool is_in_loop(const linux::AddressSpace& space, unwind::Images& images);
+
 }  // namespace ipcdoctor::runtime::perl

@@ -38,6 +38,21 @@ TEST_F(PerlProgram, GoesOnBeyondCallsOutOfC) {
   EXPECT_EQ(stack_of(child, 1), "main:2 ");
 }
 
+TEST_F(PerlProgram, KnowsLoopsFromBareBlocks) {
+  const auto is_in_loop_of = [](const char* code, std::size_t depth = 1) {
+    const Child child = run(code);
+    EXPECT_FALSE(stack_of(child, depth).empty());
+    const auto space = linux::AddressSpace::open(child.pid());
+    unwind::Images images;
+    return space && is_in_loop(*space, images);
+  };
+
+  EXPECT_TRUE(is_in_loop_of("while (1) { sleep 1000; }"));
+  EXPECT_TRUE(is_in_loop_of("sub f { sleep 1000 }\nfor (my $i = 0; $i < 9; $i++) { { f(); } }", 2));
+  EXPECT_FALSE(is_in_loop_of("{ sleep 1000; }"));
+  EXPECT_FALSE(is_in_loop_of("for my $i (1, 2) { sleep 1000; }"));
+}
+
 TEST_F(PerlProgram, SurvivesTornAndHostileMemory) {
   const Child child = run("sub deep { $_[0] > 0 ? deep($_[0] - 1) : sleep 1000 }\ndeep(20);");
   ASSERT_FALSE(stack_of(child, 22).empty());
