@@ -146,9 +146,9 @@ class ProcessStacks {
     if (leader == process_.threads.end() || !leader->out.native) return;
     const Risk risk(system_.progress(), process_.pid, Fact::Runtime);
     if (!risk.allowed()) return;
-    if (leader->out.wait && may_come_back(*leader->out.wait))
-      leader->out.wait->comes_back =
-          runtime::shell::is_in_loop(space_, images_) || runtime::shell::is_in_dash_loop(space_);
+    if (leader->out.wait && may_come_back(*leader->out.wait) &&
+        (runtime::shell::is_in_loop(space_, images_) || runtime::shell::is_in_dash_loop(space_)))
+      leader->out.wait->comes_back = true;
     std::string awaited;
     if (leader->out.wait && leader->out.wait->kind == snapshot::WaitKind::Child)
       for (const Pid child : leader->out.wait->children)
