@@ -295,7 +295,9 @@ class ProcessStacks {
  private:
   /// Whether it matters that it is in a loop.
   static bool may_come_back(const snapshot::Wait& wait) {
-    return wait.kind == WaitKind::OpenFifo || wait.kind == WaitKind::Child;
+    const bool reads_fifo = wait.kind == WaitKind::Read && wait.objects.size() == 1 &&
+                            wait.objects[0].object.kind == snapshot::ObjectKind::Fifo;
+    return reads_fifo || wait.kind == WaitKind::OpenFifo || wait.kind == WaitKind::Child;
   }
 
   /// It goes on without anybody's help: after a time, or right now.

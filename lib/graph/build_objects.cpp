@@ -252,8 +252,10 @@ void Build::pipe_event(Node to, const Awaited& awaited, const Waiter& waiter) {
   const Object* object = snapshot::find_object(snapshot_, id);
   const Side side = from_writers ? Side::Writers : Side::Readers;
   if (id.kind == ObjectKind::Fifo && (object == nullptr || object->has_name)) {
-    // Who reads from it and holds a write end as well never meets its end: clients come and go.
-    const bool keeps_open = from_writers && holds(id, Side::Writers, waiter.process.pid);
+    // Who reads from it and holds a write end as well never meets its end: clients come and go. So
+    // they do for a loop of a script that somebody keeps it open for.
+    const bool keeps_open =
+        from_writers && (waiter.wait.comes_back || holds(id, Side::Writers, waiter.process.pid));
     const bool closed_world = somebody_else_holds(id, side, waiter.process.pid);
     gates_.network.connect(
         !closed_world ? add_leaf(Life::Outside, "anybody may open " + name(id), waiter.task, id)

@@ -707,6 +707,21 @@ TEST(Outside, AServiceOfCommandsThatKeepsItsFifoOpenWaitsForClients) {
   EXPECT_EQ(graph.level(task(41)), Level::Conditional);
 }
 
+TEST(Outside, AScriptThatReadsAFifoInALoopWaitsForClientsWhoeverKeepsItOpen) {
+  Builder b;
+  b.process(40).fd(3, fifo(1), Access::Write).thread().waits_for_child(41);
+  b.process(41).child_of(40).fd(0, fifo(1), Access::Read).thread().reads(0);
+  b.object(fifo(1)).name = "/run/control";
+  b.object(fifo(1)).has_name = true;
+  EXPECT_EQ(graph_of(b).level(task(41)), Level::Assuming) << "such as cat, that reads to the end";
+
+  b.process(41).wait().comes_back = true;
+  EXPECT_EQ(graph_of(b).level(task(41)), Level::Conditional);
+
+  b.object(fifo(1)).has_name = false;
+  EXPECT_EQ(graph_of(b).level(task(41)), Level::Proved);
+}
+
 TEST(Outside, NobodyNewComesToAFifoWithoutItsName) {
   Builder b = service_of_a_fifo();
   b.object(fifo(1)).has_name = false;

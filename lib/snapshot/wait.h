@@ -180,7 +180,7 @@ struct Wait {
   bool sleep_from_now = false;  ///< sleep_ms counts from this look, not from the begin of the sleep
   bool fifo_was_used = false;   ///< OpenFifo: somebody has written into it since it was made
   bool comes_back = false;      ///< OpenFifo: in a loop that opens it again, as its code was read.
-                                ///< Child: of a shell whose script is in a loop here
+                                ///< Child, Read of a FIFO: of a script that is in a loop here
   /// Read of one byte of a pipe: the caller's process has not read a byte of anything since it was
   /// forked.
   bool is_first = false;
