@@ -5,7 +5,6 @@
 #include <map>
 #include <string>
 
-#include "runtime/hotspot/threads.h"
 #include "unwind/unwinder.h"
 
 namespace ipcdoctor::collect {
@@ -137,6 +136,24 @@ std::optional<NativeCode::Vm> NativeCode::find_jvm(ProcessEntry& process,
   return std::nullopt;
 }
 
+/// A lock of java.util.concurrent: only its owner gives it back, but who waits may be interrupted.
+void NativeCode::add_lock_of_library(const ProcessEntry& process,
+                                     const runtime::hotspot::JavaThread& java,
+                                     snapshot::Thread& thread) {
+  const auto owner = std::ranges::find(process.threads, java.lock_owner, &ThreadEntry::ns_tid);
+  if (owner == process.threads.end() || thread.wait->kind != WaitKind::Futex) return;
+  const std::vector<snapshot::TaskRef> owners = {{process.pid, owner->tid}};
+  snapshot::Lock& lock = thread.wait->futex.lock;
+  lock = {};
+  lock.kind = snapshot::LockKind::RecursiveMutex;
+  lock.name = java.lock_class;
+  lock.address = java.wanted_lock;
+  lock.checked = !java.may_be_interrupted;
+  lock.ownership = lock.checked ? snapshot::Ownership::Known : snapshot::Ownership::NotStored;
+  (lock.checked ? lock.owners : lock.likely_owners) = owners;
+  lock.evidence = "exclusiveOwnerThread of the " + java.lock_class;
+}
+
 /// Java's frames follow those of the JVM; monitors are what the others' waits are for.
 void NativeCode::read_java(ProcessEntry& process, const Vm& jvm) {
   const Risk risk(system_.progress(), process.pid, Fact::Runtime);
@@ -189,6 +206,7 @@ void NativeCode::read_java(ProcessEntry& process, const Vm& jvm) {
     if (!java.housekeeping.empty() && waits_for_work(*thread.wait) &&
         java.wanted_monitor.value == 0)
       thread.housekeeping = java.housekeeping;
+    if (java.wanted_lock.value != 0) add_lock_of_library(process, java, thread);
     const auto owner = find(java.monitor_owner);
     const bool waits = java.wanted_monitor.value != 0 && thread.wait->kind == WaitKind::Futex;
     if (!waits || owner == process.threads.end() || owner == it) continue;

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "collect/system.h"
+#include "runtime/hotspot/threads.h"
 #include "runtime/hotspot/vm.h"
 #include "runtime/native/reader.h"
 #include "unwind/unwind.h"
@@ -25,6 +26,9 @@ class NativeCode {
   void read_handlers(ProcessEntry& process, linux::AddressSpace& space,
                      const std::optional<Vm>& jvm);
   void read_java(ProcessEntry& process, const Vm& jvm);
+  static void add_lock_of_library(const ProcessEntry& process,
+                                  const runtime::hotspot::JavaThread& java,
+                                  snapshot::Thread& thread);
   void read_thread(ProcessEntry& process, linux::AddressSpace& space, ThreadEntry& thread,
                    Stacks& stacks);
   unwind::Registers registers_of(const ThreadEntry& thread, bool all);

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "base/text.h"
+#include "runtime/hotspot/heap.h"
 
 namespace ipcdoctor::runtime::hotspot {
 namespace {
@@ -196,7 +197,7 @@ class Frames {
     const auto name_at = vm_.member("ConstMethod", "_name_index");
     if (pool == 0 || holder == 0 || !name_at) return std::nullopt;
     const auto index = vm_.read_short(constant + *name_at);
-    const auto name = index ? constant_text(pool, *index) : std::nullopt;
+    const auto name = index ? vm_.constant_text(pool, *index) : std::nullopt;
     Method method;
     method.klass = vm_.class_name(holder);
     if (!name || name->empty() || method.klass.empty()) return std::nullopt;
@@ -213,13 +214,6 @@ class Frames {
     return method;
   }
 
-  std::optional<std::string> constant_text(std::uint64_t pool, std::uint16_t index) const {
-    const auto size = vm_.size_of("ConstantPool"), count_at = vm_.member("ConstantPool", "_length");
-    if (!size || !count_at || index >= vm_.read_int(pool + *count_at).value_or(0))
-      return std::nullopt;
-    return vm_.symbol(vm_.read(pool + *size + index * kWord).value_or(0));
-  }
-
   /// "Main.java"; "" if unknown. JDK 12 moved it into the pool of constants.
   std::string source_of(std::uint64_t pool, std::uint64_t holder) const {
     auto at = vm_.member("ConstantPool", "_source_file_name_index");
@@ -227,7 +221,7 @@ class Frames {
     if (!at) at = vm_.member("InstanceKlass", "_source_file_name_index"), where = holder;
     const auto index = at ? vm_.read_short(where + *at) : std::nullopt;
     if (!index || *index == 0) return "";
-    return constant_text(pool, *index).value_or("");
+    return vm_.constant_text(pool, *index).value_or("");
   }
 
   /// The line of the bytecode at that address; 0: it is not of that method, or has no lines. The
@@ -408,13 +402,15 @@ snapshot::Frame frame_of(const Method& method) {
 
 struct Known {
   std::uint64_t address = 0;
+  std::uint64_t object = 0;  ///< its java.lang.Thread
   std::uint64_t stack_begin = 0, stack_end = 0;
   int ns_tid = 0;
 };
 
-Known read_known(const Vm& vm, std::uint64_t thread) {
+Known read_known(const Vm& vm, const Heap& heap, std::uint64_t thread) {
   Known known;
   known.address = thread;
+  known.object = heap.thread_object(thread);
   std::uint64_t os = vm.pointer(thread, "Thread", "_osthread");
   if (os == 0) os = vm.pointer(thread, "JavaThread", "_osthread");
   const auto tid_at = vm.member("OSThread", "_thread_id");
@@ -427,7 +423,7 @@ Known read_known(const Vm& vm, std::uint64_t thread) {
   return known;
 }
 
-std::vector<Known> list_threads(const Vm& vm) {
+std::vector<Known> list_threads(const Vm& vm, const Heap& heap) {
   std::vector<Known> threads;
   const std::uint64_t list = vm.pointer("ThreadsSMRSupport", "_java_thread_list");
   const std::uint64_t first = vm.pointer(list, "ThreadsList", "_threads");
@@ -436,13 +432,13 @@ std::vector<Known> list_threads(const Vm& vm) {
     const std::size_t count =
         std::min<std::size_t>(vm.read_int(list + *count_at).value_or(0), kMaxThreads);
     for (std::size_t i = 0; i < count; ++i)
-      threads.push_back(read_known(vm, vm.read(first + i * kWord).value_or(0)));
+      threads.push_back(read_known(vm, heap, vm.read(first + i * kWord).value_or(0)));
     return threads;
   }
   // JDK 8
   std::uint64_t thread = vm.pointer("Threads", "_thread_list");
   for (std::size_t i = 0; thread != 0 && i < kMaxThreads; ++i) {
-    threads.push_back(read_known(vm, thread));
+    threads.push_back(read_known(vm, heap, thread));
     thread = vm.pointer(thread, "JavaThread", "_next");
   }
   return threads;
@@ -459,10 +455,30 @@ int owner_of(const Vm& vm, std::uint64_t monitor, const std::vector<Known>& thre
   return it == threads.end() ? 0 : it->ns_tid;
 }
 
+/// It waits until somebody gives back a lock of java.util.concurrent, which knows its owner.
+void read_synchronizer(const Heap& heap, const Known& known, const std::vector<Known>& threads,
+                       const std::vector<Method>& methods, JavaThread& thread) {
+  if (!is_in(methods, "java/util/concurrent/locks/LockSupport", "park")) return;
+  const auto lock = heap.find_synchronizer(known.object);
+  const auto owner = std::ranges::find_if(threads, [&](const Known& other) {
+    return lock && other.object != 0 && heap.is_owner(*lock, other.object);
+  });
+  if (!lock || owner == threads.end() || owner->ns_tid == thread.ns_tid) return;
+  thread.wanted_lock = RemoteAddr{lock->object};
+  thread.lock_class = lock->klass;
+  thread.lock_owner = owner->ns_tid;
+  // Of compiled code nobody knows whether lockInterruptibly() is inlined into it.
+  for (const Method& method : methods) {
+    thread.may_be_interrupted |= method.inlines || method.name.find("nterrupt") != method.name.npos;
+    if (!method.of_library) break;
+  }
+}
+
 }  // namespace
 
 Result<std::vector<JavaThread>> read_threads(const Vm& vm) {
-  const std::vector<Known> threads = list_threads(vm);
+  const Heap heap(vm);
+  const std::vector<Known> threads = list_threads(vm, heap);
   const auto anchor_at = vm.member("JavaThread", "_anchor");
   if (threads.empty() || !anchor_at)
     return Error{Cause::Malformed, 0, "read the list of a JVM's threads"};
@@ -485,7 +501,10 @@ Result<std::vector<JavaThread>> read_threads(const Vm& vm) {
                           is_in(methods, "java/lang/UNIXProcess", "waitFor");
     std::uint64_t monitor = vm.pointer(known.address, "JavaThread", "_current_pending_monitor");
     if (monitor == 0) monitor = vm.pointer(known.address, "Thread", "_current_pending_monitor");
-    if (monitor == 0) continue;
+    if (monitor == 0) {
+      read_synchronizer(heap, known, threads, methods, thread);
+      continue;
+    }
     thread.wanted_monitor = RemoteAddr{monitor};
     thread.monitor_owner = owner_of(vm, monitor, threads);
   }

@@ -22,6 +22,10 @@ struct JavaThread {
   RemoteAddr wanted_monitor;    ///< it waits to enter that one; 0: none
   std::string monitor_class;    ///< of the object, "java.lang.Object"; "" if unknown
   int monitor_owner = 0;        ///< ns_tid of who has it; 0: nobody, or not known
+  RemoteAddr wanted_lock;       ///< the same of a lock of java.util.concurrent that has an owner
+  std::string lock_class;       ///< "ReentrantLock"
+  int lock_owner = 0;
+  bool may_be_interrupted = false;  ///< it waits in lockInterruptibly(), as far as can be told
 };
 
 /// The threads that run Java, as far as they can be read: those that are in the JVM or in native

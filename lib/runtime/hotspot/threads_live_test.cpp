@@ -113,6 +113,39 @@ TEST(HotSpot, TellsWhichMonitorsTwoThreadsWantAndWhoHasThem) {
   EXPECT_EQ(main->housekeeping, "");
 }
 
+TEST(HotSpot, TellsWhoHasTheLocksOfTheLibrary) {
+  if (!has_java()) GTEST_SKIP() << "no java here";
+  Java java(R"(
+  static final ReentrantLock A = new ReentrantLock();
+  static final ReentrantReadWriteLock B = new ReentrantReadWriteLock(true);
+  static void pause() { try { Thread.sleep(500); } catch (Exception e) {} }
+  static void other() { B.writeLock().lock(); pause(); A.lock(); }
+  static void third() { try { pause(); A.lockInterruptibly(); } catch (Exception e) {} }
+  public static void main(String[] a) {
+    new Thread(() -> other()).start();
+    new Thread(() -> third()).start();
+    A.lock(); pause(); B.readLock().lock();
+  })",
+            "import java.util.concurrent.locks.*;");
+
+  const auto threads = java.threads([](const std::vector<JavaThread>& all) {
+    return std::ranges::count_if(all, [](const JavaThread& t) { return t.lock_owner > 0; }) == 3;
+  });
+
+  const JavaThread* main = find_in(threads, "Main.main");
+  const JavaThread* other = find_in(threads, "Main.other");
+  const JavaThread* third = find_in(threads, "Main.third");
+  ASSERT_TRUE(main != nullptr && other != nullptr && third != nullptr);
+  EXPECT_EQ(main->lock_owner, other->ns_tid);
+  EXPECT_EQ(main->lock_class, "ReentrantReadWriteLock");
+  EXPECT_EQ(other->lock_owner, main->ns_tid);
+  EXPECT_EQ(other->lock_class, "ReentrantLock");
+  EXPECT_FALSE(other->may_be_interrupted);
+  EXPECT_EQ(third->lock_owner, main->ns_tid);
+  EXPECT_EQ(third->wanted_lock, other->wanted_lock);
+  EXPECT_TRUE(third->may_be_interrupted);
+}
+
 TEST(HotSpot, KnowsTheThreadsThatTheJvmItselfMade) {
   if (!has_java()) GTEST_SKIP() << "no java here";
   Java java("  public static void main(String[] a) throws Exception { Thread.sleep(60000); }");

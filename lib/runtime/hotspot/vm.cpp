@@ -124,6 +124,12 @@ std::string Vm::class_name(std::uint64_t klass) const {
   return symbol(pointer(klass, "Klass", "_name")).value_or("");
 }
 
+std::optional<std::string> Vm::constant_text(std::uint64_t pool, std::uint16_t index) const {
+  const auto size = size_of("ConstantPool"), count_at = member("ConstantPool", "_length");
+  if (!size || !count_at || index >= read_int(pool + *count_at).value_or(0)) return std::nullopt;
+  return symbol(read(pool + *size + index * std::uint64_t{8}).value_or(0));
+}
+
 bool Vm::lacks_boot_classes(std::initializer_list<std::string_view> names) const {
   const auto head = member("ClassLoaderDataGraph", "_head");
   const auto next = member("ClassLoaderData", "_next");

@@ -38,6 +38,9 @@ class Vm {
   /// "java/lang/Object"; "" if it is no class.
   std::string class_name(std::uint64_t klass) const;
 
+  /// The text at that index of a ConstantPool, raw; nullopt if there is none.
+  std::optional<std::string> constant_text(std::uint64_t pool, std::uint16_t index) const;
+
   /// Whether the boot loader has loaded none of these classes, as far as is known.
   bool lacks_boot_classes(std::initializer_list<std::string_view> names) const;
 
