@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <new>
 #include <optional>
 
@@ -30,7 +31,9 @@ constexpr int kMaxStarts = 8;
 constexpr milliseconds kTick{20};
 constexpr std::uint64_t kMaxAnswer = std::uint64_t{1} << 30;
 constexpr int kOutOfMemory = 93;  // its exit code then
-constexpr int kBusyFactor = 4;    // parsing big debug information is work, not a hang
+// Parsing big debug information is work, not a hang: so much longer may it be on a processor. On a
+// busy machine that is little of the time that goes by.
+constexpr int kBusyFactor = 4;
 
 /// Memory that the helper and we both see.
 class SharedPage {
@@ -130,6 +133,7 @@ class Watched {
   End watch(const Limits& limits, Clock::time_point deadline, std::optional<std::string>& answer) {
     std::uint64_t steps = shared_.steps.load();
     Clock::time_point last = Clock::now();
+    milliseconds worked = processor_time();
     std::string buffer;
     for (;;) {
       struct pollfd ready {
@@ -148,8 +152,9 @@ class Watched {
       if (n > 0 || now_steps != steps) {
         steps = now_steps;
         last = now;
+        worked = processor_time();
       } else if (now - last >= limits.patience &&
-                 (now - last >= limits.patience * kBusyFactor || !is_busy())) {
+                 (!is_busy() || processor_time() - worked >= limits.patience * kBusyFactor)) {
         return kill(End::Stalled);
       }
     }
@@ -163,6 +168,15 @@ class Watched {
     if (n < 0) return errno == EINTR || errno == EAGAIN;
     buffer.append(piece, static_cast<std::size_t>(n));
     return n > 0;
+  }
+
+  milliseconds processor_time() const {
+    clockid_t clock{};
+    struct timespec time {};
+    if (::clock_getcpuclockid(pid_, &clock) != 0 || ::clock_gettime(clock, &time) != 0)
+      return {};  // it has ended
+    return std::chrono::duration_cast<milliseconds>(std::chrono::seconds(time.tv_sec) +
+                                                    std::chrono::nanoseconds(time.tv_nsec));
   }
 
   bool is_busy() const {

@@ -1,6 +1,7 @@
 #include "collect/helper.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -8,6 +9,8 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
+#include <ctime>
 #include <fstream>
 
 #include "linux/pidfd.h"
@@ -40,6 +43,32 @@ TEST(Helper, LeavesOutTheReadThatNeverReturns) {
 
   ASSERT_TRUE(answer) << to_string(answer.error());
   EXPECT_EQ(*answer, "read memory of 42/43");
+}
+
+/// On a machine where others want the processor it gets a 60th of it (sched(7), nice values).
+TEST(Helper, IsNotTakenForHungWhileOthersHaveTheProcessor) {
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(sched_getcpu(), &one);
+  ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+  const linux::testing::Child busy([] {
+    for (;;) asm volatile("");
+    return 0;
+  });
+
+  const auto answer =
+      run_in_helper({milliseconds(60000), milliseconds(50)}, [](Progress&, const Send& send) {
+        (void)!::nice(19);
+        while (std::clock() < CLOCKS_PER_SEC / 50) {
+        }
+        send("worked");
+      });
+
+  cpu_set_t all;
+  std::memset(&all, 0xff, sizeof all);
+  (void)sched_setaffinity(0, sizeof all, &all);
+  ASSERT_TRUE(answer) << to_string(answer.error());
+  EXPECT_EQ(*answer, "worked");
 }
 
 TEST(Helper, SurvivesACrash) {

@@ -1,6 +1,7 @@
 #include "collect/python_locks.h"
 
 #include <algorithm>
+#include <map>
 
 namespace ipcdoctor::collect {
 namespace {
@@ -16,20 +17,9 @@ bool holds(const ThreadEntry& thread, RemoteAddr lock) {
          std::ranges::find(thread.out.held_locks, lock) != thread.out.held_locks.end();
 }
 
-bool number_is(const std::map<std::string, std::int64_t>& numbers, const char* key,
-               std::uint64_t value) {
-  const auto it = numbers.find(key);
-  return it != numbers.end() && static_cast<std::uint64_t>(it->second) == value;
-}
-
-/// How often a process acquired this one more than it released it; 0 for anything else.
-std::int64_t count_of(const RuntimeObject& object, const snapshot::PageId& page) {
-  const auto count = object.numbers.find("count");
-  const bool is_copy = object.type == "multiprocessing.SemLock" && count != object.numbers.end() &&
-                       number_is(object.numbers, "page_dev", page.dev) &&
-                       number_is(object.numbers, "page_ino", page.ino) &&
-                       number_is(object.numbers, "page_offset", page.offset);
-  return is_copy ? count->second : 0;
+std::uint64_t number(const RuntimeObject& object, const char* key) {
+  const auto it = object.numbers.find(key);
+  return it == object.numbers.end() ? 0 : static_cast<std::uint64_t>(it->second);
 }
 
 // The thread within a `with` on it, else the one thread there is, else the leader stands for the
@@ -42,25 +32,44 @@ TaskRef holder_in(const ProcessEntry& process, const RuntimeObject& lock) {
   return {process.pid, Tid{process.pid.value}};
 }
 
-// A semaphore counts slots, which others may give back: only a lock has a holder. Where nobody has
-// given back what another one took, it is used as a lock, which counts for nothing but the words.
-void add_semaphore_owners(System& system, const snapshot::Thread& waiter,
-                          const snapshot::FutexWait& futex, Lock& lock) {
-  if (!futex.shared_memory) return;
-  const bool is_lock = number_is(lock.numbers, "max", 1);
+/// Who acquired a semaphore more often than he released it, and whether anybody did the reverse.
+struct Uses {
   std::vector<TaskRef> takers;
   bool given = false;
+};
+
+/// Of all semaphores that lie in shared memory, by where they lie: a pool has thousands of copies.
+std::map<snapshot::PageId, Uses> uses_of_semaphores(System& system) {
+  std::map<snapshot::PageId, Uses> uses;
   for (const auto& process : system.processes()) {
     if (process->dead) continue;
     for (const RuntimeObject& object : process->out.python.objects) {
-      const std::int64_t count = count_of(object, futex.page);
-      given |= count < 0;
-      if (count > 0) takers.push_back(holder_in(*process, object));
+      if (object.type != "multiprocessing.SemLock") continue;
+      const auto count = object.numbers.find("count");
+      if (count == object.numbers.end() || count->second == 0) continue;
+      Uses& one = uses[{number(object, "page_dev"), number(object, "page_ino"),
+                        number(object, "page_offset")}];
+      one.given |= count->second < 0;
+      if (count->second > 0) one.takers.push_back(holder_in(*process, object));
     }
   }
-  if (is_lock) {
+  return uses;
+}
+
+// A semaphore counts slots, which others may give back: only a lock has a holder. Where nobody has
+// given back what another one took, it is used as a lock, which counts for nothing but the words.
+void add_semaphore_owners(const std::map<snapshot::PageId, Uses>& all,
+                          const snapshot::Thread& waiter, const snapshot::FutexWait& futex,
+                          Lock& lock) {
+  if (!futex.shared_memory) return;
+  const auto uses = all.find(futex.page);
+  if (uses == all.end()) return;
+  const std::vector<TaskRef>& takers = uses->second.takers;
+  const auto max = lock.numbers.find("max");
+  if (max != lock.numbers.end() && max->second == 1) {
     lock.likely_owners.insert(lock.likely_owners.end(), takers.begin(), takers.end());
-  } else if (takers.size() == 1 && !given && waiter.activity.call.ends_with("emaphore.acquire")) {
+  } else if (takers.size() == 1 && !uses->second.given &&
+             waiter.activity.call.ends_with("emaphore.acquire")) {
     lock.numbers["used_as_lock"] = 1;
     lock.numbers["taken_by_pid"] = takers.front().pid.value;
     lock.numbers["taken_by"] = takers.front().tid.value;
@@ -80,13 +89,14 @@ void find_owner_in_parent(System& system, const ProcessEntry& process, Lock& loc
 }  // namespace
 
 void complete_python_locks(System& system) {
+  const std::map<snapshot::PageId, Uses> uses = uses_of_semaphores(system);
   for (const auto& process : system.processes()) {
     if (process->out.python.version.empty()) continue;
     for (ThreadEntry& thread : process->threads) {
       if (!thread.out.wait || thread.out.wait->kind != snapshot::WaitKind::Futex) continue;
       snapshot::FutexWait& futex = thread.out.wait->futex;
       if (futex.lock.kind == LockKind::SharedSemaphore)
-        add_semaphore_owners(system, thread.out, futex, futex.lock);
+        add_semaphore_owners(uses, thread.out, futex, futex.lock);
       if (futex.lock.kind == LockKind::ReentrantLock || futex.lock.kind == LockKind::ImportLock) {
         find_owner_in_parent(system, *process, futex.lock);
       }

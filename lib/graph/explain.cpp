@@ -106,14 +106,17 @@ std::vector<Leaf> Explainer::reasons(TaskRef task, std::size_t limit) const {
   };
   std::vector<Leaf> reasons;
   if (!lives(it->second)) return reasons;
-  std::set<Node> seen{it->second};
+  Flags seen(levels_.size(), 0);  // it is asked for many tasks, each of which may see all nodes
+  seen[it->second] = 1;
   std::deque<Node> todo{it->second};
   while (!todo.empty() && reasons.size() < limit) {
     const Node node = todo.front();
     todo.pop_front();
     if (const Leaf* leaf = gates_.leaf(node)) reasons.push_back(*leaf);
     for (const Network::Edge& edge : gates_.network.inputs(node)) {
-      if (lives(edge.node) && seen.insert(edge.node).second) todo.push_back(edge.node);
+      if (!lives(edge.node) || seen[edge.node] != 0) continue;
+      seen[edge.node] = 1;
+      todo.push_back(edge.node);
     }
   }
   return reasons;
