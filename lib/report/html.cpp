@@ -199,9 +199,8 @@ class HtmlWriter {
       std::vector<int> numbers;
       for (const TaskRef& task : node.tasks)
         numbers.push_back(number_in_list(report_.snapshot, task.tid));
-      std::string ranges = ranges_of(std::move(numbers));
-      if (ranges.size() > kMaxRanges) ranges = ranges.substr(0, kMaxRanges) + " ...";
-      out_ << "<p class=\"soft\">" << node.tasks.size() << " tasks: " << ranges << "</p>\n";
+      out_ << "<p class=\"soft\">" << node.tasks.size()
+           << " tasks: " << ranges_of(std::move(numbers), kMaxRanges) << "</p>\n";
     }
     if (!node.tasks.empty()) write_stack(node.tasks.front());
     out_ << "</article>\n";

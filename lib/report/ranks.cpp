@@ -96,10 +96,8 @@ RollCall roll_call(const Ranks& ranks, int size) {
 
 /// "ranks 0-3 7", "rank 2".
 std::string ranks_words(const std::vector<int>& ranks) {
-  std::string numbers = ranges_of(ranks);
   constexpr std::size_t kMost = 60;
-  if (numbers.size() > kMost) numbers = numbers.substr(0, kMost) + " ...";
-  return (ranks.size() == 1 ? "rank " : "ranks ") + numbers;
+  return (ranks.size() == 1 ? "rank " : "ranks ") + ranges_of(ranks, kMost);
 }
 
 std::string group_words(const Snapshot& snapshot, const RollCall& call, const RankGroup& group) {

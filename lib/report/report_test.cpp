@@ -576,6 +576,7 @@ TEST(Tree, TasksOfARuntimeStandForTheThreadsThatCarryThem) {
 TEST(Tree, NumbersAreRanges) {
   EXPECT_EQ(ranges_of({9, 3, 4, 5, 4}), "3-5 9");
   EXPECT_EQ(ranges_of({}), "");
+  EXPECT_EQ(ranges_of({10, 12, 14, 15}, 8), "10 12 ...");
 }
 
 TEST(Layout, BreaksAtSpacesAndIndentsTheRest) {

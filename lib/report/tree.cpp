@@ -235,15 +235,17 @@ void write_tree(std::ostream& out, const Report& report, const TreeText& options
   }
 }
 
-std::string ranges_of(std::vector<int> numbers) {
+std::string ranges_of(std::vector<int> numbers, std::size_t most) {
   std::ranges::sort(numbers);
   const auto end = std::unique(numbers.begin(), numbers.end());
   std::string out;
   for (auto first = numbers.begin(); first != end;) {
     auto last = first;
     while (std::next(last) != end && *std::next(last) == *last + 1) ++last;
-    out += (out.empty() ? "" : " ") + std::to_string(*first);
-    if (last != first) out += "-" + std::to_string(*last);
+    std::string range = (out.empty() ? "" : " ") + std::to_string(*first);
+    if (last != first) range += "-" + std::to_string(*last);
+    if (out.size() + range.size() > most) return out + " ...";
+    out += range;
     first = std::next(last);
   }
   return out;

@@ -42,7 +42,7 @@ struct TreeText {
 /// A line a process, with what its main thread waits for, and one for each other thread.
 void write_tree(std::ostream& out, const Report& report, const TreeText& options);
 
-/// "3-5 9": the numbers in order.
-std::string ranges_of(std::vector<int> numbers);
+/// "3-5 9": the numbers in order; "3-5 ..." where they are more than `most` bytes.
+std::string ranges_of(std::vector<int> numbers, std::size_t most = std::string::npos);
 
 }  // namespace ipcdoctor::report
