@@ -137,12 +137,58 @@ Value CodeReader::small_int(std::uint32_t number) {
   return number_value(BuiltinType::Int, number);
 }
 
+// A bound method of the target is one like those that are made here.
+std::optional<Value> CodeReader::as_bound(const Value& v) {
+  if (v.kind == Value::Kind::Bound && v.parts && v.parts->size() == 2) return v;
+  if (v.kind != Value::Kind::Const || !is_exactly(v.object, "method")) return std::nullopt;
+  Value bound = unknown_value(Level::Borrowed);
+  bound.kind = Value::Kind::Bound;
+  bound.unset = v.unset;
+  bound.parts = std::make_shared<const std::vector<Value>>(std::vector<Value>{
+      constant(remote_.pointer(v.object + 16)), constant(remote_.pointer(v.object + 24), v.owned)});
+  return bound;
+}
+
+// One list or the like for another: what becomes of either is not told apart from here on. No dict,
+// as that may be a namespace.
+Value CodeReader::join_of(const Value& a, const Value& b) {
+  if (a.kind == Value::Kind::Bound || b.kind == Value::Kind::Bound) {
+    const auto one = as_bound(a), other = as_bound(b);
+    if (!one || !other) return join(a, b);
+    Value function = (*one->parts)[0], self = (*one->parts)[1];
+    Value other_self = (*other->parts)[1];
+    self.owned = other_self.owned = self.owned || other_self.owned;
+    if (!(function == (*other->parts)[0]) || !(self == other_self)) return join(a, b);
+    Value joint = *one;
+    joint.unset = a.unset || b.unset;
+    joint.parts = std::make_shared<const std::vector<Value>>(std::vector<Value>{function, self});
+    return joint;
+  }
+  const auto is_sequence = [](const Value& v) {
+    return v.type == BuiltinType::List || v.type == BuiltinType::Set ||
+           v.type == BuiltinType::Tuple || v.type == BuiltinType::Deque;
+  };
+  const bool mixed = (a.kind == Value::Kind::Const && b.kind == Value::Kind::Builtin) ||
+                     (a.kind == Value::Kind::Builtin && b.kind == Value::Kind::Const);
+  if (!mixed || a.type != b.type || !is_sequence(a)) return join(a, b);
+  const auto as_new = [&](const Value& v) {
+    if (v.kind != Value::Kind::Const) return v;
+    assigned_ |= written_.insert(v.object).second;
+    assigned_ |= removed_.insert(v.object).second;
+    const Level inside = level_inside(v.object, 0);
+    Value made = builtin_value(v.type, v.owned ? inside : std::min(inside, Level::Borrowed));
+    made.unset = v.unset;
+    return made;
+  };
+  return join(as_new(a), as_new(b));
+}
+
 // What a name is now, or what the code read here assigns to a name that is spelled so.
 Value CodeReader::read_name(Object name, Object current) {
   const auto assigned = names_.find(objects_.key_name(name));
   if (current == 0) return assigned == names_.end() ? null_value() : borrowed(assigned->second);
   const Value now = constant(current);
-  Value v = assigned == names_.end() ? now : borrowed(join(now, assigned->second));
+  Value v = assigned == names_.end() ? now : borrowed(join_of(now, assigned->second));
   v.unset = false;
   v.name = name;
   return v;
@@ -466,6 +512,10 @@ void CodeReader::drop(const Activation& act, const Value& v) {
       unknown(act, "gives up objects of types that are not known");
     return;
   }
+  if (v.kind == Value::Kind::Bound && v.parts) {
+    for (const Value& part : *v.parts) drop(act, part);
+    return;
+  }
   if (!v.owned) return;
   if (v.kind != Value::Kind::Const)
     return unknown(act, "gives up an object of a type that is not known");
@@ -473,12 +523,70 @@ void CodeReader::drop(const Activation& act, const Value& v) {
   drop_object(act, v.object, 0, budget);
 }
 
+// What it refers to stays with it, as far as nothing that was read here assigns to it.
+void CodeReader::hold(Object object, int depth, std::size_t& budget) {
+  constexpr int kMaxHeld = 3;
+  if (object == 0 || budget == 0 || !held_.insert(object).second || depth == kMaxHeld) return;
+  --budget;
+  const TypeFacts& facts = facts_of(objects_.type_of(object));
+  const bool listed = facts.builtin == BuiltinType::List || facts.builtin == BuiltinType::Tuple;
+  if (listed && !is_changed(object)) {
+    for (const Object item : objects_.items(object, kMaxItems)) hold(item, depth + 1, budget);
+  } else if (facts.builtin == BuiltinType::Dict && !is_changed(object)) {
+    objects_.each_entry(
+        object,
+        [&](Object, Object value) {
+          hold(value, depth + 1, budget);
+          return budget > 0;
+        },
+        kMaxItems);
+  } else if (is_exactly(object, "method")) {
+    hold(remote_.pointer(object + 24), depth + 1, budget);
+  } else if (!facts.is_static && facts.builtin == BuiltinType::Other) {
+    objects_.each_value(
+        object,
+        [&](Object name, Object value) {
+          if (!names_.contains(objects_.key_name(name))) hold(value, depth + 1, budget);
+          return budget > 0;
+        },
+        kMaxItems);
+  }
+}
+
+// The program's global names, and what the main thread has in its variables.
+bool CodeReader::is_held(Object object) {
+  const std::size_t now =
+      names_.size() + written_.size() + removed_.size() + (reads_main_ ? std::size_t{1} << 32 : 0);
+  if (held_as_of_ != now) {
+    held_as_of_ = now;
+    held_.clear();
+    std::size_t budget = 2000;
+    const Object module = objects_.entry(modules_, "__main__");
+    const Object dict =
+        is_exactly(module, "module") ? remote_.pointer(objects_.member(module, 16)) : 0;
+    if (is_searchable(dict) && !is_changed(dict)) {
+      objects_.each_entry(
+          dict,
+          [&](Object name, Object value) {
+            if (!names_.contains(objects_.key_name(name))) hold(value, 0, budget);
+            return budget > 0;
+          },
+          kMaxItems);
+    }
+    const Frames frames(objects_);
+    if (!reads_main_)
+      for (const PyFrame& frame : held_by_main_)
+        for (const auto& [name, value] : frames.locals(frame)) hold(value, 0, budget);
+  }
+  return held_.contains(object);
+}
+
 // All that it refers to may go with it. Without finalizers and callbacks nobody notices.
 void CodeReader::drop_object(const Activation& act, Object object, int depth, std::size_t& budget) {
   if (object == 0 || is_over()) return;
   const Object type = objects_.type_of(object);
   const TypeFacts& facts = facts_of(type);
-  if (is_scalar(facts.builtin)) return;
+  if (is_scalar(facts.builtin) || is_held(object)) return;
   if (budget == 0 || depth > kMaxDepth) return unknown(act, "gives up many objects");
   for (const char* name : {"stdout", "stderr", "__stdout__", "__stderr__"}) {
     const bool stays = facts.name == "_io.TextIOWrapper" &&

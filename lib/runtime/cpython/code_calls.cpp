@@ -39,6 +39,10 @@ CodeReader::CallResult CodeReader::call(Activation& act, const Value& callable,
     return {builtin_value(enters ? BuiltinType::Bool : BuiltinType::None), true, false};
   }
   if (callable.kind == Value::Kind::Native) return call_known(act, *callable.native, args, names);
+  if (callable.kind == Value::Kind::Bound && callable.parts && callable.parts->size() == 2) {
+    args.insert(args.begin(), (*callable.parts)[1]);
+    return call(act, (*callable.parts)[0], std::move(args), names);
+  }
   if (callable.kind == Value::Kind::Function && names == 0)
     return call_made(act, callable, std::move(args));
   if (callable.kind != Value::Kind::Const) return fail();
@@ -177,8 +181,9 @@ bool CodeReader::is_never_got(const Value& lock) const {
 
 CodeReader::CallResult CodeReader::call_known(Activation& act, const KnownCall& known,
                                               const std::vector<Value>& args, Object names) {
+  if (auto all = take_all(act, known, args); all) return *all;
   if (hypothesis_)
-    if (auto answer = ask_native(act, known, args, names); answer) return *answer;
+    if (auto answer = ask_native(known, args, names); answer) return *answer;
   constexpr std::array<std::string_view, 4> kTakes = {
       "_thread.lock.acquire", "_thread.lock.__enter__", "_thread.RLock.acquire",
       "_thread.RLock.__enter__"};
@@ -268,6 +273,10 @@ CodeReader::CallResult CodeReader::call_known(Activation& act, const KnownCall& 
     case Needs::Items:
       if (args.empty()) return fail("nothing");
       if (text_of(0)) break;
+      if (is_plain(args[0]) && !known.changes) {  // a text, or a TypeError
+        result.raises = true;
+        break;
+      }
       if (!has_items(type_of(args[0])) && type_of(args[0]) != BuiltinType::Range &&
           type_of(args[0]) != BuiltinType::Bytes)
         return fail("an object of a type that is not known");

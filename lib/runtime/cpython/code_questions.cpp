@@ -62,6 +62,21 @@ std::optional<std::vector<Value>> CodeReader::parts_of(const Value& v) {
   return parts;
 }
 
+// Those of a short list or tuple of the target that nothing read here changes: as attributes are,
+// what they are now. Not worth the way where they are Plain.
+std::optional<std::vector<Value>> CodeReader::few_items_of(const Value& v) {
+  constexpr std::int64_t kFew = 16;
+  if (v.kind != Value::Kind::Const || v.unset) return std::nullopt;
+  const auto length = objects_.length(v.object);
+  if (!length || *length > kFew || is_changed(v.object) ||
+      level_inside(v.object, 0) == Level::Plain)
+    return std::nullopt;
+  std::vector<Value> items;
+  for (const Object item : objects_.items(v.object, kFew)) items.push_back(constant(item));
+  if (static_cast<std::int64_t>(items.size()) != *length) return std::nullopt;
+  return items;
+}
+
 std::optional<bool> CodeReader::truth_of(const Value& v) {
   if (!hypothesis_) return std::nullopt;
   if (is_none(v) == true) return false;
@@ -164,13 +179,14 @@ CodeReader::CallResult CodeReader::call_made(Activation& act, const Value& funct
   if ((routine->flags & kMakesGenerator) != 0) {
     result.value.kind = Value::Kind::Generator;
     result.value.object = function.object;
+    result.value.globals = function.globals;
     auto parts = function.parts ? *function.parts : std::vector<Value>();
     for (Value& arg : args) parts.push_back(borrowed(std::move(arg)));
     result.value.parts = std::make_shared<const std::vector<Value>>(std::move(parts));
     result.raises = false;
     return result;
   }
-  Activation callee = activation(routine, act.globals, act.builtins);
+  Activation callee = activation(routine, function.globals, act.builtins);
   if (function.parts) callee.cells = *function.parts;
   State state;
   state.locals.assign(routine->locals.size(), null_value());
@@ -182,8 +198,8 @@ CodeReader::CallResult CodeReader::call_made(Activation& act, const Value& funct
           outcome.raises, outcome.raised};
 }
 
-// any() and all() take items until one decides.
-CodeReader::CallResult CodeReader::consume(Activation& act, const Value& generator, bool stops_at) {
+CodeReader::CallResult CodeReader::consume(Activation& act, const Value& generator,
+                                           Consumer& consumer) {
   CallResult result{builtin_value(BuiltinType::Bool), false, false};
   const auto routine = routine_at(generator.object);
   if (routine == nullptr || !generator.parts || callers_.size() >= 24 ||
@@ -191,8 +207,7 @@ CodeReader::CallResult CodeReader::consume(Activation& act, const Value& generat
     unknown(act, "goes through a generator");
     return result;
   }
-  Consumer consumer{stops_at};
-  Activation callee = activation(routine, act.globals, act.builtins);
+  Activation callee = activation(routine, generator.globals, act.builtins);
   callee.consumer = &consumer;
   const std::size_t cells = generator.parts->size() - routine->positional;
   callee.cells.assign(generator.parts->begin(),
@@ -207,8 +222,37 @@ CodeReader::CallResult CodeReader::consume(Activation& act, const Value& generat
   result.raises = outcome.raises;
   result.raised = outcome.raised;
   result.returns = outcome.returns || consumer.may_stop;
-  if (outcome.returns != consumer.may_stop)
-    result.value.number = consumer.may_stop == stops_at ? 1 : 0;
+  if (consumer.stops_at && outcome.returns != consumer.may_stop)
+    result.value.number = consumer.may_stop == *consumer.stops_at ? 1 : 0;
+  return result;
+}
+
+// Calls that go through a generator at once. To add, compare and hash the items is known of plain
+// ones only.
+std::optional<CodeReader::CallResult> CodeReader::take_all(Activation& act, const KnownCall& known,
+                                                           const std::vector<Value>& args) {
+  constexpr std::array<std::string_view, 7> kPlain = {
+      "builtins.sum", "builtins.min",    "builtins.max", "set()",
+      "frozenset()",  "builtins.sorted", "str.join"};
+  const bool decides = known.name == "builtins.any" || known.name == "builtins.all";
+  const bool keeps = known.name == "list()" || known.name == "tuple()";
+  const bool computes = std::ranges::find(kPlain, known.name) != kPlain.end();
+  const std::size_t at = known.name == "str.join" ? 1 : 0;
+  if ((!decides && !keeps && !computes) || args.size() <= at ||
+      args[at].kind != Value::Kind::Generator)
+    return std::nullopt;
+  for (std::size_t i = 0; i < args.size(); ++i)
+    if (i != at && !is_harmless(args[i])) return std::nullopt;
+  Consumer consumer;
+  if (decides) consumer.stops_at = known.name == "builtins.any";
+  CallResult result = consume(act, args[at], consumer);
+  if (decides) return result;
+  if (computes && consumer.items != Level::Plain)
+    unknown(act,
+            "calls `" + std::string(known.name) + "` with objects of a type that is not known");
+  result.value = given(known, {});
+  if (keeps) result.value.inside = consumer.items;
+  result.raises |= known.raises;
   return result;
 }
 
@@ -512,8 +556,7 @@ bool CodeReader::runs_in_library(const std::vector<PyFrame>& frames, std::size_t
                      });
 }
 
-std::optional<CodeReader::CallResult> CodeReader::ask_native(Activation& act,
-                                                             const KnownCall& known,
+std::optional<CodeReader::CallResult> CodeReader::ask_native(const KnownCall& known,
                                                              const std::vector<Value>& args,
                                                              Object names) {
   const std::string_view name = known.name;
@@ -526,7 +569,6 @@ std::optional<CodeReader::CallResult> CodeReader::ask_native(Activation& act,
   if (name == "builtins.any" || name == "builtins.all") {
     if (args.size() != 1) return std::nullopt;
     const bool stops_at = name == "builtins.any";
-    if (args[0].kind == Value::Kind::Generator) return consume(act, args[0], stops_at);
     const auto parts = parts_of(args[0]);
     if (!parts) return std::nullopt;
     bool all_known = true;

@@ -208,6 +208,7 @@ std::vector<std::optional<Polling>> CodeReader::read_polling() {
     namespaces_.clear();
     written_.clear();
     removed_.clear();
+    held_as_of_.reset();
     new_dict_written_ = false;
     assigned_ = true;
     settled = true;
@@ -247,6 +248,7 @@ snapshot::Effects CodeReader::read_root(const Root& root) {
   verbs_.clear();
   callers_.clear();
   budget_ = kMaxSteps;
+  reads_main_ = root.is_main;
   ident_ = root.handler != 0 ? 0 : remote_.word(root.thread_state + runtime_.layout.thread_ident);
   if (root.handler != 0) {
     read_handler(root);
@@ -666,7 +668,7 @@ CodeReader::Outcome CodeReader::run(Activation& act, std::uint32_t unit, State s
     bool changed = false;
     const auto merge = [&](std::vector<Value>& into, const std::vector<Value>& from) {
       for (std::size_t i = 0; i < into.size(); ++i) {
-        const Value joint = join(into[i], from[i]);
+        const Value joint = act.only_depths ? join(into[i], from[i]) : join_of(into[i], from[i]);
         if (joint == into[i]) continue;
         into[i] = joint;
         changed = true;

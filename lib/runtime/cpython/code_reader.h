@@ -66,6 +66,9 @@ class CodeReader {
   /// The lock that the main thread waits for: a handler, which runs there, that takes it too goes
   /// no further before somebody releases it, which is what the thread itself waits for.
   void await_lock(Object lock) { awaited_lock_ = lock; }
+  /// What the main thread's frames refer to stays as long as they do: another thread that gives it
+  /// up is not the last. Whatever the main thread itself gives up counts as its own.
+  void hold(std::vector<PyFrame> frames_of_main) { held_by_main_ = std::move(frames_of_main); }
   /// Whether the call in which a frame is stands in a loop, see bytecode.h.
   bool comes_back(const PyFrame& frame);
   /// What a Python signal handler does: any callable, called with two arguments.
@@ -101,10 +104,11 @@ class CodeReader {
     Value result;
     Value raised = unknown_value(Level::Borrowed);
   };
-  /// any() or all() over a generator.
+  /// Who takes the items of a generator: any() and all() until one decides, others all of them.
   struct Consumer {
-    bool stops_at = true;
+    std::optional<bool> stops_at;
     bool may_stop = false;
+    Level items = Level::Plain;
   };
   /// A function in progress.
   struct Activation {
@@ -217,6 +221,8 @@ class CodeReader {
   bool is_exactly(Object object, std::string_view type_name);
   const KnownCall* known_builtin(Object callable);
   Value constant(Object object, bool owned = false);
+  std::optional<Value> as_bound(const Value& v);
+  Value join_of(const Value& a, const Value& b);
   Value read_name(Object name, Object current);
   void write_name(const Activation& act, Object name, Object current, const Value& value);
   Level inside(const Value& container);
@@ -227,6 +233,8 @@ class CodeReader {
   bool is_harmless(const Value& v);  ///< Plain, or a container of such
   void drop(const Activation& act, const Value& v);
   void drop_object(const Activation& act, Object object, int depth, std::size_t& budget);
+  bool is_held(Object object);
+  void hold(Object object, int depth, std::size_t& budget);
 
   // calls (code_calls.cpp)
   CallResult call(Activation& act, const Value& callable, std::vector<Value> args, Object names);
@@ -255,13 +263,15 @@ class CodeReader {
   std::optional<CallResult> ask_event(std::string_view function, const Arguments& argument);
   std::optional<CallResult> ask_thread(std::string_view function, const Arguments& argument);
   std::optional<CallResult> ask_thread_queue(std::string_view function, const Arguments& argument);
-  std::optional<CallResult> ask_native(Activation& act, const KnownCall& known,
-                                       const std::vector<Value>& args, Object names);
+  std::optional<CallResult> ask_native(const KnownCall& known, const std::vector<Value>& args,
+                                       Object names);
   CallResult raise_of(const char* module, const char* name);
   std::optional<int> descriptor_of(const Value& v);
   void note(Question::Kind kind, std::int64_t number = 0, std::uint64_t address = 0);
   bool runs_in_library(const std::vector<PyFrame>& frames, std::size_t end) const;
-  CallResult consume(Activation& act, const Value& generator, bool stops_at);
+  CallResult consume(Activation& act, const Value& generator, Consumer& consumer);
+  std::optional<CallResult> take_all(Activation& act, const KnownCall& known,
+                                     const std::vector<Value>& args);
   Object settled(Object object, const char* name) const;
   bool is_false(Object object) const;
   bool is_method_of(Object object, const char* method, std::string_view file,
@@ -281,6 +291,7 @@ class CodeReader {
   }
   std::optional<bool> is_instance(const Value& exception, const Value& type);
   std::optional<std::vector<Value>> parts_of(const Value& v);
+  std::optional<std::vector<Value>> few_items_of(const Value& v);
   bool is_changed(Object container) const {
     return written_.contains(container) || removed_.contains(container);
   }
@@ -318,6 +329,12 @@ class CodeReader {
   std::unordered_map<Object, TypeFacts> types_;
   std::vector<Root> roots_;
   Object awaited_lock_ = 0;
+  std::vector<PyFrame> held_by_main_;
+
+  // Objects that stay whatever the code read here gives up; as of that many assignments.
+  std::set<Object> held_;
+  std::optional<std::size_t> held_as_of_;
+  bool reads_main_ = false;  ///< the main thread is being read
 
   // What the code read here assigns, wherever: by name, and to items of any container.
   std::map<std::string, Value> names_;

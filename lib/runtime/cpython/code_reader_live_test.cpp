@@ -322,6 +322,45 @@ const Case kCases[] = {
      "def beat():\n  try:\n    while True: time.sleep(0.01 if number == 0 else -1)\n"
      "  finally: event.set()",
      kReleases, kAtLeast},
+    {"ends_with_what_others_keep",
+     "class N:\n  def __del__(self): event.set()\nkept = N()\n"
+     "def beat():\n  n = kept\n  time.sleep(1)",
+     kEnds},
+    {"ends_with_what_an_object_keeps",
+     "class N:\n  def __del__(self): event.set()\nclass K: pass\nkept = K()\nkept.n = [N()]\n"
+     "def beat():\n  n = kept.n[0]\n  time.sleep(1)",
+     kEnds},
+    {"ends_with_what_nobody_keeps_then",
+     "class N:\n  def __del__(self): event.set()\nclass K: pass\nkept = K()\nkept.n = N()\n"
+     "def beat():\n  n = kept.n\n  kept.n = None\n  time.sleep(1)",
+     kReleases, kAtLeast},
+    {"ends_with_what_was_taken_off_a_list",
+     "class N:\n  def __del__(self): event.set()\nkept = [N()]\n"
+     "def beat():\n  n = kept.pop()\n  time.sleep(1)",
+     kReleases, kAtLeast},
+    {"counts_by_a_generator",
+     "class N:\n  def __init__(self): self.size = 1\nall_of = [N(), N()]\n"
+     "def beat():\n  while True:\n    n = sum(1 for x in all_of if x.size)\n"
+     "    text = ', '.join(str(x.size) for x in all_of)\n    time.sleep(1)",
+     kMayEnd},
+    {"acts_in_a_generator",
+     "def act(): event.set()\n"
+     "def beat():\n  while True:\n    n = any(act() for x in (1, 2))\n    time.sleep(1)",
+     kReleases},
+    {"acts_for_one_of_a_list",
+     "class N:\n  def act(self): pass\nclass M(N):\n  def act(self): event.set()\n"
+     "all_of = [N(), N(), M()]\n"
+     "def beat():\n  while True:\n    for x in all_of: x.act()\n    time.sleep(1)",
+     kReleases},
+    {"calls_a_bound_method",
+     "class N:\n  def act(self): self.acts = 1\nn = N()\n"
+     "def beat():\n  while True:\n    f = n.act\n    f()\n    time.sleep(1)",
+     kHarmless},
+    {"exchanges_a_list",
+     "class N:\n  def __init__(self):\n    self.todo = []\n    self.done = 0\nn = N()\n"
+     "def beat():\n  while True:\n    batch, n.todo = n.todo, []\n    n.done += len(batch)\n"
+     "    time.sleep(1)",
+     kHarmless},
     {"goes_on_in_the_caller",
      "def inner(): time.sleep(1)\ndef beat():\n  while True:\n    inner()\n    event.set()",
      kReleases, kAtLeast},
@@ -594,6 +633,20 @@ constexpr Statement kStatements[] = {
     {"while n < 5: n += 1", 0},
     {"assert n < 3", kEnds},
     {"box.seen = Noticing()", kReleases},  // destroyed when it is replaced
+    {"n = sum(1 for h in funcs)", 0},
+    {"n = sum(h() is None for h in funcs)", kReleases},
+    {"any(h() for h in funcs)", kReleases},
+    {"text = ', '.join(str(x) for x in seen)", 0},
+    {"list(h for h in funcs)[0]()", kReleases},
+    {"m = box.call\n    m()", kReleases},
+    {"mine = keep[0] if keep else 0", 0},
+    {"mine = 0", kReleases},
+    {"keep.clear()", kReleases},
+    {"keep.append(Noticing())", 0},
+    {"mine = box.keep", 0},
+    {"box.keep = []", kReleases},
+    {"mine, box.keep = box.keep, []", kReleases},
+    {"for h in [x for x in box.keep]: n = 1", 0},
 };
 constexpr const char* kChanceBegin = R"(
 def nothing(): pass
@@ -607,7 +660,8 @@ def maybe(n, calls=[]):
 class Noticing:
     def __del__(self): event.set()
 class Box: pass
-box = Box(); box.call = nothing; box.n = 0; box.seen = None
+box = Box(); box.call = nothing; box.n = 0; box.seen = None; box.keep = [Noticing()]
+keep = [Noticing()]
 hook = nothing
 table = {'f': nothing}
 funcs = [nothing]

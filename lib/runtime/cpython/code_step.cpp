@@ -128,11 +128,16 @@ bool CodeReader::step_stack(Activation& act, State& s, const Instruction& i, Flo
         s.stack.push_back(builtin_value(BuiltinType::None));
         return act.only_depths;
       }
-      const auto truth = truth_of(v);
-      if (!truth) (void)test(act, v);
-      act.consumer->may_stop |= truth.value_or(act.consumer->stops_at) == act.consumer->stops_at;
-      flow.falls = truth != act.consumer->stops_at;
-      drop(act, v);
+      Consumer& consumer = *act.consumer;
+      if (consumer.stops_at) {
+        const auto truth = truth_of(v);
+        if (!truth) (void)test(act, v);
+        consumer.may_stop |= truth.value_or(*consumer.stops_at) == *consumer.stops_at;
+        flow.falls = truth != consumer.stops_at;
+        drop(act, v);
+      } else {
+        consumer.items = std::max(consumer.items, is_harmless(v) ? Level::Plain : level_of(v));
+      }
       s.stack.push_back(builtin_value(BuiltinType::None));
       return true;
     }
@@ -282,7 +287,14 @@ bool CodeReader::step_names(Activation& act, State& s, const Instruction& i, Flo
         if (bound) s.stack.push_back(v);
         if (!bound && minor_ >= 13) s.stack.push_back(null_value());
       } else {
-        s.stack.push_back(bound ? unknown_value(Level::Borrowed) : found.value);
+        // So are methods of what a module imports called, too.
+        Value value = bound ? unknown_value(Level::Borrowed) : found.value;
+        if (bound && found.value.kind != Value::Kind::Unknown) {
+          value.kind = Value::Kind::Bound;
+          value.parts = std::make_shared<const std::vector<Value>>(
+              std::vector<Value>{found.value, borrowed(found.self)});
+        }
+        s.stack.push_back(std::move(value));
         s.stack.back().name = name;
       }
       if (!bound || !method) drop(act, v);
@@ -360,7 +372,7 @@ bool CodeReader::step_build(Activation& act, State& s, const Instruction& i, Flo
     case Op::BuildList: {
       const auto values = pop_many(s.stack, i.arg);
       s.stack.push_back(builtin_value(BuiltinType::List, most(values)));
-      if (hypothesis_) s.stack.back().parts = std::make_shared<const std::vector<Value>>(values);
+      s.stack.back().parts = std::make_shared<const std::vector<Value>>(values);
       return true;
     }
     case Op::BuildSet: {
@@ -484,10 +496,10 @@ bool CodeReader::step_build(Activation& act, State& s, const Instruction& i, Flo
       const bool plain = minor_ < 13 ? (i.arg & ~kClosure) == 0 : true;
       const Value& code = made_of.back();
       const bool has_closure = minor_ < 13 && i.arg == kClosure;
-      if (hypothesis_ && plain && code.kind == Value::Kind::Const &&
-          (!has_closure || made_of.front().parts)) {
+      if (plain && code.kind == Value::Kind::Const && (!has_closure || made_of.front().parts)) {
         function.kind = Value::Kind::Function;
         function.object = code.object;
+        function.globals = act.globals;
         if (has_closure) function.parts = made_of.front().parts;
       }
       s.stack.push_back(std::move(function));
@@ -776,10 +788,12 @@ bool CodeReader::step_operators(Activation& act, State& s, const Instruction& i,
       return true;
     }
     case Op::CallIntrinsic1: {
-      constexpr std::uint32_t kUnaryPositive = 5, kListToTuple = 6;
+      constexpr std::uint32_t kStopIterationError = 3, kUnaryPositive = 5, kListToTuple = 6;
       Value v = pop(s.stack);
       if (i.arg == kListToTuple) {
         v.type = BuiltinType::Tuple;
+      } else if (i.arg == kStopIterationError) {  // a generator raises: another one, perhaps
+        v = unknown_value(level_of(v));
       } else if (i.arg == kUnaryPositive && is_plain(v)) {
         flow.raises = true;
       } else {
@@ -797,9 +811,10 @@ Value CodeReader::iterator_of(Activation& act, const Value& v, Flow& flow) {
   const BuiltinType type = type_of(v);
   if (type == BuiltinType::Iterator) return v;
   Value out = builtin_value(BuiltinType::Iterator);
-  if (const auto parts = hypothesis_ && (type == BuiltinType::List || type == BuiltinType::Tuple)
-                             ? parts_of(v)
-                             : std::nullopt;
+  const bool sequence = type == BuiltinType::List || type == BuiltinType::Tuple;
+  if (const auto parts = !sequence     ? std::nullopt
+                         : hypothesis_ ? parts_of(v)
+                                       : few_items_of(v);
       parts) {
     out.inside = Level::Borrowed;
     out.parts = std::make_shared<const std::vector<Value>>(*parts);

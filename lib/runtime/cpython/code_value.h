@@ -53,6 +53,7 @@ struct Value {
     Function,  ///< made here, of the code at `object`; parts: its closure, where it has one
     Inlined,  ///< any(), all() ...: where the compiler asks whether a name is that, to go through a
               ///< generator by itself; the other way does the same
+    Bound,    ///< a method and its self, which are its parts
     Generator,  ///< one that was not begun, of the code at `object`; parts: closure, arguments
   };
   Kind kind = Kind::Unknown;
@@ -61,7 +62,8 @@ struct Value {
   Level inside = Level::Plain;             ///< of Builtin with items
   bool unset = false;                      ///< may be no value at all
   bool owned = false;                      ///< of Unknown and Const: Level::Owned
-  Object object = 0;  ///< of Plain and Unknown: the class of which it is an exception; or 0
+  Object object = 0;   ///< of Plain and Unknown: the class of which it is an exception; or 0
+  Object globals = 0;  ///< of Function and Generator: the dict of the module that made it
   const KnownCall* native = nullptr;
   /// Of a new Bool or Int: exactly this one. Of an Iterator with parts: how many were taken.
   std::optional<std::int64_t> number;
@@ -75,7 +77,8 @@ struct Value {
         parts == other.parts || (parts && other.parts && *parts == *other.parts);
     return same_parts && kind == other.kind && type == other.type && items == other.items &&
            inside == other.inside && unset == other.unset && owned == other.owned &&
-           object == other.object && native == other.native && number == other.number;
+           object == other.object && globals == other.globals && native == other.native &&
+           number == other.number;
   }
 };
 
@@ -127,6 +130,8 @@ inline Value null_value() {
 inline Level level_of(const Value& v) {
   if (is_plain(v)) return Level::Plain;
   if (v.kind == Value::Kind::Builtin) return v.inside;
+  if (v.kind == Value::Kind::Bound && v.parts && std::ranges::any_of(*v.parts, &Value::owned))
+    return Level::Owned;
   return v.owned ? Level::Owned : Level::Borrowed;
 }
 

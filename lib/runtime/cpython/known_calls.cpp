@@ -41,6 +41,7 @@ constexpr KnownCall kNatives[] = {
     {"builtins.min", kNone, Needs::Plain, Gives::Plain, kRaises},
     {"builtins.max", kNone, Needs::Plain, Gives::Plain, kRaises},
     {"builtins.sum", kNone, Needs::Plain, Gives::Plain, kRaises},
+    {"builtins.sorted", kNone, Needs::Plain, Gives::List, kRaises},
     {"builtins.round", kNone, Needs::Plain, Gives::Plain, kRaises},
     {"builtins.divmod", kNone, Needs::Plain, Gives::Plain, kRaises},
     {"builtins.pow", kNone, Needs::Plain, Gives::Plain, kRaises},

@@ -122,6 +122,7 @@ CodeEffects Interpreter::Impl::read_effects(std::span<const Tid> alive, std::spa
     });
   }
   const ThreadState* main = state_of(Tid{space.pid.value});
+  if (main != nullptr) reader.hold(main->frames);
   const bool handlers_readable = main != nullptr && reader.can_read(main->address);
   if (main != nullptr && main_futex.value != 0) {
     const LockObject lock = lock_of(main, main_futex.value);
