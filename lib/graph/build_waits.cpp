@@ -65,6 +65,14 @@ bool only_serves(const snapshot::Process& process, const snapshot::Thread& threa
   return thread.activity.call == "Manager.serve" && process.scope != snapshot::Scope::Target;
 }
 
+/// An event loop whose tasks wait for each other's locks: a timer of the loop is for another task,
+/// or a limit of one of these.
+bool waits_in_ring_of_tasks(const snapshot::Thread& thread) {
+  return thread.activity.call.starts_with("asyncio.") &&
+         thread.activity.operation == snapshot::Operation::Acquire &&
+         thread.activity.object.numbers.contains("ring");
+}
+
 /// "sleeps, for 83 s at most": when it goes on by itself.
 std::string sleep_words(const snapshot::Wait& wait) {
   if (!wait.sleep_ms || *wait.sleep_ms > kLongestSleepMs) return "sleeps";
@@ -109,6 +117,8 @@ void Build::add_wait(const Process& process, const Thread& thread) {
     gates_.network.connect(tree(), node);
   } else if (!thread.stable && !for_gil) {
     live(Life::Running, "ran while it was looked at");
+  } else if (!wait.untimed && waits_in_ring_of_tasks(thread)) {
+    live(Life::Helper, "a timer of the event loop of " + snapshot::label(snapshot_, task));
   } else if (!wait.untimed && !for_gil && !stopped) {
     live(Life::Timer,
          wait.kind == WaitKind::Sleep ? sleep_words(wait) : std::string("waits with a timeout"));

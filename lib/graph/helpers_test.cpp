@@ -82,6 +82,17 @@ Builder asks_for_a_reader() {
   return b;
 }
 
+TEST(EventLoop, ATimerOfTheLoopMayHelpTasksThatHaveEachOthersLocks) {
+  Builder b;
+  b.connect(unix_socket(1), unix_socket(2));
+  auto loop = b.process(40).fd(3, unix_socket(1)).fd(4, unix_socket(2)).thread();
+  loop.polls_in({3}).timed().activity("asyncio.Lock.acquire");
+  loop.last().activity.operation = snapshot::Operation::Acquire;
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live) << "one may have it and go on";
+  loop.last().activity.object.numbers["ring"] = 2;
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Conditional);
+}
+
 TEST(Question, WaitsForTheEndOfTheChild) {
   const Builder b = asks_for_a_reader();
   const BuiltGraph graph = graph_of(b);

@@ -61,6 +61,7 @@ struct Interpreter::Impl {
                             std::initializer_list<std::string_view> attributes,
                             const ThreadState& state) const;
   bool runs_future(const Reached& executor, Object future) const;
+  bool is_asked_of_loop(Object future) const;
   Object queue_of_feeder(Object thread) const;
   std::optional<std::uint64_t> futex_of(Tid tid) const;
 

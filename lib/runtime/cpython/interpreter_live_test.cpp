@@ -326,6 +326,23 @@ async def main():
 asyncio.run(main())
 )";
 
+constexpr const char* kCrossedInExitStacks = R"(
+import asyncio, contextlib
+
+async def move(*locks):
+    async with contextlib.AsyncExitStack() as stack:
+        for lock in locks:
+            await stack.enter_async_context(lock)
+            await asyncio.sleep(0.1)
+
+async def main():
+    a, b = asyncio.Lock(), asyncio.Lock()
+    asyncio.get_running_loop().call_later(0.4, lambda: print('ready', flush=True))
+    await asyncio.gather(move(a, b), move(b, a))
+
+asyncio.run(main())
+)";
+
 // The same below asyncio.wait(), and below a TaskGroup where there is one (3.11).
 constexpr const char* kCrossedInAGroup = R"(
 import asyncio
@@ -552,6 +569,10 @@ void follows_crossed_locks(const std::string& python, const char* code) {
 
 TEST_P(EachPython, FollowsTasksThatHoldEachOthersLocks) {
   follows_crossed_locks(GetParam(), kCrossed);
+}
+
+TEST_P(EachPython, FollowsTasksThatHoldLocksInExitStacks) {
+  follows_crossed_locks(GetParam(), kCrossedInExitStacks);
 }
 
 TEST_P(EachPython, FollowsTheTasksOfAGroup) {

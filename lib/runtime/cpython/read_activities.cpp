@@ -102,6 +102,16 @@ bool Interpreter::Impl::runs_future(const Reached& executor, Object future) cons
   return std::ranges::any_of(waiting, is_of);
 }
 
+// Whether an event loop was asked for it: asyncio.run_coroutine_threadsafe() lets it cancel the
+// task (asyncio/futures.py, _chain_future).
+bool Interpreter::Impl::is_asked_of_loop(Object future) const {
+  constexpr std::size_t kMost = 16;
+  const auto callbacks = objects.items(objects.attribute(future, "_done_callbacks"), kMost);
+  return std::ranges::any_of(callbacks, [&](Object callback) {
+    return objects.function_name(callback) == "_call_check_cancel";
+  });
+}
+
 void Interpreter::Impl::add_details(const ThreadState& state, const Doing& doing,
                                     snapshot::RuntimeObject& object) const {
   if (!doing.detail.empty()) object.texts["method"] = escape_untrusted(doing.detail);
@@ -194,7 +204,7 @@ snapshot::Activity Interpreter::Impl::describe_activity(ThreadState& state) cons
   // Tasks that wait for each other's semaphores use them as locks.
   if (activity.object.numbers.contains("ring")) activity.operation = snapshot::Operation::Acquire;
   const bool of_future = activity.call == "Executor.result" || activity.call == "Executor.wait";
-  if (of_future && !activity.object.numbers.contains("executor"))
+  if (of_future && !activity.object.numbers.contains("executor") && !is_asked_of_loop(doing.object))
     activity.operation = snapshot::Operation::AwaitValue;
   if (activity.call == "Pool.get" && activity.object.type.empty())
     activity.object.type = "multiprocessing.Pool";

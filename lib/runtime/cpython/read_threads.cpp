@@ -20,9 +20,11 @@ bool is_part(const Reached& r) {
   if (r.type == "multiprocessing.SemLock" || r.type == "multiprocessing.Process" ||
       r.type == "threading.Thread")
     return false;
-  if (r.name.find("._") != std::string::npos) return true;
   const bool whole =
       r.type == "multiprocessing.Pool" || r.type.ends_with("Executor") || r.type.ends_with("Queue");
+  // The program, and an event loop, may call what is theirs so, too.
+  const bool own = whole && r.part_of.empty();
+  if (r.name.find("._") != std::string::npos && !own) return true;
   return r.name.empty() && !whole;
 }
 

@@ -155,17 +155,34 @@ void drop_call_before(std::uint32_t now, std::vector<Use>& uses) {
   if (behind != uses.begin()) uses.erase(std::prev(behind));
 }
 
+/// Those that an ExitStack has entered and will leave: pairs with a bound exit method
+/// (Lib/contextlib.py, _BaseExitStack._exit_callbacks).
+void add_stacked(Object stack, const Objects& objects, const Types& types,
+                 std::vector<Object>& taken) {
+  constexpr std::size_t kMost = 64;
+  for (const Object entry : objects.items(objects.attribute(stack, "_exit_callbacks"), kMost)) {
+    const std::vector<Object> pair = objects.items(entry, 2);
+    const Object lock = pair.size() == 2 ? objects.bound_self(pair[1]) : 0;
+    if (lock != 0 && is_lock(types.of(lock).name)) taken.push_back(lock);
+  }
+}
+
 /// Those of `async with`, which keeps a bound __aexit__ on the value stack; since 3.14 the function
-/// and above it the object (LOAD_SPECIAL of Python/bytecodes.c).
+/// and above it the object (LOAD_SPECIAL of Python/bytecodes.c). And those of the ExitStacks of any
+/// `with`.
 void add_entered(const std::vector<PyFrame>& frames, const Frames& reader, const Objects& objects,
                  const Types& types, std::vector<Object>& taken) {
   for (const PyFrame& f : frames) {
     for (std::uint32_t i = 0; i < f.live_stack; ++i) {
       const Object exit = reader.slot(f.stack + 8 * std::uint64_t{i});
-      if (exit == 0 || objects.function_name(exit) != "__aexit__") continue;
-      Object lock = objects.bound_self(exit);
-      if (lock == 0 && i + 1 < f.live_stack) lock = reader.slot(f.stack + 8 * std::uint64_t{i + 1});
-      if (lock != 0 && is_lock(types.of(lock).name)) taken.push_back(lock);
+      const std::string name = exit == 0 ? std::string() : objects.function_name(exit);
+      if (name != "__aexit__" && name != "__exit__") continue;
+      Object manager = objects.bound_self(exit);
+      if (manager == 0 && i + 1 < f.live_stack)
+        manager = reader.slot(f.stack + 8 * std::uint64_t{i + 1});
+      if (manager == 0) continue;
+      if (name == "__aexit__" && is_lock(types.of(manager).name)) taken.push_back(manager);
+      add_stacked(manager, objects, types, taken);
     }
   }
 }
