@@ -117,6 +117,9 @@ std::string explanation(const Snapshot& snapshot, const std::vector<Writer>& wri
 
 std::string fix(const Snapshot& snapshot, Pid pid, TaskRef task, bool only_itself) {
   const std::string at = place(snapshot, task);
+  if (only_itself && puts_into_full_queue(snapshot, task))
+    return "Let a thread take from the last of the queues while the others put" + at +
+           ": before anybody joins them, or give that queue room for all.";
   if (only_itself)
     return "Make the descriptor non-blocking and ignore EAGAIN (a byte is already there to wake "
            "the reader), or use an eventfd" +
@@ -152,9 +155,14 @@ Finding describe(const Context& context, int set, const std::vector<Writer>& wri
   const std::vector<TaskRef>& core = context.graph.stuck_sets()[static_cast<std::size_t>(set)].core;
   const std::vector<Pid> all = parties(writers);
   const bool only_itself = all.size() == 1;
-  finding.title = only_itself ? name(snapshot, all.front()) +
-                                    " waits for room in a full buffer that only it could empty"
-                              : names(snapshot, all) + " wait for each other to empty full buffers";
+  const bool in_memory = std::ranges::all_of(
+      writers, [&](const Writer& w) { return puts_into_full_queue(snapshot, w.task); });
+  finding.title =
+      only_itself && in_memory ? "threads of " + name(snapshot, all.front()) +
+                                     " wait for room in full queues from which none of them takes"
+      : only_itself ? name(snapshot, all.front()) +
+                          " waits for room in a full buffer that only it could empty"
+                    : names(snapshot, all) + " wait for each other to empty full buffers";
   finding.explanation = explanation(snapshot, writers);
   const std::vector<Pid> guilty = those_who_decide(snapshot, all);
   for (const Pid pid : guilty) {
@@ -166,10 +174,8 @@ Finding describe(const Context& context, int set, const std::vector<Writer>& wri
         "does not read while it waits for " + diagnosis::describe_wait(snapshot, task)));
   }
   finding.fix = fix(snapshot, guilty.front(), finding.culprits.front().task, only_itself);
-  const bool queues = std::ranges::all_of(
-      writers, [&](const Writer& w) { return puts_into_full_queue(snapshot, w.task); });
   for (const Writer& writer : writers) diagnosis::add_wakes(finding, {writer.task});
-  finding.strength = queues ? Strength::Likely : Strength::Possible;
+  finding.strength = in_memory ? Strength::Likely : Strength::Possible;
   return finding;
 }
 

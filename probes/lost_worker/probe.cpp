@@ -128,12 +128,25 @@ bool is_manager(const Process& process) {
   });
 }
 
+/// It waits for what the receiver would have to give it: it sends nothing before.
+bool waits_for_work_of(const Member& receiver, const Members& members, const Process& process) {
+  return !process.threads.empty() && std::ranges::all_of(process.threads, [&](const Thread& t) {
+    if (is_idle_helper(t)) return true;
+    const auto member = std::ranges::find(members, TaskRef{process.pid, t.tid}, &Member::task);
+    return member != members.end() && takes_from_processes(t) && could_give(receiver, *member);
+  });
+}
+
 /// A child that is not over yet and not itself a receiver could still send.
-bool has_living_sender(const Context& context, const Members& members, const Member& receiver) {
+/// @param fault  one of them did not end in peace: those who wait for their next work have done
+/// theirs
+bool has_living_sender(const Context& context, const Members& members, const Member& receiver,
+                       bool fault) {
   const Members fellows = fellow_receivers(members, receiver);
   return std::ranges::any_of(context.snapshot.processes, [&](const Process& p) {
     return p.ppid == receiver.task.pid && !p.dead && !p.exited && !has_process(fellows, p.pid) &&
-           !is_manager(p) && !std::ranges::all_of(p.threads, [](const Thread& t) {
+           !is_manager(p) && !(fault && waits_for_work_of(receiver, members, p)) &&
+           !std::ranges::all_of(p.threads, [](const Thread& t) {
              return t.activity.call == "multiprocessing.resource_tracker" ||
                     t.activity.call == "multiprocessing.forkserver";
            });
@@ -146,9 +159,9 @@ Loss lost_of_queue(const Context& context, const Members& members, const Member&
   std::vector<DeadProcess> dead;
   for (const DeadProcess& one : dead_children(context, members))
     if (one.parent == receiver.task.pid) dead.push_back(one);
-  if (dead.empty() || has_living_sender(context, members, receiver)) return {};
-  dead = most_suspect(std::move(dead));
   const bool fault = std::ranges::any_of(dead, failed);
+  if (dead.empty() || has_living_sender(context, members, receiver, fault)) return {};
+  dead = most_suspect(std::move(dead));
   const std::string queue = queue_name(context, receiver);
   // Several ended in peace: which of them sent less than it should is not known.
   const bool all_in_peace = dead.size() > 1 && !fault;

@@ -149,6 +149,24 @@ TEST(LostWorker, CountsAManagerAsNoSender) {
   EXPECT_EQ(outcome("Connection.recv"), Outcome::NotFound) << "a worker";
 }
 
+TEST(LostWorker, BlamesAKilledWorkerBesideOneThatWaitsForItsNextWork) {
+  const auto blames = [](int wait_status) {
+    Builder b;
+    auto jobs = made("multiprocessing.Queue", "jobs"), results = made("multiprocessing.Queue", "r");
+    jobs.objects["reader"] = jobs.objects["writer"] = pipe(8);
+    results.objects["reader"] = results.objects["writer"] = pipe(7);
+    b.process(40).python().fd(3, pipe(7), Access::Both).fd(4, pipe(8), Access::Both);
+    b.process(40).thread().reads(3).activity("multiprocessing.Queue.get", results);
+    b.process(41).child_of(40).python().fd(3, pipe(7), Access::Both).fd(4, pipe(8), Access::Both);
+    b.process(41).thread().reads(4).activity("multiprocessing.Queue.get", jobs);
+    b.process(42).child_of(40).zombie().process().wait_status = wait_status;
+    return blamed(ask(kLostWorker, b.build()));
+  };
+
+  EXPECT_EQ(blames(9), "42") << "killed";
+  EXPECT_EQ(blames(0), "") << "the other one may send as well";
+}
+
 TEST(LostWorker, BlamesTheCollectorWhereAllSendersEndedInPeace) {
   Builder b;
   b.process(40)

@@ -20,8 +20,15 @@ extern const Probe kMissingSentinel{
 
 namespace {
 
-bool catches_term(const Thread& thread) {
-  return thread.signals && (thread.signals->caught & (std::uint64_t{1} << (SIGTERM - 1))) != 0;
+/// One whose code says that it asks the program to end does end it.
+bool catches_term(const Member& member) {
+  const Thread& thread = *member.thread;
+  if (!thread.signals || !snapshot::has_signal(thread.signals->caught, SIGTERM)) return false;
+  if (!member.process->handlers) return true;
+  return std::ranges::none_of(*member.process->handlers, [](const snapshot::Handler& handler) {
+    constexpr std::uint32_t kEnds = snapshot::kExits | snapshot::kLeaves;
+    return handler.signal == SIGTERM && handler.effects && (handler.effects->mask & kEnds) != 0;
+  });
 }
 
 /// Threads of a manager only serve: the process that called them is the consumer.
@@ -83,7 +90,7 @@ std::string fix_for(const Member& consumer, const Members& joiners, std::size_t 
   fix += at.empty() ? " when there is no more work" : " before " + at;
   fix += " (" + std::to_string(missing) + " missing), and leave the loop at " + place(consumer) +
          " when it comes.\n";
-  if (catches_term(*consumer.thread))
+  if (catches_term(consumer))
     fix += "The consumer catches SIGTERM and goes on waiting: let its handler raise SystemExit.\n";
   return fix + "Or make the consumers daemons, if they need not finish.";
 }
@@ -145,7 +152,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
         finding);
   if (joiners.empty())
     blame(context, consumers, "waits for an item that nobody is left to put", finding);
-  if (consumers.size() == 1 && catches_term(*first.thread))
+  if (consumers.size() == 1 && catches_term(first))
     blame(context, consumers, "catches SIGTERM and goes on waiting for an item", finding);
   return finding;
 }

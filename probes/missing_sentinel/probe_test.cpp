@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include "probes/internal/ask.h"
 
@@ -75,6 +76,27 @@ TEST(MissingSentinel, CountsTheConsumersThatNobodyWillTellToStop) {
   ASSERT_EQ(answer.outcome, Outcome::Found);
   EXPECT_EQ(blamed(answer), "40");
   EXPECT_NE(answer.findings[0].title.find("2 sentinels missing"), std::string::npos);
+}
+
+TEST(MissingSentinel, BlamesAConsumerThatCatchesTermOnlyWhereItGoesOn) {
+  const auto blames = [](std::uint32_t effects) {
+    Builder b;
+    b.process(40).python().fd(4, pipe(7), Access::Write).thread().waits_for_child(42);
+    auto consumer = b.process(42).child_of(40).python().fd(3, pipe(7), Access::Read).thread();
+    auto queue = made("multiprocessing.SimpleQueue", "jobs");
+    queue.objects["reader"] = pipe(7);
+    consumer.reads(3).activity("multiprocessing.SimpleQueue.get", queue);
+    consumer.last().signals->caught = std::uint64_t{1} << (SIGTERM - 1);
+    snapshot::Handler handler;
+    handler.signal = SIGTERM;
+    handler.any_thread = false;
+    handler.effects = snapshot::effects_of(effects, "");
+    consumer.process().handlers = std::vector{handler};
+    return blamed(ask(kMissingSentinel, b.build()));
+  };
+
+  EXPECT_EQ(blames(0), "40 42");
+  EXPECT_EQ(blames(snapshot::kLeaves), "40");
 }
 
 TEST(MissingSentinel, FindsReceiversOfAMessageQueueThatOnlyTheyHave) {

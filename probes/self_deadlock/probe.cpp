@@ -122,12 +122,23 @@ std::string relock_fix(const Member& member, const std::string& what) {
          "(PTHREAD_MUTEX_RECURSIVE).";
 }
 
-SelfWait by_own_lock(const Context& context, const Member& member) {
+/// No other thread of its process is stuck with it, but the runtime's own: those who live neither
+/// took the file's lock nor give it back.
+bool is_alone_in_set(const Members& members, const Member& member) {
+  return std::ranges::none_of(members, [&](const Member& other) {
+    return other.task.pid == member.task.pid && !(other.task == member.task) &&
+           !is_idle_helper(*other.thread);
+  });
+}
+
+SelfWait by_own_lock(const Context& context, const Members& members, const Member& member) {
   const std::string what = lock_name(context, member);
   for (const LockHolder& holder : holders_of(context, member)) {
-    const bool is_self = holder.task == member.task ||
-                         (holder.task.pid == member.task.pid && holder.task.tid.value == 0 &&
-                          member.process->threads.size() == 1);
+    const bool is_self =
+        holder.task == member.task ||
+        (holder.task.pid == member.task.pid && holder.task.tid.value == 0 &&
+         (member.process->threads.size() == 1 ||
+          (waits_in(member, WaitKind::FileLock) && is_alone_in_set(members, member))));
     if (!is_self) continue;
     const std::string place_of_it = in_signal_handler(*member.thread) ? " in a signal handler" : "";
     // Who takes what others post has taken more often than it has posted.
@@ -238,7 +249,7 @@ SelfWait self_wait(const Context& context, const Members& members, const Member&
                                  by_loneliness(context, member),
                                  by_reentered_initialisation(context, member),
                                  by_own_task(member)};
-  if (waits_for_own_lock(member)) found.push_back(by_own_lock(context, member));
+  if (waits_for_own_lock(member)) found.push_back(by_own_lock(context, members, member));
   return *std::ranges::max_element(found, {}, &SelfWait::strength);
 }
 

@@ -26,6 +26,25 @@ TEST(SelfDeadlock, FindsAThreadThatOwnsTheMutexItWaitsFor) {
   EXPECT_EQ(blamed(answer), "42");
 }
 
+TEST(SelfDeadlock, FindsAFileLockOfItsOwnBesideOneWhoOnlySleeps) {
+  Builder b;
+  b.process(40).fd(3, file(9)).fd(4, file(9)).thread().file_lock(file(9), "flock");
+  b.process(40).wait().file_lock.fd = 4;
+  b.process(40).thread(41).sleeps();
+  b.process(40).last().next = snapshot::effects_of(0, "sleeps");
+  snapshot::FileLock held;
+  held.file = file(9);
+  held.type = "flock";
+  held.exclusive = true;
+  held.holders = {{Pid{40}, 3}};
+  b.lock(held);
+
+  const auto answer = ask(kSelfDeadlock, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(blamed(answer), "40");
+}
+
 TEST(SelfDeadlock, FindsATaskThatAwaitsTheLockThatItHolds) {
   Builder b;
   b.connect(unix_socket(1), unix_socket(2));

@@ -167,6 +167,7 @@ constexpr Rule kRules[] = {
     {kServer, "server_close", "socketserver.close", Op::AwaitEnd, "self"},
     {kServer, "serve_forever", "socketserver.serve", Op::Serve, "self"},
     {kServer, "handle_request", "socketserver.serve", Op::Serve, "self"},
+    {"/asyncio/unix_events.py", "_do_waitpid", "asyncio.child_watcher", Op::Serve, ""},
     {"/asyncio/base_events.py", "_run_once", "asyncio.idle", Op::Serve, "", "select"},
     {"/selectors.py", "select", "selectors.select", Op::Receive, ""},
     {"/socket.py", "accept", "socket.accept", Op::Accept, ""},
