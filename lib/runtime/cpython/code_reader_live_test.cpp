@@ -352,6 +352,9 @@ const Case kCases[] = {
      "all_of = [N(), N(), M()]\n"
      "def beat():\n  while True:\n    for x in all_of: x.act()\n    time.sleep(1)",
      kReleases},
+    {"is_a_timer_that_counts",
+     "def count(n): seen.append(n)\nbeat = threading.Timer(1000, count, [1]).run", kEnds},
+    {"is_a_timer_that_acts", "beat = threading.Timer(1000, event.set).run", kReleases, kAtLeast},
     {"calls_a_bound_method",
      "class N:\n  def act(self): self.acts = 1\nn = N()\n"
      "def beat():\n  while True:\n    f = n.act\n    f()\n    time.sleep(1)",

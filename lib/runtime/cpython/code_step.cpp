@@ -440,7 +440,9 @@ bool CodeReader::step_build(Activation& act, State& s, const Instruction& i, Flo
       if (!readable) unknown(act, "unpacks an object of a type that is not known");
       const Level level = has_items(type) ? inside(from) : Level::Plain;
       if (i.op != Op::ListExtend) keys_must_be_plain(level == Level::Plain);
-      if (dict && from.parts && from.parts->empty()) return true;
+      const bool empty = from.kind == Value::Kind::Const && type == BuiltinType::Dict &&
+                         objects_.dict_size(from.object) == 0 && !is_changed(from.object);
+      if (dict && ((from.parts && from.parts->empty()) || empty)) return true;
       flow.raises |= i.op == Op::DictMerge;
       return add_to(level);
     }
@@ -977,8 +979,10 @@ bool CodeReader::step_calls(Activation& act, State& s, const Instruction& i, Flo
           keywords.kind == Value::Kind::Null ||
           (keywords.parts && keywords.parts->empty() && !new_dict_written_) ||
           (keywords.kind == Value::Kind::Const && objects_.dict_size(keywords.object) == 0);
+      const BuiltinType type = type_of(args);
       const bool listed =
-          type_of(args) == BuiltinType::Tuple && (args.kind == Value::Kind::Const || args.parts);
+          (type == BuiltinType::Tuple && (args.kind == Value::Kind::Const || args.parts)) ||
+          (type == BuiltinType::List && args.kind == Value::Kind::Const && !is_changed(args.object));
       if (!no_keywords || !listed) {
         unknown(act, "calls " + called(callable) + " with arguments that are not known");
         return finish({unknown_value(Level::Owned), true, true});
