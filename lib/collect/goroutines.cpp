@@ -54,6 +54,11 @@ Wait memory_wait(const MemoryWait& row, const Goroutine& goroutine) {
     wait.futex.address = goroutine.channels.front().address;
     wait.futex.lock.address = wait.futex.address;
   }
+  if (goroutine.lock.value != 0) wait.futex.address = wait.futex.lock.address = goroutine.lock;
+  if (goroutine.readers > 0) {
+    wait.futex.lock.numbers["readers"] = goroutine.readers;
+    wait.futex.lock.evidence = "readerWait is " + std::to_string(goroutine.readers);
+  }
   return wait;
 }
 
@@ -205,6 +210,7 @@ class Goroutines {
     fiber.out.wait = wait_of(goroutine);
     fiber.out.state = fiber.out.wait->kind == WaitKind::Running ? 'R' : 'S';
     fiber.out.signals = signals_of(goroutine);
+    if (goroutine.stage == Stage::Send) fiber.out.activity.operation = snapshot::Operation::Put;
     process_.threads.push_back(std::move(fiber));
   }
 

@@ -243,6 +243,38 @@ class ProcessStacks {
     }
   }
 
+  /// A mutex that stores no owner is somebody's: if all threads but one wait for it, that one's, as
+  /// his stack refers to it; or else it is taken a second time by whoever waits, where nobody but
+  /// him could go on.
+  void find_last_candidates() {
+    for (ThreadEntry& waiter : process_.threads) {
+      if (!waits_on_futex(waiter) || waiter.of_runtime) continue;
+      snapshot::FutexWait& futex = waiter.out.wait->futex;
+      snapshot::Lock& lock = futex.lock;
+      const bool kept_by_one = lock.kind == snapshot::LockKind::Mutex ||
+                               lock.kind == snapshot::LockKind::RwlockRead ||
+                               lock.kind == snapshot::LockKind::RwlockWrite;
+      if (!kept_by_one || futex.shared_memory || lock.address.value == 0 ||
+          lock.ownership != snapshot::Ownership::NotStored || !lock.likely_owners.empty() ||
+          lock.numbers.contains("readers") || shares_memory())
+        continue;
+      std::vector<const ThreadEntry*> others;
+      for (const ThreadEntry& thread : process_.threads)
+        if (!waits_on_futex(thread) || thread.out.wait->futex.lock.address != lock.address)
+          others.push_back(&thread);
+      const auto waiters = process_.threads.size() - others.size();
+      // Of one that lives it would be a bold word: what it holds need not be on its stack.
+      const bool alone = others.empty() || joins(*others.front(), waiter.tid);
+      if (others.size() == 1 && has_on_its_stack(*others.front(), lock.address)) {
+        lock.likely_owners = {{process_.pid, others.front()->tid}};
+        lock.evidence += "; all other threads wait for it";
+      } else if (others.size() <= 1 && waiters == 1 && alone) {
+        lock.likely_owners = {{process_.pid, waiter.tid}};
+        lock.evidence += "; no other thread refers to it";
+      }
+    }
+  }
+
   /// What those that live by themselves may do next.
   void read_code() {
     if (!code_) code_.emplace(system_, images_);
@@ -293,6 +325,32 @@ class ProcessStacks {
   }
 
  private:
+  bool shares_memory() const {
+    return std::ranges::count_if(system_.processes(), [&](const auto& other) {
+             return other->out.mm_group == process_.out.mm_group;
+           }) != 1;
+  }
+
+  bool joins(const ThreadEntry& thread, Tid whom) const {
+    if (!waits_on_futex(thread) || !thread.out.wait->untimed) return false;
+    const snapshot::Lock& lock = thread.out.wait->futex.lock;
+    return snapshot::is_join(lock.kind) && lock.ownership == snapshot::Ownership::Known &&
+           std::ranges::find(lock.owners, snapshot::TaskRef{process_.pid, whom}) !=
+               lock.owners.end();
+  }
+
+  /// Whether some word above its stack pointer is that address, as that of a guard is.
+  bool has_on_its_stack(const ThreadEntry& thread, RemoteAddr address) const {
+    constexpr std::uint64_t kMost = 128 << 10;
+    if (!thread.call || thread.call->kind != linux::SyscallState::Kind::InCall) return false;
+    const std::uint64_t begin = thread.call->sp.value & ~std::uint64_t{7};
+    const linux::Mapping* stack = linux::find_mapping(space_.maps(), RemoteAddr{begin});
+    if (stack == nullptr) return false;
+    std::vector<std::uint64_t> words(std::min(stack->end - begin, kMost) / 8);
+    return space_.memory.read(RemoteAddr{begin}, std::as_writable_bytes(std::span(words))) &&
+           std::ranges::find(words, address.value) != words.end();
+  }
+
   /// Whether it matters that it is in a loop.
   static bool may_come_back(const snapshot::Wait& wait) {
     const bool reads_fifo = wait.kind == WaitKind::Read && wait.objects.size() == 1 &&
@@ -656,6 +714,7 @@ void read_stacks(System& system, const Options& options) {
   for_each_space(system, [&](ProcessStacks stacks) {
     stacks.read_native(budget);
     stacks.identify_locks();
+    stacks.find_last_candidates();
     stacks.read_robust_locks();
     stacks.read_python();
     stacks.read_code();

@@ -255,6 +255,13 @@ bool awaits_threads(const Thread& thread) {
           thread.wait->call == "sync.WaitGroup.Wait");
 }
 
+/// It receives, from that channel as far as is known.
+bool receives_from_channel_of(const Thread& thread, const Thread& sender) {
+  if (!thread.wait || thread.wait->call != "chan receive") return false;
+  const RemoteAddr its = thread.wait->futex.address, wanted = sender.wait->futex.address;
+  return its == wanted || its.value == 0 || wanted.value == 0;
+}
+
 /// A thread waits for the end of others of its process that still have to hand over what only it
 /// could take: no thread is left that takes anything.
 std::optional<Finding> in_memory(const Context& context, int set,
@@ -271,8 +278,9 @@ std::optional<Finding> in_memory(const Context& context, int set,
     });
     if (writer == tasks.end()) continue;
     const Process* process = snapshot::find_process(snapshot, joiner.pid);
-    const bool taken = std::ranges::any_of(process->threads, [](const Thread& thread) {
-      return takes_from_memory(thread) || (thread.wait && thread.wait->call == "chan receive");
+    const Thread* puts = snapshot::find_thread(snapshot, *writer);
+    const bool taken = std::ranges::any_of(process->threads, [&](const Thread& thread) {
+      return takes_from_memory(thread) || receives_from_channel_of(thread, *puts);
     });
     if (taken) continue;
     Finding finding = diagnosis::start_finding(context, kJoinBeforeDrain, set);

@@ -95,7 +95,11 @@ TEST(JoinBeforeDrain, FindsAWaitForThreadsWhoseResultsNobodyTakes) {
   ASSERT_EQ(answer.outcome, Outcome::Found);
   EXPECT_THAT(culprits(answer), ElementsAre(40));
 
-  p.thread(42).futex(0x1000, snapshot::LockKind::Unknown);
+  p.thread(42).futex(0x2000, snapshot::LockKind::Unknown);
+  p.wait().call = "chan receive";  // of another channel
+  EXPECT_EQ(ask(kJoinBeforeDrain, b).outcome, Outcome::Found);
+
+  p.thread(43).futex(0x1000, snapshot::LockKind::Unknown);
   p.wait().call = "chan receive";  // somebody takes
   EXPECT_NE(ask(kJoinBeforeDrain, b).outcome, Outcome::Found);
 }

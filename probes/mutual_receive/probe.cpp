@@ -6,6 +6,7 @@
 #include "probes/all_probes.h"
 #include "probes/internal/advice.h"
 #include "probes/internal/flow.h"
+#include "probes/internal/lock_facts.h"
 #include "probes/internal/receivers.h"
 
 namespace ipcdoctor::probes {
@@ -168,6 +169,16 @@ bool has_consumers(const Snapshot& snapshot, Pid pid) {
          });
 }
 
+/// Another thread of it would send, but waits for a lock or for somebody to open a FIFO.
+bool is_held_up(const Snapshot& snapshot, const TaskRef& receiver) {
+  const Process* process = snapshot::find_process(snapshot, receiver.pid);
+  return process != nullptr && std::ranges::any_of(process->threads, [&](const Thread& thread) {
+           const Member member{{receiver.pid, thread.tid}, process, &thread, true};
+           return thread.tid != receiver.tid &&
+                  (waits_for_own_lock(member) || waits_in(member, WaitKind::OpenFifo));
+         });
+}
+
 /// Both sides of one conversation, or takers from queues where a sentinel may be missing.
 Strength strength_of(const Snapshot& snapshot, const std::vector<Flow>& flows) {
   Strength strength = Strength::Clear;
@@ -177,6 +188,7 @@ Strength strength_of(const Snapshot& snapshot, const std::vector<Flow>& flows) {
     if (call.ends_with(".worker.get")) strength = Strength::Guess;
     if (call.ends_with("Queue.get")) strength = std::min(strength, Strength::Possible);
     if (has_consumers(snapshot, flow.task.pid)) strength = std::min(strength, Strength::Possible);
+    if (is_held_up(snapshot, flow.task)) strength = std::min(strength, Strength::Guess);
   }
   return strength;
 }

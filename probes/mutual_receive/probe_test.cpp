@@ -27,6 +27,17 @@ TEST(MutualReceive, FindsTwoThatBothWaitForTheFirstMessage) {
   EXPECT_THAT(answer.findings[0].title, HasSubstr("both wait to receive first"));
 }
 
+TEST(MutualReceive, IsAGuessWhereWhoWouldSendWaitsForALock) {
+  Builder b = dialogue();
+  b.process(40).thread(42).futex(0x1000, snapshot::LockKind::Mutex);
+
+  const auto answer = ask(kMutualReceive, b);
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_EQ(answer.findings[0].strength, diagnosis::Strength::Guess);
+  EXPECT_EQ(ask(kMutualReceive, dialogue()).findings[0].strength, diagnosis::Strength::Clear);
+}
+
 TEST(MutualReceive, BlamesTheOneThatAllOthersWaitFor) {
   Builder b;
   auto master = b.process(40).fd(3, pipe(1), Access::Write).fd(4, pipe(2), Access::Read).thread();

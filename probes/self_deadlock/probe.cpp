@@ -186,6 +186,14 @@ SelfWait by_joining_itself(const Member& member) {
           "or pthread_self() first."};
 }
 
+/// No code of the program is on its stack: it works for a library, and takes no lock of the
+/// program.
+bool is_of_library(const Thread& thread) {
+  return thread.native && !thread.native->empty() && !thread.python &&
+         std::ranges::none_of(*thread.native,
+                              [](const Frame& f) { return f.user_code || f.guessed; });
+}
+
 /// An upgrade: it waits to write while it is a reader, and nobody is who does not do the same.
 SelfWait by_upgrade(const Context& context, const Members& members, const Member& member) {
   const Wait* wait = wait_of(member);
@@ -203,7 +211,7 @@ SelfWait by_upgrade(const Context& context, const Members& members, const Member
                         thread.wait->futex.lock.kind == LockKind::RwlockWrite &&
                         thread.wait->futex.lock.address == wait->futex.lock.address;
     const bool stands_by =
-        !is_member(members, other.task) ||
+        !is_member(members, other.task) || is_of_library(thread) ||
         (waits_in(other, WaitKind::Futex) && thread.wait->futex.lock.kind == LockKind::Condition);
     if (!writes && !waits_for_end(other) && !stands_by) return {};
     writers += writes ? 1 : 0;

@@ -126,6 +126,25 @@ TEST(SelfDeadlock, IsLessSureOfAnUpgradeBesideOneThatMayBeTheReader) {
   EXPECT_EQ(answer_beside(LockKind::Semaphore).outcome, Outcome::NotFound);
 }
 
+TEST(SelfDeadlock, ThreadsOfALibraryReadUnderNoLockOfTheProgram) {
+  const auto answer_beside = [](bool user_code) {
+    Builder b;
+    auto p = b.process(40).thread().futex(0x1000, LockKind::RwlockWrite);
+    p.lock().address = RemoteAddr{0x1000};
+    p.lock().numbers = {{"readers", 1}};
+    p.fd(3, pipe(1), snapshot::Access::Read).fd(4, pipe(1), snapshot::Access::Write);
+    p.thread(41).reads(3);
+    snapshot::Frame frame;
+    frame.function = "io.Copy";
+    frame.user_code = user_code;
+    p.last().native = std::vector{frame};
+    return ask(kSelfDeadlock, b.build());
+  };
+
+  EXPECT_EQ(answer_beside(false).outcome, Outcome::Found);
+  EXPECT_EQ(answer_beside(true).outcome, Outcome::NotFound);
+}
+
 TEST(SelfDeadlock, IsLessSureOfALockThatAnEndedThreadMayHaveTaken) {
   Builder b;
   auto waiter = b.process(42).python().thread().futex(0x1000, LockKind::UnownedLock);

@@ -14,12 +14,18 @@ using snapshot::Frame;
 constexpr std::size_t kMaxGoroutines = 100'000;
 constexpr std::size_t kMaxFrames = 128;
 constexpr std::size_t kMaxChannels = 256;
-constexpr std::size_t kMaxScan = 8 << 20;  // bytes of static data
+constexpr std::size_t kMaxSleepers = 100'000;  // at semaphores
+constexpr std::size_t kMaxScan = 8 << 20;      // bytes of static data
 constexpr std::uint64_t kMaxStack = std::uint64_t{1} << 32;
 
 // Of type g, gobuf and moduledata.
 constexpr std::uint64_t kStackLow = 0, kStackHigh = 8, kThread = 48, kSp = 56, kPc = 64, kSelf = 72;
 constexpr std::uint64_t kBss = 224, kBssEnd = 232;
+// Of runtime.semtable, and of type semaRoot and sudog (src/runtime/sema.go).
+constexpr std::uint64_t kRoots = 251, kRootSize = 64, kTreap = 8;
+constexpr std::uint64_t kSleeper = 0, kLess = 8, kGreater = 16, kSemaphore = 24;
+// Of sync.Mutex and sync.RWMutex; see src/sync/rwmutex.go.
+constexpr std::uint64_t kMutexSema = 4, kWriterSema = 8, kReaderSema = 12, kReaderWait = 20;
 // Of type rtype, and its TFlagExtraStar (src/internal/abi/type.go).
 constexpr std::uint64_t kTypeFlags = 20, kTypeName = 40;
 constexpr unsigned kExtraStar = 2;
@@ -109,6 +115,8 @@ Result<Program> Program::find(const linux::AddressSpace& space, unwind::ImageCac
     out.allgs_ = *symbol + place->bias;
   if (const auto symbol = place->image->symbols().address_of("runtime.sig"))
     out.signals_ = *symbol + place->bias;
+  if (const auto symbol = place->image->symbols().address_of("runtime.semtable"))
+    out.semaphores_ = *symbol + place->bias;
   out.foreign_ = std::ranges::any_of(space.notable_maps(), [&](const linux::Mapping& other) {
     return other.executable && other.path != mapping->path && !other.path.starts_with('[');
   });
@@ -162,6 +170,7 @@ Result<std::vector<Goroutine>> Program::read_goroutines() {
   const auto list = list_goroutines();
   if (!list) return list.error();
   std::vector<Goroutine> out;
+  const auto semaphores = read_semaphores();
   for (const std::uint64_t address : *list) {
     // each g points to itself from its first start on: else the layout is another one
     const bool sound = is_pointer(address) && word(address + kSelf) == address;
@@ -172,6 +181,8 @@ Result<std::vector<Goroutine>> Program::read_goroutines() {
     if (!sound || state > kDeadExtra) return Error{Cause::Malformed, 0, "read a goroutine"};
     Goroutine goroutine = read_goroutine(address);
     if (goroutine.number == 0) return Error{Cause::Malformed, 0, "read a goroutine"};
+    if (const auto it = semaphores.find(address); it != semaphores.end())
+      read_lock(goroutine, it->second);
     out.push_back(std::move(goroutine));
   }
   std::ranges::sort(out, {}, &Goroutine::number);
@@ -276,6 +287,48 @@ void Program::read_channels(Goroutine& goroutine) const {
     sudog = word(sudog + layout_->sudog_waitlink);
   }
   goroutine.channels_known = sudog == 0;
+}
+
+/// The semaphore at which each g sleeps: trees of those at different ones, each with a list of the
+/// others at the same.
+std::map<std::uint64_t, std::uint64_t> Program::read_semaphores() const {
+  std::map<std::uint64_t, std::uint64_t> found;
+  if (!semaphores_) return found;
+  std::vector<std::uint64_t> todo;
+  for (std::uint64_t i = 0; i < kRoots; ++i)
+    todo.push_back(word(*semaphores_ + i * kRootSize + kTreap));
+  for (std::size_t i = 0; i < todo.size() && found.size() < kMaxSleepers; ++i) {
+    std::uint64_t sudog = todo[i];
+    const std::uint64_t semaphore = is_pointer(sudog) ? word(sudog + kSemaphore) : 0;
+    for (bool first = true; is_pointer(sudog); first = false) {
+      const std::uint64_t g = word(sudog + kSleeper);
+      if (!is_pointer(g) || word(g + kSelf) != g || !found.emplace(g, semaphore).second) break;
+      if (first)
+        for (const std::uint64_t side : {kLess, kGreater}) todo.push_back(word(sudog + side));
+      sudog = word(sudog + layout_->sudog_waitlink);
+    }
+  }
+  return found;
+}
+
+void Program::read_lock(Goroutine& goroutine, std::uint64_t semaphore) const {
+  switch (goroutine.stage) {
+    case Stage::Mutex:
+      goroutine.lock = RemoteAddr{semaphore - kMutexSema};
+      break;
+    case Stage::ReadLock:
+      goroutine.lock = RemoteAddr{semaphore - kReaderSema};
+      break;
+    case Stage::WriteLock: {
+      goroutine.lock = RemoteAddr{semaphore - kWriterSema};
+      const auto readers =
+          space_->memory.read_object<std::int32_t>(RemoteAddr{goroutine.lock.value + kReaderWait});
+      goroutine.readers = readers && *readers > 0 ? *readers : -1;
+      break;
+    }
+    default:
+      break;
+  }
 }
 
 /// The name of a type: a byte of flags, its length in seven bits a byte, its bytes

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -55,6 +56,11 @@ struct Goroutine {
   std::vector<snapshot::Frame> frames;
   std::vector<Channel> channels;  ///< Receive, Send, Select
   bool channels_known = false;
+  /// Mutex, ReadLock, WriteLock: the lock, where the runtime's table of semaphores has it; 0:
+  /// unknown
+  RemoteAddr lock;
+  /// WriteLock that waits for readers: how many have not gone yet; -1: unknown
+  std::int64_t readers = -1;
 };
 
 /// What a thread of the scheduler is at.
@@ -106,6 +112,8 @@ class Program {
   bool is_list(std::uint64_t address, std::size_t& length) const;
   Goroutine read_goroutine(std::uint64_t address);
   void read_channels(Goroutine& goroutine) const;
+  std::map<std::uint64_t, std::uint64_t> read_semaphores() const;
+  void read_lock(Goroutine& goroutine, std::uint64_t semaphore) const;
   std::string type_name(std::uint64_t type) const;
   bool is_of_library(const FunctionTable::Line& line) const;
 
@@ -114,7 +122,7 @@ class Program {
   FunctionTable functions_;
   std::string version_, module_name_, library_;
   std::uint64_t bias_ = 0, module_ = 0;
-  std::optional<std::uint64_t> allgs_, signals_;
+  std::optional<std::uint64_t> allgs_, signals_, semaphores_;
   bool foreign_ = false;
 };
 

@@ -91,6 +91,20 @@ TEST_F(Built, ChannelsOfTimersAreKnown) {
   }));
 }
 
+TEST_F(Built, WhichMutexAGoroutineWaitsForIsKnown) {
+  const auto child = start("lock_order_cycle/go_transfers");
+  if (child == nullptr) GTEST_SKIP() << "there is no Go here";
+
+  EXPECT_TRUE(eventually([&] {
+    const auto goroutines = read(child->pid());
+    if (!goroutines || count(*goroutines, Stage::Mutex) != 2) return false;
+    std::vector<std::uint64_t> locks;
+    for (const Goroutine& goroutine : *goroutines)
+      if (goroutine.stage == Stage::Mutex) locks.push_back(goroutine.lock.value);
+    return locks[0] != 0 && locks[1] != 0 && locks[0] != locks[1];
+  }));
+}
+
 TEST_F(Built, SignalsThatWereAskedForAreKnown) {
   const auto child = start("healthy/go_signal_stops");
   if (child == nullptr) GTEST_SKIP() << "there is no Go here";

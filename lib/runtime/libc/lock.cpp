@@ -112,10 +112,25 @@ class Look {
     }
   }
 
+  /// Its writers wait for a second word, beside the one that counts readers and says that a writer
+  /// waits (library/std/src/sys/sync/rwlock/futex.rs of Rust 1.62 and later).
+  void rwlock_of_rust() {
+    constexpr std::uint32_t kReaders = (1U << 30) - 1, kWritersWait = 1U << 31;
+    for (const std::uint64_t at : {call_.address.value - 4, call_.address.value + 4}) {
+      const auto state = space_.memory.read_object<std::uint32_t>(RemoteAddr{at});
+      if (!state || (*state & kWritersWait) == 0) continue;
+      lock_.address = RemoteAddr{at};
+      const std::uint32_t readers = *state & kReaders;
+      if (readers != kReaders) lock_.numbers["readers"] = readers;
+      return;
+    }
+  }
+
   void identify_glibc() {
     if (is_rust_) {
       lock_.kind = by_function_;
       lock_.evidence = fmt::format("futex word in {}", function_);
+      if (by_function_ == LockKind::RwlockWrite) rwlock_of_rust();
       return;
     }
     switch (by_function_) {
