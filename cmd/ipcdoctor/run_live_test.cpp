@@ -11,6 +11,7 @@ namespace ipcdoctor::cmd::testing {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -566,8 +567,7 @@ TEST_F(Recipes, EachTestOfPytest) {
   EXPECT_THAT(result.output, HasSubstr("test_it.py:12 in test_hangs"));
   EXPECT_THAT(result.output, HasSubstr("DEADLOCK  missed-wakeup"));
   EXPECT_THAT(result.output, HasSubstr("2 failed, 1 passed"));
-  EXPECT_THAT(result.output,
-              HasSubstr("test_it.py::test_hangs - DEADLOCK missing-sentinel: "));
+  EXPECT_THAT(result.output, HasSubstr("test_it.py::test_hangs - DEADLOCK missing-sentinel: "));
 }
 
 /// The same where xdist hands the tests out, and for those in the style of unittest. What a test
@@ -576,8 +576,12 @@ TEST_F(Recipes, EachTestOfPytestWithXdistAndUnittest) {
   if (std::system("/usr/bin/python3 -c 'import xdist' 2>/dev/null") != 0)
     GTEST_SKIP() << "no pytest-xdist";
   write("test_it.py",
-        "import subprocess, unittest\n"
+        "import subprocess, threading, time, unittest\n"
         "class Old(unittest.TestCase):\n"
+        "    def test_event(self):\n"
+        "        threading.Event().wait()\n"
+        "    def test_sleep(self):\n"
+        "        time.sleep(30)\n"
         "    def test_pair(self):\n"
         "        subprocess.run(['" +
             kHungPair +
@@ -594,7 +598,9 @@ TEST_F(Recipes, EachTestOfPytestWithXdistAndUnittest) {
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.output,
               HasSubstr("test_it.py::Old::test_pair - DEADLOCK unclosed-write-end: "));
-  EXPECT_THAT(result.output, HasSubstr("1 failed, 1 passed"));
+  EXPECT_THAT(result.output, ContainsRegex("Old::test_event - (DEADLOCK|WAITING) missed-wakeup"));
+  EXPECT_THAT(result.output, HasSubstr("Old::test_sleep - WAITING: line 6: sleeps: "));
+  EXPECT_THAT(result.output, HasSubstr("3 failed, 1 passed"));
 }
 
 /// A project whose CMakeLists.txt includes the module, built and tested with Debian's CMake.

@@ -100,6 +100,18 @@ void sort_for_report(std::vector<Finding>& findings) {
   });
 }
 
+/// What is over its time hangs: its main thread, or a process below it. A thread beside it may only
+/// wait for the next order of who started it.
+bool is_about_overdue(const Context& context, const Finding& finding) {
+  return finding.stuck.empty() || std::ranges::any_of(finding.stuck, [&](const StuckTask& stuck) {
+           const TaskRef task = stuck.task;
+           const bool is_target = std::ranges::find(context.snapshot.targets, task.pid) !=
+                                  context.snapshot.targets.end();
+           return is_target ? task.tid.value == task.pid.value || task.tid.value == 0
+                            : snapshot::is_below_target(context.snapshot, task.pid);
+         });
+}
+
 bool names_the_tree(const Context& context, const Finding& finding) {
   return finding.stuck.empty() || std::ranges::any_of(finding.stuck, [&](const StuckTask& stuck) {
            const Process* process = snapshot::find_process(context.snapshot, stuck.task.pid);
@@ -145,6 +157,17 @@ bool is_alarm(const Finding& finding) {
   return finding.verdict == Verdict::Deadlock || finding.verdict == Verdict::Stuck;
 }
 
+/// Beside an alarm nothing that holds under a condition, unless that is of what is overdue and the
+/// alarm is not; and none of others than that, which may be about to go on.
+void keep_the_best(const Context& context, std::vector<Finding>& findings) {
+  const bool overdue = context.snapshot.overdue;
+  const auto is_asked = [&](const Finding& f) { return !overdue || is_about_overdue(context, f); };
+  const bool is_answered =
+      std::ranges::any_of(findings, [&](const Finding& f) { return is_alarm(f) && is_asked(f); });
+  std::erase_if(findings,
+                [&](const Finding& f) { return !is_alarm(f) && (is_answered || !is_asked(f)); });
+}
+
 Diagnosis diagnose_all(const Context& context, std::span<const Probe* const> probes) {
   Diagnosis diagnosis;
   std::vector<Finding> about_sets;
@@ -163,8 +186,7 @@ Diagnosis diagnose_all(const Context& context, std::span<const Probe* const> pro
   }
   diagnosis.findings = merge_sets(std::move(about_sets));
   std::ranges::move(merge_live(std::move(about_live)), std::back_inserter(diagnosis.findings));
-  if (std::ranges::any_of(diagnosis.findings, is_alarm))
-    std::erase_if(diagnosis.findings, [](const Finding& f) { return !is_alarm(f); });
+  keep_the_best(context, diagnosis.findings);
   sort_for_report(diagnosis.findings);
   const bool claims_nothing = std::ranges::all_of(
       diagnosis.findings, [](const Finding& finding) { return !finding.unless.empty(); });

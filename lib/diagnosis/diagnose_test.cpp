@@ -91,6 +91,29 @@ TEST(Diagnose, OfWhatIsOverdueACauseBelowItLeads) {
   EXPECT_EQ(diagnose({snapshot, graph}, probes).findings.at(0).slug, "test");
 }
 
+extern const Probe kGuesses;
+const Probe kGuesses{"IPC907", "guess", "", [](const Context&) {
+                       Finding finding;
+                       finding.slug = "guess";
+                       finding.verdict = Verdict::Waiting;
+                       finding.unless = {"somebody helps"};
+                       finding.stuck.emplace_back().task = task(40);
+                       return Answer{Outcome::Found, {finding}, {}};
+                     }};
+
+TEST(Diagnose, OfWhatIsOverdueAGuessAboutItsCallersIsNotTold) {
+  Snapshot snapshot = runner_and_test();
+  const graph::WaitGraph graph(snapshot);
+  const std::array probes = {&kGuesses};
+  ASSERT_EQ(diagnose({snapshot, graph}, probes).findings.size(), 1U);
+
+  snapshot.overdue = true;
+  EXPECT_TRUE(diagnose({snapshot, graph}, probes).findings.empty());
+
+  snapshot.targets = {Pid{40}};
+  EXPECT_EQ(diagnose({snapshot, graph}, probes).findings.size(), 1U);
+}
+
 TEST(Diagnose, TheStrongestOfASetLeadsAndNamesTheOthers) {
   const Diagnosis result = diagnosis_of(deadlock(), {&kFallback, &kWeak, &kStrong});
 

@@ -6,6 +6,7 @@
 #include "probes/internal/dead_ones.h"
 #include "probes/internal/joiners.h"
 #include "probes/internal/lock_facts.h"
+#include "snapshot/own_tree.h"
 
 namespace ipcdoctor::probes {
 namespace {
@@ -282,6 +283,12 @@ Members one_or_both(const Members& members, const Member& waiter) {
   return waiters.size() == 2 ? waiters : Members{waiter};
 }
 
+/// Of several, what the user asks about: a test that is over its time, and not its idle neighbours.
+bool is_asked_about(const Context& context, const Member* waiter) {
+  return context.snapshot.overdue && waiter != nullptr &&
+         snapshot::is_below_target(context.snapshot, waiter->task.pid);
+}
+
 std::optional<Finding> examine(const Context& context, int set, const Members& members) {
   const Member* waiter = nullptr;
   Signal best;
@@ -290,7 +297,8 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
     if (found.strength == Strength::None) continue;
     if (is_idle_worker(members, member) || is_unwanted_loop(context, members, member))
       found.strength = std::min(found.strength, Strength::Consequence);
-    if (found.strength > best.strength) {
+    const bool is_nearer = is_asked_about(context, &member) && !is_asked_about(context, waiter);
+    if (found.strength > best.strength || (found.strength == best.strength && is_nearer)) {
       waiter = &member;
       best = found;
     }

@@ -228,6 +228,22 @@ TEST(MissedWakeup, BlamesBothOfTwoProcessesThatWaitForTheSame) {
   EXPECT_EQ(blamed(ask(kMissedWakeup, b.build())), "40 41");
 }
 
+/// As the workers of a test runner do, each of which has a thread that hears the runner.
+TEST(MissedWakeup, OfAlikeWaitersTellsTheOneThatIsOverItsTime) {
+  Builder b;
+  auto idle = b.process(40).fd(3, pipe(7)).fd(4, pipe(8), Access::Write);
+  idle.thread().futex(0x1000, LockKind::Condition).thread(45).reads(3);
+  auto test = b.process(41).child_of(40).fd(3, pipe(8)).fd(4, pipe(7), Access::Write);
+  test.thread().futex(0x1000, LockKind::Condition).thread(46).reads(3);
+  snapshot::Snapshot snapshot = b.build();
+  snapshot.targets = {Pid{41}};
+  ASSERT_EQ(blamed(ask(kMissedWakeup, snapshot)), "40");
+
+  snapshot.overdue = true;
+
+  EXPECT_EQ(blamed(ask(kMissedWakeup, snapshot)), "41");
+}
+
 TEST(MissedWakeup, IsInconclusiveWhenTheOwnerCannotBeRead) {
   Builder b;
   b.process(40).thread().futex(0x1000, LockKind::Mutex).lock().ownership =

@@ -4,7 +4,8 @@
     pytest -p pytest_ipcdoctor --ipcdoctor-timeout 60    # where the folder of this file is on PYTHONPATH
 
 The verdict is the first line of the failure and so stands in pytest's summary, the report follows; the traceback shows
-where the test was. The processes that it started are killed, and the next test runs. Python 3.8 or later, Linux.
+where the test was. "(suspected)" behind the class: it holds unless somebody helps whom the report names. The processes
+that the test started are killed, and the next test runs. Python 3.8 or later, Linux.
 
 The time is kept by a process of its own: a thread for it would be one that lives, and nothing that pytest itself holds
 could then be called deadlocked.
@@ -74,12 +75,16 @@ def summary(report, pids, timeout, test):
     for finding in report["findings"]:
         tasks = finding["culprits"] + finding["stuck"]
         if any(task["pid"] in pids for task in finding["stuck"]):  # and not only of our session
-            places = [place(task["where"]) for task in tasks if task["where"]]
-            return "%s %s: %s%s" % (finding["verdict"].upper(), finding["class"], "".join(places[:1]), finding["title"])
+            # ours first, and no code that came by -c, as what xdist begins with
+            tasks = [task for task in tasks if task["where"] and not task["where"].startswith("<")]
+            places = [place(task["where"]) for task in sorted(tasks, key=lambda task: task["pid"] not in pids)]
+            condition = " (suspected)" if finding.get("unless") else ""
+            return "%s %s%s: %s%s" % (finding["verdict"].upper(), finding["class"], condition, "".join(places[:1]), finding["title"])
     told = ""
     threads = [thread for process in report["processes"] for thread in process["threads"] if thread["tid"] == os.getpid()]
     for frame in [frame for thread in threads for frame in thread["python"] if frame["user_code"]][:1]:
-        told = place("%s:%d" % (os.path.basename(frame["file"]), frame["line"])) + "%s: " % (threads[0]["activity"] or "waits")
+        told = place("%s:%d" % (os.path.basename(frame["file"]), frame["line"])) + "%s: " % (
+            threads[0].get("activity") or ("sleeps" if (threads[0].get("wait") or {}).get("kind") == "sleep" else "waits"))
     return "WAITING: %sno deadlock was found, but it took longer than %g s" % (told, timeout)
 
 
