@@ -356,7 +356,7 @@ void Build::add_handlers(const Process& process, const Thread& thread, Node node
                            thread.tid.value != process.pid.value && language_repeats(thread);
     if (elsewhere) continue;
     if (unknown) {
-      (owned ? jumping : unread).push_back(signal);
+      (owned ? acting : unread).push_back(signal);
       continue;
     }
     const Effects& effects = *handler->effects;
