@@ -13,12 +13,14 @@ struct AttachOptions {
   std::vector<Pid> pids;
   collect::Options collect;
   ReportOptions report;
+  Watching watching = Watching::WhereItMayTell;  ///< --observe auto
 };
 
 int attach(const AttachOptions& options) {
   if (const Status writable = check_outputs(options.report); !writable)
     return fail(kUsage, words_of(writable.error()));
-  Result<Examination> examination = examine(options.pids, options.collect, options.report);
+  Result<Examination> examination =
+      examine(options.pids, options.collect, options.report, options.watching);
   if (!examination) return fail(exit_code_of(examination.error()), words_of(examination.error()));
   return report_on(*examination, options.report);
 }
@@ -32,6 +34,11 @@ void add_attach(CLI::App& app, Command& command) {
   add_pids(*attach_command, options->pids);
   add_report_options(*attach_command, options->report);
   add_collect_options(*attach_command, options->collect);
+  add_observe(*attach_command, options->collect)
+      ->description(
+          "watch for so long, to recognise polling loops; a few seconds, where only that can tell "
+          "more, if it is not given; 0 for not at all")
+      ->each([options](const std::string&) { options->watching = Watching::Never; });
   add_duration(*attach_command, "--timeout", options->collect.deadline,
                "say what is known after so long (10s)", Zero::Refused);
   attach_command->footer(

@@ -154,7 +154,7 @@ int demonstrate(const fs::path& program) {
   std::cout << "A program that hangs: " << program.string() << "\n$ ipcdoctor attach "
             << demo.pid().value << "\n\n"
             << std::flush;
-  Result<Examination> examination = examine({demo.pid()}, {}, {});
+  Result<Examination> examination = examine({demo.pid()}, {}, {}, Watching::Never);
   if (!examination) return fail(exit_code_of(examination.error()), words_of(examination.error()));
   return report_on(*examination, {});
 }

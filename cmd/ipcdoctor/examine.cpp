@@ -34,8 +34,9 @@ auto timed(double& elapsed, const Work& work) {
   return work();
 }
 
-/// The tasks that findings name; a process that is named as a whole stands for all its threads.
-std::vector<TaskRef> named_tasks(const snapshot::Snapshot& snapshot,
+/// The tasks that findings name, also as a condition; a process that is named as a whole stands for
+/// all its threads.
+std::vector<TaskRef> named_tasks(const snapshot::Snapshot& snapshot, const graph::WaitGraph& graph,
                                  const diagnosis::Diagnosis& diagnosis) {
   std::set<TaskRef> tasks;
   const auto add = [&](TaskRef task) {
@@ -49,6 +50,8 @@ std::vector<TaskRef> named_tasks(const snapshot::Snapshot& snapshot,
     for (const diagnosis::StuckTask& stuck : finding.stuck) add(stuck.task);
     for (const diagnosis::Culprit& culprit : finding.culprits) add(culprit.task);
   }
+  for (const graph::StuckSet& set : graph.stuck_sets())
+    for (const graph::Leaf& leaf : set.unless) add(leaf.task);
   return {tasks.begin(), tasks.end()};
 }
 
@@ -99,15 +102,20 @@ diagnosis::Diagnosis Examination::diagnose() const {
 void Examination::symbolise(const ReportOptions& options) {
   // The images may not be there when a snapshot is analysed.
   const bool all = options.verbose || wants_snapshot(options);
-  std::vector<TaskRef> tasks = all                           ? all_tasks(*snapshot_)
-                               : diagnosis_.findings.empty() ? waiting_tasks(*snapshot_)
-                                                             : named_tasks(*snapshot_, diagnosis_);
+  std::vector<TaskRef> tasks = all ? all_tasks(*snapshot_)
+                               : diagnosis_.findings.empty()
+                                   ? waiting_tasks(*snapshot_)
+                                   : named_tasks(*snapshot_, graph_, diagnosis_);
   std::erase_if(tasks, [&](TaskRef task) {
     const snapshot::Thread* thread = snapshot::find_thread(*snapshot_, task);
     return thread == nullptr || !thread->native || (!all && !snapshot::where(*thread).empty());
   });
   if (tasks.empty()) return;
   timed(elapsed_.lines, [&] { collect::symbolise(*snapshot_, tasks, kSymboliseDeadline); });
+  const bool has_condition =
+      std::ranges::any_of(diagnosis_.findings, [](const auto& f) { return !f.unless.empty(); });
+  if (has_condition)  // it says where they are who could help
+    graph_ = timed(elapsed_.graph, [&] { return graph::WaitGraph(*snapshot_); });
   diagnosis_ = timed(elapsed_.probes, [&] { return diagnose(); });
 }
 
@@ -125,6 +133,7 @@ int Examination::exit_code() const {
 namespace {
 
 constexpr int kLooks = 3;
+constexpr std::chrono::milliseconds kLongestWatch{5000};
 
 /// It woke just while it was looked at.
 bool woke(const snapshot::Thread& thread) {
@@ -157,16 +166,33 @@ bool lives_by_who_woke(const Examination& examination) {
          });
 }
 
+/// A claim would stand but for threads that wait for something with a timeout.
+bool watching_may_tell(const Examination& examination) {
+  const snapshot::Snapshot& snapshot = examination.snapshot();
+  if (snapshot.observed_ms > 0 || !examination.diagnosis().findings.empty()) return false;
+  const graph::WaitGraph as_watched(snapshot, graph::WaitGraph::Timed::AsWatched);
+  return std::ranges::any_of(as_watched.stuck_sets(), [](const graph::StuckSet& set) {
+    return std::ranges::find(set.unless, graph::Life::Watched, &graph::Leaf::life) !=
+           set.unless.end();
+  });
+}
+
 }  // namespace
 
 Result<Examination> examine(const std::vector<Pid>& pids, const collect::Options& collect_options,
-                            const ReportOptions& report_options) {
+                            const ReportOptions& report_options, Watching watching) {
+  collect::Options options = collect_options;
   for (int look = 1;; ++look) {
-    Result<snapshot::Snapshot> snapshot = look_at(pids, collect_options);
+    Result<snapshot::Snapshot> snapshot = look_at(pids, options);
     if (!snapshot) return snapshot.error();
     Examination examination(*std::move(snapshot));
     if (look < kLooks && (woke_beside_a_claim(examination) || lives_by_who_woke(examination)))
       continue;
+    if (watching == Watching::WhereItMayTell && watching_may_tell(examination)) {
+      options.observe = std::min(kLongestWatch, options.deadline / 2);
+      options.observe_briefly = true;
+      continue;
+    }
     examination.symbolise(report_options);
     return examination;
   }

@@ -39,9 +39,12 @@ class Examination {
   diagnosis::Diagnosis diagnosis_;
 };
 
+/// Whether the program is watched for some seconds where only that can tell who polls.
+enum class Watching { Never, WhereItMayTell };
+
 /// Collect, build, diagnose, symbolise. @return the Error of collect()
 Result<Examination> examine(const std::vector<Pid>& pids, const collect::Options& collect_options,
-                            const ReportOptions& report_options);
+                            const ReportOptions& report_options, Watching watching);
 
 /// Writes the reports. @return the exit code
 int report_on(const Examination& examination, const ReportOptions& options);

@@ -55,7 +55,7 @@ ReportOptions report_options(const json& arguments) {
 
 Result<std::string> attach(const json& arguments) {
   const Result<Examination> examination =
-      examine(pids_in(arguments), {}, report_options(arguments));
+      examine(pids_in(arguments), {}, report_options(arguments), Watching::WhereItMayTell);
   if (!examination) return examination.error();
   return render(examination->report(), arguments);
 }
@@ -72,7 +72,7 @@ Result<std::string> stacks(const json& arguments) {
 }
 
 Result<std::string> tree(const json& arguments) {
-  const Result<Examination> examination = examine(pids_in(arguments), {}, {});
+  const Result<Examination> examination = examine(pids_in(arguments), {}, {}, Watching::Never);
   if (!examination) return examination.error();
   std::ostringstream out;
   report::write_tree(out, examination->report(),

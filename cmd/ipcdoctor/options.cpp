@@ -30,9 +30,10 @@ Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
   return std::chrono::milliseconds(static_cast<std::int64_t>(ms));
 }
 
-void add_duration(CLI::App& command, const std::string& name, std::chrono::milliseconds& value,
-                  const std::string& description, Zero zero) {
-  command
+CLI::Option* add_duration(CLI::App& command, const std::string& name,
+                          std::chrono::milliseconds& value, const std::string& description,
+                          Zero zero) {
+  return command
       .add_option_function<std::string>(
           name,
           [&value, name, zero](const std::string& text) {
@@ -134,8 +135,11 @@ void add_collect_options(CLI::App& command, collect::Options& options) {
   command.add_flag("--overdue", options.overdue,
                    "PID should have ended or answered by now: what its main thread waits for is "
                    "told even if a service at rest would wait like that");
-  add_duration(command, "--observe", options.observe,
-               "watch for so long, to recognise polling loops (none)");
+}
+
+CLI::Option* add_observe(CLI::App& command, collect::Options& options) {
+  return add_duration(command, "--observe", options.observe,
+                      "watch for so long, to recognise polling loops (none)");
 }
 
 static Pid parse_pid(const std::string& word) {

@@ -41,8 +41,11 @@ struct ReportOptions {
 /// --format, -v, -q and --color.
 void add_report_options(CLI::App& command, ReportOptions& options);
 
-/// --stop, --observe, --overdue, --argv. Stacks are named later, and only those that are shown.
+/// --stop, --overdue, --argv. Stacks are named later, and only those that are shown.
 void add_collect_options(CLI::App& command, collect::Options& options);
+
+/// --observe
+CLI::Option* add_observe(CLI::App& command, collect::Options& options);
 
 /// --argv
 void add_argv(CLI::App& command, collect::Options& options);
@@ -60,7 +63,8 @@ void add_grade(CLI::App& command, watch::Grade& grade, const std::string& descri
 enum class Zero { Allowed, Refused };
 
 /// An option of this name that takes a time with a unit.
-void add_duration(CLI::App& command, const std::string& name, std::chrono::milliseconds& value,
-                  const std::string& description, Zero zero = Zero::Allowed);
+CLI::Option* add_duration(CLI::App& command, const std::string& name,
+                          std::chrono::milliseconds& value, const std::string& description,
+                          Zero zero = Zero::Allowed);
 
 }  // namespace ipcdoctor::cmd

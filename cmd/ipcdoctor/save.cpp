@@ -105,6 +105,7 @@ void add_save(CLI::App& app, Command& command) {
                    "this is a second look: what `ipcdoctor token` says of the files of the first")
       ->type_name("TOKEN");
   add_collect_options(*save_command, options->collect);
+  add_observe(*save_command, options->collect);
   add_duration(*save_command, "--timeout", options->collect.deadline,
                "say what is known after so long (10s)", Zero::Refused);
   save_command->footer(

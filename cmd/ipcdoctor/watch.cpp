@@ -53,6 +53,7 @@ void add_watch(CLI::App& app, Command& command) {
   add_pids(*watch_command, options->pids);
   add_report_options(*watch_command, options->report);
   add_collect_options(*watch_command, options->hang.collect);
+  add_observe(*watch_command, options->hang.collect);
   add_duration(*watch_command, "--stall", options->hang.stall,
                "how far apart a hang is seen twice (2s)");
   add_grade(*watch_command, options->hang.enough,

@@ -29,6 +29,9 @@ struct Options {
   std::chrono::milliseconds patience{1500};   ///< for one read of one fact
   bool overdue = false;                       ///< see Snapshot::overdue
   std::chrono::milliseconds observe{0};       ///< window in which polling loops are recognised
+  /// Watch no longer than it takes to see each loop come round a few times; those that do are then
+  /// a condition of a claim, not a part of it.
+  bool observe_briefly = false;
   std::set<snapshot::TaskRef>
       seen_waking;  ///< by the caller, in the seconds before: need not in the window
   Symbols symbols = Symbols::None;  ///< All: names and lines for all stacks (save)

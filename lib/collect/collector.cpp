@@ -85,7 +85,7 @@ class Collector {
     look_again_at_all();
     read_cpu_timers(system_);
     if (options_.observe.count() > 0)
-      observed_ms_ = observe(system_, options_.observe, options_.seen_waking).count();
+      observed_ms_ = observe(system_, options_).count();
     if (options_.stop != StopPolicy::Never)
       stopped_threads_ = reread_stacks_stopped(system_, options_.stop);
     read_command_lines(system_, options_.argv);
@@ -258,6 +258,7 @@ class Collector {
     const std::chrono::duration<double, std::milli> elapsed = Progress::Clock::now() - started;
     out.elapsed_ms = elapsed.count();
     out.observed_ms = observed_ms_;
+    out.observed_briefly = options_.observe_briefly;
     out.overdue = options_.overdue;
     out.stopped_threads = stopped_threads_;
     return out;

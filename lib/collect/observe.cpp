@@ -13,6 +13,8 @@ using Clock = Progress::Clock;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kSlice{25};
+constexpr milliseconds kBrief{1000};  // at least
+constexpr int kRounds = 3;
 
 /// What is seen of one thread over the window.
 struct Sample {
@@ -22,6 +24,7 @@ struct Sample {
   std::uint64_t first_ticks = 0, last_ticks = 0;
   linux::SyscallState call;  ///< the first that was seen
   int in_call = 0, looks = 0;
+  int rounds = 0;      ///< how often it was seen to have woken since the look before
   bool moved = false;  ///< another call, or another place in the stack
 };
 
@@ -61,10 +64,24 @@ bool returns_to_its_call(const Sample& sample, milliseconds window) {
   return idle && !sample.moved && sample.in_call * 2 >= sample.looks && sample.in_call > 1;
 }
 
+/// It is no loop that waits for something with a timeout, or has come round often enough.
+bool is_decided(const Sample& sample) {
+  const auto& wait = sample.thread->out.wait;
+  const bool waits = wait && !wait->untimed && wait->kind != snapshot::WaitKind::Sleep &&
+                     wait->kind != snapshot::WaitKind::Running;
+  return !waits || sample.moved || sample.rounds >= kRounds;
+}
+
+void count_round(Sample& sample) {
+  const std::uint64_t before = sample.last_switches;
+  if (read_counts(sample, sample.last_switches, sample.last_ticks) && sample.last_switches > before)
+    ++sample.rounds;
+}
+
 }  // namespace
 
-std::chrono::duration<double, std::milli> observe(System& system, milliseconds window,
-                                                  const std::set<snapshot::TaskRef>& seen_waking) {
+std::chrono::duration<double, std::milli> observe(System& system, const Options& options) {
+  const milliseconds window = options.observe;
   std::vector<Sample> samples;
   for (const auto& process : system.processes()) {
     for (ThreadEntry& thread : process->threads) {
@@ -73,7 +90,9 @@ std::chrono::duration<double, std::milli> observe(System& system, milliseconds w
       Sample sample;
       sample.process = process.get();
       sample.thread = &thread;
-      if (read_counts(sample, sample.first_switches, sample.first_ticks)) samples.push_back(sample);
+      if (!read_counts(sample, sample.first_switches, sample.first_ticks)) continue;
+      sample.last_switches = sample.first_switches;
+      samples.push_back(sample);
     }
   }
   const auto begin = Clock::now();
@@ -81,13 +100,17 @@ std::chrono::duration<double, std::milli> observe(System& system, milliseconds w
   while (Clock::now() - begin < window && !system.progress().is_late()) {
     for (Sample& sample : samples) look(sample);
     system.progress().step();
+    if (options.observe_briefly) {
+      std::ranges::for_each(samples, count_round);
+      if (Clock::now() - begin >= kBrief && std::ranges::all_of(samples, is_decided)) break;
+    }
     std::this_thread::sleep_for(std::min(kSlice, window));
   }
   const auto length = std::chrono::duration_cast<milliseconds>(Clock::now() - begin);
   for (Sample& sample : samples) {
     if (!read_counts(sample, sample.last_switches, sample.last_ticks)) continue;
     const bool woke = sample.last_switches > sample.first_switches ||
-                      seen_waking.contains({sample.process->pid, sample.thread->tid});
+                      options.seen_waking.contains({sample.process->pid, sample.thread->tid});
     sample.thread->out.polls = woke && returns_to_its_call(sample, length);
   }
   return Clock::now() - begin;

@@ -191,6 +191,7 @@ class Shrinking {
     few_->stopped_threads = whole_.stopped_threads;
     few_->elapsed_ms = whole_.elapsed_ms;
     few_->observed_ms = whole_.observed_ms;
+    few_->observed_briefly = whole_.observed_briefly;
     few_->overdue = whole_.overdue;
     find_kinds();
     for (Index p = 0; p < all_.processes.size(); ++p)

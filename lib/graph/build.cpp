@@ -8,11 +8,12 @@ using snapshot::Fd;
 using snapshot::Object;
 using snapshot::Scope;
 
-Gates build_gates(const Snapshot& snapshot) {
-  return Build(snapshot).run();
+Gates build_gates(const Snapshot& snapshot, WaitGraph::Timed timed) {
+  return Build(snapshot, timed).run();
 }
 
-Build::Build(const Snapshot& snapshot) : snapshot_(snapshot) {}
+Build::Build(const Snapshot& snapshot, WaitGraph::Timed timed)
+    : snapshot_(snapshot), timed_(timed) {}
 
 Gates Build::run() && {
   unreadable_tables_ = add_gate("unread-table");

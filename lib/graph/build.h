@@ -51,7 +51,7 @@ struct Gates {
   }
 };
 
-Gates build_gates(const Snapshot& snapshot);
+Gates build_gates(const Snapshot& snapshot, WaitGraph::Timed timed);
 
 /// What somebody who lives may act on.
 /// Processes: the end of its own, or a new one.
@@ -96,7 +96,7 @@ inline bool is_on(Side side, snapshot::Access access) {
 /// The state of a build. Functions named x_event connect to `to` everything that may cause x.
 class Build {
  public:
-  explicit Build(const Snapshot& snapshot);
+  Build(const Snapshot& snapshot, WaitGraph::Timed timed);
   Gates run() &&;
 
  private:
@@ -144,7 +144,8 @@ class Build {
   /// @param except  the one whose own wait does not count; TaskRef{}: everybody's does
   bool is_awaited(const Process& process, const std::vector<int>& fds, const TaskRef& except = {});
   void add_help(const Process& process, const Thread& thread, Node node, Node to, Reach reach);
-  std::string describe_helper(const Thread& thread, const TaskRef& task) const;
+  std::string describe_helper(const Thread& thread, const TaskRef& task,
+                              const std::string& how = "") const;
   void add_handlers(const Process& process, const Thread& thread, Node node);
   void helped_by(const snapshot::Handler& handler, const Process& process);
   void wakes_others(const Process& process, const Thread& thread, Node node);
@@ -201,6 +202,7 @@ class Build {
   void kernel_service_event(const Waiter& waiter);
 
   const Snapshot& snapshot_;
+  const WaitGraph::Timed timed_;
   Gates gates_;
   std::map<Pid, Node> thread_groups_, exits_, fd_groups_, memories_, children_, outsiders_, alarms_,
       timers_;

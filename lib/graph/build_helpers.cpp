@@ -255,13 +255,15 @@ void Build::add_help(const Process& process, const Thread& thread, Node node, No
 }
 
 /// "app[42/43] (accept, on 127.0.0.1:80)"
-std::string Build::describe_helper(const Thread& thread, const TaskRef& task) const {
+std::string Build::describe_helper(const Thread& thread, const TaskRef& task,
+                                   const std::string& how) const {
   const snapshot::Wait& wait = *thread.wait;
   std::string what = wait.call.empty() ? "it waits" : wait.call;
   if (wait.kind == WaitKind::Sleep) what = "it sleeps";
   if (!wait.objects.empty() && wait.objects.front().object.kind != snapshot::ObjectKind::Unknown &&
       wait.kind != WaitKind::Epoll)
     what += " on " + name(wait.objects.front().object);
+  if (!how.empty()) what += ", " + how;
   std::string at = snapshot::where(thread);
   if (at.empty() && snapshot::is_fiber(thread.tid)) at = thread.name;
   if (!at.empty()) what += ", " + at;

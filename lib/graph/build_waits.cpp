@@ -110,8 +110,13 @@ void Build::add_wait(const Process& process, const Thread& thread) {
   const bool for_gil = waits_for_gil(wait);
   // A timeout of the interrupted call does not continue a stopped task.
   const bool stopped = wait.kind == WaitKind::Stopped || wait.kind == WaitKind::Traced;
-  if (thread.polls && snapshot_.observed_ms > 0 && has_condition(wait)) {
+  const bool watched = thread.polls && snapshot_.observed_ms > 0;
+  const bool supposed = timed_ == WaitGraph::Timed::AsWatched && thread.stable && !wait.untimed &&
+                        !for_gil && !stopped;
+  if (watched && !snapshot_.observed_briefly && has_condition(wait)) {
     live(Life::Polling, snapshot::label(snapshot_, task) + " does nothing between two looks");
+  } else if ((watched || supposed) && has_condition(wait)) {
+    live(Life::Watched, describe_helper(thread, task, "again and again"));
   } else if (only_serves(process, thread) && !wait.untimed) {
     live(Life::ServerLoop, snapshot::label(snapshot_, task) + " only looks whether it should end");
     gates_.network.connect(tree(), node);

@@ -93,7 +93,8 @@ std::optional<Debt::Kind> debt_of_wait(const Thread& thread) {
 
 /// What a claim under a condition may rest on. That somebody waits for what a helper may be working
 /// for is no news; that a handler would have to give it is. Who waits for the end of one that a
-/// handler is known to wake is at rest, but not who has a lock or a full buffer meanwhile.
+/// handler is known to wake is at rest, but not who has a lock or a full buffer meanwhile; nor who
+/// waits for the end of one that looks again and again.
 bool is_strong(Debt::Kind kind, const std::vector<Leaf>& unless) {
   switch (kind) {
     case Debt::Kind::Result:
@@ -103,7 +104,9 @@ bool is_strong(Debt::Kind kind, const std::vector<Leaf>& unless) {
       return std::ranges::all_of(unless,
                                  [](const Leaf& leaf) { return leaf.life == Life::Handler; });
     case Debt::Kind::End:
-      return std::ranges::find(unless, Life::Steered, &Leaf::life) == unless.end();
+      return std::ranges::none_of(unless, [](const Leaf& leaf) {
+        return leaf.life == Life::Steered || leaf.life == Life::Watched;
+      });
     default:
       return true;
   }

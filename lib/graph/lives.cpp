@@ -32,6 +32,7 @@ constexpr LifeRule kRules[] = {
     {Life::PeerlessOpen, Level::Stuck},
     {Life::HalfOpen, Level::Stuck},
     {Life::Signal, Level::Stuck},
+    {Life::Watched, Level::Conditional},
     {Life::Helper, Level::Conditional},
     {Life::Handler, Level::Conditional},
     {Life::Steered, Level::Conditional},

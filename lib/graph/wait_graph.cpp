@@ -26,9 +26,9 @@ bool concerns_the_tree(const Snapshot& snapshot, const StuckSet& set) {
 }  // namespace
 
 struct WaitGraph::Impl {
-  explicit Impl(const Snapshot& of)
+  Impl(const Snapshot& of, Timed timed)
       : snapshot(of),
-        gates(build_gates(snapshot)),
+        gates(build_gates(snapshot, timed)),
         levels(find_levels(gates)),
         sets(find_stuck_sets(gates, levels)),
         explainer(snapshot, gates, levels) {
@@ -47,7 +47,8 @@ struct WaitGraph::Impl {
   Explainer explainer;
 };
 
-WaitGraph::WaitGraph(const Snapshot& snapshot) : impl_(std::make_unique<Impl>(snapshot)) {}
+WaitGraph::WaitGraph(const Snapshot& snapshot, Timed timed)
+    : impl_(std::make_unique<Impl>(snapshot, timed)) {}
 WaitGraph::WaitGraph(WaitGraph&&) noexcept = default;
 WaitGraph& WaitGraph::operator=(WaitGraph&&) noexcept = default;
 WaitGraph::~WaitGraph() = default;

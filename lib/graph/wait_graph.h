@@ -71,6 +71,7 @@ enum class Life {
   HalfOpen,  ///< a connection of which its peer's host knows nothing any more
   Signal,
   // switched off for Conditional: text names who could help
+  Watched,  ///< a loop that was only watched for a moment: it came back to the same wait
   Helper,   ///< a thread beside the main one that lives by itself: what it does next is not known
   Handler,  ///< a handler of a signal from outside: what it does is not known, or it ends the call
   Steered,  ///< at rest until a signal from outside: it takes it itself, or a handler that was read
@@ -162,8 +163,12 @@ struct Edge {
 
 class WaitGraph {
  public:
+  /// Those who wait for something with a timeout: as they were seen, or as if they had been
+  /// watched.
+  enum class Timed { AsSeen, AsWatched };
+
   /// The snapshot must outlive the graph.
-  explicit WaitGraph(const Snapshot& snapshot);
+  explicit WaitGraph(const Snapshot& snapshot, Timed timed = Timed::AsSeen);
   explicit WaitGraph(Snapshot&&) = delete;
   WaitGraph(WaitGraph&&) noexcept;
   WaitGraph& operator=(WaitGraph&&) noexcept;

@@ -192,6 +192,21 @@ TEST(Thread, PollingIsOnlySuspected) {
   EXPECT_EQ(graph_of(b).level(task(42)), Level::Live);
   b.raw().observed_ms = 1000;
   EXPECT_EQ(graph_of(b).level(task(42)), Level::Suspected);
+  b.raw().observed_briefly = true;
+  EXPECT_EQ(graph_of(b).level(task(42)), Level::Conditional);
+}
+
+TEST(Thread, WhetherWatchingMayTellIsKnownBefore) {
+  Builder b;
+  b.process(40).fd(3, pipe(7), Access::Read).fd(4, pipe(8), Access::Read).thread().reads(3).timed();
+  b.process(42).child_of(40).fd(3, pipe(7), Access::Write).fd(5, pipe(8), Access::Write);
+  b.process(42).thread().writes(5);
+  const Snapshot snapshot = b.build();
+  EXPECT_TRUE(WaitGraph(snapshot).stuck_sets().empty());
+  const WaitGraph watched(snapshot, WaitGraph::Timed::AsWatched);
+  ASSERT_EQ(watched.stuck_sets().size(), 1U);
+  EXPECT_EQ(watched.stuck_sets()[0].level, Level::Conditional);
+  EXPECT_EQ(watched.stuck_sets()[0].unless[0].life, Life::Watched);
 }
 
 TEST(Signals, AChildsExitIsAnAlternativeIfItIsCaught) {

@@ -288,6 +288,7 @@ class Joining {
     out.stopped_threads += one.stopped_threads;
     out.elapsed_ms = std::max(out.elapsed_ms, one.elapsed_ms);
     out.observed_ms = std::max(out.observed_ms, one.observed_ms);
+    out.observed_briefly = out.observed_briefly || one.observed_briefly;
     out.overdue = out.overdue || one.overdue;
   }
 

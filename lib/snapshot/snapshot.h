@@ -125,6 +125,7 @@ struct Snapshot {
   std::uint32_t stopped_threads = 0;  ///< how many this collection had to stop; 0 by default
   double elapsed_ms = 0;
   double observed_ms = 0;  ///< length of the window for Thread::polls; 0 = there was none
+  bool observed_briefly = false;  ///< only until each loop had come round a few times
   // Only where some of each kind stand for all, see diagnosis/fold.h; never saved.
   std::vector<Kind> kinds;
   std::vector<LeftOut> left_out;  ///< by ns_pid
