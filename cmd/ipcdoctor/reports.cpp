@@ -161,20 +161,20 @@ std::vector<Rendered> render_outputs(const report::Report& given, const ReportOp
   return rendered;
 }
 
+/// All of them, though one cannot be written. @return the first failure
 Status write_rendered(const std::vector<Rendered>& rendered, const ReportOptions& options) {
+  Status all = Done{};
+  const auto add = [&](Status status) {
+    if (all && !status) all = std::move(status);
+  };
   const std::vector<Output> outputs = outputs_of(options);
   for (std::size_t i = 0; i < outputs.size() && i < rendered.size(); ++i) {
     const auto& [text, summary] = rendered[i];
     const std::string& path = outputs[i].path;
-    if (Status status =
-            path.empty() ? write_descriptor(options.standard_fd, text) : write_whole(path, text);
-        !status)
-      return status;
-    if (summary.empty()) continue;
-    if (Status status = append_to(std::string(step_summary_file()), summary); !status)
-      return status;
+    add(path.empty() ? write_descriptor(options.standard_fd, text) : write_whole(path, text));
+    if (!summary.empty()) add(append_to(std::string(step_summary_file()), summary));
   }
-  return Done{};
+  return all;
 }
 
 Status write_outputs(const report::Report& report, const ReportOptions& options) {

@@ -1,6 +1,5 @@
 #include "watch/run.h"
 
-#include <fmt/format.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@
 #include "commands.h"
 #include "examine.h"
 #include "exit_code.h"
+#include "output_file.h"
 #include "probes/all_probes.h"
 #include "reports.h"
 
@@ -75,9 +75,12 @@ int run(const RunCommand& options) {
     if (why == watch::Why::NeedsHelp || why == watch::Why::MayHang) report.outputs.clear();
     written = write_outputs(examination.report(), report);
     const std::string next = what_follows(why, options.run);
-    if (!options.report.quiet) fmt::print(stderr, "ipcdoctor: {}\n", next);
+    if (!options.report.quiet)
+      (void)write_descriptor(STDERR_FILENO,  // who has gone needs no line, and the report told it
+                             "ipcdoctor: " + next + "\n");
   };
   const Result<watch::RunOutcome> outcome = watch::run(options.argv, options.run, on_hang);
+  (void)std::signal(SIGPIPE, SIG_IGN);  // the exit code is for others than who reads our words
   if (!outcome) {
     const Error& error = outcome.error();
     return fail(error.number == ENOENT ? kNoSuchCommand : kCannotExecute, words_of(error));

@@ -570,6 +570,17 @@ TEST_F(Recipes, EachTestOfPytest) {
   EXPECT_THAT(result.output, HasSubstr("test_it.py::test_hangs - DEADLOCK missing-sentinel: "));
 }
 
+/// A log that is cut: `2>&1 | head`. What hangs is ended all the same, and the files are written.
+TEST_F(Recipes, EndsWhatHangsThoughNobodyReadsTheReport) {
+  const Result result = in_folder(
+      "(" IPCDOCTOR_BINARY " run --format text --format json=f.json -- sh -c 'echo $$ >pid; exec " +
+      kHungPair +
+      "'; echo $? >code) 2>&1 >/dev/null | true; until test -s code; do sleep 0.1; done;"
+      " cat code; kill -0 $(cat pid) 2>/dev/null || echo ended; test -s f.json && echo written");
+
+  EXPECT_EQ(result.output, "125\nended\nwritten\n");
+}
+
 /// The same where xdist hands the tests out, and for those in the style of unittest. What a test
 /// waits for in its own process is not proved there: xdist has a thread in it that lives.
 TEST_F(Recipes, EachTestOfPytestWithXdistAndUnittest) {

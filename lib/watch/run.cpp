@@ -20,18 +20,27 @@ using namespace std::chrono_literals;
 constexpr auto kStopped = 500ms;
 constexpr int kForwarded[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
 
-/// Blocks the signals that we wait for; gives the mask back when it dies.
+/// Blocks the signals that we wait for, and that of a reader of our report who has gone: the
+/// command is to be ended all the same. Gives the mask back when it dies.
 class BlockedSignals {
  public:
   BlockedSignals() {
     ::sigemptyset(&set_);
     ::sigaddset(&set_, SIGCHLD);
     for (const int signal : kForwarded) ::sigaddset(&set_, signal);
+    ::sigemptyset(&no_reader_);
+    ::sigaddset(&no_reader_, SIGPIPE);
     ::sigprocmask(SIG_BLOCK, &set_, &before_);
+    ::sigprocmask(SIG_BLOCK, &no_reader_, nullptr);
   }
   BlockedSignals(const BlockedSignals&) = delete;
   BlockedSignals& operator=(const BlockedSignals&) = delete;
-  ~BlockedSignals() { ::sigprocmask(SIG_SETMASK, &before_, nullptr); }
+  ~BlockedSignals() {
+    const timespec now{};
+    while (::sigtimedwait(&no_reader_, nullptr, &now) > 0) {  // write(2) has told it too
+    }
+    ::sigprocmask(SIG_SETMASK, &before_, nullptr);
+  }
 
   const sigset_t& before() const { return before_; }
 
@@ -46,6 +55,7 @@ class BlockedSignals {
 
  private:
   sigset_t set_{};
+  sigset_t no_reader_{};
   sigset_t before_{};
 };
 
