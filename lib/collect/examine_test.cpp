@@ -32,8 +32,9 @@ class Looks : public ::testing::Test {
     char name[] = "/tmp/looks_XXXXXX";
     path_ = ::mkdtemp(name);
     fs::create_directories(path_ + "/task/42");
-    write("status", own_status());
-    write("task/42/status", own_status());
+    const std::string status = own_status();  // read once: the switches in it grow
+    write("status", status);
+    write("task/42/status", status);
     write("task/42/syscall", kBlocked);
     write("task/42/wchan", "pipe_read");
     const auto proc = linux::ProcDir::open_system();
