@@ -28,12 +28,14 @@ constexpr std::uint32_t kEpollPrivateBits = 0xf0000000;
 /// listens in a directory that only its user may enter (multiprocessing.util.get_temp_dir()).
 const char* private_server(const snapshot::Thread& thread, const Socket& socket) {
   if (thread.activity.call == "multiprocessing.forkserver") return "fork server";
-  if (thread.activity.call != "Manager.serve" || socket.family != "unix") return nullptr;
+  const bool shares = thread.activity.call == "multiprocessing.resource_sharer";
+  if ((!shares && thread.activity.call != "Manager.serve") || socket.family != "unix")
+    return nullptr;
   // Lib/multiprocessing/connection.py, arbitrary_address(): an abstract name up to 3.9, then a
   // path.
   const bool own_name =
       socket.local.find("/pymp-") != std::string::npos || socket.local.starts_with("@listener-");
-  return own_name ? "manager" : nullptr;
+  return !own_name ? nullptr : shares ? "sharer of descriptors" : "manager";
 }
 
 }  // namespace

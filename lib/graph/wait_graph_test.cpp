@@ -907,6 +907,18 @@ TEST(Manager, ItsIdleThreadsHelpNobody) {
   EXPECT_EQ(graph.level(task(40)), Level::Suspected);
 }
 
+TEST(Manager, ASharerOfDescriptorsServesNobodyElseEither) {
+  Builder b;
+  b.process(40).thread().waits_for_child(42);
+  b.process(42).child_of(40).fd(3, unix_socket(9)).fd(4, pipe(7)).thread().reads(4);
+  b.object(unix_socket(9)).socket->state = "listen";
+  b.process(42).thread(43).accepts(3).activity("multiprocessing.resource_sharer");
+  b.object(unix_socket(9)).socket->local = "/tmp/service";
+  EXPECT_LT(graph_of(b).level(task(42)), Level::Assuming);
+  b.object(unix_socket(9)).socket->local = "/tmp/pymp-x/listener-y";
+  EXPECT_EQ(graph_of(b).level(task(42)), Level::Assuming);
+}
+
 TEST(Manager, ItServesWhoeverOfTheProgramStillMoves) {
   Builder b = manager_with_a_lost_lock();
   b.process(46).child_of(40).thread().sleeps();

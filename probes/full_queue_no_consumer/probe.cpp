@@ -75,7 +75,8 @@ std::optional<FullQueue> full_kernel_queue(const Context& context, const Ends& e
 }
 
 bool is_put(const std::string& call) {
-  return call == "queue.Queue.put" || call == "multiprocessing.Queue.put";
+  return call == "queue.Queue.put" || call == "multiprocessing.Queue.put" ||
+         call == "asyncio.Queue.put";
 }
 
 bool somebody_gets(const Context& context, const std::vector<TaskRef>& tasks) {
@@ -88,17 +89,31 @@ bool somebody_gets(const Context& context, const std::vector<TaskRef>& tasks) {
   });
 }
 
+/// Stages in front of one that did not end in peace: each puts into a queue of its own, and the
+/// last of them is no parent of another.
+bool is_before_a_failed_stage(const Context& context, const std::vector<TaskRef>& tasks,
+                              TaskRef task, const std::vector<DeadProcess>& dead) {
+  return std::ranges::any_of(dead, failed) && std::ranges::none_of(tasks, [&](const TaskRef& t) {
+           const Thread* thread = snapshot::find_thread(context.snapshot, t);
+           return thread != nullptr && (thread->activity.call == "multiprocessing.Queue.get" ||
+                                        (thread->activity.call == "multiprocessing.Queue.put" &&
+                                         is_ancestor(context.snapshot, task.pid, t.pid)));
+         });
+}
+
 /// A bounded Queue of multiprocessing with a dead child and nobody left who takes.
 std::optional<FullQueue> full_python_queue(const Context& context, const graph::StuckSet& set,
                                            const std::vector<TaskRef>& tasks, TaskRef task) {
   const Thread* thread = snapshot::find_thread(context.snapshot, task);
-  if (thread == nullptr || thread->activity.call != "multiprocessing.Queue.put" ||
-      somebody_gets(context, tasks))
+  if (thread == nullptr || thread->activity.call != "multiprocessing.Queue.put")
     return std::nullopt;
+  const std::vector<DeadProcess> dead = dead_children(context, members_of(context, set));
+  const bool before_failed = is_before_a_failed_stage(context, tasks, task, dead);
+  if (somebody_gets(context, tasks) && !before_failed) return std::nullopt;
   const std::string& variable = thread->activity.object.name;
   FullQueue full{
       task, variable.empty() ? "a bounded Queue" : "the bounded Queue `" + variable + "`", {}, {}};
-  full.dead_consumers = dead_children(context, members_of(context, set));
+  full.dead_consumers = before_failed ? most_suspect(dead) : dead;
   if (full.dead_consumers.empty()) return std::nullopt;
   return full;
 }
@@ -146,8 +161,12 @@ std::optional<FullQueue> queue_without_taker(const Context& context,
   FullQueue full{task, "a bounded " + type, {}, {}};
   if (!queue.name.empty()) full.queue = "the bounded " + type + " `" + queue.name + "`";
   full.consumer_is_gone = true;
-  const auto joiner =
-      std::ranges::find_if(tasks, [&](TaskRef t) { return joins(context.snapshot, t); });
+  // A thread of its own that took has ended: who waits in another process never could.
+  const Process* process = snapshot::find_process(context.snapshot, task.pid);
+  const bool had_taker = type == "queue.Queue" && !ended_threads(*process).empty();
+  const auto joiner = std::ranges::find_if(tasks, [&](TaskRef t) {
+    return joins(context.snapshot, t) && (t.pid == task.pid || !had_taker);
+  });
   if (joiner != tasks.end()) full.joiner = *joiner;
   return full;
 }

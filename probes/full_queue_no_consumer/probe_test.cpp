@@ -163,6 +163,39 @@ TEST(FullQueueNoConsumer, LeavesTwoThatWaitForRoomToFullBufferCycle) {
   EXPECT_GT(consumer_waits, Strength::Guess);
 }
 
+TEST(FullQueueNoConsumer, BlamesTheLastOfSeveralStagesThatFailed) {
+  const auto ends_with = [](int wait_status) {
+    Builder b;
+    const auto put = [&](int pid, int page) {
+      b.process(pid).python().thread().shared_futex(static_cast<std::uint64_t>(page),
+                                                    LockKind::SharedSemaphore);
+      b.process(pid).activity("multiprocessing.Queue.put");
+      b.process(pid).last().activity.object.address = RemoteAddr{0x1000U * page};
+    };
+    put(40, 8);
+    put(41, 9);
+    b.process(41).child_of(40);
+    b.process(42).child_of(40).zombie().process().wait_status = wait_status;
+    b.area(8, {40, 41}).area(9, {40, 41});
+    return ask(kFullQueueNoConsumer, b);
+  };
+
+  const auto failed = ends_with(1 << 8);
+  ASSERT_EQ(failed.outcome, Outcome::Found);
+  EXPECT_THAT(culprits(failed), ElementsAre(42));
+  EXPECT_EQ(failed.findings[0].stuck.size(), 2U);
+  EXPECT_NE(ends_with(0).outcome, Outcome::Found) << "one may take from the other's queue";
+}
+
+TEST(FullQueueNoConsumer, FindsAQueueOfAnEventLoopWithoutATaker) {
+  Builder b;
+  b.connect(unix_socket(1), unix_socket(2));
+  b.process(40).python().fd(3, unix_socket(1)).fd(4, unix_socket(2)).thread().polls_in({3});
+  b.process(40).activity("asyncio.Queue.put", {});
+
+  EXPECT_THAT(culprits(ask(kFullQueueNoConsumer, b)), ElementsAre(40));
+}
+
 TEST(FullQueueNoConsumer, FindsAConnectionToTheOwnBacklog) {
   Builder b;
   b.process(40)

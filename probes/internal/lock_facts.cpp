@@ -49,8 +49,8 @@ constexpr std::array kQueueCalls =
 constexpr std::array kIdleCalls = std::to_array<std::string_view>(
     {"Pool.worker.get", "Pool.worker_handler", "Pool.task_handler", "Pool.result_handler",
      "Executor.worker.get", "Executor.manager", "multiprocessing.Queue.feeder_idle",
-     "multiprocessing.resource_tracker", "multiprocessing.forkserver", "Manager.serve",
-     "QueueListener.get"});
+     "multiprocessing.resource_tracker", "multiprocessing.resource_sharer",
+     "multiprocessing.forkserver", "Manager.serve", "QueueListener.get", "asyncio.child_watcher"});
 
 constexpr std::array kEndCalls = std::to_array<std::string_view>(
     {"multiprocessing.Process.join", "multiprocessing.exit.join", "threading.Thread.join",
@@ -135,7 +135,8 @@ void add_likely_holders(const Context& context, const Member& waiter,
   const Lock& wanted = wait_of(waiter)->futex.lock;
   const auto readers = wanted.numbers.find("readers");
   const bool read_locked = readers != wanted.numbers.end() && readers->second > 0;
-  if (!read_locked && wanted.kind != LockKind::Mutex && wanted.kind != LockKind::UnownedLock) return;
+  if (!read_locked && wanted.kind != LockKind::Mutex && wanted.kind != LockKind::UnownedLock)
+    return;
   if (wanted.ownership != Ownership::NotStored || waits_in_library_queue(waiter)) return;
   for (const Process& process : context.snapshot.processes) {
     if (process.mm_group != waiter.process->mm_group || process.mm_group.value == 0) continue;

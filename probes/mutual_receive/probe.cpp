@@ -131,6 +131,12 @@ std::string explanation(const Snapshot& snapshot, const std::vector<Flow>& flows
   return text;
 }
 
+bool reads_from_pipe(const Snapshot& snapshot, TaskRef task) {
+  const Wait* wait = wait_of(snapshot, task);
+  return wait != nullptr && !wait->objects.empty() &&
+         wait->objects.front().object.kind == snapshot::ObjectKind::Pipe;
+}
+
 std::string fix(const Snapshot& snapshot, Pid pid, TaskRef task) {
   const std::string who = name(snapshot, pid);
   const std::string before =
@@ -143,8 +149,9 @@ std::string fix(const Snapshot& snapshot, Pid pid, TaskRef task) {
     case Language::Python:
       return "Let " + who + " send" + before +
              "; if it already did, the message may still sit in its own buffer: flush() it "
-             "(print(..., flush=True), python -u). If the request is complete, "
-             "shutdown(socket.SHUT_WR) says so.";
+             "(print(..., flush=True), python -u). If the request is complete, " +
+             (reads_from_pipe(snapshot, task) ? "close() of the pipe, or communicate(), says so."
+                                              : "shutdown(socket.SHUT_WR) says so.");
     case Language::Shell:
       return "Let " + who + " write" + before +
              "; a filter in between may buffer it: stdbuf -oL command.";

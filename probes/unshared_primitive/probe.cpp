@@ -212,10 +212,12 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
     const Process* parent = snapshot::find_process(context.snapshot, waiter.process->ppid);
     if (waiter.process->forked_copy && parent != nullptr && !parent->dead && !parent->exited) {
       const bool parent_has_threads = parent->threads.size() > 1;
+      // What served it may have been a thread of its own.
+      const bool had_threads = !ended_threads(*waiter.process).empty();
       Finding finding = describe_copy(context, set, waiter,
-                                      by_python            ? Strength::Likely
-                                      : parent_has_threads ? Strength::Possible
-                                                           : Strength::Likely,
+                                      by_python && !had_threads         ? Strength::Likely
+                                      : by_python || parent_has_threads ? Strength::Possible
+                                                                        : Strength::Likely,
                                       "fork() gave it a copy of what its parent has.");
       finding.culprits.push_back(diagnosis::culprit(
           context.snapshot, {parent->pid, Tid{parent->pid.value}}, -1,

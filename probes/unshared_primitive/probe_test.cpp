@@ -69,6 +69,11 @@ TEST(UnsharedPrimitive, FindsAnEventThatTheParentHasAnotherCopyOf) {
 
   ASSERT_EQ(answer.outcome, Outcome::Found);
   EXPECT_EQ(blamed(answer), "40");
+  EXPECT_EQ(answer.findings[0].strength, diagnosis::Strength::Likely);
+
+  child.process().python.objects = {
+      made("threading.Thread", "setter", {{"started", 1}, {"alive", 0}})};
+  EXPECT_EQ(ask(kUnsharedPrimitive, b.build()).findings[0].strength, diagnosis::Strength::Possible);
 }
 
 /// A parent waits for an event of threads; its forked child serves clients.

@@ -115,6 +115,7 @@ constexpr Rule kRules[] = {
     {kProcess, "join", "multiprocessing.Process.join", Op::AwaitEnd, "self"},
     {kProcess, "start", "multiprocessing.Process.start", Op::AwaitResult, "self"},
     {"/multiprocessing/popen_fork.py", "wait", "multiprocessing.Process.join", Op::AwaitEnd, ""},
+    {"/multiprocessing/resource_sharer.py", "_serve", "multiprocessing.resource_sharer", Op::Serve, ""},
     {"/multiprocessing/resource_tracker.py", "main", "multiprocessing.resource_tracker", Op::Serve, ""},
     {"/multiprocessing/forkserver.py", "main", "multiprocessing.forkserver", Op::Serve, ""},
     {"/multiprocessing/resource_tracker.py", "_send", "multiprocessing.resource_tracker.send", Op::Put, ""},
