@@ -88,6 +88,10 @@ Language language_of(const Snapshot& snapshot, Pid pid) {
   return is_shell ? Language::Shell : Language::C;
 }
 
+std::string all_of(std::size_t count) {
+  return count == 2 ? "both" : "all " + std::to_string(count);
+}
+
 std::string place(const Thread& thread) {
   const std::string line = snapshot::where(thread);
   if (line.empty()) return "";

@@ -19,6 +19,9 @@ enum class Mistake { KeepsEndOpen, WaitsBeforeReading, ReadsOneOfSeveral };
 /// those that get the advice for C and have words of their own.
 std::string idiom(const Snapshot& snapshot, Pid pid, Mistake mistake);
 
+/// "both", "all 3": of so many, more than one.
+std::string all_of(std::size_t count);
+
 /// "app.py:9 in consumer()" for the place where a thread stands; "" if it is not known.
 std::string place(const Thread& thread);
 

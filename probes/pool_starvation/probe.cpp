@@ -3,6 +3,7 @@
 #include <ranges>
 
 #include "probes/all_probes.h"
+#include "probes/internal/advice.h"
 #include "probes/internal/function_name.h"
 #include "probes/internal/joiners.h"
 #include "probes/internal/lock_facts.h"
@@ -87,10 +88,9 @@ std::optional<Finding> by_pool(const Context& context, int set, const Members& m
     finding.strength = Strength::Clear;
     add_wakes(finding, {first});
     const std::size_t count = count_of(context, workers);
-    finding.title =
-        (count == 1 ? "the only worker of " + pool->name + " waits"
-                    : "all " + std::to_string(count) + " workers of " + pool->name + " wait") +
-        " for work that no worker is free to do";
+    finding.title = (count == 1 ? "the only worker of " + pool->name + " waits"
+                                : all_of(count) + " workers of " + pool->name + " wait") +
+                    " for work that no worker is free to do";
     finding.explanation = "Every worker of " + pool->name + " runs a task that waits in " + wants +
                           place_in_brackets(*first.thread) +
                           ". What they wait for is the work of a task that is still queued, and no "
@@ -159,9 +159,9 @@ std::optional<Finding> by_threads(const Context& context, int set, const Members
     finding.strength = Strength::Clear;
     add_wakes(finding, {waiter});
     const std::string who = snapshot::label(context.snapshot, {waiter.task.pid, Tid{}});
-    finding.title = (workers.size() == 1 ? "the only thread of " + who + " that runs tasks waits"
-                                         : "all " + std::to_string(workers.size()) +
-                                               " threads of " + who + " that run tasks wait") +
+    finding.title = (workers.size() == 1
+                         ? "the only thread of " + who + " that runs tasks waits"
+                         : all_of(workers.size()) + " threads of " + who + " that run tasks wait") +
                     " for the result of a task that none is free to run";
     finding.explanation = "Each of them runs a task that waits for the result of another one" +
                           place_in_brackets(*waiter.thread) +
@@ -259,7 +259,7 @@ std::optional<Finding> by_slots(const Context& context, int set, const Members& 
         graph::is_deadlock(context.graph.stuck_sets()[static_cast<std::size_t>(set)]);
     add_wakes(finding, {jobs.front()});
     finding.strength = own_deadlock ? Strength::Guess : Strength::Clear;
-    finding.title = "all " + std::to_string(slots) + " slots of " + who +
+    finding.title = all_of(static_cast<std::size_t>(slots)) + " slots of " + who +
                     " are taken by jobs that wait for one that is not started";
     finding.explanation =
         who + " starts the next job when one ends. Its " + std::to_string(count_of(context, jobs)) +
