@@ -26,6 +26,7 @@
 #include "runtime/cpython/interpreter.h"
 #include "runtime/libc/lock.h"
 #include "runtime/native/library_calls.h"
+#include "runtime/native/loops.h"
 #include "runtime/node/v8.h"
 #include "runtime/perl/frames.h"
 #include "runtime/php/frames.h"
@@ -158,6 +159,16 @@ class ProcessStacks {
     if (!frames) return;
     auto& native = *leader->out.native;
     native.insert(native.end(), frames->begin(), frames->end());
+  }
+
+  /// Of programs without an interpreter.
+  void read_loops() {
+    if (!process_.out.python.version.empty() || runtime::shell::is_shell(space_)) return;
+    for (ThreadEntry& thread : process_.threads)
+      if (thread.out.wait && thread.out.wait->kind == WaitKind::OpenFifo && thread.out.native &&
+          thread.language_frames.empty() && !thread.out.wait->comes_back)
+        thread.out.wait->comes_back =
+            runtime::native::opens_in_loop(space_, images_, *thread.out.native);
   }
 
   /// Interpreters that run their program in the main thread alone.
@@ -722,6 +733,7 @@ void read_stacks(System& system, const Options& options) {
     stacks.read_javascript();
     stacks.add_language_frames();
     stacks.read_shell();
+    stacks.read_loops();
     if (options.symbols == Symbols::All) stacks.name_native(Symbols::All);
   });
   mark_forked_copies(system);

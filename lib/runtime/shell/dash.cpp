@@ -109,4 +109,11 @@ bool is_in_dash_loop(const linux::AddressSpace& space) {
   return loops && *loops > 0 && *loops <= kMaxLoops;
 }
 
+bool is_shell(const linux::AddressSpace& space) {
+  constexpr std::string_view kShells[] = {"sh", "bash", "dash", "zsh", "ksh", "mksh", "busybox"};
+  const auto exe = space.dir.read_link("exe");
+  const std::string name = exe ? exe->substr(exe->rfind('/') + 1) : "";
+  return std::ranges::find(kShells, std::string_view(name)) != std::end(kShells);
+}
+
 }  // namespace ipcdoctor::runtime::shell

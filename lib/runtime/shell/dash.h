@@ -10,4 +10,7 @@ namespace ipcdoctor::runtime::shell {
 /// variables is that count, by which it bounds its argument. false where it cannot be told.
 bool is_in_dash_loop(const linux::AddressSpace& space);
 
+/// Whether its program is a shell of a known name.
+bool is_shell(const linux::AddressSpace& space);
+
 }  // namespace ipcdoctor::runtime::shell
