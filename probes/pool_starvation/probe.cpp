@@ -147,7 +147,9 @@ std::optional<Finding> by_threads(const Context& context, int set, const Members
     Members workers;
     const bool all = std::ranges::all_of(waiter.process->threads, [&](const Thread& thread) {
       if (is_free_worker(thread, *waiter.thread)) return false;
-      if (!runs_a_task(thread)) return true;
+      // A task of the library's own, such as the reaper of a child, is none of that pool.
+      const bool of_library = begin_of(thread).empty() && !begin_of(*waiter.thread).empty();
+      if (!runs_a_task(thread) || of_library) return true;
       const auto member =
           std::ranges::find(members, TaskRef{waiter.task.pid, thread.tid}, &Member::task);
       if (member == members.end() || !waits_for_result(thread)) return false;

@@ -94,6 +94,20 @@ TEST(PoolStarvation, FindsThreadsWhoseTasksAllWaitForATask) {
   }
 }
 
+TEST(PoolStarvation, ATaskOfTheLibraryItselfOccupiesNoWorkerOfTheProgram) {
+  Builder b;
+  auto p = b.process(40).thread().futex(0x900, LockKind::Unknown);
+  add_worker(p, 41, "java.util.concurrent.ThreadPoolExecutor.runWorker");
+  p.thread(42).waits_for_child(43);
+  Frame reaper;
+  reaper.function = "java.util.concurrent.ThreadPoolExecutor.runWorker";
+  p.last().native = std::vector<Frame>{reaper};
+  b.process(43).child_of(40).fd(0, pipe(1), snapshot::Access::Read).thread().reads(0);
+  b.process(40).fd(3, pipe(1), snapshot::Access::Write);
+
+  EXPECT_EQ(ask(kPoolStarvation, b.build()).outcome, Outcome::Found);
+}
+
 TEST(PoolStarvation, IgnoresAPoolWithAFreeThread) {
   Builder b;
   auto p = b.process(40).thread().futex(0x900, LockKind::Unknown);
