@@ -141,6 +141,7 @@ stack-table: build ## the stacks that it reads beside those of eu-stack and gdb,
 soundness: build ## N=5000: healthy programs must get no finding, random graphs and programs no wrong proof
 	@cd $(BUILD) && ctest --output-on-failure -R '[Hh]ealthy|[Ss]ound|[Rr]andom'
 	@testdata/soundness/run --ipcdoctor $(BUILD)/bin/ipcdoctor -n $(N)
+	@[ "$$(id -u)" != 0 ] || testdata/soundness/hosts --ipcdoctor $(BUILD)/bin/ipcdoctor -n $$(( ($(N) + 9) / 10 ))
 
 census: build    ## N=2000 SEED=x: random programs with one planted mistake each, and healthy twins
 	@testdata/census/run --ipcdoctor $(BUILD)/bin/ipcdoctor -n $(N) --seed $(SEED) --jobs $$((2 * $(JOBS)))

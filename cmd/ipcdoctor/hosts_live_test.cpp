@@ -131,6 +131,22 @@ TEST_F(Hosts, APingPongIsHealthyHoweverItIsLookedAt) {
   }
 }
 
+TEST_F(Hosts, APingPongOverASlowWireIsHealthy) {
+  Process wire({"python3", IPCDOCTOR_TESTDATA "/hosts/wire.py", folder_, "0.3"}, false);
+  if (wire.read_until("READY").find("READY") == std::string::npos)
+    GTEST_SKIP() << "no TUN device can be made here";
+  start(2, {"ping.py", "serve"});
+  start(1, {"ping.py", "ask", "10.78.0.2"});
+
+  for (int i = 0; i < 10; ++i) {
+    const std::string a = look(1, "ping.py"), b = look(2, "ping.py");
+    const std::string after = token({a, b});
+    const std::string c = look(1, "ping.py", after), d = look(2, "ping.py", after);
+    EXPECT_TRUE(analyzed({a, b, c, d})["findings"].empty());
+    EXPECT_TRUE(analyzed({c, d})["findings"].empty());
+  }
+}
+
 TEST_F(Hosts, OneCommandLooksAtAllOfThemTwice) {
   start(2, {"both_receive.py", "serve"});
   start(1, {"both_receive.py", "ask", "10.77.0.2"});

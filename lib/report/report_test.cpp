@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <memory>
@@ -14,6 +15,7 @@
 #include "report/markup.h"
 #include "report/stacks.h"
 #include "report/tree.h"
+#include "snapshot/renumber.h"
 #include "snapshot/testing.h"
 
 namespace ipcdoctor::report {
@@ -104,6 +106,47 @@ TEST(Golden, TextSaysVerdictCulpritsAndFixInTheFirstLines) {
   const std::string text = text_of(Case());
 
   EXPECT_EQ(text, golden("deadlock.txt", text));
+}
+
+/// A hang of each of several hosts, as they are joined.
+void spread_over_hosts(Case& c, int hosts) {
+  const diagnosis::Finding finding = c.diagnosis.findings.front();
+  c.diagnosis.findings.clear();
+  for (int i = 0; i < hosts; ++i) {
+    snapshot::Host host;
+    host.name = "node" + std::to_string(i);
+    host.first = snapshot::kFirstJoined + 10 * i;
+    host.numbers = {40, 42};
+    c.snapshot.hosts.push_back(host);
+    c.diagnosis.findings.push_back(finding);
+    for (diagnosis::StuckTask& stuck : c.diagnosis.findings.back().stuck)
+      stuck.task.pid = Pid{host.first};
+  }
+}
+
+TEST(Text, TellsOnceWhatHappensOnManyHosts) {
+  Case c;
+  spread_over_hosts(c, 1000);
+
+  const std::string text = text_of(c);
+
+  EXPECT_LE(std::ranges::count(text, '\n'), 40);
+  EXPECT_THAT(text, HasSubstr("1000 times, on node0, node1, node2, node3 and 996 hosts more"));
+  EXPECT_GT(std::ranges::count(text_of(c, {.stacks = true}), '\n'), 1000);
+}
+
+TEST(Text, OfManyHostsEachKindOfFindingIsShown) {
+  Case c;
+  spread_over_hosts(c, 12);
+  for (std::size_t i = 1; i < 12; ++i)
+    c.diagnosis.findings[i].title = "title " + std::string(i, 'x');
+
+  const std::string text = text_of(c);
+
+  EXPECT_THAT(text, HasSubstr("title xxxx\n"));
+  EXPECT_THAT(text, Not(HasSubstr("title xxxxx\n")));
+  EXPECT_THAT(text, HasSubstr("and 7 other findings (-v shows all)"));
+  EXPECT_THAT(text, Not(HasSubstr(" times, on")));
 }
 
 TEST(Golden, JsonHasTheMembersOfTheContract) {

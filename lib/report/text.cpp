@@ -7,6 +7,7 @@
 #include <ranges>
 #include <set>
 #include <string_view>
+#include <tuple>
 
 #include "base/text.h"
 #include "report/layout.h"
@@ -30,6 +31,7 @@ constexpr std::size_t kShownChain = 8;
 constexpr std::size_t kShownSteps = 3;  // of equal ones that follow on each other
 constexpr std::size_t kShownLabels = 4;
 constexpr std::size_t kShownWaits = 8;
+constexpr std::size_t kShownElsewhere = 4;  // findings of several hosts after the first
 
 class TextWriter {
  public:
@@ -42,7 +44,7 @@ class TextWriter {
 
   void write() {
     if (report_.diagnosis.findings.empty()) write_no_finding();
-    for (const Finding& finding : report_.diagnosis.findings) write_finding(finding);
+    write_findings();
     const bool claims_nothing = std::ranges::all_of(
         report_.diagnosis.findings, [](const Finding& finding) { return !finding.unless.empty(); });
     if (claims_nothing && !report_.diagnosis.findings.empty()) write_waits();
@@ -284,10 +286,74 @@ class TextWriter {
     return out + (tasks.size() > kShownLabels ? ", ..." : "");
   }
 
-  void write_finding(const Finding& finding) {
+  /// Findings of several hosts that say the same, the first for all.
+  struct Alike {
+    const Finding* first = nullptr;
+    std::size_t count = 0;
+    std::vector<std::string> hosts;  ///< of all; in the order of the findings
+  };
+
+  std::vector<Alike> alike_findings() const {
+    std::vector<Alike> groups;
+    std::map<std::tuple<std::string, Verdict, diagnosis::Grade, bool, std::string>, std::size_t>
+        place;
+    std::set<std::pair<std::size_t, std::string>> listed;
+    for (const Finding& finding : report_.diagnosis.findings) {
+      const auto [it, is_new] =
+          place.try_emplace({finding.slug, finding.verdict, finding.grade, finding.unless.empty(),
+                             without_numbers(finding.title)},
+                            groups.size());
+      if (is_new) groups.push_back({&finding, 0, {}});
+      Alike& group = groups[it->second];
+      ++group.count;
+      for (const diagnosis::StuckTask& stuck : finding.stuck) {
+        const snapshot::Host* host = host_of(report_.snapshot, stuck.task.pid.value);
+        if (host != nullptr && listed.emplace(it->second, host->name).second)
+          group.hosts.push_back(host->name);
+      }
+    }
+    return groups;
+  }
+
+  void write_likewise(const Alike& group) {
+    if (group.count == 1) return;
+    std::string names;
+    for (std::size_t i = 0; i < group.hosts.size() && i < kShownLabels; ++i)
+      names += (i == 0 ? "" : ", ") + escape_untrusted(group.hosts[i]);
+    if (group.hosts.size() > kShownLabels)
+      names += " and " + std::to_string(group.hosts.size() - kShownLabels) + " hosts more";
+    item(std::to_string(group.count) + " times, on " + names + " (-v shows all)", "  ", "    ");
+  }
+
+  /// Ten thousand hosts may hang in one way: it is told once, and where.
+  void write_findings() {
+    if (options_.stacks || report_.snapshot.hosts.empty()) {
+      for (const Finding& finding : report_.diagnosis.findings) write_finding(finding);
+      return;
+    }
+    const std::vector<Alike> groups = alike_findings();
+    for (std::size_t i = 0; i < groups.size() && i <= kShownElsewhere; ++i) {
+      const Finding& finding = *groups[i].first;
+      if (i == 0) {
+        write_finding(finding);
+      } else {
+        write_headline(finding);
+        write_lines(finding.title, "  ", "  ");
+      }
+      write_likewise(groups[i]);
+    }
+    if (groups.size() > kShownElsewhere + 1)
+      out_ << "and " << groups.size() - kShownElsewhere - 1 << " other findings (-v shows all)\n";
+  }
+
+  void write_headline(const Finding& finding) {
     std::string rest = escape_untrusted(finding.slug);
     if (finding.grade != diagnosis::Grade::None) rest += " (" + to_string(finding.grade) + ")";
     headline(finding.verdict, rest, escape_untrusted(finding.code));
+  }
+
+  void write_finding(const Finding& finding) {
+    write_headline(finding);
     write_lines(finding.title, "  ", "  ");
     write_stuck(finding);
     write_culprits(finding);
