@@ -340,9 +340,11 @@ bool is_hang(const Snapshot& snapshot, const StuckSet& set, Debts& debts) {
     if (std::ranges::any_of(set.debts,
                             [&](const Debt& debt) { return is_strong(debt.kind, set.unless); }))
       return true;
-    // What a handler may do is what a service at rest waits for.
+    // What a handler may do is what a service at rest waits for, and so is the next round of a
+    // loop.
     if (std::ranges::any_of(set.unless, [](const Leaf& leaf) {
-          return leaf.life == Life::Handler || leaf.life == Life::Steered;
+          return leaf.life == Life::Handler || leaf.life == Life::Steered ||
+                 leaf.life == Life::Watched;
         }))
       return false;
   } else if (!set.debts.empty()) {
