@@ -230,7 +230,11 @@ void Build::add_help(const Process& process, const Thread& thread, Node node, No
         reach == Reach::Descriptors && !next.may(kAnything) && !is_awaited(process, next.fds, task);
     const bool only_wakes =  // those have an edge of their own
         reach == Reach::Memory && !next.may(kAnything) && !next.releases.empty();
-    reaches = reaches && !only_descriptors && !only_wakes;
+    const bool only_known =  // such a wake-up has an edge of its own, too
+        reach == Reach::Anything && !next.may(kAnything) &&
+        (!next.may(snapshot::kReleases) || !next.releases.empty()) &&
+        (!next.may(kOnChannels) || !is_awaited(process, next.fds, task));
+    reaches = reaches && !only_descriptors && !only_wakes && !only_known;
   }
   Node leaf = Gate::kNoGuard;
   if (!reaches) {

@@ -214,6 +214,24 @@ TEST(Helper, OneThatWakesKnownOnesHelpsNobodyElse) {
   EXPECT_EQ(graph_of(b).level({Pid{40}, Tid{43}}), Level::Live);
 }
 
+TEST(Helper, OneOfAnotherProcessThatWakesKnownOnesPostsNothingThatIsShared) {
+  Builder b;
+  b.process(40).thread().shared_futex(9, LockKind::SharedSemaphore);
+  b.process(42).child_of(40).fd(2, file(5)).fd(3, pipe(7)).thread().waits_for_child(43);
+  b.process(43).child_of(42).fd(4, pipe(7), Access::Read).thread().reads(4);
+  b.area(9, {40, 42});
+  b.process(42).thread(44).sleeps();
+  b.process(42).last().next = effects(kReleases | kFinishes | kWrites);
+  b.process(42).last().next->releases = {0x999};
+  b.process(42).last().next->fds = {2};
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Assuming);
+  b.process(42).last().next->fds = {3};
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live) << "it may be waited for";
+  b.process(42).last().next->fds = {2};
+  b.process(42).last().next->releases.clear();
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live) << "it may post";
+}
+
 TEST(Helper, HousekeepingThatRestsIsAnAssumption) {
   Builder b = two_threads();
   b.process(40).thread(42).sleeps();
