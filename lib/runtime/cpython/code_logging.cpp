@@ -79,6 +79,32 @@ std::optional<std::vector<int>> CodeReader::descriptors_of_logging(const Value& 
   return fds;
 }
 
+// A record below the level that counts for its logger, its own or its nearest parent's, is not made
+// (Logger.isEnabledFor()). logging.disable() only takes more away.
+bool CodeReader::is_below_level(const Value& logger, std::string_view function) {
+  struct Severity {
+    std::string_view function;
+    std::int64_t level;
+  };
+  constexpr Severity kSeverities[] = {
+      {"debug", 10}, {"info", 20}, {"warning", 30}, {"error", 40}, {"critical", 50}};
+  constexpr int kMaxParents = 32;
+  const auto* severity = std::ranges::find(kSeverities, function, &Severity::function);
+  if (severity == std::end(kSeverities) || names_.contains("level")) return false;
+  Object at = logger.kind == Value::Kind::Const
+                  ? logger.object
+                  : module_global(objects_, modules_, "logging", "root");
+  for (const char* method : {"isEnabledFor", "getEffectiveLevel"})
+    if (!is_of_logging(at, method)) return false;
+  for (int i = 0; i < kMaxParents && at != 0 && !objects_.is_none(at); ++i) {
+    const auto level = objects_.integer(objects_.attribute(at, "level"));
+    if (!level) return false;
+    if (*level != 0) return severity->level < *level;
+    at = objects_.attribute(at, "parent");
+  }
+  return false;
+}
+
 std::optional<CodeReader::CallResult> CodeReader::call_logging(Activation& act,
                                                                const Routine& routine,
                                                                const std::vector<Value>& args,
@@ -92,6 +118,10 @@ std::optional<CodeReader::CallResult> CodeReader::call_logging(Activation& act,
   if (std::ranges::find(kFunctions, function) == std::end(kFunctions)) return std::nullopt;
   const CallResult result{builtin_value(BuiltinType::None), true, false};
   const std::size_t first = method ? 1 : 0;
+  if (is_below_level(method && !args.empty() ? args[0] : null_value(), function)) {
+    for (const Value& v : args) drop(act, v);
+    return result;
+  }
   const bool plain = names == 0 && args.size() > first &&
                      std::all_of(args.begin() + static_cast<std::ptrdiff_t>(first), args.end(),
                                  [&](const Value& v) { return is_harmless(v); });

@@ -301,6 +301,7 @@ class CodeReader {
                                          const std::vector<Value>& args, Object names);
   std::optional<std::vector<int>> descriptors_of_logging(const Value& logger);
   bool is_of_logging(Object object, const char* method);
+  bool is_below_level(const Value& logger, std::string_view function);
   bool has_no_filters(Object object);
   bool formats_plainly(Object handler);
 

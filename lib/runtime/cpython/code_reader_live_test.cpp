@@ -221,6 +221,17 @@ const Case kCases[] = {
      "logging.getLogger().addHandler(Loud())\n"
      "def beat():\n  while True:\n    logging.warning('alive')\n    time.sleep(1)",
      kReleases, kAtLeast},
+    {"logs_what_is_not_wanted",
+     "import logging, logging.handlers\nlog = logging.getLogger('app.part')\n"
+     "log.addHandler(logging.handlers.QueueHandler(items))\n"
+     "def beat():\n  while True:\n    time.sleep(1)\n    log.debug('alive')",
+     kHarmless},
+    {"logs_what_is_wanted_of_a_part",
+     "import logging, logging.handlers\nlog = logging.getLogger('app.part')\n"
+     "logging.getLogger('app').setLevel(10)\n"
+     "log.addHandler(logging.handlers.QueueHandler(items))\n"
+     "def beat():\n  while True:\n    time.sleep(1)\n    log.debug('alive')",
+     kReleases, kAtLeast},
     {"logs_into_a_queue",
      "import logging.handlers\n"
      "logging.getLogger().addHandler(logging.handlers.QueueHandler(items))\n"
