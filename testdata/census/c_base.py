@@ -1,4 +1,6 @@
 """Builds one C program: parties as threads or forked children, locks and helpers as people write them, everyday noise."""
+import re
+
 from program import MARK, SLOW, TAKES, Names, Truth, block, finish, weighted
 
 INCLUDES = """errno.h fcntl.h poll.h pthread.h semaphore.h signal.h stdio.h stdlib.h string.h sys/eventfd.h sys/file.h
@@ -68,9 +70,10 @@ class C:
         for level in range(depth):
             helper = self.names.pick(words)
             formal = [(t, a, self.names.thing()) for t, a in parameters]
-            inner = expression
-            for _, actual, new in formal:
-                inner = inner.replace(actual, new)
+            # all at once, and whole names only: one may begin another
+            names = {actual: new for _, actual, new in formal}
+            longest_first = "|".join(re.escape(a) for a in sorted(names, key=len, reverse=True))
+            inner = re.sub(rf"(?<!\w)(?:{longest_first})(?!\w)", lambda m: names[m.group()], expression) if names else expression
             mark = MARK if level == 0 else ""
             head = f"static {kind} {helper}({', '.join(f'{t} {n}' for t, _, n in formal) or 'void'})"
             body = [f"return {inner};{mark}"] if kind != "void" else [f"{inner};{mark}"]
@@ -147,7 +150,7 @@ class C:
         kinds = {"beat": 4, "flag": 3, "idle": 2, "pipe": 2, "term": 1, "listen": 0.5}
         count = weighted(self.rng, {0: 3, 1: 3, 2: 2})
         lines = []
-        for kind in {weighted(self.rng, kinds) for _ in range(count)}:
+        for kind in dict.fromkeys(weighted(self.rng, kinds) for _ in range(count)):
             lines += self.one_noise(kind)
         return lines
 

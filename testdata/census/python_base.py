@@ -185,7 +185,7 @@ class Py:
         kinds = {"beat": 4, "stoppable": 3, "idle": 2, "flag": 3, "exit": 2, "usr1": 1, "executor": 2, "listener": 1,
                  "timer": 1, "log": 4, "child": 1, "loop": 1, "atexit": 2, "server": 0.5}
         lines = []
-        for kind in {weighted(self.rng, kinds) for _ in range(count)}:
+        for kind in dict.fromkeys(weighted(self.rng, kinds) for _ in range(count)):
             lines += self.one_noise(kind)
         return lines
 
