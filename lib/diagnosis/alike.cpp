@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <string>
+
+#include "snapshot/renumber.h"
 
 namespace ipcdoctor::diagnosis {
 namespace {
@@ -94,13 +97,32 @@ std::uint64_t alone(const Relations::Thread& thread, Detail detail) {
   return mix.value();
 }
 
-std::uint64_t alone(const snapshot::Process& process) {
+/// Namespaces of each host, counted as they come: those of hosts that are built alike are alike.
+class Namespaces {
+ public:
+  std::uint64_t number(const snapshot::Process& process, std::uint64_t inode) {
+    const std::uint64_t host = snapshot::is_joined(process.pid) ? inode >> snapshot::kPlaceBits : 0;
+    const auto [it, is_new] = numbers_.try_emplace(inode, 0);
+    if (is_new) it->second = ++counts_[host];
+    return it->second;
+  }
+
+ private:
+  std::map<std::uint64_t, std::uint64_t> numbers_, counts_;
+};
+
+struct NamespacesOf {
+  Namespaces pid, net;
+};
+
+std::uint64_t alone(const snapshot::Process& process, NamespacesOf& namespaces) {
   Mix mix;
   mix.add(process.comm).add(process.exe).add(process.python.version);
   if (!process.python.version.empty() && process.args.size() > 1) mix.add(process.args[1]);
   mix.add(mixed(process.scope, process.state, process.dead, process.exited, process.wait_status,
-                process.forked_copy, process.uid, process.pid_ns, process.net_ns,
-                process.inits_pid_ns, process.alarm_possible, process.timer_possible));
+                process.forked_copy, process.uid, namespaces.pid.number(process, process.pid_ns),
+                namespaces.net.number(process, process.net_ns), process.inits_pid_ns,
+                process.alarm_possible, process.timer_possible));
   mix.add(mixed(process.async_io, process.tracer.value != 0, process.mm_group == process.pid,
                 process.fd_group == process.pid, static_cast<bool>(process.fds)));
   for (const snapshot::RuntimeObject& object : process.python.objects) {
@@ -132,7 +154,9 @@ class Refinement {
  public:
   Refinement(const Relations& relations, const graph::WaitGraph& graph, Detail detail)
       : all_(relations) {
-    for (const auto& process : all_.processes) processes_.push_back(alone(*process.known));
+    NamespacesOf namespaces;
+    for (const auto& process : all_.processes)
+      processes_.push_back(alone(*process.known, namespaces));
     for (const auto& object : all_.objects) objects_.push_back(alone(object));
     for (Index t = 0; t < all_.threads.size(); ++t)
       threads_.push_back(mixed(alone(all_.threads[t], detail), graph.level(all_.task(t)),
@@ -213,13 +237,19 @@ class Refinement {
     threads_ = std::move(next);
   }
 
+  /// On several hosts it has another number on each.
+  static std::uint64_t unseen_parent(const snapshot::Process& process) {
+    const auto number = static_cast<std::uint64_t>(process.ppid.value);
+    return snapshot::is_joined(process.pid) ? std::min<std::uint64_t>(number, 1) : number;
+  }
+
   void refine_processes() {
     std::vector<std::uint64_t> around, next(processes_.size());
     for (Index p = 0; p < processes_.size(); ++p) {
       const Relations::Process& process = all_.processes[p];
       Mix mix;
       mix.add(processes_[p]);
-      mix.add(process.parent == kNoIndex ? static_cast<std::uint64_t>(process.known->ppid.value)
+      mix.add(process.parent == kNoIndex ? unseen_parent(*process.known)
                                          : processes_[process.parent]);
       for (Index t = process.first_thread; t < all_.end_of_threads(p); ++t)
         around.push_back(threads_[t]);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "diagnosis/alike.h"
+#include "snapshot/renumber.h"
 
 namespace ipcdoctor::diagnosis {
 namespace {
@@ -90,9 +91,11 @@ class Choice {
       if (sets.of_thread[t] < 0 && counts[colours_.threads[t]]++ < keep_) keep_thread(t);
     for (Index p = 0; p < processes.size(); ++p) {
       const snapshot::Process& known = *all_.processes[p].known;
-      const bool special = known.scope == snapshot::Scope::Target ||
-                           known.scope == snapshot::Scope::Ancestor ||
-                           known.scope == snapshot::Scope::Self || known.inits_pid_ns;
+      // of ten thousand hosts each has some of these
+      const bool special =
+          !snapshot::is_joined(known.pid) &&
+          (known.scope == snapshot::Scope::Target || known.scope == snapshot::Scope::Ancestor ||
+           known.scope == snapshot::Scope::Self || known.inits_pid_ns);
       if (special || (known.threads.empty() && whole[colours_.processes[p]]++ < keep_))
         keep_process(p);
     }
@@ -182,7 +185,6 @@ class Shrinking {
     few_->kernel = whole_.kernel;
     few_->time = whole_.time;
     few_->uptime_ticks = whole_.uptime_ticks;
-    few_->targets = whole_.targets;
     few_->unseen = whole_.unseen;
     few_->all_holders_seen = whole_.all_holders_seen;
     few_->in_init_pid_ns = whole_.in_init_pid_ns;
@@ -196,6 +198,8 @@ class Shrinking {
     find_kinds();
     for (Index p = 0; p < all_.processes.size(); ++p)
       if (choice_.processes[p] != 0) add_process(p);
+    for (const Pid pid : whole_.targets)
+      if (!is_left_out(pid)) few_->targets.push_back(pid);
     add_objects();
     add_system();
     fold_.snapshot = std::move(few_);

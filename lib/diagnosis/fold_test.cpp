@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "snapshot/renumber.h"
 #include "snapshot/testing.h"
 
 namespace ipcdoctor::diagnosis {
@@ -10,6 +11,8 @@ namespace {
 
 using namespace snapshot;           // NOLINT: the words of a hand-made snapshot
 using namespace snapshot::testing;  // NOLINT: its builder
+using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 constexpr int kFirst = 1000;
@@ -120,6 +123,40 @@ TEST(Fold, AThousandEqualDeadlocksAreAFewSetsAndTheirLike) {
   for (const auto& alike : folded.fold->alike_sets) sets += alike.size();
   EXPECT_EQ(sets, 1000U);
   EXPECT_LT(folded.fold->whole_set_of.size(), 40U);
+}
+
+TEST(Fold, HostsThatHangAlikeAreAFewSetsAndTheirLike) {
+  Builder b;
+  std::vector<Host> hosts;
+  for (int h = 0; h < 200; ++h) {
+    const int first = kFirstJoined + 10 * h;
+    const auto tag = static_cast<std::uint64_t>(h + 1) << kPlaceBits;
+    const ObjectId id = pipe(static_cast<std::uint64_t>(h + 1));
+    b.process(first).comm("parent").thread().waits_for_children({first + 1});
+    b.process(first + 1).comm("reader").child_of(first).fd(3, id, Access::Read);
+    b.process(first + 1).fd(4, id, Access::Write).thread().reads(3);
+    b.process(first).process().scope = Scope::Target;
+    for (const int pid : {first, first + 1}) {
+      b.process(pid).process().pid_ns = tag + 7;
+      b.process(pid).process().ns_pid = 42 + pid - first;
+    }
+    Host host;
+    host.name = "h" + std::to_string(h);
+    host.first = first;
+    host.numbers = {42, 43};
+    hosts.push_back(host);
+    b.raw().targets.push_back(Pid{first});
+  }
+  b.raw().hosts = hosts;
+
+  const Folded folded(b);
+
+  EXPECT_THAT(folded.graph.stuck_sets(), SizeIs(200));
+  ASSERT_TRUE(folded.fold);
+  EXPECT_LT(folded.fold->snapshot->processes.size(), 80U);
+  for (const Pid pid : folded.fold->snapshot->targets)
+    EXPECT_NE(find_process(*folded.fold->snapshot, pid), nullptr);
+  EXPECT_THAT(folded.fold->snapshot->left_out, Not(IsEmpty()));
 }
 
 TEST(CountWithLeftOut, CountsAKindWholeOfWhichMostAreNamed) {

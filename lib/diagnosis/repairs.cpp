@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/text.h"
 
@@ -97,12 +98,13 @@ bool frees_the_core(const Finding& finding) {
 std::string describe(const Snapshot& snapshot, const std::vector<Event>& events) {
   std::vector<std::string> phrases;
   std::map<std::string, std::vector<std::string>> whom;
+  std::set<std::pair<std::string, std::string>> named;  // of a crowd a search would take for ever
   for (const Event& event : events) {
     const std::string what = phrase(snapshot, event);
     std::vector<std::string>& tasks = whom[what];
     if (tasks.empty()) phrases.push_back(what);
-    const std::string task = snapshot::label(snapshot, event.task);
-    if (std::ranges::find(tasks, task) == tasks.end()) tasks.push_back(task);
+    std::string task = snapshot::label(snapshot, event.task);
+    if (named.emplace(what, task).second) tasks.push_back(std::move(task));
   }
   std::vector<std::string> parts;
   for (const std::string& what : phrases) parts.push_back(what + enumerate(whom[what], kMaxNamed));

@@ -316,13 +316,16 @@ class TextWriter {
   }
 
   void write_likewise(const Alike& group) {
-    if (group.count == 1) return;
+    const std::size_t hosts = group.hosts.size();
+    if (group.count == 1 && hosts <= kShownLabels) return;
     std::string names;
-    for (std::size_t i = 0; i < group.hosts.size() && i < kShownLabels; ++i)
+    for (std::size_t i = 0; i < std::min(hosts, kShownLabels); ++i)
       names += (i == 0 ? "" : ", ") + escape_untrusted(group.hosts[i]);
-    if (group.hosts.size() > kShownLabels)
-      names += " and " + std::to_string(group.hosts.size() - kShownLabels) + " hosts more";
-    item(std::to_string(group.count) + " times, on " + names + " (-v shows all)", "  ", "    ");
+    if (hosts > kShownLabels) names += " and " + std::to_string(hosts - kShownLabels) + " more";
+    // a finding may be that of many hosts already
+    item((hosts < group.count ? std::to_string(group.count) + " times, " : "") + "on " +
+             count_of(hosts, "host", "hosts") + ": " + names + " (-v shows all)",
+         "  ", "    ");
   }
 
   /// Ten thousand hosts may hang in one way: it is told once, and where.

@@ -19,8 +19,6 @@ IPCDOCTOR_FIELDS(Fd, object)
 #undef IPCDOCTOR_FIELDS
 #undef IPCDOCTOR_VISIT
 
-constexpr unsigned kPlaceBits = 44;  // st_dev has 32 bits, the number of a namespace too
-
 /// Calls `each` for every number of a process, thread or System V object.
 template <class Each>
 class Walk {

@@ -91,28 +91,39 @@ void add_pool_workers(const Context& context, const Process& process, const Runt
 
 }  // namespace
 
+/// Where namespaces could not be read, those of several hosts are not told apart by their numbers.
+static bool is_same_host(const Context& context, Pid a, Pid b) {
+  return snapshot::host_of(context.snapshot, a.value) ==
+         snapshot::host_of(context.snapshot, b.value);
+}
+
 const Process* living_process(const Context& context, const Process& viewer, std::int64_t ns_pid) {
   for (const Process& process : context.snapshot.processes) {
     if (process.dead || process.exited) continue;
-    const bool same_namespace = process.pid_ns == viewer.pid_ns;
+    const bool same_namespace =
+        process.pid_ns == viewer.pid_ns && is_same_host(context, process.pid, viewer.pid);
     if (same_namespace && process.ns_pid != 0 && process.ns_pid == ns_pid) return &process;
     if (same_namespace && process.ns_pid == 0 && process.pid.value == ns_pid) return &process;
   }
-  // One that is left out lives as those do that are like it.
+  // One that is left out lives as those do that are like it. Those of another host have namespaces
+  // of their own; that its is the viewer's is taken for granted then, and nobody is called dead.
   const auto& left_out = context.snapshot.left_out;
   const auto like = std::ranges::equal_range(
       left_out, ns_pid, {}, [](const snapshot::LeftOut& l) { return std::int64_t{l.ns_pid}; });
   for (const snapshot::LeftOut& one : like) {
     const Process* process = snapshot::find_process(context.snapshot, one.like);
     const bool lives = process != nullptr && !process->dead && !process->exited;
-    if (lives && process->pid_ns == viewer.pid_ns) return process;
+    const bool same_namespace =
+        lives && (process->pid_ns == viewer.pid_ns || !is_same_host(context, one.pid, one.like));
+    if (same_namespace && is_same_host(context, one.pid, viewer.pid)) return process;
   }
   return nullptr;
 }
 
 Pid seen_pid(const Context& context, const Process& viewer, std::int64_t ns_pid) {
   const Process* process = living_process(context, viewer, ns_pid);
-  return process == nullptr ? Pid{} : process->pid;
+  const bool is_here = process != nullptr && is_same_host(context, process->pid, viewer.pid);
+  return is_here ? process->pid : Pid{};
 }
 
 std::vector<DeadProcess> dead_children(const Context& context, const Members& members) {

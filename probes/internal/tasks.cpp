@@ -190,10 +190,12 @@ std::vector<Pid> awaited_exits(const Snapshot& snapshot, TaskRef task) {
                      thread->activity.call == "Pool.join";
   const auto pid = thread->activity.object.numbers.find("pid");
   if (joins && pid != thread->activity.object.numbers.end()) {
-    // The pid is that of the target's own namespace.
+    // The pid is that of the target's own namespace, on its own host.
+    const snapshot::Host* host = snapshot::host_of(snapshot, task.pid.value);
     for (const Process& process : snapshot.processes)
-      if (process.ns_pid == pid->second ||
-          (process.ns_pid == 0 && process.pid.value == pid->second))
+      if ((process.ns_pid == pid->second ||
+           (process.ns_pid == 0 && process.pid.value == pid->second)) &&
+          snapshot::host_of(snapshot, process.pid.value) == host)
         pids.push_back(process.pid);
   }
   std::ranges::sort(pids);
