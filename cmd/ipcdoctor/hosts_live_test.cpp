@@ -162,6 +162,44 @@ TEST_F(Hosts, OneCommandLooksAtAllOfThemTwice) {
   EXPECT_THAT(result.output, Not(HasSubstr("second round")));
 }
 
+/// An engine that is started on the first host.
+struct Engine {
+  const char* name;
+  std::string via;
+};
+
+TEST_F(Hosts, AllEnginesSayTheSame) {
+  if (run_command({"sh", "-c", "command -v ssh ssh-keygen /usr/sbin/sshd"}).exit_code != 0)
+    GTEST_SKIP() << "no sshd is installed";
+  ASSERT_EQ(run_command({"bash", kScript, "sshd", folder_}).exit_code, 0);
+  start(2, {"both_receive.py", "serve"});
+  start(1, {"both_receive.py", "ask", "10.77.0.2"});
+  const std::string config = "-F " + folder_ + "/ssh_config";
+  const std::vector<Engine> engines{
+      {"ssh", "ssh " + config + " h1,h2,h3"},
+      {"pdsh", "env 'PDSH_SSH_ARGS_APPEND=" + config + "' pdsh -R ssh -w 'h[1-3]'"},
+      {"clush", "clush -O 'ssh_options=" + config + "' -w 'h[1-3]'"},
+      {"mpirun",
+       "env OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun --host h1,h2,h3 --mca "
+       "plm rsh --mca plm_rsh_agent 'ssh " +
+           config + "' --mca oob_tcp_if_include eth0"}};
+  std::string first;
+  for (const Engine& engine : engines) {
+    if (run_command({"sh", "-c", std::string("command -v ") + engine.name}).exit_code != 0)
+      continue;
+    SCOPED_TRACE(engine.name);
+    const Result result =
+        run_command(on(1, {IPCDOCTOR_BINARY, "hosts", "--via", engine.via, "--remote",
+                           IPCDOCTOR_BINARY, "--program", "both_receive.py"}));
+    EXPECT_EQ(result.exit_code, 1) << result.output;
+    // but for how long it took
+    const std::string report = result.output.substr(0, result.output.rfind("seen in"));
+    EXPECT_THAT(report, HasSubstr("h1:python3["));
+    if (first.empty()) first = report;
+    EXPECT_EQ(report, first);
+  }
+}
+
 TEST_F(Hosts, TheRollIsCalledOverAllRanks) {
   start(1, {"rank.py", "ask", "RANK=0", "WORLD_SIZE=4", "MASTER_ADDR=h1"});
   start(2, {"rank.py", "ask", "RANK=1", "WORLD_SIZE=4", "MASTER_ADDR=h1"});

@@ -3,6 +3,7 @@
 #   hosts.sh up FOLDER N      makes h1..hN with the addresses 10.77.0.1 ..; needs root
 #   hosts.sh on FOLDER I CMD  runs CMD on host I
 #   hosts.sh all FOLDER CMD   runs CMD on all at once; "hI: " stands before each line
+#   hosts.sh sshd FOLDER        lets `ssh -F FOLDER/ssh_config hI` in, from each of them
 #   hosts.sh down FOLDER
 set -eu
 verb=$1 folder=$2
@@ -47,6 +48,18 @@ case $verb in
     done
     wait
     cat "$folder"/out.*
+    ;;
+  sshd)
+    ssh-keygen -q -t ed25519 -N '' -f "$folder/key"
+    printf '%s\n' 'Host *' 'StrictHostKeyChecking no' 'UserKnownHostsFile /dev/null' 'LogLevel ERROR' \
+      "IdentityFile $folder/key" 'IdentitiesOnly yes' >"$folder/ssh_config"
+    for file in "$folder"/h[0-9]*; do
+      host=${file##*/h}
+      printf '%s\n' "Host h$host" "HostName 10.77.0.$host" >>"$folder/ssh_config"
+      # what it asks of the machine's own folders, each host has to itself
+      (inside "$host" sh -c "mount -t tmpfs tmpfs /run && mkdir /run/sshd && exec /usr/sbin/sshd -f /dev/null -h '$folder/key' \
+        -o AuthorizedKeysFile='$folder/key.pub' -o StrictModes=no -o PidFile=none -o PermitRootLogin=yes")
+    done
     ;;
   down)
     for file in "$folder"/h* "$folder/switch"; do
