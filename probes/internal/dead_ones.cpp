@@ -100,10 +100,10 @@ static bool is_same_host(const Context& context, Pid a, Pid b) {
 const Process* living_process(const Context& context, const Process& viewer, std::int64_t ns_pid) {
   for (const Process& process : context.snapshot.processes) {
     if (process.dead || process.exited) continue;
-    const bool same_namespace =
-        process.pid_ns == viewer.pid_ns && is_same_host(context, process.pid, viewer.pid);
-    if (same_namespace && process.ns_pid != 0 && process.ns_pid == ns_pid) return &process;
-    if (same_namespace && process.ns_pid == 0 && process.pid.value == ns_pid) return &process;
+    const std::int64_t number = process.ns_pid != 0 ? process.ns_pid : process.pid.value;
+    if (number == ns_pid && process.pid_ns == viewer.pid_ns &&
+        is_same_host(context, process.pid, viewer.pid))
+      return &process;
   }
   // One that is left out lives as those do that are like it. Those of another host have namespaces
   // of their own; that its is the viewer's is taken for granted then, and nobody is called dead.
