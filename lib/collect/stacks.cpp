@@ -161,14 +161,21 @@ class ProcessStacks {
     native.insert(native.end(), frames->begin(), frames->end());
   }
 
-  /// Of programs without an interpreter.
+  /// Of compiled programs the code tells; of a language whose loops nobody reads here it is not
+  /// known, so it may.
   void read_loops() {
-    if (!process_.out.python.version.empty() || runtime::shell::is_shell(space_)) return;
-    for (ThreadEntry& thread : process_.threads)
-      if (thread.out.wait && thread.out.wait->kind == WaitKind::OpenFifo && thread.out.native &&
-          thread.language_frames.empty() && !thread.out.wait->comes_back)
-        thread.out.wait->comes_back =
-            runtime::native::opens_in_loop(space_, images_, *thread.out.native);
+    if (!process_.out.python.version.empty()) return;
+    for (ThreadEntry& thread : process_.threads) {
+      if (!thread.out.wait || thread.out.wait->kind != WaitKind::OpenFifo) continue;
+      if (thread.out.wait->comes_back || runtime::shell::is_read(space_)) continue;
+      const auto& frames = thread.language_frames;
+      const std::string language = frames.empty() ? "" : frames.front().module;
+      if (language == "perl" || language == "node") continue;
+      thread.out.wait->comes_back = !language.empty() || runtime::shell::is_other(space_) ||
+                                    images_.address_of(space_, "libjvm.so", "gHotSpotVMStructs") ||
+                                    (thread.out.native && runtime::native::opens_in_loop(
+                                                              space_, images_, *thread.out.native));
+    }
   }
 
   /// Interpreters that run their program in the main thread alone.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -100,6 +101,15 @@ class Dash {
   std::vector<Part> parts_;
 };
 
+bool is_one_of(const linux::AddressSpace& space, std::initializer_list<std::string_view> names) {
+  const auto exe = space.dir.read_link("exe");
+  const std::string name = exe ? exe->substr(exe->rfind('/') + 1) : "";
+  return std::ranges::any_of(names, [&](std::string_view one) {
+    // tclsh8.6
+    return name.starts_with(one) && name.find_first_not_of("0123456789.", one.size()) == name.npos;
+  });
+}
+
 }  // namespace
 
 bool is_in_dash_loop(const linux::AddressSpace& space) {
@@ -109,11 +119,12 @@ bool is_in_dash_loop(const linux::AddressSpace& space) {
   return loops && *loops > 0 && *loops <= kMaxLoops;
 }
 
-bool is_shell(const linux::AddressSpace& space) {
-  constexpr std::string_view kShells[] = {"sh", "bash", "dash", "zsh", "ksh", "mksh", "busybox"};
-  const auto exe = space.dir.read_link("exe");
-  const std::string name = exe ? exe->substr(exe->rfind('/') + 1) : "";
-  return std::ranges::find(kShells, std::string_view(name)) != std::end(kShells);
+bool is_read(const linux::AddressSpace& space) {
+  return is_one_of(space, {"bash", "dash"});
+}
+
+bool is_other(const linux::AddressSpace& space) {
+  return is_one_of(space, {"sh", "zsh", "ksh", "mksh", "busybox", "fish", "tclsh"});
 }
 
 }  // namespace ipcdoctor::runtime::shell

@@ -10,7 +10,10 @@ namespace ipcdoctor::runtime::shell {
 /// variables is that count, by which it bounds its argument. false where it cannot be told.
 bool is_in_dash_loop(const linux::AddressSpace& space);
 
-/// Whether its program is a shell of a known name.
-bool is_shell(const linux::AddressSpace& space);
+/// Whether its program is one of the shells whose loops are read.
+bool is_read(const linux::AddressSpace& space);
+
+/// Whether it is another shell by its name.
+bool is_other(const linux::AddressSpace& space);
 
 }  // namespace ipcdoctor::runtime::shell
