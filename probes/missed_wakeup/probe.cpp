@@ -259,8 +259,8 @@ bool is_condition(const Member& waiter) {
                       : call.ends_with("Condition.wait");
 }
 
-/// Alive and not waiting for the same: one of these had to signal. Helpers of the library never do,
-/// nor can another process where the waiter's memory is its own.
+/// Alive and not waiting for the same: one of these had to signal. Helpers of the library and
+/// idle workers never do, nor can another process where the waiter's memory is its own.
 Members silent_ones(const Members& members, const Member& waiter) {
   Members silent;
   for (const Member& member : members) {
@@ -269,8 +269,8 @@ Members silent_ones(const Members& members, const Member& waiter) {
     const bool is_client =  // perhaps the very one in whose name the manager waits
         waiter.thread->activity.call == "Manager.serve.method" &&
         member.thread->activity.call == "Manager.call";
-    if (reaches && !is_client && !same_wait(member, waiter) && !is_idle_helper(*member.thread))
-      silent.push_back(member);
+    const bool is_idle = is_idle_helper(*member.thread) || is_idle_worker(members, member);
+    if (reaches && !is_client && !same_wait(member, waiter) && !is_idle) silent.push_back(member);
   }
   return silent;
 }

@@ -128,6 +128,19 @@ TEST(MissedWakeup, AnIdleWorkerOfAPoolDoesNotLead) {
     EXPECT_LT(finding.strength, Strength::Guess);
 }
 
+TEST(MissedWakeup, AnIdleWorkerOfAPoolIsNotToBlame) {
+  Builder b;
+  auto main = b.process(40).python().thread().futex(0x1000, LockKind::Condition);
+  main.activity("threading.Event.wait", made("threading.Event", "ready"));
+  main.thread(41).futex(0x2000, LockKind::Condition);
+
+  const auto answer = ask(kMissedWakeup, b.build());
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  ASSERT_EQ(answer.findings[0].culprits.size(), 1U);
+  EXPECT_EQ(answer.findings[0].culprits[0].task, task(40));
+}
+
 TEST(MissedWakeup, BlamesBothSidesOfASwappedHandshake) {
   Builder b;
   b.area(7, {40, 42}, "/dev/zero (deleted)").area(8, {40, 42}, "/dev/zero (deleted)");
