@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "base/text.h"
+#include "report/alike.h"
 #include "report/crowd.h"
 #include "report/layout.h"
 #include "report/markup.h"
@@ -142,11 +143,16 @@ class BriefWriter {
   }
 
   void write_others() {
-    const std::vector<Finding>& findings = report_.diagnosis.findings;
+    const std::vector<Alike> groups = alike_findings(report_);
     std::vector<std::string> texts;
-    for (std::size_t i = 1; i < findings.size(); ++i)
-      texts.push_back(capitals(findings[i].verdict) + " " + class_and_grade(findings[i]) + ": " +
-                      findings[i].title);
+    if (!groups.empty() && groups.front().count > 1)
+      texts.push_back("the same " + likewise(report_, groups.front()));
+    for (std::size_t i = 1; i < groups.size(); ++i) {
+      const Finding& finding = *groups[i].first;
+      const std::string more = likewise(report_, groups[i]);
+      texts.push_back(capitals(finding.verdict) + " " + class_and_grade(finding) + ": " +
+                      finding.title + (more.empty() ? "" : "; " + more));
+    }
     write_list("also found", texts, kMaxOthers);
   }
 

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "base/text.h"
+#include "report/alike.h"
 #include "report/diagram.h"
 #include "report/markup.h"
 #include "report/page.h"
@@ -75,7 +76,7 @@ class HtmlWriter {
     write_head();
     out_ << "<div class=\"page\">\n<main>\n";
     std::size_t index = 0;
-    for (const Finding& finding : report_.diagnosis.findings) write_finding(finding, index++);
+    for (const Alike& group : alike_findings(report_)) write_finding(group, index++);
     const std::string text = plain_text(report_);
     if (report_.diagnosis.findings.empty()) {
       write_block(text);
@@ -142,10 +143,13 @@ class HtmlWriter {
     out_ << "</details>\n";
   }
 
-  void write_finding(const Finding& finding, std::size_t index) {
+  void write_finding(const Alike& group, std::size_t index) {
+    const Finding& finding = *group.first;
     out_ << "<section><h2 class=\"" << to_string(finding.verdict) << "\">" << lines(finding.title)
          << "</h2>\n<p class=\"soft\">" << escape_markup(finding.code) << ' '
          << escape_markup(class_and_grade(finding)) << "</p>\n";
+    if (const std::string words = likewise(report_, group); !words.empty())
+      out_ << "<p><b>" << escape_markup(words) << "</b></p>\n";
     if (!finding.fix.empty())
       out_ << "<p class=\"fix\"><b>Fix:</b> " << lines(finding.fix) << "</p>\n";
     if (const std::string words = checked_words(finding); !words.empty())

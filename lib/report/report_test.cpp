@@ -135,6 +135,26 @@ TEST(Text, TellsOnceWhatHappensOnManyHosts) {
   EXPECT_GT(std::ranges::count(text_of(c, {.stacks = true}), '\n'), 1000);
 }
 
+TEST(Text, TellsOnceWhatHappensInEachWorkerOfAPool) {
+  Case c;
+  const diagnosis::Finding finding = c.diagnosis.findings.front();
+  for (int i = 1; i < 64; ++i) {
+    c.diagnosis.findings.push_back(finding);
+    c.diagnosis.findings.back().stuck.front().task.pid = Pid{1000 + i};
+  }
+  c.diagnosis.findings.push_back(finding);
+  c.diagnosis.findings.back().culprits.front().where = "elsewhere.c:1";
+
+  const std::string text = text_of(c);
+
+  EXPECT_THAT(text, HasSubstr("  64 times, in "));
+  EXPECT_THAT(text, HasSubstr(" and 60\n    more (-v shows all)\n"));
+  EXPECT_LE(std::ranges::count(text, '\n'), 60);
+  EXPECT_GT(std::ranges::count(text_of(c, {.stacks = true}), '\n'), 640);
+  EXPECT_THAT(written(c, write_brief), HasSubstr("the same 64 times, in "));
+  EXPECT_THAT(written(c, write_html), HasSubstr("<b>64 times, in "));
+}
+
 TEST(Text, OfManyHostsEachKindOfFindingIsShown) {
   Case c;
   spread_over_hosts(c, 12);

@@ -7,9 +7,9 @@
 #include <ranges>
 #include <set>
 #include <string_view>
-#include <tuple>
 
 #include "base/text.h"
+#include "report/alike.h"
 #include "report/layout.h"
 #include "report/ranks.h"
 #include "report/report.h"
@@ -286,58 +286,23 @@ class TextWriter {
     return out + (tasks.size() > kShownLabels ? ", ..." : "");
   }
 
-  /// Findings of several hosts that say the same, the first for all.
-  struct Alike {
-    const Finding* first = nullptr;
-    std::size_t count = 0;
-    std::vector<std::string> hosts;  ///< of all; in the order of the findings
-  };
-
-  std::vector<Alike> alike_findings() const {
-    std::vector<Alike> groups;
-    std::map<std::tuple<std::string, Verdict, diagnosis::Grade, bool, std::string>, std::size_t>
-        place;
-    std::set<std::pair<std::size_t, std::string>> listed;
-    for (const Finding& finding : report_.diagnosis.findings) {
-      const auto [it, is_new] =
-          place.try_emplace({finding.slug, finding.verdict, finding.grade, finding.unless.empty(),
-                             without_numbers(finding.title)},
-                            groups.size());
-      if (is_new) groups.push_back({&finding, 0, {}});
-      Alike& group = groups[it->second];
-      ++group.count;
-      for (const diagnosis::StuckTask& stuck : finding.stuck) {
-        const snapshot::Host* host = host_of(report_.snapshot, stuck.task.pid.value);
-        if (host != nullptr && listed.emplace(it->second, host->name).second)
-          group.hosts.push_back(host->name);
-      }
-    }
-    return groups;
-  }
-
   void write_likewise(const Alike& group) {
-    const std::size_t hosts = group.hosts.size();
-    if (group.count == 1 && hosts <= kShownLabels) return;
-    std::string names;
-    for (std::size_t i = 0; i < std::min(hosts, kShownLabels); ++i)
-      names += (i == 0 ? "" : ", ") + escape_untrusted(group.hosts[i]);
-    if (hosts > kShownLabels) names += " and " + std::to_string(hosts - kShownLabels) + " more";
-    // a finding may be that of many hosts already
-    item((hosts < group.count ? std::to_string(group.count) + " times, " : "") + "on " +
-             count_of(hosts, "host", "hosts") + ": " + names + " (-v shows all)",
-         "  ", "    ");
+    const std::string text = likewise(report_, group);
+    if (!text.empty()) item(text + " (-v shows all)", "  ", "    ");
   }
 
-  /// Ten thousand hosts may hang in one way: it is told once, and where.
+  /// A pool of workers, or ten thousand hosts, may hang in one way: it is told once, and where. Of
+  /// many hosts the other ways are told by their headings.
   void write_findings() {
-    if (options_.stacks || report_.snapshot.hosts.empty()) {
+    if (options_.stacks) {
       for (const Finding& finding : report_.diagnosis.findings) write_finding(finding);
       return;
     }
-    const std::vector<Alike> groups = alike_findings();
-    for (std::size_t i = 0; i < groups.size() && i <= kShownElsewhere; ++i) {
+    const bool joined = !report_.snapshot.hosts.empty();
+    const std::vector<Alike> groups = alike_findings(report_);
+    for (std::size_t i = 0; i < groups.size() && (!joined || i <= kShownElsewhere); ++i) {
       const Finding& finding = *groups[i].first;
-      if (i == 0) {
+      if (i == 0 || !joined) {
         write_finding(finding);
       } else {
         write_headline(finding);
@@ -345,7 +310,7 @@ class TextWriter {
       }
       write_likewise(groups[i]);
     }
-    if (groups.size() > kShownElsewhere + 1)
+    if (joined && groups.size() > kShownElsewhere + 1)
       out_ << "and " << groups.size() - kShownElsewhere - 1 << " other findings (-v shows all)\n";
   }
 
