@@ -13,6 +13,7 @@ from multiprocessing import Process, Queue, set_start_method
 def work(batches, results):
     for batch in iter(batches.get, None):
         if batch == 3:
+            time.sleep(0.3)  # the result before it is on its way
             os.kill(os.getpid(), signal.SIGKILL)
         results.put(batch * batch)
 
@@ -28,7 +29,7 @@ def main():
     for batch in range(4):
         queues[batch % 2].put(batch)
     taken = [results.get() for _ in range(3)]
-    time.sleep(0.3)
+    workers[1].join()
     print("READY", flush=True)
     taken.append(results.get())
 
