@@ -30,7 +30,7 @@ class Unread : public ::testing::Test {
     char name[] = "/tmp/unread_XXXXXX";
     path_ = ::mkdtemp(name);
     EXPECT_TRUE(system.scan());
-    system.processes().clear();  // of this machine, which are no part of the test
+    machine_.swap(system.processes());  // no part of the test, but found by their numbers
     const auto proc = linux::ProcDir::open_system();
     auto dir = proc->open_below(".." + path_);
     EXPECT_TRUE(dir);
@@ -69,6 +69,7 @@ class Unread : public ::testing::Test {
 
  private:
   std::string path_;
+  std::vector<std::unique_ptr<ProcessEntry>> machine_;
 };
 
 TEST_F(Unread, WhatAnEpollSetWatchesIsNotNothing) {
