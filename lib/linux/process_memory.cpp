@@ -108,6 +108,8 @@ Result<const ProcessMemory::Page*> ProcessMemory::page_at(std::uint64_t start) c
     known->second.used = true;
     return known->second.page.get();
   }
+  // An offset below zero is no gap in what can be seen: nobody has memory there.
+  if (start >= std::uint64_t{1} << 63) return Error{Cause::Malformed, EFAULT, "read " + path_};
   const auto failed = [this, start](Error error) {
     if (error.number == EIO && unmapped_.size() < kMaxUnmapped) unmapped_.push_back(start);
     // one that has ended gives nothing, and no error (mem_rw() of fs/proc/base.c, Linux 6.1)

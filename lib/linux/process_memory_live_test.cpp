@@ -84,6 +84,8 @@ TEST(ProcessMemory, AnUnmappedOrImpossibleAddressIsAnError) {
   EXPECT_FALSE(memory->read_u64(RemoteAddr{~std::uint64_t{0} - 3}));
   EXPECT_FALSE(memory->read_u64(RemoteAddr{std::uint64_t{1} << 63}));
   EXPECT_FALSE(memory->read_string(address_of(hole)));
+  EXPECT_FALSE(memory->read_string(RemoteAddr{std::uint64_t{1} << 63}));
+  EXPECT_TRUE(memory->failure()) << "what cannot be there is no gap in what was seen";
 }
 
 TEST(ProcessMemory, SeesNothingOfTheProgramAfterAnExec) {

@@ -357,7 +357,7 @@ const Case kCases[] = {
     {"acts_in_a_generator",
      "def act(): event.set()\n"
      "def beat():\n  while True:\n    n = any(act() for x in (1, 2))\n    time.sleep(1)",
-     kReleases},
+     kReleases, kAtLeast},
     {"acts_for_one_of_a_list",
      "class N:\n  def act(self): pass\nclass M(N):\n  def act(self): event.set()\n"
      "all_of = [N(), N(), M()]\n"
