@@ -176,7 +176,9 @@ TEST(WithoutStatx, WhoHoldsAFifoIsNotNobody) {
   EXPECT_EQ(run_command(attach(reader.pid())).exit_code, 0);
   const Result result = run_command(attach(reader.pid()), [] { refuse(SYS_statx); });
   expect_no_claim(result);
-  EXPECT_EQ(result.exit_code, 3) << result.output;
+  // Where there are many processes, such as those of another test, the kernel is asked by BPF.
+  const bool seen_by_bpf = result.output.find("sleep[") != std::string::npos;
+  EXPECT_TRUE(result.exit_code == 3 || seen_by_bpf) << result.output;
 }
 
 // It waits for a signal, whose handler ends the wait.
