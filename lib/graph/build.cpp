@@ -19,6 +19,7 @@ Gates Build::run() && {
   unreadable_tables_ = add_gate("unread-table");
   add_tasks();
   add_unseen_tasks();
+  add_ends_of_namespaces();
   index_holders();
   for (const Process& process : snapshot_.processes) {
     for (const Thread& thread : process.threads) {
@@ -82,11 +83,15 @@ Node Build::outsider(const Process& process) {
   return it->second;
 }
 
+/// What a process can do: as its threads, in its memory, with its descriptors, and end.
+std::array<Node, 4> Build::groups_of(const Process& process) {
+  return {group(thread_groups_, process.pid), group(memories_, snapshot::memory_of(process)),
+          group(fd_groups_, snapshot::table_of(process)), group(exits_, process.pid)};
+}
+
 void Build::add_tasks() {
   for (const Process& process : snapshot_.processes) {
-    const Node groups[] = {
-        group(thread_groups_, process.pid), group(memories_, snapshot::memory_of(process)),
-        group(fd_groups_, snapshot::table_of(process)), group(exits_, process.pid)};
+    const std::array<Node, 4> groups = groups_of(process);
     if (process.tracer.value != 0) tracees_.emplace(process.tracer, process.pid);
     if (process.dead || process.exited) continue;
     children_by_parent_.emplace(process.ppid, process.pid);
@@ -130,11 +135,34 @@ void Build::add_unseen_tasks() {
     if (unseen.error.cause == Cause::Gone || snapshot::find_thread(snapshot_, task) != nullptr)
       continue;
     const Node leaf = add_leaf(Life::NotSeen, to_string(unseen.error), task);
-    for (const Node to :
-         {group(thread_groups_, process->pid), group(memories_, snapshot::memory_of(*process)),
-          group(fd_groups_, snapshot::table_of(*process)), group(exits_, process->pid)}) {
-      gates_.network.connect(leaf, to);
-    }
+    for (const Node to : groups_of(*process)) gates_.network.connect(leaf, to);
+  }
+}
+
+/// With the first process of a PID namespace all in it end, and close what they have open
+/// (zap_pid_ns_processes() of kernel/pid_namespace.c). Whoever waits for that within the namespace
+/// ends with them, so that it only counts where the program has others, too.
+void Build::add_ends_of_namespaces() {
+  const auto is_looked_at = [](const Process& process) {
+    return process.scope != Scope::Outsider && process.scope != Scope::Self && !process.dead &&
+           !process.exited;
+  };
+  std::set<std::uint64_t> namespaces;
+  for (const Process& process : snapshot_.processes)
+    if (is_looked_at(process)) namespaces.insert(process.pid_ns);
+  if (namespaces.size() < 2) return;
+  std::map<std::uint64_t, Pid> first;
+  for (const Process& process : snapshot_.processes)
+    if (process.inits_pid_ns && is_looked_at(process)) first.emplace(process.pid_ns, process.pid);
+  for (const Process& process : snapshot_.processes) {
+    if (!is_looked_at(process)) continue;
+    // One that is the first of its own namespace is in that of its parent.
+    const Process* parent = snapshot::find_process(snapshot_, process.ppid);
+    if (process.inits_pid_ns && parent == nullptr) continue;
+    const auto init = first.find(process.inits_pid_ns ? parent->pid_ns : process.pid_ns);
+    if (init == first.end() || init->second == process.pid) continue;
+    for (const Node to : groups_of(process))
+      gates_.network.connect(group(exits_, init->second), to);
   }
 }
 

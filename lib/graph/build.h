@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -128,6 +129,8 @@ class Build {
   void add_tasks();
   void add_task(const Process& process, const Thread& thread, bool has_own_table);
   void add_unseen_tasks();
+  std::array<Node, 4> groups_of(const Process& process);
+  void add_ends_of_namespaces();
   void index_holders();
   Node group(std::map<Pid, Node>& groups, Pid key);
   Node group_of(std::map<Pid, Node>& groups, Pid pid);  ///< lives if there is no such process

@@ -241,6 +241,21 @@ TEST(Signals, AHandlerMayPostWhatAServiceWaitsFor) {
   EXPECT_EQ(graph_of(b).level(task(40)), Level::Proved);
 }
 
+TEST(PidNamespace, EndsWithItsFirstProcess) {
+  Builder b;
+  b.process(40).fd(3, pipe(7), Access::Read).thread().reads(3);
+  b.process(41).child_of(40).thread().sleeps();
+  b.process(42).child_of(41).fd(3, pipe(7), Access::Write);
+  b.process(42).thread().futex(0x1000, LockKind::Mutex).owned_by({task(42)});
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Proved);
+  for (const int pid : {41, 42}) b.process(pid).process().pid_ns = 7;
+  b.process(41).process().inits_pid_ns = true;
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Live) << "41 may end, and 42 with it";
+  EXPECT_EQ(graph_of(b).level(task(42)), Level::Proved) << "that frees nobody within";
+  b.process(40).process().pid_ns = 7;
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Proved) << "he ends, too";
+}
+
 TEST(Signals, AHandlerReleasesNoMutex) {
   Builder b;
   b.process(40).thread().futex(0x1000, LockKind::Mutex).owned_by({task(40)});
