@@ -136,7 +136,7 @@ std::optional<NativeCode::Vm> NativeCode::find_jvm(ProcessEntry& process,
   return std::nullopt;
 }
 
-/// A lock of java.util.concurrent: only its owner gives it back, but who waits may be interrupted.
+/// A lock that knows its owner, who alone gives it back where it is the library's own.
 void NativeCode::add_lock_of_library(const ProcessEntry& process,
                                      const runtime::hotspot::JavaThread& java,
                                      snapshot::Thread& thread) {
@@ -148,7 +148,7 @@ void NativeCode::add_lock_of_library(const ProcessEntry& process,
   lock.kind = snapshot::LockKind::RecursiveMutex;
   lock.name = java.lock_class;
   lock.address = java.wanted_lock;
-  lock.checked = !java.may_be_interrupted;
+  lock.checked = java.only_owner_helps;
   lock.ownership = lock.checked ? snapshot::Ownership::Known : snapshot::Ownership::NotStored;
   (lock.checked ? lock.owners : lock.likely_owners) = owners;
   lock.evidence = "exclusiveOwnerThread of the " + java.lock_class;

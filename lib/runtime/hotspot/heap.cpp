@@ -105,8 +105,11 @@ std::optional<Heap::Synchronizer> Heap::find_synchronizer(std::uint64_t thread_o
   const std::uint64_t at = thread_object + *blocker;
   for (const std::uint64_t object : {narrow_reference(at), vm_->read(at).value_or(0)}) {
     const std::uint64_t klass = class_of(object);
-    if (const auto owner = field_of(klass, kOwnable, "exclusiveOwnerThread"))
-      return Synchronizer{object, outer_class(vm_->class_name(klass)), object + *owner};
+    const auto owner = field_of(klass, kOwnable, "exclusiveOwnerThread");
+    if (!owner) continue;
+    const std::string name = vm_->class_name(klass);
+    const bool of_library = name.starts_with("java/util/concurrent/locks/Reentrant");
+    return Synchronizer{object, outer_class(name), object + *owner, of_library};
   }
   return std::nullopt;
 }

@@ -26,6 +26,8 @@ class Heap {
     std::uint64_t object = 0;
     std::string klass;           ///< "ReentrantLock"
     std::uint64_t owner_at = 0;  ///< where its owner is stored
+    bool of_library = false;     ///< one that only its owner gives back; what a class of the
+                                 ///< program's own does is not known
   };
   /// What a thread is parked for, if that is a
   /// java.util.concurrent.locks.AbstractOwnableSynchronizer.

@@ -467,9 +467,11 @@ void read_synchronizer(const Heap& heap, const Known& known, const std::vector<K
   thread.wanted_lock = RemoteAddr{lock->object};
   thread.lock_class = lock->klass;
   thread.lock_owner = owner->ns_tid;
+  thread.only_owner_helps = lock->of_library;
   // Of compiled code nobody knows whether lockInterruptibly() is inlined into it.
   for (const Method& method : methods) {
-    thread.may_be_interrupted |= method.inlines || method.name.find("nterrupt") != method.name.npos;
+    if (method.inlines || method.name.find("nterrupt") != method.name.npos)
+      thread.only_owner_helps = false;
     if (!method.of_library) break;
   }
 }

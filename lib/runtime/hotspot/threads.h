@@ -25,7 +25,8 @@ struct JavaThread {
   RemoteAddr wanted_lock;       ///< the same of a lock of java.util.concurrent that has an owner
   std::string lock_class;       ///< "ReentrantLock"
   int lock_owner = 0;
-  bool may_be_interrupted = false;  ///< it waits in lockInterruptibly(), as far as can be told
+  bool only_owner_helps = false;  ///< a lock of the library, and not in lockInterruptibly(), as far
+                                  ///< as can be told
 };
 
 /// The threads that run Java, as far as they can be read: those that are in the JVM or in native

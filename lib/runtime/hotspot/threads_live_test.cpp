@@ -121,29 +121,42 @@ TEST(HotSpot, TellsWhoHasTheLocksOfTheLibrary) {
   static void pause() { try { Thread.sleep(500); } catch (Exception e) {} }
   static void other() { B.writeLock().lock(); pause(); A.lock(); }
   static void third() { try { pause(); A.lockInterruptibly(); } catch (Exception e) {} }
+  static class Gate extends AbstractQueuedSynchronizer {
+    protected boolean tryAcquire(int n) {
+      if (!compareAndSetState(0, 1)) return false;
+      setExclusiveOwnerThread(Thread.currentThread());
+      return true;
+    }
+  }
+  static final Gate C = new Gate();
+  static void fourth() { pause(); C.acquire(1); }
   public static void main(String[] a) {
     new Thread(() -> other()).start();
     new Thread(() -> third()).start();
-    A.lock(); pause(); B.readLock().lock();
+    new Thread(() -> fourth()).start();
+    C.acquire(1); A.lock(); pause(); B.readLock().lock();
   })",
             "import java.util.concurrent.locks.*;");
 
   const auto threads = java.threads([](const std::vector<JavaThread>& all) {
-    return std::ranges::count_if(all, [](const JavaThread& t) { return t.lock_owner > 0; }) == 3;
+    return std::ranges::count_if(all, [](const JavaThread& t) { return t.lock_owner > 0; }) == 4;
   });
 
   const JavaThread* main = find_in(threads, "Main.main");
   const JavaThread* other = find_in(threads, "Main.other");
   const JavaThread* third = find_in(threads, "Main.third");
-  ASSERT_TRUE(main != nullptr && other != nullptr && third != nullptr);
+  const JavaThread* fourth = find_in(threads, "Main.fourth");
+  ASSERT_TRUE(main != nullptr && other != nullptr && third != nullptr && fourth != nullptr);
   EXPECT_EQ(main->lock_owner, other->ns_tid);
   EXPECT_EQ(main->lock_class, "ReentrantReadWriteLock");
   EXPECT_EQ(other->lock_owner, main->ns_tid);
   EXPECT_EQ(other->lock_class, "ReentrantLock");
-  EXPECT_FALSE(other->may_be_interrupted);
+  EXPECT_TRUE(other->only_owner_helps);
   EXPECT_EQ(third->lock_owner, main->ns_tid);
   EXPECT_EQ(third->wanted_lock, other->wanted_lock);
-  EXPECT_TRUE(third->may_be_interrupted);
+  EXPECT_FALSE(third->only_owner_helps);
+  EXPECT_EQ(fourth->lock_owner, main->ns_tid);
+  EXPECT_FALSE(fourth->only_owner_helps) << "anybody may give back what the program wrote itself";
 }
 
 TEST(HotSpot, KnowsTheThreadsThatTheJvmItselfMade) {
