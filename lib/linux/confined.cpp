@@ -35,13 +35,17 @@ constexpr int kReady = 0, kNoSeccomp = 91, kNoRights = 92, kOutOfMemory = 93;
 
 /// What a parser that has its input needs of the kernel: memory, its descriptors, an end. All else
 /// fails with EPERM, as it would for want of rights: a library that asks for more gets on without.
-constexpr std::array kAllowed = {SYS_read, SYS_write, SYS_pread64, SYS_lseek, SYS_close, SYS_fstat,
-                                 SYS_brk, SYS_munmap, SYS_mremap, SYS_madvise, SYS_futex,
-                                 SYS_getrandom, SYS_clock_gettime, SYS_sched_yield,
-                                 SYS_rt_sigreturn, SYS_exit, SYS_exit_group,
-                                 // exceptions, where libunwind's functions stand before libgcc's:
-                                 // it tries memory by a pipe to itself
-                                 SYS_rt_sigprocmask, SYS_pipe2, SYS_mincore, SYS_msync};
+constexpr std::array kAllowed = {
+    SYS_read, SYS_write, SYS_pread64, SYS_lseek, SYS_close, SYS_fstat, SYS_brk, SYS_munmap,
+    SYS_mremap, SYS_madvise, SYS_futex, SYS_getrandom, SYS_clock_gettime, SYS_sched_yield,
+    SYS_rt_sigreturn, SYS_exit, SYS_exit_group,
+    // exceptions, where libunwind's functions stand before libgcc's:
+    // it tries memory by a pipe to itself
+    SYS_rt_sigprocmask, SYS_pipe2, SYS_mincore, SYS_msync,
+#ifdef __SANITIZE_ADDRESS__
+    SYS_sigaltstack,  // what an exception leaves is marked as unused
+#endif
+};
 
 /// Where bit `bit` of argument `argument` must be 0 or 1.
 struct Conditional {
