@@ -67,8 +67,7 @@ bool returns_to_its_call(const Sample& sample, milliseconds window) {
 /// It is no loop that waits for something with a timeout, or has come round often enough.
 bool is_decided(const Sample& sample) {
   const auto& wait = sample.thread->out.wait;
-  const bool waits = wait && !wait->untimed && wait->kind != snapshot::WaitKind::Sleep &&
-                     wait->kind != snapshot::WaitKind::Running;
+  const bool waits = wait && !wait->untimed && snapshot::has_condition(*wait);
   return !waits || sample.moved || sample.rounds >= kRounds;
 }
 

@@ -43,21 +43,6 @@ bool waits_for_gil(const snapshot::Wait& wait) {
          lock.ownership == Ownership::Known && lock.checked && !lock.owners.empty();
 }
 
-/// Whether a wait that polls is a wait for something; who just sleeps between looks does not say
-/// for what.
-bool has_condition(const snapshot::Wait& wait) {
-  switch (wait.kind) {
-    case WaitKind::Running:
-    case WaitKind::Sleep:
-    case WaitKind::Unknown:
-      return false;
-    case WaitKind::Poll:
-      return !wait.objects.empty();
-    default:
-      return true;
-  }
-}
-
 /// The main thread of a manager of multiprocessing, which looks once a second whether it should
 /// end (Server.serve_forever() in Lib/multiprocessing/managers.py); its clients' calls are served
 /// by other threads.
@@ -113,9 +98,9 @@ void Build::add_wait(const Process& process, const Thread& thread) {
   const bool watched = thread.polls && snapshot_.observed_ms > 0;
   const bool supposed = timed_ == WaitGraph::Timed::AsWatched && thread.stable && !wait.untimed &&
                         !for_gil && !stopped;
-  if (watched && !snapshot_.observed_briefly && has_condition(wait)) {
+  if (watched && !snapshot_.observed_briefly && snapshot::has_condition(wait)) {
     live(Life::Polling, snapshot::label(snapshot_, task) + " does nothing between two looks");
-  } else if ((watched || supposed) && has_condition(wait)) {
+  } else if ((watched || supposed) && snapshot::has_condition(wait)) {
     live(Life::Watched, describe_helper(thread, task, "again and again"));
   } else if (only_serves(process, thread) && !wait.untimed) {
     live(Life::ServerLoop, snapshot::label(snapshot_, task) + " only looks whether it should end");

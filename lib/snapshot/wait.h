@@ -189,4 +189,19 @@ struct Wait {
   std::string wchan;       ///< the kernel's function, where read
 };
 
+/// Whether a wait that polls is a wait for something; who just sleeps between looks does not say
+/// for what.
+inline bool has_condition(const Wait& wait) {
+  switch (wait.kind) {
+    case WaitKind::Running:
+    case WaitKind::Sleep:
+    case WaitKind::Unknown:
+      return false;
+    case WaitKind::Poll:
+      return !wait.objects.empty();
+    default:
+      return true;
+  }
+}
+
 }  // namespace ipcdoctor::snapshot
