@@ -87,7 +87,8 @@ int tree(const TreeOptions& options) {
   if (options.watch && !is_terminal) return fail(kUsage, "--watch: standard output is no terminal");
   Stillness stillness;
   for (bool is_first = true;; is_first = false) {
-    const Result<Examination> examination = examine(options.pids, options.collect, {}, Watching::Never);
+    const Result<Examination> examination =
+        examine(options.pids, options.collect, {}, Watching::Never);
     if (!examination)
       return is_first ? fail(exit_code_of(examination.error()), words_of(examination.error()))
                       : kNoFinding;

@@ -84,8 +84,7 @@ class Collector {
     read_signal_sources(system_);
     look_again_at_all();
     read_cpu_timers(system_);
-    if (options_.observe.count() > 0)
-      observed_ms_ = observe(system_, options_).count();
+    if (options_.observe.count() > 0) observed_ms_ = observe(system_, options_).count();
     if (options_.stop != StopPolicy::Never)
       stopped_threads_ = reread_stacks_stopped(system_, options_.stop);
     read_command_lines(system_, options_.argv);

@@ -86,7 +86,8 @@ void System::note_unread() {
 }
 
 void System::note_restless() {
-  const Error restless{Cause::Limit, 0, "list all processes, while others kept starting and ending"};
+  const Error restless{Cause::Limit, 0,
+                       "list all processes, while others kept starting and ending"};
   if (!std::exchange(restless_, true)) note_unseen(Pid{}, Tid{}, restless);
   note_hidden_holder(restless);
 }

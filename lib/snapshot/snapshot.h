@@ -124,7 +124,7 @@ struct Snapshot {
       false;  ///< some socket of the system holds descriptors that nobody can name
   std::uint32_t stopped_threads = 0;  ///< how many this collection had to stop; 0 by default
   double elapsed_ms = 0;
-  double observed_ms = 0;  ///< length of the window for Thread::polls; 0 = there was none
+  double observed_ms = 0;         ///< length of the window for Thread::polls; 0 = there was none
   bool observed_briefly = false;  ///< only until each loop had come round a few times
   // Only where some of each kind stand for all, see diagnosis/fold.h; never saved.
   std::vector<Kind> kinds;

@@ -62,7 +62,11 @@ TEST(FullQueueNoConsumer, FindsAQueueFromWhichNobodyTakes) {
   jobs.type = "queue.Queue";
   jobs.name = "jobs";
   jobs.address = RemoteAddr{0x50};
-  b.process(40).python().thread().activity("queue.Queue.put", jobs).futex(0x1000, LockKind::UnownedLock);
+  b.process(40)
+      .python()
+      .thread()
+      .activity("queue.Queue.put", jobs)
+      .futex(0x1000, LockKind::UnownedLock);
 
   const auto answer = ask(kFullQueueNoConsumer, b);
 
@@ -81,7 +85,11 @@ TEST(FullQueueNoConsumer, CountsWhoTakesFromAnotherQueueAsNoTaker) {
     full.type = empty.type = "queue.Queue";
     full.address = RemoteAddr{0x50};
     empty.address = RemoteAddr{other};
-    b.process(40).python().thread().activity("queue.Queue.put", full).futex(1, LockKind::UnownedLock);
+    b.process(40)
+        .python()
+        .thread()
+        .activity("queue.Queue.put", full)
+        .futex(1, LockKind::UnownedLock);
     b.process(40).thread(41).activity("queue.Queue.get", empty).futex(2, LockKind::UnownedLock);
     return ask(kFullQueueNoConsumer, b).outcome;
   };
@@ -136,7 +144,9 @@ TEST(FullQueueNoConsumer, CountsTheIdleFeederOfAQueueAsNoTaker) {
                   .thread()
                   .activity("multiprocessing.Queue.put", {})
                   .shared_futex(9, LockKind::SharedSemaphore);
-  main.thread(41).activity("multiprocessing.Queue.feeder_idle", {}).futex(0x1000, LockKind::UnownedLock);
+  main.thread(41)
+      .activity("multiprocessing.Queue.feeder_idle", {})
+      .futex(0x1000, LockKind::UnownedLock);
   b.area(9, {40});
 
   const auto answer = ask(kFullQueueNoConsumer, b);

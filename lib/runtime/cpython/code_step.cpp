@@ -982,7 +982,8 @@ bool CodeReader::step_calls(Activation& act, State& s, const Instruction& i, Flo
       const BuiltinType type = type_of(args);
       const bool listed =
           (type == BuiltinType::Tuple && (args.kind == Value::Kind::Const || args.parts)) ||
-          (type == BuiltinType::List && args.kind == Value::Kind::Const && !is_changed(args.object));
+          (type == BuiltinType::List && args.kind == Value::Kind::Const &&
+           !is_changed(args.object));
       if (!no_keywords || !listed) {
         unknown(act, "calls " + called(callable) + " with arguments that are not known");
         return finish({unknown_value(Level::Owned), true, true});
