@@ -61,10 +61,18 @@ std::vector<graph::Leaf> best_reasons(const Report& report, TaskRef task) {
   return leaves;
 }
 
+/// A finding above has it as its condition.
+bool is_told(const Report& report, const graph::Leaf& leaf) {
+  return std::ranges::any_of(report.diagnosis.findings, [&](const diagnosis::Finding& finding) {
+    return std::ranges::find(finding.unless, leaf.text) != finding.unless.end();
+  });
+}
+
 std::string reasons(const Report& report, TaskRef task) {
   if (report.graph.is_at_rest(task)) return " (at rest: nobody waits for it)";
   std::string why;
   for (const graph::Leaf& leaf : best_reasons(report, task)) {
+    if (is_told(report, leaf)) continue;
     const bool own = leaf.task == task || leaf.task.pid.value == 0;
     const std::string text = escape_untrusted(leaf.text);
     const std::string who = label(report, leaf.task);
