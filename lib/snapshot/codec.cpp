@@ -4,6 +4,7 @@
 #include <istream>
 #include <nlohmann/json.hpp>
 #include <ostream>
+#include <string_view>
 
 #include "snapshot/enumerators.h"
 
@@ -246,13 +247,13 @@ Result<std::vector<Snapshot>> load_all(const std::string& text) try {
     find_snapshots(whole, found);
   } else {
     for (std::size_t at = 0; at < text.size();) {
-      const std::size_t end = std::min(text.find('\n', at), text.size());
-      const std::size_t begin = text.find('{', at);
-      if (begin < end) {
-        json line = json::parse(text.substr(begin, end - begin), nullptr, false);
-        if (!line.is_discarded()) find_snapshots(line, found);
+      // of the line alone: what follows may be megabytes without a brace
+      const auto line = std::string_view(text).substr(at, text.find('\n', at) - at);
+      if (const std::size_t begin = line.find('{'); begin != line.npos) {
+        const json value = json::parse(line.substr(begin), nullptr, false);
+        if (!value.is_discarded()) find_snapshots(value, found);
       }
-      at = end + 1;
+      at += line.size() + 1;
     }
   }
   if (found.empty()) return Error{Cause::Malformed, 0, "not an ipcdoctor snapshot"};

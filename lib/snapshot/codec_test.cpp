@@ -141,5 +141,15 @@ TEST(Codec, AFileThatWasReorderedIsSortedAgain) {
   EXPECT_NE(find_process(*copy, Pid{42}), nullptr);
 }
 
+TEST(Codec, AFileOfManyLinesIsReadLineByLine) {  // else this would take minutes
+  const std::string lines(std::size_t{1} << 19U, '\n');
+
+  EXPECT_FALSE(load_all(lines));
+  const auto found = load_all(lines + "h1: " + saved(two_processes()));
+
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->size(), 1U);
+}
+
 }  // namespace
 }  // namespace ipcdoctor::snapshot
