@@ -150,8 +150,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   finding.fix = fix_for(first, joiners, missing, queue);
   blame(context, joiners, "waits for the consumers to end without telling them to: no sentinel",
         finding);
-  if (joiners.empty())
-    blame(context, consumers, "waits for an item that nobody is left to put", finding);
+  if (joiners.empty()) blame(context, consumers, "takes items until a sentinel comes", finding);
   if (consumers.size() == 1 && catches_term(first))
     blame(context, consumers, "catches SIGTERM and goes on waiting for an item", finding);
   return finding;

@@ -59,7 +59,7 @@ std::optional<Missed> came_too_early(const Snapshot& snapshot, const Process& pr
     return std::nullopt;
   return Missed{
       {{process.pid, thread.tid}},
-      " waits for a SIGCHLD that has already come",
+      " waits for a signal that has already come: SIGCHLD",
       "A child of it is a zombie and SIGCHLD is handled, so the handler ran before the wait began.",
       "Block SIGCHLD, test the flag, then sigsuspend(): the signal cannot slip in between"
       " (Python: signal.pthread_sigmask() and signal.sigwait()); or simply waitpid()."};
@@ -139,12 +139,13 @@ Finding describe(const Context& context, int set, TaskRef task, const Missed& mi
   Finding finding = diagnosis::start_finding(context, kSignalNeverSent, set);
   finding.title = snapshot::label(snapshot, task) + missed.title;
   finding.explanation = missed.why;
+  const std::string blame = missed.tasks.size() == 1 ? missed.title.substr(1)
+                                                     : "waits for a signal before it sends its own";
   for (const TaskRef& guilty : missed.tasks) {
     const std::string at = place(snapshot, guilty);
     if (!at.empty())
       finding.explanation += "\n" + snapshot::label(snapshot, guilty) + " waits" + at + ".";
-    finding.culprits.push_back(
-        diagnosis::culprit(snapshot, guilty, -1, "waits for a signal that nobody is left to send"));
+    finding.culprits.push_back(diagnosis::culprit(snapshot, guilty, -1, blame));
   }
   finding.fix = missed.fix;
   finding.strength = Strength::Likely;

@@ -158,7 +158,8 @@ std::string c_fix(const Snapshot& snapshot, const Blame& blame, TaskRef task) {
     return "Unregister the fixed file (IORING_REGISTER_FILES_UPDATE with -1) before waiting.";
   switch (blame.omission) {
     case Omission::Itself:
-      return "close(" + std::to_string(blame.holder.fd) + ") in " + in +
+      return "close(" + std::to_string(blame.holder.fd) + ") in " +
+             function_of(snapshot, task, "the reader") +
              " right after fork, before the first read.";
     case Omission::LeakedToFilter:
       return "Open it with O_CLOEXEC (pipe2, SOCK_CLOEXEC), so that " +
