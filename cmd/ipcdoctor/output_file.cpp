@@ -76,6 +76,58 @@ class NoFileSizeSignal {
   struct sigaction before_ {};
 };
 
+/// A file in a folder that nobody finds before it is whole. It goes with this object.
+class Temporary {
+ public:
+  explicit Temporary(int dir) : dir_(dir) {}
+  Temporary(const Temporary&) = delete;
+  Temporary& operator=(const Temporary&) = delete;
+  ~Temporary() {
+    if (!name_.empty()) (void)::unlinkat(dir_, name_.c_str(), 0);  // an earlier error is reported
+  }
+  int fd() const { return fd_.get(); }
+
+  /// Nothing is left of it even if we are killed. @return false where the file system has none
+  bool open_nameless() {
+    fd_ = linux::UniqueFd(::openat(dir_, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600));
+    return fd_.is_open() && ::access(path_of_fd().c_str(), F_OK) == 0;
+  }
+  bool open_named() {
+    return give_name([this](const char* name) {
+      fd_ = linux::UniqueFd(::openat(dir_, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+      return fd_.is_open();
+    });
+  }
+  /// errno says why not.
+  bool rename(const std::string& name) {
+    const bool named = !name_.empty() || give_name([this](const char* temporary) {
+      return ::linkat(AT_FDCWD, path_of_fd().c_str(), dir_, temporary, AT_SYMLINK_FOLLOW) == 0;
+    });
+    if (!named || ::renameat(dir_, name_.c_str(), dir_, name.c_str()) != 0) return false;
+    name_.clear();
+    return true;
+  }
+
+ private:
+  std::string path_of_fd() const { return "/proc/self/fd/" + std::to_string(fd_.get()); }
+
+  template <class Make>
+  bool give_name(const Make& make) {
+    constexpr int kAttempts = 100;
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+      name_ = ".ipcdoctor." + std::to_string(::getpid()) + "." + std::to_string(attempt) + ".tmp";
+      if (make(name_.c_str())) return true;
+      if (errno != EEXIST) break;
+    }
+    name_.clear();
+    return false;
+  }
+
+  int dir_;
+  linux::UniqueFd fd_;
+  std::string name_;
+};
+
 }  // namespace
 
 Status check_writable(const std::string& path) {
@@ -125,23 +177,13 @@ Status write_whole(const std::string& path, std::string_view text) {
   const auto [folder, name] = split(path);
   const linux::UniqueFd dir(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!dir.is_open()) return failure(errno, path);
-  std::string temporary;
-  linux::UniqueFd fd;
-  for (int attempt = 0; attempt < 100 && !fd.is_open(); ++attempt) {
-    temporary = ".ipcdoctor." + std::to_string(::getpid()) + "." + std::to_string(attempt) + ".tmp";
-    fd = linux::UniqueFd(
-        ::openat(dir.get(), temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (!fd.is_open() && errno != EEXIST) return failure(errno, path);
-  }
-  if (!fd.is_open()) return failure(EEXIST, path);
-  int number = 0;
-  if (const Status status = write_descriptor(fd.get(), text); !status)
+  Temporary file(dir.get());
+  int number = file.open_nameless() || file.open_named() ? 0 : errno;
+  if (number != 0) return failure(number, path);
+  if (const Status status = write_descriptor(file.fd(), text); !status)
     number = status.error().number;
-  if (number == 0 && ::renameat(dir.get(), temporary.c_str(), dir.get(), name.c_str()) != 0)
-    number = errno;
-  if (number == 0) return Done{};
-  (void)::unlinkat(dir.get(), temporary.c_str(), 0);  // the first error is the one to report
-  return failure(number, path);
+  if (number == 0 && !file.rename(name)) number = errno;
+  return number == 0 ? Status(Done{}) : failure(number, path);
 }
 
 Status append_to(const std::string& path, std::string_view text) {
