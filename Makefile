@@ -87,6 +87,9 @@ fuzz: setup      ## MINUTES=5 FUZZ=dwarf: libFuzzer on what reads the files, mem
 	@$(call compile,$(BUILD)-fuzz) --target $(if $(FUZZ),$(FUZZ:%=fuzz_%),fuzz)
 	@testdata/fuzz/run $(BUILD)-fuzz $$(($(MINUTES) * 60)) $(FUZZ)
 
+yama: static     ## KERNEL=vmlinuz: boots it in qemu, and looks under Yama's ptrace_scope 0 to 3 (testdata/yama/run says what it needs)
+	@testdata/yama/run --ipcdoctor $(BUILD)/static/ipcdoctor --kernel $(KERNEL)
+
 golden: build    ## rewrite testdata/reports and what is said of testdata/snapshots; review the diff
 	@IPCDOCTOR_GOLDEN=write $(BUILD)/bin/report_test --gtest_filter='*Golden*'
 	@IPCDOCTOR_GOLDEN=write $(BUILD)/bin/probes_test --gtest_filter='*Golden*'
@@ -184,4 +187,4 @@ uninstall:       ## what install put there
 clean:           ## remove what was built
 	@rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz
 
-.PHONY: inject fuzz help setup build product demo static release test-distros test test-live check lint format asan golden record new-probe man man-check test-pythons test-libcs run-table run-corpus surgery stack-table run-overhead benchmarks soundness census score languages score-noise bench bench-stacks install uninstall clean
+.PHONY: inject fuzz yama help setup build product demo static release test-distros test test-live check lint format asan golden record new-probe man man-check test-pythons test-libcs run-table run-corpus surgery stack-table run-overhead benchmarks soundness census score languages score-noise bench bench-stacks install uninstall clean

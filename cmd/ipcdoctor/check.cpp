@@ -19,6 +19,7 @@
 #include "linux/pidfd.h"
 #include "linux/proc_dir.h"
 #include "linux/process_memory.h"
+#include "linux/sock_diag.h"
 #include "linux/task_iterator.h"
 #include "linux/unique_fd.h"
 #include "report/layout.h"
@@ -148,16 +149,21 @@ class Check {
           "sudo sysctl kernel.yama.ptrace_scope=0, or start the program with `ipcdoctor run -- "
           "COMMAND`");
     }
+    if (scope == 2 && !rights_.can_ptrace()) advise("sudo sysctl kernel.yama.ptrace_scope=0");
     if (scope == 3)
       advise("ptrace_scope 3 forbids reading calls and memory of others until the next boot");
+    // then Yama refuses what a container could refuse, too
+    refused_by_yama_ = scope == 3 || (scope == 2 && !rights_.can_ptrace());
     const Patient patient;
     const bool calls = can_read(patient.file("syscall"));
     line("blocked calls",
          calls ? "yes" : "no: /proc/PID/syscall of a child of ours cannot be read");
-    if (!calls) advise("allow ptrace in this container: docker run --cap-add SYS_PTRACE");
+    if (!calls && !refused_by_yama_)
+      advise("allow ptrace in this container: docker run --cap-add SYS_PTRACE");
     const bool memory = can_read(patient.file("maps")) && can_read_memory_of(patient.pid());
     line("locks held (memory)", memory ? "yes" : "no: /proc/PID/mem of a child of ours");
-    if (calls && !memory) advise("allow ptrace in this container: docker run --cap-add SYS_PTRACE");
+    if (calls && !memory && !refused_by_yama_)
+      advise("allow ptrace in this container: docker run --cap-add SYS_PTRACE");
     check_calls(patient);
     const auto tasks = linux::read_kernel_tasks();
     line("registers and alarms",
@@ -177,7 +183,7 @@ class Check {
     const auto fill = pidfd ? linux::read_pipe_fill(*pidfd, patient.pipe())
                             : Result<linux::PipeFill>(pidfd.error());
     line("what pipes hold", fill ? "yes" : "no: " + to_string(fill.error()));
-    if (!order || !fill)
+    if (!order || (!fill && !refused_by_yama_))
       advise(
           "let this container's seccomp profile allow kcmp(2) and pidfd_getfd(2), or run "
           "ipcdoctor outside of it");
@@ -224,9 +230,13 @@ class Check {
   }
 
   void check_kernel() {
-    const linux::UniqueFd diag(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
-    line("peers of sockets", diag.is_open() ? "yes" : "no: the kernel has no sock_diag for us");
-    if (!diag.is_open()) advise("sudo modprobe unix_diag inet_diag tcp_diag");
+    constexpr std::chrono::milliseconds kPatience{1000};
+    const auto local = linux::read_unix_sockets(kPatience);
+    const auto remote = linux::read_inet_sockets(kPatience);
+    const bool both = local && remote;
+    line("peers of sockets",
+         both ? "yes" : "no: " + to_string(local ? remote.error() : local.error()));
+    if (!both) advise("sudo modprobe -a unix_diag inet_diag tcp_diag udp_diag");
     const std::string seccomp = status_field("Seccomp");
     line("seccomp",
          seccomp == "0" || seccomp.empty() ? "none" : "filtered: some reads may be refused");
@@ -235,6 +245,7 @@ class Check {
 
   linux::OwnRights rights_;
   std::string advice_;
+  bool refused_by_yama_ = false;
 };
 
 }  // namespace

@@ -61,7 +61,7 @@ std::string what_follows(watch::Why why, const watch::RunOptions& run) {
                                        : "the command hangs: ending it";
 }
 
-int run(const RunCommand& options) {
+int run(RunCommand& options) {
   if (const Status writable = check_outputs(options.report); !writable) {
     return fail(kRunFailed, words_of(writable.error()));
   }
@@ -78,6 +78,11 @@ int run(const RunCommand& options) {
     if (!options.report.quiet)
       (void)write_descriptor(STDERR_FILENO,  // who has gone needs no line, and the report told it
                              "ipcdoctor: " + next + "\n");
+  };
+  options.run.on_refusal = [&](const Error& why) {
+    if (!options.report.quiet)
+      (void)write_descriptor(STDERR_FILENO, "ipcdoctor: cannot tell whether the command hangs: " +
+                                                words_of(why) + "\n");
   };
   const Result<watch::RunOutcome> outcome = watch::run(options.argv, options.run, on_hang);
   (void)std::signal(SIGPIPE, SIG_IGN);  // the exit code is for others than who reads our words

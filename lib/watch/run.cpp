@@ -119,7 +119,8 @@ class Runner {
   /// what only an outsider could help.
   void look(Clock::time_point now) {
     Result<std::optional<Hang>> hang = watch_.look(now);
-    if (!hang || !*hang) return;  // Gone: SIGCHLD is on its way; else the next look may succeed
+    if (!hang) return tell_refusal(hang.error());
+    if (!*hang) return;
     if ((*hang)->conditional) {
       if (!std::exchange(condition_is_told_, true) && !part_is_told_)
         on_hang_(Why::MayHang, std::move((*hang)->snapshot));
@@ -139,7 +140,14 @@ class Runner {
   }
 
   void report(Why why, Result<snapshot::Snapshot> snapshot) {
-    if (snapshot) on_hang_(why, *std::move(snapshot));
+    if (!snapshot) return tell_refusal(snapshot.error());
+    on_hang_(why, *std::move(snapshot));
+  }
+
+  /// Gone: SIGCHLD is on its way; what failed otherwise may succeed the next time.
+  void tell_refusal(const Error& why) {
+    if (why.cause != Cause::Denied || std::exchange(refusal_is_told_, true)) return;
+    if (options_.on_refusal) options_.on_refusal(why);
   }
 
   /// TERM, and KILL for what is still there when time is over. A stopped one must run to notice.
@@ -176,6 +184,7 @@ class Runner {
   bool need_is_told_ = false;
   bool condition_is_told_ = false;
   bool told_to_end_ = false;
+  bool refusal_is_told_ = false;
   bool over_ = false;  ///< it hangs or its time is over: nothing more to look for
   RunOutcome outcome_;
 };

@@ -14,6 +14,9 @@ struct RunOptions {
   bool keep = false;       ///< report a hang, but do not end the command, even if we are killed
   bool fail_fast = false;  ///< end it for the first hang of any part
   HangOptions hang;
+  /// Told once, if the tree may not be looked into, so that nobody can say whether it hangs; may be
+  /// empty.
+  std::function<void(const Error& why)> on_refusal = {};
 };
 
 /// What became of a command.
