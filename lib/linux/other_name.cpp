@@ -2,6 +2,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
 
 #include <cerrno>
 #include <memory>
@@ -10,6 +13,16 @@ namespace ipcdoctor::linux {
 namespace {
 
 constexpr int kMaxEntries = 65536;
+
+/// It has files of another device than the mapped one. Of file systems that number their files
+/// otherwise for stat(2) (overlay, btrfs) that is not known; tmpfs and /dev do not, which both call
+/// themselves so.
+bool is_elsewhere(int directory, const Mapping& mapping) {
+  struct statfs system {};
+  struct stat status {};
+  return ::fstatfs(directory, &system) == 0 && system.f_type == TMPFS_MAGIC &&
+         ::fstat(directory, &status) == 0 && status.st_dev != mapping.dev;
+}
 
 }  // namespace
 
@@ -21,6 +34,7 @@ Result<std::optional<std::string>> find_other_name(const ProcDir& process, const
   auto directory = process.open_in_root(path, O_RDONLY | O_DIRECTORY);
   if (!directory && directory.error().cause == Cause::Gone) return Found();
   if (!directory) return directory.error();
+  if (is_elsewhere(directory->get(), mapping)) return Found();
   const std::unique_ptr<DIR, int (*)(DIR*)> entries(::fdopendir(directory->get()), &::closedir);
   if (!entries) return Error{cause_of(errno), errno, "list " + path};
   (void)directory->release();  // closedir(3) closes it
