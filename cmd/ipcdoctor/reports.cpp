@@ -170,8 +170,13 @@ Status write_rendered(const std::vector<Rendered>& rendered, const ReportOptions
   const std::vector<Output> outputs = outputs_of(options);
   for (std::size_t i = 0; i < outputs.size() && i < rendered.size(); ++i) {
     const auto& [text, summary] = rendered[i];
-    const std::string& path = outputs[i].path;
-    add(path.empty() ? write_descriptor(options.standard_fd, text) : write_whole(path, text));
+    const auto& [format, path] = outputs[i];
+    // A verdict begins a line, and a command for GitHub's runner is none elsewhere. On standard
+    // error the command that is run may have begun one.
+    const bool is_lines = format == "text" || format == "github" || format == "brief";
+    const std::string begin = options.standard_fd == STDERR_FILENO && is_lines ? "\n" : "";
+    add(path.empty() ? write_descriptor(options.standard_fd, begin + text)
+                     : write_whole(path, text));
     if (!summary.empty()) add(append_to(std::string(step_summary_file()), summary));
   }
   return all;

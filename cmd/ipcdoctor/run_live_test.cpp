@@ -53,6 +53,15 @@ TEST(Run, EndsAHungCommandAndSaysWhy) {
   EXPECT_LT(Clock::now() - begin, 30s);  // by the proof, not by the timeout
 }
 
+TEST(Run, TheReportBeginsALineAfterTheDotsOfATestRunnerToo) {
+  const std::string hangs =
+      "printf ... >&2; exec >/dev/null " IPCDOCTOR_PROGRAMS "/self_deadlock/relock";
+
+  EXPECT_THAT(ipcdoctor({"run", "--", "sh", "-c", hangs}).output, HasSubstr("...\nDEADLOCK "));
+  EXPECT_THAT(ipcdoctor({"run", "--format", "github", "--", "sh", "-c", hangs}).output,
+              HasSubstr("...\n::error "));
+}
+
 TEST(Run, EndsTheWholeTreeWhenTimeIsOver) {
   const std::string marker = std::to_string(100000 + ::getpid());
   const Result result = ipcdoctor({"run", "--timeout", "1s", "--kill-after", "300ms", "--", "sh",
