@@ -42,8 +42,7 @@ void add_attach(CLI::App& app, Command& command) {
   add_duration(*attach_command, "--timeout", options->collect.deadline,
                "say what is known after so long (10s)", Zero::Refused);
   attach_command->footer(
-      "\nExample: ipcdoctor attach \"$(pgrep -o myserver)\" --format text --format "
-      "json=report.json");
+      "\nExample: ipcdoctor attach \"$(pgrep -o myserver)\" --format html=hang.html");
   attach_command->callback(
       [options, &command] { command = [options] { return attach(*options); }; });
 }

@@ -148,8 +148,8 @@ static Pid parse_pid(const std::string& word) {
   const char* end = word.data() + word.size();
   const auto [rest, failure] = std::from_chars(word.data(), end, pid);
   if (failure == std::errc{} && rest == end && pid > 0 && pid <= kMost) return Pid{pid};
-  throw CLI::ValidationError("PID",
-                             word + " is not one; it is a number, such as `pgrep -o NAME` prints");
+  throw CLI::ValidationError("PID", word + " is none: a number from 1 to " + std::to_string(kMost) +
+                                        ", such as `pgrep -o NAME` prints");
 }
 
 CLI::Option* add_pids(CLI::App& command, std::vector<Pid>& pids) {

@@ -126,7 +126,8 @@ void add_run(CLI::App& app, Command& command) {
                         "end it when any part of it hangs, not only when it cannot end");
   run_command->footer(
       "\nReports without a file go to standard error. Otherwise the exit code is COMMAND's.\n"
-      "Example: ipcdoctor run --timeout 10m --format text --format junit=hang.xml -- make test");
+      "Example: ipcdoctor run --timeout 10m -- make test\n"
+      "         ipcdoctor run --format text --format junit=hang.xml -- make test");
   run_command->callback([options, &command] { command = [options] { return run(*options); }; });
 }
 
