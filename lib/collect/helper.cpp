@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -208,14 +210,18 @@ class Watched {
 namespace {
 
 /// Why there is no answer at all.
-Error no_answer(Watched::End end) {
+Error no_answer(Watched::End end, milliseconds deadline) {
   switch (end) {
     case Watched::End::Crashed:
       return Error{Cause::Other, 0, "collect: the helper process crashed or was killed"};
     case Watched::End::OutOfMemory:
       return Error{Cause::Limit, 0, "collect: the helper process ran out of memory"};
     default:
-      return Error{Cause::TimedOut, 0, "collect: the helper process gave no answer in time"};
+      return Error{
+          Cause::TimedOut, 0,
+          fmt::format("collect: the helper process gave no answer in time ({:g} s; a longer "
+                      "--timeout may help)",
+                      std::chrono::duration<double>(deadline).count())};
   }
 }
 
@@ -251,7 +257,7 @@ Result<std::string> run_in_helper(const Limits& limits, const Work& work) {
       break;  // nothing to leave out
     skip.push_back(mark);
   }
-  if (!answer) return no_answer(end);
+  if (!answer) return no_answer(end, limits.deadline);
   return std::move(*answer);
 }
 
