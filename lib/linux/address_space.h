@@ -1,5 +1,8 @@
 #pragma once
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstdint>
 #include <optional>
@@ -58,19 +61,30 @@ class AddressSpace {
 
   /// A read of memory that failed and should not: what was made of it may lack anything. Of pages
   /// that the kernel says are not there (EIO) the list of mappings tells whether that is so; those
-  /// of files may lie behind an end that somebody cut, those of the kernel ("[vvar]") show nothing.
+  /// of files may lie behind an end that somebody cut, those of the kernel ("[vvar]") show nothing,
+  /// and a guard page within plain memory (madvise(2) with MADV_GUARD_INSTALL: the end of a stack of
+  /// glibc 2.42) is there for nobody.
   Status read_failure() const {
     if (!memory.failure()) return memory.failure();
     for (const std::uint64_t page : memory.unmapped()) {
       const Mapping* mapping = find_mapping(maps(), RemoteAddr{page});
       if (mapping != nullptr && mapping->readable && mapping->ino == 0 &&
-          !mapping->path.starts_with("[v"))
+          !mapping->path.starts_with("[v") && !is_guard(page))
         return Error{Cause::Other, EIO, "read " + dir.path() + "/mem"};
     }
     return Done{};
   }
 
  private:
+  /// PM_GUARD_REGION of /proc/PID/pagemap: fs/proc/task_mmu.c, Linux 6.15; before, nobody tells.
+  bool is_guard(std::uint64_t page) const {
+    const auto pagemap = dir.open_in("pagemap", O_RDONLY | O_CLOEXEC, "read");
+    std::uint64_t entry = 0;
+    return pagemap && ::pread(pagemap->get(), &entry, sizeof entry,
+                              static_cast<off_t>(page / 4096 * sizeof entry)) == sizeof entry &&
+           ((entry >> 58) & 1) != 0;
+  }
+
   mutable std::optional<Result<std::vector<Mapping>>> maps_;
   mutable std::vector<std::uint32_t> notable_;
 };

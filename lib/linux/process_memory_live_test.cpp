@@ -9,6 +9,7 @@
 
 #include <cstring>
 
+#include "linux/address_space.h"
 #include "linux/testing.h"
 
 namespace ipcdoctor::linux {
@@ -86,6 +87,23 @@ TEST(ProcessMemory, AnUnmappedOrImpossibleAddressIsAnError) {
   EXPECT_FALSE(memory->read_string(address_of(hole)));
   EXPECT_FALSE(memory->read_string(RemoteAddr{std::uint64_t{1} << 63}));
   EXPECT_TRUE(memory->failure()) << "what cannot be there is no gap in what was seen";
+}
+
+TEST(AddressSpace, AGuardPageWithinPlainMemoryIsNoGap) {
+  constexpr int kInstallGuard = 102;  // MADV_GUARD_INSTALL of linux/mman.h, Linux 6.13
+  constexpr std::size_t kPage = 4096;
+  auto* area = static_cast<char*>(::mmap(nullptr, 3 * kPage, PROT_READ | PROT_WRITE,
+                                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  std::memset(area, 1, 3 * kPage);
+  if (::madvise(area + kPage, kPage, kInstallGuard) != 0) GTEST_SKIP() << "no such pages here";
+  const Child child([] { return ::pause(); });
+  auto space = AddressSpace::open(child.pid());
+  ASSERT_TRUE(space);
+
+  EXPECT_TRUE(space->memory.read_u64(address_of(area)));
+  EXPECT_FALSE(space->memory.read_u64(address_of(area + kPage)));
+  EXPECT_TRUE(space->read_failure());
+  EXPECT_EQ(::munmap(area, 3 * kPage), 0);
 }
 
 TEST(ProcessMemory, SeesNothingOfTheProgramAfterAnExec) {
