@@ -188,8 +188,11 @@ std::string_view SymbolTable::name_of(const Symbol& symbol) const {
 
 std::optional<std::uint64_t> SymbolTable::address_of(std::string_view name) const {
   for (const Kind* kind : {&functions_, &variables_}) {
-    const auto it =
-        std::ranges::find_if(kind->symbols, [&](const Symbol& s) { return name_of(s) == name; });
+    const auto it = std::ranges::find_if(kind->symbols, [&](const Symbol& s) {
+      const std::span<const std::byte> rest = strings_[s.table].span().subspan(s.name);
+      return rest.size() > name.size() && rest[name.size()] == std::byte{0} &&
+             std::memcmp(rest.data(), name.data(), name.size()) == 0;
+    });
     if (it != kind->symbols.end()) return it->address;
   }
   return std::nullopt;

@@ -39,6 +39,8 @@ class Names {
     if (offset >= bytes_.span().size()) return {};
     return reinterpret_cast<const char*>(bytes_.span().data()) + offset;
   }
+  /// What at() gave stays where it is.
+  unwind::OwnedBytes take() && { return std::move(bytes_); }
 
  private:
   unwind::OwnedBytes bytes_;
@@ -72,8 +74,9 @@ Linkage::Kind kind_of(const std::string& soname) {
 void read_dynamic_symbols(const ElfFile& elf, Linkage& linkage) {
   const ElfFile::Section* section = elf.find_section(SHT_DYNSYM);
   if (section == nullptr) return;
-  const Names names(elf, section->link);
+  Names names(elf, section->link);
   const auto symbols = entries_of<Elf64_Sym>(elf, *section);
+  linkage.exports.reserve(symbols.size());  // a big program defines a hundred thousand
   for (const Elf64_Sym& symbol : symbols) {
     const auto name = names.at(symbol.st_name);
     if (name.empty()) continue;
@@ -92,6 +95,7 @@ void read_dynamic_symbols(const ElfFile& elf, Linkage& linkage) {
         linkage.slots.emplace(entry.r_offset, names.at(symbols[index].st_name));
     }
   }
+  linkage.names = std::move(names).take();
 }
 
 /// A name that no program may define: two underscores, or one and a capital letter.

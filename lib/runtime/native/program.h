@@ -27,12 +27,13 @@ struct Linkage {
   };
   Kind kind = Kind::Other;
   std::string soname;
-  std::unordered_map<std::uint64_t, const Known*> known;   ///< by address
-  std::unordered_map<std::uint64_t, std::string> slots;    ///< pointers the linker fills, by name
-  std::unordered_set<std::string> imports;                 ///< what others are to define
-  std::unordered_map<std::string, std::uint64_t> exports;  ///< what it defines for others
-  std::optional<bool> foreign_code;                        ///< once it was asked for
-  std::uint64_t thread_start = 0, thread_start_end = 0;    ///< start_thread() of a static glibc
+  std::unordered_map<std::uint64_t, const Known*> known;  ///< by address
+  std::unordered_map<std::uint64_t, std::string> slots;   ///< pointers the linker fills, by name
+  unwind::OwnedBytes names;                               ///< that those below lie in
+  std::unordered_set<std::string_view> imports;           ///< what others are to define
+  std::unordered_map<std::string_view, std::uint64_t> exports;  ///< what it defines for others
+  std::optional<bool> foreign_code;                             ///< once it was asked for
+  std::uint64_t thread_start = 0, thread_start_end = 0;  ///< start_thread() of a static glibc
 };
 
 /// The code of one process, and what of its memory cannot change any more.
