@@ -43,11 +43,12 @@ Result<Snapshot> collect(const std::vector<Pid>& targets, const Options& options
   const auto answer =
       run_in_helper({options.deadline, options.patience, only_ancestors_may_look(), options.tick},
                     [&](Progress& progress, const Send& send) {
-                      std::function<void(const Snapshot&)> draft;
-                      // a second helper knows that the target is difficult: it sends what it has
-                      // before it goes on
-                      if (!progress.skipped().empty())
-                        draft = [&](const Snapshot& early) { send(snapshot::encode(early)); };
+                      // for where the rest takes too long, or is where the next helper stalls
+                      const auto draft = [&](Snapshot early) {
+                        early.unseen.push_back(
+                            {{}, {}, Error{Cause::TimedOut, 0, "read what the threads do next"}});
+                        send(snapshot::encode(early));
+                      };
                       send(snapshot::encode(collect_here(targets, options, self, progress, draft)));
                     });
   if (!answer) return answer.error();

@@ -58,7 +58,7 @@ class Collector {
     if (options.place) objects_.keep_networks();
   }
 
-  Result<Snapshot> run(const std::function<void(const Snapshot&)>& draft) {
+  Result<Snapshot> run(const std::function<void(Snapshot)>& draft) {
     const auto started = Progress::Clock::now();
     for (const Mark& mark : progress_.skipped()) {
       const Error skipped{Cause::TimedOut, 0, to_string(mark)};
@@ -74,7 +74,9 @@ class Collector {
     SysvObjects sysv = read_sysv(system_);
     for (const auto& object : sysv) users_.insert(object.last_pids.begin(), object.last_pids.end());
     auto locks = read_file_locks(system_);
-    if (draft) draft(build(sysv, locks, started, Pieces::Copied));
+    // Of crowds it would cost more than what is left to do.
+    if (!progress_.skipped().empty() || number_of_threads() <= kManyThreads)
+      draft(build(sysv, locks, started, Pieces::Copied));
     read_stacks(system_, options_);
     if (anybody_asks()) {
       close_over_wakers();
@@ -98,6 +100,12 @@ class Collector {
   template <class T>
   static T take(T& from, Pieces pieces) {
     return pieces == Pieces::Moved ? std::move(from) : from;
+  }
+
+  std::size_t number_of_threads() const {
+    std::size_t number = 0;
+    for (const auto& process : system_.processes()) number += process->threads.size();
+    return number;
   }
 
   Result<Snapshot> stacks_alone(Progress::Clock::time_point started) {
@@ -369,8 +377,7 @@ class Collector {
 }  // namespace
 
 Result<Snapshot> collect_here(const std::vector<Pid>& targets, const Options& options, Pid self,
-                              Progress& progress,
-                              const std::function<void(const Snapshot&)>& draft) {
+                              Progress& progress, const std::function<void(Snapshot)>& draft) {
   return Collector(targets, options, self, progress).run(draft);
 }
 

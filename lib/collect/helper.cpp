@@ -251,6 +251,9 @@ Result<std::string> run_in_helper(const Limits& limits, const Work& work) {
     if (broker) broker->serve();
     Watched watched(pid, std::move(in), *page);
     end = watched.watch(limits, deadline, answer);
+    // what a first one sent early is no answer where it crashed: that is told instead
+    if (start == 0 && (end == Watched::End::Crashed || end == Watched::End::OutOfMemory))
+      answer.reset();
     if (end == Watched::End::Finished || end == Watched::End::Late) break;
     const Mark mark{(*page).pid.load(), (*page).tid.load(), (*page).fact.load()};
     if (mark.fact == Fact::None || std::ranges::find(skip, mark) != skip.end())
