@@ -147,6 +147,9 @@ class Build {
   /// @param except  the one whose own wait does not count; TaskRef{}: everybody's does
   bool is_awaited(const Process& process, const std::vector<int>& fds, const TaskRef& except = {});
   void add_help(const Process& process, const Thread& thread, Node node, Node to, Reach reach);
+  bool is_server(const Process& process, const Thread& thread) const;
+  bool only_accepts(const Thread& thread) const;
+  const std::vector<Node>& acceptors_of(const ObjectId& listener);
   std::string describe_helper(const Thread& thread, const TaskRef& task,
                               const std::string& how = "") const;
   void add_handlers(const Process& process, const Thread& thread, Node node);
@@ -215,6 +218,7 @@ class Build {
   const std::map<ObjectId, TaskRef>& awaited();
   std::set<const snapshot::Handler*> handlers_;  ///< whose help is in the graph
   std::optional<std::map<ObjectId, TaskRef>> awaited_;
+  std::optional<std::map<ObjectId, std::vector<Node>>> acceptors_;  ///< by listener
   Node tree_ = Gate::kNoGuard;
   Node unreadable_tables_ = Gate::kNoGuard;  ///< tasks that may hold anything
   Node unseen_ = Gate::kNoGuard;

@@ -249,13 +249,22 @@ void Build::add_help(const Process& process, const Thread& thread, Node node, No
           snapshot::label(snapshot_, task) + " does nothing for the others (" + does + ")", task);
     }
     leaf = it->second;
-  } else if ((!thread.next || thread.next->may(0) || waits_for_a_client(thread)) &&
-             seems_a_bystander(process, thread)) {
+  } else if (is_server(process, thread) ||
+             ((!thread.next || thread.next->may(0) || waits_for_a_client(thread)) &&
+              seems_a_bystander(process, thread))) {
     const auto [it, is_new] = helpers_.try_emplace(task);
-    if (is_new) it->second = add_leaf(Life::Helper, describe_helper(thread, task), task);
+    const Life life = is_server(process, thread) ? Life::Server : Life::Helper;
+    if (is_new) it->second = add_leaf(life, describe_helper(thread, task), task);
     leaf = it->second;
   }
   gates_.network.connect(node, leaf == Gate::kNoGuard ? to : add_guarded(to, leaf));
+}
+
+/// The main thread of a server, which has others work for its clients: what it does for these it
+/// does where one comes.
+bool Build::is_server(const Process& process, const Thread& thread) const {
+  return thread.tid.value == process.pid.value && process.threads.size() > 1 &&
+         only_accepts(thread);
 }
 
 /// "app[42/43] (accept, on 127.0.0.1:80)"

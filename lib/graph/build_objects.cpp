@@ -350,6 +350,31 @@ void Build::half_open_event(Node to, const Object& object, const Waiter& waiter)
 }
 
 /// The peer is on this host: its holders read, write, shut down or close.
+/// It waits for clients, and for nothing else. A private server of a library has its own lives.
+bool Build::only_accepts(const Thread& thread) const {
+  const snapshot::Wait* wait = thread.wait ? &*thread.wait : nullptr;
+  if (wait == nullptr || snapshot::is_fiber(thread.tid) || wait->objects.empty()) return false;
+  return (wait->kind == WaitKind::Accept || wait->kind == WaitKind::Poll) &&
+         std::ranges::all_of(wait->objects, [&](const Awaited& awaited) {
+           const Object* object = snapshot::find_object(snapshot_, awaited.object);
+           return object != nullptr && object->socket && object->socket->state == "listen" &&
+                  private_server(thread, *object->socket) == nullptr;
+         });
+}
+
+const std::vector<Node>& Build::acceptors_of(const ObjectId& listener) {
+  if (!acceptors_) {
+    acceptors_.emplace();
+    for (const auto& [task, node] : gates_.node_of_task) {
+      const Thread* thread = snapshot::find_thread(snapshot_, task);
+      if (thread != nullptr && only_accepts(*thread))
+        for (const Awaited& awaited : thread->wait->objects)
+          (*acceptors_)[awaited.object].push_back(node);
+    }
+  }
+  return (*acceptors_)[listener];
+}
+
 void Build::connected_event(Node to, const Object& object, bool out, const Waiter& waiter) {
   const Socket& socket = *object.socket;
   const Object* peer = snapshot::find_object(snapshot_, socket.peer);
@@ -359,7 +384,11 @@ void Build::connected_event(Node to, const Object& object, bool out, const Waite
   if (listener.kind == ObjectKind::Unknown && peer != nullptr && peer->socket)
     listener = peer->socket->listener;
   const bool has_listener = listener.kind != ObjectKind::Unknown;
-  if (has_listener) holders_event(to, "listener", listener, Side::All);
+  if (has_listener) {
+    holders_event(to, "listener", listener, Side::All);
+    // who waits for clients just now has one
+    for (const Node acceptor : acceptors_of(listener)) gates_.network.connect(acceptor, to);
+  }
   if (!anyone_holds(has_listener ? listener : socket.peer, Side::All) &&
       !carriers_.contains(socket.peer)) {
     gates_.network.connect(

@@ -92,7 +92,8 @@ std::optional<Debt::Kind> debt_of_wait(const Thread& thread) {
 }
 
 /// What a claim under a condition may rest on. That somebody waits for what a helper may be working
-/// for is no news; that a handler would have to give it is. Who waits for the end of one that a
+/// for is no news; that a handler would have to give it is, or a main thread, which is nobody's
+/// worker, once a client comes. Who waits for the end of one that a
 /// handler is known to wake is at rest, but not who has a lock or a full buffer meanwhile; nor who
 /// waits for the end of one that looks again and again.
 bool is_strong(Debt::Kind kind, const std::vector<Leaf>& unless) {
@@ -101,8 +102,9 @@ bool is_strong(Debt::Kind kind, const std::vector<Leaf>& unless) {
       return false;
     case Debt::Kind::Work:
     case Debt::Kind::Answer:
-      return std::ranges::all_of(unless,
-                                 [](const Leaf& leaf) { return leaf.life == Life::Handler; });
+      return std::ranges::all_of(unless, [](const Leaf& leaf) {
+        return leaf.life == Life::Handler || leaf.life == Life::Server;
+      });
     case Debt::Kind::End:
       return std::ranges::none_of(unless, [](const Leaf& leaf) {
         return leaf.life == Life::Steered || leaf.life == Life::Watched;

@@ -74,6 +74,19 @@ TEST(Helper, OneThatWasNotReadMakesAClaimUnderACondition) {
               ElementsAre(::testing::Field(&Leaf::text, "app[40/42] (it sleeps)")));
 }
 
+TEST(Helper, TheMainThreadThatWaitsForClientsOnlyIsOne) {
+  Builder b;
+  b.object(inet_socket(5)).socket->state = "listen";
+  b.process(40).fd(3, inet_socket(5)).fd(4, pipe(9), Access::Read).thread().polls_in({3});
+  for (const int tid : {41, 42}) {
+    b.process(40).thread(tid).futex(0x1000, LockKind::UnownedLock);
+    b.process(40).last().activity.operation = Operation::Acquire;
+  }
+  EXPECT_EQ(graph_of(b).level(task(40, 41)), Level::Conditional);
+  b.process(40).process().threads[0].wait->objects.push_back({4, pipe(9), true, false});
+  EXPECT_EQ(graph_of(b).level(task(40, 41)), Level::Live) << "somebody gives it orders";
+}
+
 /// A parent that asks for the end of a child, which reads what only the parent may send.
 Builder asks_for_a_reader() {
   Builder b;

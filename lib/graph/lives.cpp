@@ -37,12 +37,13 @@ constexpr LifeRule kRules[] = {
     {Life::Handler, Level::Conditional},
     {Life::Steered, Level::Conditional},
     {Life::Client, Level::Conditional},
+    {Life::Server, Level::Conditional},
 };
 
 constexpr bool is_in_order() {
   for (std::size_t i = 0; i < std::size(kRules); ++i)
     if (static_cast<std::size_t>(kRules[i].life) != i) return false;
-  return std::size(kRules) == static_cast<std::size_t>(Life::Client) + 1;
+  return std::size(kRules) == static_cast<std::size_t>(Life::Server) + 1;
 }
 static_assert(is_in_order());
 

@@ -77,6 +77,7 @@ enum class Life {
   Steered,  ///< at rest until a signal from outside: it takes it itself, or a handler that was read
             ///< wakes just those who wait for this
   Client,   ///< who may come to a service that waits by a name: of a FIFO, a queue, a semaphore
+  Server,   ///< a main thread that only waits for clients: what it does for one is not known
 };
 
 /// A reason to live: a task's own (task.pid != 0) or an object's.
