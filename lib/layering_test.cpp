@@ -128,29 +128,37 @@ TEST(Layering, LibrariesAndProbesNeverPrint) {
   }
 }
 
-/// What rules read of a lock or of an object of a library, somebody must have read of a process.
-TEST(Layering, EachKeyThatIsLookedUpIsWrittenByARuntime) {
-  static const std::regex kLookup(
-      R"re((?:number(?:_is)?\([^"()]*(?:\([^"()]*\)[^"()]*)*, |(?:numbers|texts|objects)\.(?:find|contains|at)\()"(\w+)")re");
-  std::string writers;
-  for (const fs::path& path : sources("lib")) {
-    const std::string folder = folder_of(path);
-    if (!is_test(path) && (folder == "runtime" || folder == "collect")) writers += read(path);
-  }
+/// The code of those folders of lib, or the probes, without tests.
+std::string code_of(const Folders& folders) {
+  std::string code;
+  for (const std::string top : {"lib", "probes"})
+    for (const fs::path& path : sources(top))
+      if (!is_test(path) && folders.contains(folder_of(path))) code += read(path);
+  return code;
+}
+
+/// What is known of a lock or of an object of a library, somebody must have read of a process, and
+/// somebody must want it.
+TEST(Layering, EachFactIsWrittenByARuntimeAndReadByARule) {
+  static const std::regex kList(R"(enum class (LockNumber|Number|Text|End) \{([^}]*)\})");
+  static const std::regex kComment("///[^\n]*"), kKey(R"(\w+)");
+  static const std::regex kWrite(
+      R"((set\(|put\w*(<[^>]*>)?\(out,\s+|\{)(snapshot::)?(LockNumber|Number|Text|End)::\w+,)");
+  const std::string facts = read(kRoot / "lib/snapshot/facts.h");
+  const std::string writers = code_of({"runtime", "collect"});
+  const std::string readers = std::regex_replace(
+      writers + code_of({"graph", "diagnosis", "probes"}) + read(kRoot / "lib/snapshot/copies.cpp"),
+      kWrite, "");
+  const auto stands_in = [](const std::string& code, const std::string& name) {
+    return std::regex_search(code, std::regex("\\b" + name + "\\b"));
+  };
   std::size_t keys = 0;
-  for (const std::string top : {"lib", "probes"}) {
-    for (const fs::path& path : sources(top)) {
-      const std::string folder = folder_of(path);
-      if (is_test(path) || folder == "runtime" || folder == "collect") continue;
-      const std::string text = read(path);
-      for (auto it = std::sregex_iterator(text.begin(), text.end(), kLookup);
-           it != std::sregex_iterator(); ++it, ++keys) {
-        // A descriptor in numbers becomes the object behind it, see Stacks in lib/collect.
-        const std::string key = (*it)[1];
-        const bool written = writers.find('"' + key + '"') != std::string::npos ||
-                             writers.find('"' + key + "_fd\"") != std::string::npos;
-        EXPECT_TRUE(written) << path << " looks up " << key;
-      }
+  for (std::sregex_iterator list(facts.begin(), facts.end(), kList), end; list != end; ++list) {
+    const std::string body = std::regex_replace((*list)[2].str(), kComment, "");
+    for (std::sregex_iterator key(body.begin(), body.end(), kKey); key != end; ++key, ++keys) {
+      const std::string name = (*list)[1].str() + "::" + key->str();
+      EXPECT_TRUE(stands_in(writers, name)) << name << " is written by nobody";
+      EXPECT_TRUE(stands_in(readers, name)) << name << " is read by nobody";
     }
   }
   EXPECT_GT(keys, 50U);

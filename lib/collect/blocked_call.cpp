@@ -608,7 +608,7 @@ bool decode_state(const BlockedCall& blocked, Surroundings& from, Wait& wait) {
       begins_with(blocked.wchan, "__refrigerator") ||
       (blocked.state == 'S' && begins_with(blocked.wchan, "get_signal"))) {
     wait = of_kind(WaitKind::Stopped, call);
-    wait.detail = blocked.state == 'T' ? "" : "frozen";
+    wait.frozen = blocked.state != 'T';
     return true;
   }
   if (blocked.state == 't') {

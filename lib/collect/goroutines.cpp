@@ -56,7 +56,7 @@ Wait memory_wait(const MemoryWait& row, const Goroutine& goroutine) {
   }
   if (goroutine.lock.value != 0) wait.futex.address = wait.futex.lock.address = goroutine.lock;
   if (goroutine.readers > 0) {
-    wait.futex.lock.numbers["readers"] = goroutine.readers;
+    wait.futex.lock.numbers.set(snapshot::LockNumber::Readers, goroutine.readers);
     wait.futex.lock.evidence = "readerWait is " + std::to_string(goroutine.readers);
   }
   return wait;

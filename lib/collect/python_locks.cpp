@@ -8,6 +8,8 @@ namespace {
 
 using snapshot::Lock;
 using snapshot::LockKind;
+using snapshot::LockNumber;
+using snapshot::Number;
 using snapshot::Ownership;
 using snapshot::RuntimeObject;
 using snapshot::TaskRef;
@@ -17,9 +19,8 @@ bool holds(const ThreadEntry& thread, RemoteAddr lock) {
          std::ranges::find(thread.out.held_locks, lock) != thread.out.held_locks.end();
 }
 
-std::uint64_t number(const RuntimeObject& object, const char* key) {
-  const auto it = object.numbers.find(key);
-  return it == object.numbers.end() ? 0 : static_cast<std::uint64_t>(it->second);
+std::uint64_t number(const RuntimeObject& object, Number key) {
+  return static_cast<std::uint64_t>(object.numbers.get_or(key, 0));
 }
 
 // The thread within a `with` on it, else the one thread there is, else the leader stands for the
@@ -45,12 +46,12 @@ std::map<snapshot::PageId, Uses> uses_of_semaphores(System& system) {
     if (process->dead) continue;
     for (const RuntimeObject& object : process->out.python.objects) {
       if (object.type != "multiprocessing.SemLock") continue;
-      const auto count = object.numbers.find("count");
-      if (count == object.numbers.end() || count->second == 0) continue;
-      Uses& one = uses[{number(object, "page_dev"), number(object, "page_ino"),
-                        number(object, "page_offset")}];
-      one.given |= count->second < 0;
-      if (count->second > 0) one.takers.push_back(holder_in(*process, object));
+      const std::int64_t count = object.numbers.get_or(Number::Count, 0);
+      if (count == 0) continue;
+      Uses& one = uses[{number(object, Number::PageDev), number(object, Number::PageIno),
+                        number(object, Number::PageOffset)}];
+      one.given |= count < 0;
+      if (count > 0) one.takers.push_back(holder_in(*process, object));
     }
   }
   return uses;
@@ -65,14 +66,13 @@ void add_semaphore_owners(const std::map<snapshot::PageId, Uses>& all,
   const auto uses = all.find(futex.page);
   if (uses == all.end()) return;
   const std::vector<TaskRef>& takers = uses->second.takers;
-  const auto max = lock.numbers.find("max");
-  if (max != lock.numbers.end() && max->second == 1) {
+  if (lock.numbers.get_or(LockNumber::Max, 0) == 1) {
     lock.likely_owners.insert(lock.likely_owners.end(), takers.begin(), takers.end());
   } else if (takers.size() == 1 && !uses->second.given &&
              waiter.activity.call.ends_with("emaphore.acquire")) {
-    lock.numbers["used_as_lock"] = 1;
-    lock.numbers["taken_by_pid"] = takers.front().pid.value;
-    lock.numbers["taken_by"] = takers.front().tid.value;
+    lock.numbers.set(LockNumber::UsedAsLock, 1);
+    lock.numbers.set(LockNumber::TakenByPid, takers.front().pid.value);
+    lock.numbers.set(LockNumber::TakenBy, takers.front().tid.value);
   }
 }
 

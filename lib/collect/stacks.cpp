@@ -274,7 +274,7 @@ class ProcessStacks {
                                lock.kind == snapshot::LockKind::RwlockWrite;
       if (!kept_by_one || futex.shared_memory || lock.address.value == 0 ||
           lock.ownership != snapshot::Ownership::NotStored || !lock.likely_owners.empty() ||
-          lock.numbers.contains("readers") || shares_memory())
+          lock.numbers.contains(snapshot::LockNumber::Readers) || shares_memory())
         continue;
       std::vector<const ThreadEntry*> others;
       for (const ThreadEntry& thread : process_.threads)
@@ -503,7 +503,7 @@ class ProcessStacks {
     lock.evidence = tried.evidence;
     lock.numbers = tried.numbers;
     const auto& owners = tried.owners.empty() ? tried.likely_owners : tried.owners;
-    if (!owners.empty()) lock.numbers["taken_by"] = owners.front().tid.value;
+    if (!owners.empty()) lock.numbers.set(snapshot::LockNumber::TakenBy, owners.front().tid.value);
     return lock;
   }
 
@@ -604,15 +604,22 @@ class ProcessStacks {
                               python.held_locks.end());
   }
 
-  /// numbers["reader_fd"] of a language object becomes objects["reader"].
+  /// Gives an object of a language the kernel objects behind its descriptors.
   void resolve_fds(snapshot::RuntimeObject& object) {
     if (!process_.fds) return;
-    for (const auto& [key, value] : object.numbers) {
-      if (!key.ends_with("_fd") || value < 0) continue;
-      const auto it = std::ranges::lower_bound(*process_.fds, static_cast<int>(value), {}, &Fd::fd);
-      if (it != process_.fds->end() && it->fd == value)
-        object.objects[key.substr(0, key.size() - 3)] = it->object;
-    }
+    using snapshot::End;
+    using snapshot::Number;
+    const auto resolve = [&](Number key, End end) {
+      const std::int64_t* number = object.numbers.find(key);
+      if (number == nullptr) return;
+      const auto it =
+          std::ranges::lower_bound(*process_.fds, static_cast<int>(*number), {}, &Fd::fd);
+      if (it != process_.fds->end() && it->fd == *number) object.objects.set(end, it->object);
+    };
+    resolve(Number::ReaderFd, End::Reader);
+    resolve(Number::WriterFd, End::Writer);
+    resolve(Number::HandleFd, End::Handle);
+    resolve(Number::SocketFd, End::Socket);
   }
 
   System& system_;
@@ -664,7 +671,7 @@ void read_parents_semaphores(System& system) {
       const Risk risk(system.progress(), parent->pid, Fact::Memory);
       if (!space || !risk.allowed()) continue;
       if (const auto word = (*space)->memory.read_u32(futex.address))
-        futex.lock.numbers["parents_value"] = *word;
+        futex.lock.numbers.set(snapshot::LockNumber::ParentsValue, *word);
     }
   }
 }

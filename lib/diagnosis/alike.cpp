@@ -68,7 +68,8 @@ void add_lock(Mix& mix, const snapshot::FutexWait& futex) {
   mix.add(lock.name);
   constexpr std::int64_t kMany = 2;
   for (const auto& [key, value] : lock.numbers)
-    mix.add(key).add(static_cast<std::uint64_t>(std::min(value, kMany)));
+    mix.add(static_cast<std::uint64_t>(key))
+        .add(static_cast<std::uint64_t>(std::min(value, kMany)));
 }
 
 std::uint64_t alone(const Relations::Thread& thread, Detail detail) {
@@ -127,8 +128,8 @@ std::uint64_t alone(const snapshot::Process& process, NamespacesOf& namespaces) 
                 process.fd_group == process.pid, static_cast<bool>(process.fds)));
   for (const snapshot::RuntimeObject& object : process.python.objects) {
     mix.add(object.type).add(object.name);
-    const auto count = object.numbers.find("count");
-    if (count != object.numbers.end()) mix.add(count->second > 0 ? 1U : 0U);
+    if (const std::int64_t* count = object.numbers.find(snapshot::Number::Count))
+      mix.add(*count > 0 ? 1U : 0U);
   }
   return mix.value();
 }

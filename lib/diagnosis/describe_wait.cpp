@@ -309,7 +309,7 @@ std::string describe(const Snapshot& snapshot, const snapshot::Process& process,
     case WaitKind::Signal:
       return "a signal";
     case WaitKind::Stopped:
-      return wait.detail == "frozen" ? "its cgroup to be thawed" : "SIGCONT: it is stopped";
+      return wait.frozen ? "its cgroup to be thawed" : "SIGCONT: it is stopped";
     case WaitKind::Traced:
       return "its tracer " + std::to_string(process.tracer.value);
     case WaitKind::KernelService:

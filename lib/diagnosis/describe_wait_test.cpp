@@ -28,7 +28,7 @@ TEST(DescribeWait, NamesTheOneChildOrSome) {
 TEST(DescribeWait, TellsWhatLetsAStoppedOneGoOn) {
   Builder b;
   b.process(40).thread().waits(snapshot::WaitKind::Stopped, "read");
-  b.process(41).thread().waits(snapshot::WaitKind::Stopped, "read").last().wait->detail = "frozen";
+  b.process(41).thread().waits(snapshot::WaitKind::Stopped, "read").last().wait->frozen = true;
 
   EXPECT_EQ(describe_wait(b.build(), task(40)), "SIGCONT: it is stopped");
   EXPECT_EQ(describe_wait(b.build(), task(41)), "its cgroup to be thawed");

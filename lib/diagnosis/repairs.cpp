@@ -31,7 +31,8 @@ bool is_lock(const Snapshot& snapshot, TaskRef task) {
 std::string phrase(const Snapshot& snapshot, const Event& event) {
   if (event.kind == Event::Kind::Closes) return "fd " + std::to_string(event.fd) + " closed in ";
   const Wait* wait = wait_of(snapshot, event.task);
-  if (wait != nullptr && wait->kind == WaitKind::Stopped) return "SIGCONT for ";
+  if (wait != nullptr && wait->kind == WaitKind::Stopped)
+    return wait->frozen ? "a thawed cgroup for " : "SIGCONT for ";
   if (wait != nullptr && wait->kind == WaitKind::OpenFifo)
     return "the other side of " + opened_path(snapshot, *wait) + " opened for ";
   const std::string what = describe_wait(snapshot, event.task);

@@ -55,7 +55,7 @@ bool only_serves(const snapshot::Process& process, const snapshot::Thread& threa
 bool waits_in_ring_of_tasks(const snapshot::Thread& thread) {
   return thread.activity.call.starts_with("asyncio.") &&
          thread.activity.operation == snapshot::Operation::Acquire &&
-         thread.activity.object.numbers.contains("ring");
+         thread.activity.object.numbers.contains(snapshot::Number::Ring);
 }
 
 /// "sleeps, for 83 s at most": when it goes on by itself.

@@ -102,7 +102,7 @@ TEST(EventLoop, ATimerOfTheLoopMayHelpTasksThatHaveEachOthersLocks) {
   loop.polls_in({3}).timed().activity("asyncio.Lock.acquire");
   loop.last().activity.operation = snapshot::Operation::Acquire;
   EXPECT_EQ(graph_of(b).level(task(40)), Level::Live) << "one may have it and go on";
-  loop.last().activity.object.numbers["ring"] = 2;
+  loop.last().activity.object.numbers.set(Number::Ring, 2);
   EXPECT_EQ(graph_of(b).level(task(40)), Level::Conditional);
 }
 

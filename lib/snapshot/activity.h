@@ -1,10 +1,11 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
+#include <vector>
 
 #include "base/ids.h"
+#include "snapshot/facts.h"
 #include "snapshot/object.h"
 
 /// What a thread does in the words of its language: frames, the call of a library, what it is
@@ -27,14 +28,15 @@ struct Frame {
 };
 
 /// Something of a language's library that a thread uses or a process has: a queue, a pool, an
-/// executor. type and the keys of the maps are listed in runtime/cpython/objects.md.
+/// executor. type and which keys it has are listed in runtime/cpython/objects.md.
 struct RuntimeObject {
   std::string type;  ///< "multiprocessing.Queue", "multiprocessing.Pool", "threading.Barrier"
   std::string name;  ///< the variable that names it, "jobs"; "" if unknown
   RemoteAddr address;
-  std::map<std::string, std::int64_t> numbers;
-  std::map<std::string, std::string> texts;
-  std::map<std::string, ObjectId> objects;  ///< "reader", "writer" of a Queue
+  Facts<Number, std::int64_t> numbers;
+  Facts<Text, std::string> texts;
+  Facts<End, ObjectId> objects;
+  std::vector<std::int64_t> worker_pids;  ///< of a pool or executor, as those of `numbers`
 };
 
 /// What a call of a language's library is for, in one word for all languages.

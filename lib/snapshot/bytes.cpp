@@ -55,9 +55,9 @@ class Writer {
     for (const T& item : list) (*this)(item);
   }
   template <class K, class V>
-  void operator()(const std::map<K, V>& map) {
-    write_length(map.size());
-    for (const auto& [key, value] : map) {
+  void operator()(const Facts<K, V>& facts) {
+    write_length(facts.size());
+    for (const auto& [key, value] : facts) {
       (*this)(key);
       (*this)(value);
     }
@@ -125,13 +125,15 @@ class Reader {
     for (std::uint32_t i = 0; i < length && fits_; ++i) (*this)(list.emplace_back());
   }
   template <class K, class V>
-  void operator()(std::map<K, V>& map) {
+  void operator()(Facts<K, V>& facts) {
     const std::uint32_t length = read_length();
-    map.clear();
+    facts = {};
     for (std::uint32_t i = 0; i < length && fits_; ++i) {
       K key{};
+      V value{};
       (*this)(key);
-      (*this)(map.try_emplace(map.end(), std::move(key))->second);
+      (*this)(value);
+      if (fits_) facts.set(key, std::move(value));
     }
   }
   template <class T>

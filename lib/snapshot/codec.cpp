@@ -88,6 +88,35 @@ static void from_json(const json& j, Fd& f) {
   f = Fd{j.at(0).get<int>(), j.at(2).get<Access>(), j.at(1).get<ObjectId>()};
 }
 
+/// "feeder_exists" of Number::FeederExists
+template <Enumerated E>
+static std::string key_of(E value) {
+  std::string key;
+  for (const char letter : enumerator(value)) {
+    const bool is_capital = letter >= 'A' && letter <= 'Z';
+    if (is_capital && !key.empty()) key += '_';
+    key += static_cast<char>(is_capital ? letter - 'A' + 'a' : letter);
+  }
+  return key;
+}
+
+template <class Key, class Value>
+static void to_json(json& j, const Facts<Key, Value>& facts) {
+  j = json::object();
+  for (const auto& [key, value] : facts) j[key_of(key)] = value;
+}
+/// A key of another version is none that a rule of ours reads.
+template <class Key, class Value>
+static void from_json(const json& j, Facts<Key, Value>& facts) {
+  if (!j.is_object()) throw json::type_error::create(302, "no object", &j);
+  facts = {};
+  for (std::size_t number = 0; number < kNames<Key>.size(); ++number) {
+    const auto key = static_cast<Key>(number);
+    if (const auto it = j.find(key_of(key)); it != j.end())
+      facts.set(key, it->template get<Value>());
+  }
+}
+
 static void to_json(json& j, const std::vector<Process>& list);
 static void from_json(const json& j, std::vector<Process>& list);
 static void to_json(json& j, const std::vector<Thread>& list);

@@ -9,9 +9,8 @@ const Process* find_signalled_copy(const Snapshot& snapshot, const Process& wait
   const RuntimeObject& awaited = thread.activity.object;
   if (thread.activity.call != "threading.Event.wait" || awaited.address.value == 0) return nullptr;
   const auto is_set = [&](const RuntimeObject& object) {
-    const auto set = object.numbers.find("set");
     return object.type == awaited.type && object.address == awaited.address &&
-           set != object.numbers.end() && set->second == 1;
+           object.numbers.get_or(Number::Set, 0) == 1;
   };
   const auto found = std::ranges::find_if(snapshot.processes, [&](const Process& other) {
     const bool copied = (other.ppid == waiter.pid && other.forked_copy) ||

@@ -42,6 +42,18 @@ constexpr FrameKind last_of(FrameKind) {
 constexpr Operation last_of(Operation) {
   return Operation::AwaitValue;
 }
+constexpr LockNumber last_of(LockNumber) {
+  return LockNumber::UsedAsLock;
+}
+constexpr Number last_of(Number) {
+  return Number::StdinFd;
+}
+constexpr Text last_of(Text) {
+  return Text::Semaphore;
+}
+constexpr End last_of(End) {
+  return End::Socket;
+}
 constexpr Scope last_of(Scope) {
   return Scope::Ancestor;
 }

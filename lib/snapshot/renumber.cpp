@@ -63,6 +63,15 @@ class Walk {
   void number(int& value) {
     if (value > 0 && value < kFirstFiber) each_(value);
   }
+  void number(std::int64_t& value) {
+    int one = value > 0 && value < kFirstFiber ? static_cast<int>(value) : 0;
+    number(one);
+    if (one != 0) value = one;
+  }
+  static bool is_task(LockNumber key) {
+    return key == LockNumber::TakenBy || key == LockNumber::TakenByPid;
+  }
+  static bool is_task(Number key) { return key == Number::Tid; }
   template <class A, class B>
   static void for_each_field(Walk& walk, std::pair<A, B>& pair) {
     if constexpr (!std::is_arithmetic_v<A>) walk(pair.first);
@@ -73,10 +82,15 @@ class Walk {
     if constexpr (std::is_class_v<T> && !std::is_same_v<T, std::string>)
       for (T& item : list) walk(item);
   }
-  template <class V>
-  static void for_each_field(Walk& walk, std::map<std::string, V>& map) {
-    if constexpr (std::is_same_v<V, ObjectId>)
-      for (auto& [key, value] : map) walk(value);
+  template <class Key, class V>
+  static void for_each_field(Walk& walk, Facts<Key, V>& facts) {
+    facts.change_each([&](Key key, V& value) {
+      if constexpr (std::is_same_v<V, ObjectId>) {
+        walk(value);
+      } else if constexpr (std::is_arithmetic_v<V>) {
+        if (is_task(key)) walk.number(value);
+      }
+    });
   }
   template <class T>
   static void for_each_field(Walk& walk, Result<T>& result) {

@@ -16,7 +16,7 @@ constexpr bool is_joined(Pid pid) {
 
 /// Gives all processes, threads and System V objects the numbers from `host.first` on, and fills in
 /// host.numbers; gives kernel objects and namespaces ids that those of no other `place` have.
-/// Numbers in texts, and those that a program stores itself (ns_pid, RuntimeObject::numbers), stay.
+/// Numbers in texts, and those that a program stores itself (ns_pid, Number::Pid), stay.
 /// @return Limit if there are more numbers than kFirstFiber leaves.
 Status renumber(Snapshot& snapshot, Host& host, std::uint64_t place);
 

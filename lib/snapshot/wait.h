@@ -119,8 +119,7 @@ struct Lock {
   std::int64_t dead_owner = 0;         ///< the TID that died, if Ownership::Dead and known
   std::int64_t unseen_owner = 0;       ///< the TID that is stored, if Ownership::Unreadable because
                                   ///< nobody can tell whether it lives; 0: the reason is another
-  std::map<std::string, std::int64_t>
-      numbers;           ///< "value", "waiters", "parties", "arrived", "readers", "max"
+  Facts<LockNumber, std::int64_t> numbers;
   std::string evidence;  ///< "owner word 4711 at 0x7f.. (glibc 2.36 mutex, kind 0)"
 };
 
@@ -184,6 +183,7 @@ struct Wait {
   /// Read of one byte of a pipe: the caller's process has not read a byte of anything since it was
   /// forked.
   bool is_first = false;
+  bool frozen = false;     ///< Stopped: with its cgroup, and not by a signal
   std::uint64_t size = 0;  ///< byte count argument of a read or write
   std::string detail;      ///< for a person: "fd 4", "path /tmp/f"
   std::string wchan;       ///< the kernel's function, where read

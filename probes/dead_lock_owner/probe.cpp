@@ -32,11 +32,6 @@ std::string mem_of(const Context& context, const Member& waiter) {
   return diagnosis::proc_path(context.snapshot, waiter.task.pid, "mem");
 }
 
-std::int64_t number(const Lock& lock, const char* key, std::int64_t otherwise) {
-  const auto it = lock.numbers.find(key);
-  return it == lock.numbers.end() ? otherwise : it->second;
-}
-
 /// Everybody who waits in the set for the same semaphore.
 std::size_t waiters_of(const Context& context, const Members& members, const Member& one) {
   const Wait& wanted = *wait_of(one);
@@ -76,9 +71,11 @@ bool is_inside_primitive(const std::string& call) {
 Orphan by_counts(const Context& context, const Members& members, const Member& waiter,
                  bool somebody_died) {
   const snapshot::FutexWait& futex = wait_of(waiter)->futex;
-  if (futex.lock.kind != LockKind::SharedSemaphore || is_inside_primitive(waiter.thread->activity.call))
+  if (futex.lock.kind != LockKind::SharedSemaphore ||
+      is_inside_primitive(waiter.thread->activity.call))
     return {};
-  if (!holders_of(context, waiter).empty() || number(futex.lock, "value", 0) != 0) return {};
+  if (!holders_of(context, waiter).empty() || futex.lock.numbers.get_or(LockNumber::Value, 0) != 0)
+    return {};
   const std::string& call = waiter.thread->activity.call;
   const bool is_slots = call == "multiprocessing.Semaphore.acquire" ||
                         call == "multiprocessing.BoundedSemaphore.acquire";
@@ -184,7 +181,8 @@ Orphan by_lost_reader(const Context& context, const Members& members, const Memb
                       bool somebody_died) {
   const snapshot::FutexWait& futex = wait_of(waiter)->futex;
   if (futex.lock.kind != LockKind::RwlockWrite || !futex.shared_memory ||
-      number(futex.lock, "readers", 0) <= 0 || !holders_of(context, waiter).empty())
+      futex.lock.numbers.get_or(LockNumber::Readers, 0) <= 0 ||
+      !holders_of(context, waiter).empty())
     return {};
   const auto waits_elsewhere = [&](const Member& m) {
     return m.task != waiter.task && !waits_for_end(m) &&

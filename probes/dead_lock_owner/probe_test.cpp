@@ -38,7 +38,9 @@ TEST(DeadLockOwner, FindsAMultiprocessingLockThatNobodyAliveCounts) {
   b.area(7, {40, 42});
   b.process(40).thread().waits_for_child(42);
   auto client = b.process(42).child_of(40).thread().shared_futex(7, LockKind::SharedSemaphore);
-  client.lock().numbers = {{"maxvalue", 1}, {"kind", 1}, {"value", 0}};
+  client.lock().numbers = {{snapshot::LockNumber::Max, 1},
+                           {snapshot::LockNumber::Kind, 1},
+                           {snapshot::LockNumber::Value, 0}};
   client.activity("multiprocessing.Lock.acquire", made("multiprocessing.Lock", "lock"));
 
   EXPECT_EQ(ask(kDeadLockOwner, b.build()).outcome, Outcome::Found);
@@ -47,13 +49,16 @@ TEST(DeadLockOwner, FindsAMultiprocessingLockThatNobodyAliveCounts) {
 TEST(DeadLockOwner, IgnoresAMultiprocessingLockThatALivingProcessCounts) {
   Builder b;
   b.area(7, {40, 42, 43});
-  auto semaphore = made("multiprocessing.SemLock", "lock", {{"count", 1}, {"maxvalue", 1}});
-  semaphore.texts["semaphore"] = "/mp-x";
+  auto semaphore = made("multiprocessing.SemLock", "lock",
+                        {{snapshot::Number::Count, 1}, {snapshot::Number::Maxvalue, 1}});
+  semaphore.texts.set(snapshot::Text::Semaphore, "/mp-x");
   auto wanted = made("multiprocessing.Lock", "lock");
-  wanted.texts["semaphore"] = "/mp-x";
+  wanted.texts.set(snapshot::Text::Semaphore, "/mp-x");
   b.process(40).thread().waits_for_children({42, 43});
   auto client = b.process(42).child_of(40).thread().shared_futex(7, LockKind::SharedSemaphore);
-  client.lock().numbers = {{"maxvalue", 1}, {"kind", 1}, {"value", 0}};
+  client.lock().numbers = {{snapshot::LockNumber::Max, 1},
+                           {snapshot::LockNumber::Kind, 1},
+                           {snapshot::LockNumber::Value, 0}};
   client.activity("multiprocessing.Lock.acquire", wanted);
   b.process(43).child_of(40).thread().waits_for_child(42).process().python.objects = {semaphore};
 
@@ -64,12 +69,16 @@ TEST(DeadLockOwner, IgnoresAMultiprocessingLockThatALivingProcessCounts) {
 Builder waiter_for_a_slot(const char* name) {
   Builder b;
   b.area(7, {40, 43});
-  auto child = made("multiprocessing.Process", "p", {{"pid", 43}, {"parent_pid", 40}});
-  child.texts["process"] = name;
+  auto child = made("multiprocessing.Process", "p",
+                    {{snapshot::Number::Pid, 43}, {snapshot::Number::ParentPid, 40}});
+  child.texts.set(snapshot::Text::Process, name);
   b.process(40).python().thread().waits_for_child(43).process().python.objects = {child};
-  auto waiter = b.process(43).child_of(40).python().thread().shared_futex(7, LockKind::SharedSemaphore);
+  auto waiter =
+      b.process(43).child_of(40).python().thread().shared_futex(7, LockKind::SharedSemaphore);
   waiter.process().forked_copy = true;
-  waiter.lock().numbers = {{"maxvalue", 0x7fffffff}, {"kind", 1}, {"value", 0}};
+  waiter.lock().numbers = {{snapshot::LockNumber::Max, 0x7fffffff},
+                           {snapshot::LockNumber::Kind, 1},
+                           {snapshot::LockNumber::Value, 0}};
   waiter.activity("multiprocessing.Semaphore.acquire", made("multiprocessing.Semaphore", "slots"));
   return b;
 }
@@ -123,10 +132,10 @@ TEST(DeadLockOwner, FindsARwlockWhoseReaderIsGone) {
   Builder b;
   b.area(7, {40});
   auto writer = b.process(40).thread().shared_futex(7, LockKind::RwlockWrite);
-  writer.lock().numbers["readers"] = 1;
+  writer.lock().numbers.set(snapshot::LockNumber::Readers, 1);
   EXPECT_EQ(ask(kDeadLockOwner, b.build()).outcome, Outcome::Found);
 
-  writer.lock().numbers["readers"] = 0;
+  writer.lock().numbers.set(snapshot::LockNumber::Readers, 0);
   EXPECT_EQ(ask(kDeadLockOwner, b.build()).outcome, Outcome::NotFound);
 }
 
@@ -134,7 +143,7 @@ TEST(DeadLockOwner, IgnoresARwlockOfWhichOneWhoWaitsForSomethingElseMayBeTheRead
   Builder b;
   b.area(7, {40, 41});
   auto writer = b.process(40).thread().shared_futex(7, LockKind::RwlockWrite);
-  writer.lock().numbers["readers"] = 1;
+  writer.lock().numbers.set(snapshot::LockNumber::Readers, 1);
   b.process(41).child_of(40).fd(3, pipe(7), snapshot::Access::Both).thread().reads(3);
 
   EXPECT_EQ(ask(kDeadLockOwner, b.build()).outcome, Outcome::NotFound);

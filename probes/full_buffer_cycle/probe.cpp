@@ -67,9 +67,9 @@ bool put_into_one_queue(const Snapshot& snapshot, const Writer& a, const Writer&
     return false;
   const snapshot::RuntimeObject& one = snapshot::find_thread(snapshot, a.task)->activity.object;
   const snapshot::RuntimeObject& other = snapshot::find_thread(snapshot, b.task)->activity.object;
-  const auto pipe = one.objects.find("writer"), its_pipe = other.objects.find("writer");
-  if (pipe != one.objects.end() && its_pipe != other.objects.end())
-    return pipe->second == its_pipe->second;
+  const ObjectId *pipe = one.objects.find(snapshot::End::Writer),
+                 *its_pipe = other.objects.find(snapshot::End::Writer);
+  if (pipe != nullptr && its_pipe != nullptr) return *pipe == *its_pipe;
   return one.type == other.type && one.address.value != 0 && one.address == other.address;
 }
 

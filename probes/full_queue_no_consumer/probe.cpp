@@ -138,8 +138,9 @@ bool takes_from_another(const Thread& thread, bool same_process,
 /// By its address, or by its pipe where it was handed on otherwise than by fork.
 bool is_same_queue(const snapshot::RuntimeObject& a, const snapshot::RuntimeObject& b) {
   if (a.address == b.address) return true;
-  const auto one = a.objects.find("reader"), other = b.objects.find("reader");
-  return one != a.objects.end() && other != b.objects.end() && one->second == other->second;
+  const ObjectId *one = a.objects.find(snapshot::End::Reader),
+                 *other = b.objects.find(snapshot::End::Reader);
+  return one != nullptr && other != nullptr && *one == *other;
 }
 
 /// A bounded queue of which nobody in the set takes: whoever did has ended, there never was one, or

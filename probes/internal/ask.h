@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <map>
 #include <string>
 
 #include "diagnosis/probe.h"
@@ -50,8 +49,10 @@ inline RuntimeObject made(std::string type, std::string name = "", std::uint64_t
   return object;
 }
 
-inline RuntimeObject made(std::string type, std::string name,
-                          std::map<std::string, std::int64_t> numbers) {
+/// What was read of an object of Python's library.
+using Numbers = Facts<Number, std::int64_t>;
+
+inline RuntimeObject made(std::string type, std::string name, Numbers numbers) {
   RuntimeObject object = made(std::move(type), std::move(name));
   object.numbers = std::move(numbers);
   return object;

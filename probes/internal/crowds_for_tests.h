@@ -84,7 +84,7 @@ inline Snapshot consumers_of_a_queue(int count) {
       consumer.reads(3);
     } else {
       consumer.shared_futex(5, LockKind::SharedSemaphore);
-      consumer.lock().numbers = {{"value", 0}, {"maxvalue", 1}};
+      consumer.lock().numbers = {{snapshot::LockNumber::Value, 0}, {snapshot::LockNumber::Max, 1}};
     }
   }
   Snapshot snapshot = b.build();

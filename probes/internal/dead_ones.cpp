@@ -38,26 +38,24 @@ std::string how(const DeadProcess& dead) {
                         : "exit code " + std::to_string(*dead.code);
 }
 
-std::string quoted(const RuntimeObject& object, const char* key) {
-  const auto text = object.texts.find(key);
-  if (text != object.texts.end() && !text->second.empty()) return text->second;
-  return object.name;
+std::string quoted(const RuntimeObject& object) {
+  const std::string* text = object.texts.find(Text::Process);
+  return text != nullptr && !text->empty() ? *text : object.name;
 }
 
 /// A Process object lives on in forked children of its maker: only the maker knows how it went.
 bool is_own_child(const RuntimeObject& object, const Process& process) {
-  const auto parent = object.numbers.find("parent_pid");
-  return parent == object.numbers.end() || parent->second == process.ns_pid ||
-         parent->second == process.pid.value;
+  const std::int64_t* parent = object.numbers.find(Number::ParentPid);
+  return parent == nullptr || *parent == process.ns_pid || *parent == process.pid.value;
 }
 
 /// 3 of "Process-3" or "ForkProcess-3", 0 for a name that somebody chose. Those of a child's child
 /// have two numbers, "Process-3:1".
 std::size_t number_in_name(const RuntimeObject& object) {
-  const auto name = object.texts.find("process");
-  if (name == object.texts.end()) return 0;
-  const std::size_t dash = name->second.find("Process-");
-  const std::string digits = dash == std::string::npos ? "" : name->second.substr(dash + 8);
+  const std::string* name = object.texts.find(Text::Process);
+  if (name == nullptr) return 0;
+  const std::size_t dash = name->find("Process-");
+  const std::string digits = dash == std::string::npos ? "" : name->substr(dash + 8);
   std::size_t n = 0;
   const char* end = digits.data() + digits.size();
   const auto [stop, error] = std::from_chars(digits.data(), end, n);
@@ -65,27 +63,22 @@ std::size_t number_in_name(const RuntimeObject& object) {
 }
 
 void add_child_object(const Context& context, const Process& process, const RuntimeObject& object,
-                      const char* code_key, std::vector<DeadProcess>& dead) {
-  const auto pid = object.numbers.find("pid");
-  if (pid == object.numbers.end() || !is_own_child(object, process)) return;
-  const auto code = object.numbers.find(code_key);
-  const bool alive = living_process(context, process, pid->second) != nullptr;
-  if (alive && code == object.numbers.end()) return;
-  DeadProcess child{Pid{static_cast<int>(pid->second)}, process.pid, quoted(object, "process")};
-  if (code != object.numbers.end()) child.code = code->second;
+                      Number code_key, std::vector<DeadProcess>& dead) {
+  const std::int64_t* pid = object.numbers.find(Number::Pid);
+  if (pid == nullptr || !is_own_child(object, process)) return;
+  const std::int64_t* code = object.numbers.find(code_key);
+  const bool alive = living_process(context, process, *pid) != nullptr;
+  if (alive && code == nullptr) return;
+  DeadProcess child{Pid{static_cast<int>(*pid)}, process.pid, quoted(object)};
+  if (code != nullptr) child.code = *code;
   add(dead, std::move(child));
 }
 
 void add_pool_workers(const Context& context, const Process& process, const RuntimeObject& object,
                       std::vector<DeadProcess>& dead) {
-  const auto maker = object.numbers.find("opid");
-  if (maker != object.numbers.end() && maker->second != process.ns_pid &&
-      maker->second != process.pid.value)
-    return;
-  for (const auto& [key, value] : object.numbers) {
-    if (!key.starts_with("worker_pid_") || living_process(context, process, value) != nullptr)
-      continue;
-    add(dead, {Pid{static_cast<int>(value)}, process.pid, "a worker of the pool"});
+  for (const std::int64_t worker : object.worker_pids) {
+    if (living_process(context, process, worker) == nullptr)
+      add(dead, {Pid{static_cast<int>(worker)}, process.pid, "a worker of the pool"});
   }
 }
 
@@ -140,9 +133,9 @@ std::vector<DeadProcess> dead_children(const Context& context, const Members& me
   for (const Member& member : one_a_process(members)) {
     for (const RuntimeObject& object : member.process->python.objects) {
       if (object.type == "multiprocessing.Process")
-        add_child_object(context, *member.process, object, "exitcode", dead);
+        add_child_object(context, *member.process, object, Number::Exitcode, dead);
       if (object.type == "subprocess.Popen")
-        add_child_object(context, *member.process, object, "returncode", dead);
+        add_child_object(context, *member.process, object, Number::Returncode, dead);
       if (object.type == "multiprocessing.Pool" || object.type == "ProcessPoolExecutor")
         add_pool_workers(context, *member.process, object, dead);
     }
@@ -185,9 +178,9 @@ std::size_t gone_children(const Context& context, const Members& members, Pid pa
 std::vector<std::string> ended_threads(const Process& process) {
   std::vector<std::string> names;
   for (const snapshot::RuntimeObject& object : process.python.objects)
-    if (object.type == "threading.Thread" && number(object, "started", 0) == 1 &&
-        number(object, "alive", 1) == 0)
-      names.push_back(object.texts.contains("thread") ? object.texts.at("thread") : object.name);
+    if (object.type == "threading.Thread" && object.numbers.get_or(Number::Started, 0) == 1 &&
+        object.numbers.get_or(Number::Alive, 1) == 0)
+      names.push_back(object.texts.get_or(Text::Thread, object.name));
   return names;
 }
 

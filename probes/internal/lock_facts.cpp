@@ -66,18 +66,19 @@ const Lock* lock_of(const Member& member) {
   return wait != nullptr && wait->kind == WaitKind::Futex ? &wait->futex.lock : nullptr;
 }
 
-bool number_is(const Lock& lock, const char* key, std::int64_t value) {
-  const auto it = lock.numbers.find(key);
-  return it != lock.numbers.end() && it->second == value;
+bool number_is(const Lock& lock, LockNumber key, std::int64_t value) {
+  const std::int64_t* number = lock.numbers.find(key);
+  return number != nullptr && *number == value;
 }
 
 /// Its word is there in shared memory.
 bool is_at(const RuntimeObject& object, const snapshot::PageId& page) {
-  const auto is = [&](const char* key, std::uint64_t value) {
-    const auto it = object.numbers.find(key);
-    return it != object.numbers.end() && static_cast<std::uint64_t>(it->second) == value;
+  const auto is = [&](Number key, std::uint64_t value) {
+    const std::int64_t* number = object.numbers.find(key);
+    return number != nullptr && static_cast<std::uint64_t>(*number) == value;
   };
-  return is("page_dev", page.dev) && is("page_ino", page.ino) && is("page_offset", page.offset);
+  return is(Number::PageDev, page.dev) && is(Number::PageIno, page.ino) &&
+         is(Number::PageOffset, page.offset);
 }
 
 bool lives(const Context& context, TaskRef task) {
@@ -98,31 +99,32 @@ bool holds(const Thread& thread, RemoteAddr lock, RemoteAddr futex) {
 }
 
 bool is_semaphore_object(const RuntimeObject& object) {
-  return object.numbers.contains("count") && object.numbers.contains("maxvalue");
+  return object.numbers.contains(Number::Count) && object.numbers.contains(Number::Maxvalue);
 }
 
 /// The name that the creator gave it (/mp-abc) is the same in every process, its address need not
 /// be.
 bool same_semaphore(const RuntimeObject& a, const RuntimeObject& b) {
-  const auto name_a = a.texts.find("semaphore"), name_b = b.texts.find("semaphore");
-  return name_a != a.texts.end() && name_b != b.texts.end() && !name_a->second.empty() &&
-         name_a->second == name_b->second;
+  const std::string *name_a = a.texts.find(Text::Semaphore),
+                    *name_b = b.texts.find(Text::Semaphore);
+  return name_a != nullptr && name_b != nullptr && !name_a->empty() && *name_a == *name_b;
 }
 
 void add_by_count(const Context& context, const Member& waiter, std::vector<LockHolder>& holders) {
   const RuntimeObject& wanted = waiter.thread->activity.object;
-  if (!wanted.texts.contains("semaphore")) return;
+  if (!wanted.texts.contains(Text::Semaphore)) return;
   for (const Process& process : context.snapshot.processes) {
     if (process.dead || process.exited) continue;
     for (const RuntimeObject& object : process.python.objects) {
-      if (!is_semaphore_object(object) || object.numbers.at("count") <= 0 ||
+      if (!is_semaphore_object(object) || object.numbers.get_or(Number::Count, 0) <= 0 ||
           !same_semaphore(object, wanted))
         continue;
       const bool one_thread = process.threads.size() == 1;
-      add(holders, {{process.pid, one_thread ? process.threads.front().tid : Tid{}},
-                    false,
-                    "it acquired the semaphore " + std::to_string(object.numbers.at("count")) +
-                        " times more than it released it"});
+      add(holders,
+          {{process.pid, one_thread ? process.threads.front().tid : Tid{}},
+           false,
+           "it acquired the semaphore " + std::to_string(object.numbers.get_or(Number::Count, 0)) +
+               " times more than it released it"});
     }
   }
 }
@@ -133,8 +135,7 @@ void add_by_count(const Context& context, const Member& waiter, std::vector<Lock
 void add_likely_holders(const Context& context, const Member& waiter,
                         std::vector<LockHolder>& holders) {
   const Lock& wanted = wait_of(waiter)->futex.lock;
-  const auto readers = wanted.numbers.find("readers");
-  const bool read_locked = readers != wanted.numbers.end() && readers->second > 0;
+  const bool read_locked = wanted.numbers.get_or(LockNumber::Readers, 0) > 0;
   if (!read_locked && wanted.kind != LockKind::Mutex && wanted.kind != LockKind::UnownedLock)
     return;
   if (wanted.ownership != Ownership::NotStored || waits_in_library_queue(waiter)) return;
@@ -159,7 +160,7 @@ void add_likely_holders(const Context& context, const Member& waiter,
 void add_likely_initialiser(const Context& context, const Member& waiter,
                             std::vector<LockHolder>& holders) {
   const Lock& wanted = wait_of(waiter)->futex.lock;
-  if (wanted.kind != LockKind::Once || wanted.numbers.contains("reentered")) return;
+  if (wanted.kind != LockKind::Once || wanted.numbers.contains(LockNumber::Reentered)) return;
   std::vector<TaskRef> others;
   for (const Process& process : context.snapshot.processes) {
     if (process.mm_group != waiter.process->mm_group || process.mm_group.value == 0) continue;
@@ -176,12 +177,11 @@ void add_likely_initialiser(const Context& context, const Member& waiter,
 /// Whose code has called acquire() and calls release() later.
 void add_taker(const Member& waiter, std::vector<LockHolder>& holders) {
   const Lock& wanted = wait_of(waiter)->futex.lock;
-  const auto taker = wanted.numbers.find("taken_by");
-  if (taker == wanted.numbers.end()) return;
-  const auto pid = wanted.numbers.find("taken_by_pid");
-  const Pid its =
-      pid == wanted.numbers.end() ? waiter.task.pid : Pid{static_cast<int>(pid->second)};
-  add(holders, {{its, Tid{static_cast<int>(taker->second)}},
+  const std::int64_t* taker = wanted.numbers.find(LockNumber::TakenBy);
+  if (taker == nullptr) return;
+  const std::int64_t* pid = wanted.numbers.find(LockNumber::TakenByPid);
+  const Pid its = pid == nullptr ? waiter.task.pid : Pid{static_cast<int>(*pid)};
+  add(holders, {{its, Tid{static_cast<int>(*taker)}},
                 false,
                 "its code has called acquire(), and calls release() later"});
 }
@@ -243,8 +243,8 @@ void add_file_holders(const Context& context, const Member& waiter,
 bool is_mutex_like(const Lock& lock) {
   if (lock.kind != LockKind::SharedSemaphore)
     return lock.kind == LockKind::UnownedLock || snapshot::has_owner(lock.kind);
-  return number_is(lock, "maxvalue", 1) || number_is(lock, "max", 1) ||
-         number_is(lock, "kind", 0) || number_is(lock, "used_as_lock", 1);
+  return number_is(lock, LockNumber::Max, 1) || number_is(lock, LockNumber::Kind, 0) ||
+         number_is(lock, LockNumber::UsedAsLock, 1);
 }
 
 bool waits_for_lock(const Member& member) {

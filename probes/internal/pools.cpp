@@ -38,10 +38,9 @@ const RuntimeObject* pool_object(const Member& waiter) {
     const RuntimeObject* whole = object_at(*waiter.process, object.address.value);
     return whole != nullptr && whole->numbers.size() > object.numbers.size() ? whole : &object;
   }
-  const auto executor = object.numbers.find("executor");
-  if (executor != object.numbers.end())
+  if (const std::int64_t* executor = object.numbers.find(Number::Executor))
     if (const RuntimeObject* found =
-            object_at(*waiter.process, static_cast<std::uint64_t>(executor->second)))
+            object_at(*waiter.process, static_cast<std::uint64_t>(*executor)))
       return found;
   return waiter.thread->activity.call.starts_with("Executor.") ? only_executor(*waiter.process)
                                                                : nullptr;
@@ -76,18 +75,12 @@ void find_workers(const Context& context, Pool& pool) {
         pool.threads.push_back(&thread);
     return;
   }
-  for (const auto& [key, value] : pool.object->numbers)
-    if (key.starts_with("worker_pid_"))
-      if (const Process* worker = living_process(context, *pool.owner, value))
-        pool.workers.push_back(worker);
+  for (const std::int64_t pid : pool.object->worker_pids)
+    if (const Process* worker = living_process(context, *pool.owner, pid))
+      pool.workers.push_back(worker);
 }
 
 }  // namespace
-
-std::int64_t number(const RuntimeObject& object, const char* key, std::int64_t otherwise) {
-  const auto it = object.numbers.find(key);
-  return it == object.numbers.end() ? otherwise : it->second;
-}
 
 bool is_pool_type(const std::string& type) {
   return type == "multiprocessing.Pool" || type == "ThreadPoolExecutor" ||
@@ -100,8 +93,8 @@ std::optional<Pool> awaited_pool(const Context& context, const Member& waiter) {
   pool.owner = waiter.process;
   pool.object = pool_object(waiter);
   if (pool.object == nullptr || !is_pool_type(pool.object->type)) return std::nullopt;
-  pool.of_threads =
-      pool.object->type == "ThreadPoolExecutor" || number(*pool.object, "is_thread_pool", 0) == 1;
+  pool.of_threads = pool.object->type == "ThreadPoolExecutor" ||
+                    pool.object->numbers.get_or(Number::IsThreadPool, 0) == 1;
   const std::string short_type = pool.object->type.substr(pool.object->type.rfind('.') + 1);
   pool.name =
       "the " + short_type + (pool.object->name.empty() ? "" : " `" + pool.object->name + "`");

@@ -8,9 +8,6 @@
 /// Pools and executors: who works for whom, and who is idle.
 namespace ipcdoctor::probes {
 
-/// The number of that key, or `otherwise` where it was not learned.
-std::int64_t number(const snapshot::RuntimeObject& object, const char* key, std::int64_t otherwise);
-
 /// A pool or executor in whose results somebody of the set waits.
 struct Pool {
   const Process* owner =

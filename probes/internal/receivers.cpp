@@ -10,15 +10,14 @@ using snapshot::RuntimeObject;
 
 bool is_proxy_get(const Thread& thread) {
   if (thread.activity.call != "Manager.call") return false;
-  const auto method = thread.activity.object.texts.find("method");
-  return method != thread.activity.object.texts.end() && method->second == "get";
+  return thread.activity.object.texts.get_or(Text::Method, "") == "get";
 }
 
 /// What it reads: the pipe of the queue, else the descriptor of the call.
 ObjectId source_of(const Thread& thread) {
   const RuntimeObject& object = thread.activity.object;
-  for (const char* key : {"reader", "handle", "socket"})
-    if (const auto it = object.objects.find(key); it != object.objects.end()) return it->second;
+  for (const End end : {End::Reader, End::Handle, End::Socket})
+    if (const ObjectId* id = object.objects.find(end)) return *id;
   const Wait* wait = wait_of(thread);
   return wait != nullptr && !wait->objects.empty() ? wait->objects.front().object : ObjectId{};
 }
@@ -100,9 +99,8 @@ bool could_give(const Member& giver, const Member& receiver) {
   if (sysv_queue(*receiver.thread) >= 0) return true;  // whoever knows its number
   if (receives_messages(*receiver.thread))
     return can_write_to(*giver.process, source_of(*receiver.thread));
-  const auto& objects = receiver.thread->activity.object.objects;
-  const auto writer = objects.find("writer");
-  return writer == objects.end() || can_write_to(*giver.process, writer->second);
+  const ObjectId* writer = receiver.thread->activity.object.objects.find(End::Writer);
+  return writer == nullptr || can_write_to(*giver.process, *writer);
 }
 
 std::string queue_name(const Context& context, const Member& receiver) {

@@ -188,13 +188,12 @@ std::vector<Pid> awaited_exits(const Snapshot& snapshot, TaskRef task) {
   const bool joins = thread->activity.call == "multiprocessing.Process.join" ||
                      thread->activity.call == "multiprocessing.exit.join" ||
                      thread->activity.call == "Pool.join";
-  const auto pid = thread->activity.object.numbers.find("pid");
-  if (joins && pid != thread->activity.object.numbers.end()) {
+  const std::int64_t* pid = thread->activity.object.numbers.find(snapshot::Number::Pid);
+  if (joins && pid != nullptr) {
     // The pid is that of the target's own namespace, on its own host.
     const snapshot::Host* host = snapshot::host_of(snapshot, task.pid.value);
     for (const Process& process : snapshot.processes)
-      if ((process.ns_pid == pid->second ||
-           (process.ns_pid == 0 && process.pid.value == pid->second)) &&
+      if ((process.ns_pid == *pid || (process.ns_pid == 0 && process.pid.value == *pid)) &&
           snapshot::host_of(snapshot, process.pid.value) == host)
         pids.push_back(process.pid);
   }
@@ -211,10 +210,9 @@ std::vector<TaskRef> awaited_threads(const Snapshot& snapshot, TaskRef task) {
   std::vector<TaskRef> threads;
   if (snapshot::is_join(lock.kind)) threads = lock.owners;
   const Thread* thread = snapshot::find_thread(snapshot, task);
-  const auto tid = thread->activity.object.numbers.find("tid");
-  if (thread->activity.call == "threading.Thread.join" &&
-      tid != thread->activity.object.numbers.end()) {
-    const TaskRef joined{task.pid, Tid{static_cast<int>(tid->second)}};
+  const std::int64_t* tid = thread->activity.object.numbers.find(snapshot::Number::Tid);
+  if (thread->activity.call == "threading.Thread.join" && tid != nullptr) {
+    const TaskRef joined{task.pid, Tid{static_cast<int>(*tid)}};
     if (std::ranges::find(threads, joined) == threads.end()) threads.push_back(joined);
   }
   return threads;

@@ -164,7 +164,7 @@ TEST(JoinBeforeDrain, BlamesTheParentThatJoinsTheChildWhoseTurnHasNotCome) {
 /// The sentinel that join() polls is held by a fork server, which waits for clients.
 Builder child_of_a_fork_server(const std::string& what_the_child_does) {
   Builder b;
-  RuntimeObject child{"multiprocessing.Process", "p", {}, {{"pid", 42}}, {}, {}};
+  RuntimeObject child{"multiprocessing.Process", "p", {}, {{snapshot::Number::Pid, 42}}, {}, {}};
   b.process(40)
       .fd(3, pipe(7), Access::Read)
       .fd(5, pipe(8), Access::Read)

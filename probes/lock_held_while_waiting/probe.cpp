@@ -70,9 +70,8 @@ void blame_feeders(const Context& context, const Members& members, const Ring& r
 }
 
 bool acquires_of_a_manager(const Thread& thread) {
-  const auto method = thread.activity.object.texts.find("method");
-  return thread.activity.call == "Manager.call" && method != thread.activity.object.texts.end() &&
-         method->second == "acquire";
+  return thread.activity.call == "Manager.call" &&
+         thread.activity.object.texts.get_or(Text::Method, "") == "acquire";
 }
 
 /// A manager's lock is taken by a thread of the manager in the name of a client, and nothing tells

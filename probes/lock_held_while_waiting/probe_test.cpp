@@ -56,7 +56,7 @@ TEST(LockHeldWhileWaiting, FindsAWaitForAChildThatNeedsTheFileLock) {
 Builder lock_of_a_manager() {
   Builder b;
   auto lock = testing::made("Manager.proxy");
-  lock.texts["method"] = "acquire";
+  lock.texts.set(snapshot::Text::Method, "acquire");
   b.process(40).python().thread().waits_for_child(42);
   b.process(41)
       .child_of(40)

@@ -209,8 +209,7 @@ std::optional<Finding> by_nested_read(const Context& context, int set, const Mem
         wait_of(reader)->futex.lock.kind != LockKind::RwlockRead)
       continue;
     const snapshot::Lock& lock = wait_of(reader)->futex.lock;
-    const auto readers = lock.numbers.find("readers");
-    const bool held_for_reading = readers == lock.numbers.end() || readers->second > 0;
+    const bool held_for_reading = lock.numbers.get_or(LockNumber::Readers, 1) > 0;
     const Member* writer = find_waiter(members, reader, LockKind::RwlockWrite);
     if (!held_for_reading || !lock.owners.empty() || writer == nullptr) continue;
     Finding finding = diagnosis::start_finding(context, kLockOrderCycle, set);
@@ -244,13 +243,11 @@ std::optional<Finding> by_nested_read(const Context& context, int set, const Mem
 std::optional<Finding> by_tasks(const Context& context, int set, const Members& members) {
   for (const Member& member : members) {
     const snapshot::Activity& activity = member.thread->activity;
-    const auto ring = activity.object.numbers.find("ring");
-    if (!activity.call.starts_with("asyncio.") || ring == activity.object.numbers.end() ||
-        ring->second < 2)
-      continue;
+    const std::int64_t ring = activity.object.numbers.get_or(Number::Ring, 0);
+    if (!activity.call.starts_with("asyncio.") || ring < 2) continue;
     Finding finding = diagnosis::start_finding(context, kLockOrderCycle, set);
     const std::string who = snapshot::label(context.snapshot, member.task);
-    const std::string tasks = std::to_string(ring->second) + " tasks of its event loop";
+    const std::string tasks = std::to_string(ring) + " tasks of its event loop";
     const std::string what = activity.object.name.empty()
                                  ? activity.object.type
                                  : activity.object.type + " `" + activity.object.name + "`";
@@ -259,14 +256,14 @@ std::optional<Finding> by_tasks(const Context& context, int set, const Members& 
     finding.title = tasks + " in " + who + " each hold the lock that another one awaits";
     finding.explanation = who + place_in_brackets(*member.thread) + " awaits the " + what +
                           ". The task that holds it awaits another lock, and so on in a ring of " +
-                          std::to_string(ring->second) + ": none lets go before it gets the next.";
+                          std::to_string(ring) + ": none lets go before it gets the next.";
     finding.fix =
         "Take the locks in one order in every coroutine, for example by name.\n"
         "Or give up and start over: async with asyncio.timeout(...) around the second lock.";
     finding.culprits.push_back(diagnosis::culprit(
         context.snapshot, member.task, -1, "runs tasks that take the same locks in other orders"));
     finding.evidence.push_back(
-        {"a ring of " + std::to_string(ring->second) + " tasks, by what they hold and await",
+        {"a ring of " + std::to_string(ring) + " tasks, by what they hold and await",
          diagnosis::proc_path(context.snapshot, member.task.pid, "mem")});
     return finding;
   }

@@ -66,7 +66,8 @@ TEST(LockOrderCycle, FindsTasksThatHoldEachOthersLocks) {
   Builder b;
   b.connect(unix_socket(1), unix_socket(2));
   auto loop = b.process(40).python().fd(3, unix_socket(1)).fd(4, unix_socket(2)).thread();
-  loop.polls_in({3}).activity("asyncio.Lock.acquire", made("asyncio.Lock", "a", {{"ring", 2}}));
+  loop.polls_in({3}).activity("asyncio.Lock.acquire",
+                              made("asyncio.Lock", "a", {{snapshot::Number::Ring, 2}}));
 
   EXPECT_EQ(blamed(ask(kLockOrderCycle, b.build())), "40");
 
@@ -124,7 +125,9 @@ TEST(LockOrderCycle, NamesASharedLockAsEachOfThemKnowsIt) {
   Builder b;
   const auto add = [&b](int pid, std::uint64_t held, std::uint64_t wanted) {
     auto p = b.process(pid).python().thread().at("/src/app.py", 9, "mover");
-    p.shared_futex(wanted, LockKind::SharedSemaphore).lock().numbers["max"] = 1;
+    p.shared_futex(wanted, LockKind::SharedSemaphore)
+        .lock()
+        .numbers.set(snapshot::LockNumber::Max, 1);
     p.wait().futex.lock.likely_owners = {task(pid == 40 ? 41 : 40)};
     p.activity("multiprocessing.Lock.acquire",
                {"multiprocessing.Lock", "b", RemoteAddr{}, {}, {}, {}});
@@ -132,7 +135,9 @@ TEST(LockOrderCycle, NamesASharedLockAsEachOfThemKnowsIt) {
         inner = outer;
     inner.type = "multiprocessing.SemLock";
     inner.name = "a._semlock";
-    inner.numbers = {{"page_dev", 1}, {"page_ino", static_cast<int>(held)}, {"page_offset", 0}};
+    inner.numbers = {{snapshot::Number::PageDev, 1},
+                     {snapshot::Number::PageIno, static_cast<int>(held)},
+                     {snapshot::Number::PageOffset, 0}};
     p.process().python.objects = {outer, inner};
   };
   add(40, 7, 8);
@@ -174,7 +179,7 @@ TEST(LockOrderCycle, FindsARingOfFileLocksAndNamesOnlyItsMembers) {
 TEST(LockOrderCycle, FindsASecondReadBehindAWaitingWriter) {
   Builder b;
   auto p = b.process(40).thread().futex(0x1000, LockKind::RwlockRead);
-  p.lock().numbers = {{"readers", 1}, {"waiting_writers", 1}};
+  p.lock().numbers = {{snapshot::LockNumber::Readers, 1}};
   p.thread(41).futex(0x100c, LockKind::RwlockWrite);
   p.lock().address = RemoteAddr{0x1000};
 
@@ -187,7 +192,7 @@ TEST(LockOrderCycle, FindsAReaderAndAWriterThoughReadersAreOnlyCounted) {
     auto p = b.process(40).thread().futex(0x2000, LockKind::Mutex).owned_by({task(40, 41)});
     p.thread(41).futex(0x100c, LockKind::RwlockWrite);
     p.lock().address = RemoteAddr{0x1000};
-    p.lock().numbers = {{"readers", readers}, {"waiting_writers", 1}};
+    p.lock().numbers = {{snapshot::LockNumber::Readers, readers}};
     return ask(kLockOrderCycle, b.build());
   };
 

@@ -178,10 +178,11 @@ Finding describe(const Context& context, int set, const Pool& pool) {
 /// another one.
 std::int64_t slots_of(const Member& member) {
   const snapshot::Activity& activity = member.thread->activity;
-  if (activity.call == "threading.Semaphore.acquire") return number(activity.object, "initial", 0);
+  if (activity.call == "threading.Semaphore.acquire")
+    return activity.object.numbers.get_or(Number::Initial, 0);
   const bool bounded = activity.call == "multiprocessing.Semaphore.acquire" &&
                        activity.object.type == "multiprocessing.BoundedSemaphore";
-  return bounded ? number(activity.object, "maxvalue", 0) : 0;
+  return bounded ? activity.object.numbers.get_or(Number::Maxvalue, 0) : 0;
 }
 
 /// A `with` statement of somebody's stack has one.

@@ -123,7 +123,7 @@ Builder semaphore_of(std::int64_t initial) {
     process.thread(tid)
         .futex(static_cast<std::uint64_t>(tid), LockKind::UnownedLock)
         .activity("threading.Semaphore.acquire",
-                  made("threading.Semaphore", "slots", {{"value", 0}, {"initial", initial}}));
+                  made("threading.Semaphore", "slots", {{snapshot::Number::Initial, initial}}));
   return b;
 }
 
@@ -139,9 +139,11 @@ TEST(LostToken, BlamesAllWhoTookSlotsOfABoundedSemaphoreOfProcesses) {
   b.area(5, {40, 41, 42});
   b.process(40).thread().waits_for_children({41, 42});
   for (const int pid : {41, 42}) {
-    auto p = b.process(pid).child_of(40).python().thread().shared_futex(5, LockKind::SharedSemaphore);
+    auto p =
+        b.process(pid).child_of(40).python().thread().shared_futex(5, LockKind::SharedSemaphore);
     p.activity("multiprocessing.Semaphore.acquire",
-               made("multiprocessing.BoundedSemaphore", "slots", {{"value", 0}, {"maxvalue", 2}}));
+               made("multiprocessing.BoundedSemaphore", "slots",
+                    {{snapshot::Number::Value, 0}, {snapshot::Number::Maxvalue, 2}}));
     p.wait().futex.lock.likely_owners = {{Pid{41}, Tid{41}}, {Pid{42}, Tid{42}}};
   }
 

@@ -32,13 +32,13 @@ struct Loss {
 };
 
 bool is_of_this_process(const Pool& pool) {
-  const std::int64_t maker = number(*pool.object, "opid", 0);
+  const std::int64_t maker = pool.object->numbers.get_or(Number::ParentPid, 0);
   return maker == 0 || maker == pool.owner->ns_pid || maker == pool.owner->pid.value;
 }
 
 /// A forked copy never had the threads: that is thread-lost-in-fork.
 Loss lost_helper_thread(const Pool& pool) {
-  if (number(*pool.object, "result_handler_exists", 1) == 0)
+  if (pool.object->numbers.get_or(Number::ResultHandlerExists, 1) == 0)
     return {Strength::Read,
             "the thread of " + pool.name + " that delivers results has died",
             "a callback or an unpicklable result ended the pool's result thread",
@@ -46,15 +46,15 @@ Loss lost_helper_thread(const Pool& pool) {
             "map_async(): one that escapes ends "
             "the thread that delivers all results.",
             {}};
-  if (number(*pool.object, "task_handler_exists", 1) == 0 ||
-      number(*pool.object, "worker_handler_exists", 1) == 0)
+  if (pool.object->numbers.get_or(Number::TaskHandlerExists, 1) == 0 ||
+      pool.object->numbers.get_or(Number::WorkerHandlerExists, 1) == 0)
     return {Strength::Read,
             "a helper thread of " + pool.name + " has died",
             "the thread that hands out tasks ended with an exception",
             "Look for its traceback on stderr: an iterable that raises or a worker that cannot be "
             "started ends it.",
             {}};
-  if (number(*pool.object, "manager_exists", 1) == 0)
+  if (pool.object->numbers.get_or(Number::ManagerExists, 1) == 0)
     return {Strength::Read,
             "the manager thread of " + pool.name + " has died",
             "the executor's manager thread ended with an exception",
@@ -90,8 +90,9 @@ Loss lost_of_pool(const Context& context, const Members& members, const Member& 
   std::vector<DeadProcess> dead;
   for (const DeadProcess& one : dead_children(context, members))
     if (one.parent == pool->owner->pid) dead.push_back(one);
-  const std::int64_t pending = number(*pool->object, "pending", 0);
-  if (!is_pool && !pool->of_threads && number(*pool->object, "workers", 1) == 0 && pending > 0)
+  const std::int64_t pending = pool->object->numbers.get_or(Number::Pending, 0);
+  if (!is_pool && !pool->of_threads && pool->object->numbers.get_or(Number::Workers, 1) == 0 &&
+      pending > 0)
     return {Strength::Read,
             pool->name + " has no worker left, and " + std::to_string(pending) +
                 (pending == 1 ? " work item waits" : " work items wait"),
@@ -100,7 +101,7 @@ Loss lost_of_pool(const Context& context, const Members& members, const Member& 
             "max_tasks_per_child: update Python, or do without it.\nElse look for what ended the "
             "workers; wait with result(timeout=...).",
             dead};
-  if (number(*pool->object, "dead_workers", 0) > 0)
+  if (pool->object->numbers.get_or(Number::DeadWorkers, 0) > 0)
     return {Strength::Read, "a worker of " + pool->name + " is dead and its task with it", "",
             worker_fix(is_pool), dead};
   // A helper thread that waits for a lock, or inside the program's own iterable, keeps the work
@@ -252,7 +253,7 @@ std::vector<Finding> lost_beside_the_living(const Context& context) {
       if (!graph::lives(context.graph.level(waiter.task))) continue;
       const std::optional<Pool> pool = awaited_pool(context, waiter);
       if (!pool || !is_of_this_process(*pool) || process.forked_copy) continue;
-      if (number(*pool->object, "result_handler_exists", 1) != 0) continue;
+      if (pool->object->numbers.get_or(Number::ResultHandlerExists, 1) != 0) continue;
       Finding finding = diagnosis::start_finding(context, kLostWorker, diagnosis::Verdict::Deadlock,
                                                  std::array{waiter.task});
       finding.grade = diagnosis::Grade::Suspected;

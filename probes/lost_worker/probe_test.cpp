@@ -17,12 +17,13 @@ using testing::blamed;
 using testing::made;
 
 /// A Pool of one worker whose result the main thread waits for.
-ProcessBuilder build_pool(Builder& b, std::map<std::string, std::int64_t> numbers) {
-  numbers["worker_pid_0"] = 42;
+ProcessBuilder build_pool(Builder& b, testing::Numbers numbers) {
+  snapshot::RuntimeObject pool = made("multiprocessing.Pool", "pool", std::move(numbers));
+  pool.worker_pids = {42};
   auto main =
       b.process(40).python().fd(4, pipe(7), Access::Write).fd(5, pipe(8), Access::Read).thread();
   main.futex(0x2000, LockKind::Condition)
-      .activity("Pool.get", made("multiprocessing.Pool", "pool", numbers))
+      .activity("Pool.get", std::move(pool))
       .at("/app/app.py", 9, "main");
   main.thread(41).reads(5).activity("Pool.result_handler");
   return b.process(42)
@@ -43,7 +44,7 @@ TEST(LostWorker, FindsAPoolWhoseWorkersAreAllIdle) {
 
 TEST(LostWorker, BlamesTheOwnerForAResultThreadThatDied) {
   Builder b;
-  build_pool(b, {{"result_handler_exists", 0}}).activity("Pool.worker.get");
+  build_pool(b, {{snapshot::Number::ResultHandlerExists, 0}}).activity("Pool.worker.get");
 
   const auto answer = ask(kLostWorker, b.build());
 
@@ -55,9 +56,10 @@ TEST(LostWorker, FindsAnExecutorThatHasNoWorkerForItsWork) {
   const auto executor = [](std::int64_t workers) {
     Builder b;
     auto made_executor =
-        made("ProcessPoolExecutor", "pool", {{"workers", workers}, {"pending", 3}});
+        made("ProcessPoolExecutor", "pool",
+             {{snapshot::Number::Workers, workers}, {snapshot::Number::Pending, 3}});
     made_executor.address = RemoteAddr{0x7000};
-    auto future = made("concurrent.futures.Future", "job", {{"executor", 0x7000}});
+    auto future = made("concurrent.futures.Future", "job", {{snapshot::Number::Executor, 0x7000}});
     auto main = b.process(40).python().thread().futex(0x2000, LockKind::Condition);
     main.activity("Executor.result", future);
     main.process().python.objects = {made_executor};
@@ -74,7 +76,7 @@ TEST(LostWorker, FindsAnExecutorThatHasNoWorkerForItsWork) {
 
 TEST(LostWorker, SuspectsAResultThreadThatDiedWhileOthersStillSpin) {
   Builder b;
-  build_pool(b, {{"result_handler_exists", 0}}).activity("Pool.worker.get");
+  build_pool(b, {{snapshot::Number::ResultHandlerExists, 0}}).activity("Pool.worker.get");
   b.process(40).thread(43).runs();
 
   const auto answer = ask(kLostWorker, b.build());
@@ -85,7 +87,7 @@ TEST(LostWorker, SuspectsAResultThreadThatDiedWhileOthersStillSpin) {
 
 TEST(LostWorker, IgnoresALivePoolWhoseResultThreadExists) {
   Builder b;
-  build_pool(b, {{"result_handler_exists", 1}}).activity("Pool.worker.get");
+  build_pool(b, {{snapshot::Number::ResultHandlerExists, 1}}).activity("Pool.worker.get");
   b.process(40).thread(43).runs();
 
   EXPECT_EQ(ask(kLostWorker, b.build()).outcome, Outcome::NotFound);
@@ -125,7 +127,8 @@ TEST(LostWorker, FindsADeadThreadBesideOneThatServesAnotherQueue) {
     main.futex(0x1000, LockKind::UnownedLock).activity("queue.Queue.get", results);
     main.thread(41).futex(0x2000, LockKind::UnownedLock).activity(beside, jobs);
     main.process().python.objects = {
-        made("threading.Thread", "worker", {{"started", 1}, {"alive", 0}})};
+        made("threading.Thread", "worker",
+             {{snapshot::Number::Started, 1}, {snapshot::Number::Alive, 0}})};
     return ask(kLostWorker, b.build()).outcome;
   };
 
@@ -137,7 +140,7 @@ TEST(LostWorker, CountsAManagerAsNoSender) {
   const auto outcome = [](const char* call) {
     Builder b;
     auto get = made("Manager.proxy");
-    get.texts["method"] = "get";
+    get.texts.set(snapshot::Text::Method, "get");
     b.connect(unix_socket(1), unix_socket(2));
     b.process(40).python().fd(3, unix_socket(1)).thread().reads(3).activity("Manager.call", get);
     b.process(41).child_of(40).python().fd(3, unix_socket(2)).thread().reads(3).activity(call);
@@ -153,8 +156,10 @@ TEST(LostWorker, BlamesAKilledWorkerBesideOneThatWaitsForItsNextWork) {
   const auto blames = [](int wait_status) {
     Builder b;
     auto jobs = made("multiprocessing.Queue", "jobs"), results = made("multiprocessing.Queue", "r");
-    jobs.objects["reader"] = jobs.objects["writer"] = pipe(8);
-    results.objects["reader"] = results.objects["writer"] = pipe(7);
+    jobs.objects.set(snapshot::End::Reader, pipe(8));
+    jobs.objects.set(snapshot::End::Writer, pipe(8));
+    results.objects.set(snapshot::End::Reader, pipe(7));
+    results.objects.set(snapshot::End::Writer, pipe(7));
     b.process(40).python().fd(3, pipe(7), Access::Both).fd(4, pipe(8), Access::Both);
     b.process(40).thread().reads(3).activity("multiprocessing.Queue.get", results);
     b.process(41).child_of(40).python().fd(3, pipe(7), Access::Both).fd(4, pipe(8), Access::Both);

@@ -77,10 +77,9 @@ Signal of_python(const std::string& call) {
 /// A manager's thread waits in the name of its client: "threading.Event.wait" for a proxy's wait().
 std::string method_of(const Thread& thread) {
   const snapshot::Activity& activity = thread.activity;
-  const auto method = activity.object.texts.find("method");
-  const bool serves =
-      activity.call == "Manager.serve.method" && method != activity.object.texts.end();
-  return serves ? activity.object.type + "." + method->second : activity.call;
+  const std::string* method = activity.object.texts.find(Text::Method);
+  const bool serves = activity.call == "Manager.serve.method" && method != nullptr;
+  return serves ? activity.object.type + "." + *method : activity.call;
 }
 
 Signal of_futex(const Member& member) {

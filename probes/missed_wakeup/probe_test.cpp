@@ -174,7 +174,7 @@ TEST(MissedWakeup, FindsAPromiseOfCxxThatNobodyKeeps) {
 TEST(MissedWakeup, FindsAnEventThatAManagerAwaitsForItsClient) {
   Builder b;
   auto event = made("threading.Event");
-  event.texts["method"] = "wait";
+  event.texts.set(snapshot::Text::Method, "wait");
   b.process(40)
       .python()
       .thread()
@@ -191,7 +191,7 @@ TEST(MissedWakeup, BlamesNoClientForWhatAManagerAwaitsInItsName) {
   Builder b;
   b.connect(unix_socket(1), unix_socket(2));
   auto event = made("threading.Event");
-  event.texts["method"] = "wait";
+  event.texts.set(snapshot::Text::Method, "wait");
   auto manager = b.process(41).child_of(40).python().fd(3, unix_socket(1)).thread();
   manager.activity("Manager.serve.method", event).futex(0x1000, LockKind::UnownedLock);
   b.process(40).thread().waits_for_child(42);

@@ -84,13 +84,11 @@ Members at_one_barrier(const Members& members) {
 }
 
 /// From the Python object or the libc one; -1: not known.
-std::int64_t count(const Member& waiter, const char* key) {
-  const std::int64_t of_object = number(waiter.thread->activity.object, key, -1);
-  if (of_object >= 0) return of_object;
+std::int64_t parties_of(const Member& waiter) {
+  const std::int64_t* number = waiter.thread->activity.object.numbers.find(Number::Parties);
+  if (number != nullptr && *number >= 0) return *number;
   const Wait* wait = wait_of(waiter);
-  if (wait == nullptr) return -1;
-  const auto it = wait->futex.lock.numbers.find(key);
-  return it == wait->futex.lock.numbers.end() ? -1 : it->second;
+  return wait == nullptr ? -1 : wait->futex.lock.numbers.get_or(LockNumber::Parties, -1);
 }
 
 /// Alive, of the same program, and neither at the barrier nor merely waiting for those who are.
@@ -122,7 +120,7 @@ Members starter(const Members& members, const Members& waiters) {
 }
 
 std::string arithmetic(const Member& waiter, std::size_t waiters) {
-  const std::int64_t parties = count(waiter, "parties");
+  const std::int64_t parties = parties_of(waiter);
   if (parties <= 0) return std::to_string(waiters) + " wait, more are needed";
   return std::to_string(waiters) + " of " + std::to_string(parties) + " parties wait";
 }

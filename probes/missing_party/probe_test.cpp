@@ -20,7 +20,7 @@ void build_barrier(Builder& b) {
   b.process(40).thread().waits_for_children({42, 43, 44});
   for (const int pid : {42, 43})
     b.process(pid).child_of(40).thread().shared_futex(7, LockKind::Barrier).lock().numbers = {
-        {"parties", 3}, {"arrived", 2}};
+        {snapshot::LockNumber::Parties, 3}};
 }
 
 TEST(MissingParty, FindsABarrierWhoseThirdPartyIsDead) {
@@ -60,7 +60,8 @@ TEST(MissingParty, LeavesAFutureToMissedWakeup) {
 
 TEST(MissingParty, BlamesTheProcessWhereItsOwnThreadIsMissing) {
   Builder b;
-  b.process(40).thread().futex(0x1000, LockKind::Barrier).lock().numbers = {{"parties", 2}};
+  b.process(40).thread().futex(0x1000, LockKind::Barrier).lock().numbers = {
+      {snapshot::LockNumber::Parties, 2}};
 
   EXPECT_EQ(blamed(ask(kMissingParty, b.build())), "40");
 }

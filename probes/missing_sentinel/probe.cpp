@@ -41,7 +41,7 @@ bool serves_a_client(const Thread& thread) {
 /// A task of an event loop that takes from a queue, and that another task awaits.
 bool takes_in_a_task(const Thread& thread) {
   return thread.activity.call == "asyncio.Queue.get" &&
-         number(thread.activity.object, "of_task", 0) == 1;
+         thread.activity.object.numbers.get_or(Number::OfTask, 0) == 1;
 }
 
 struct Consumers {

@@ -67,7 +67,7 @@ TEST(MissingSentinel, CountsTheConsumersThatNobodyWillTellToStop) {
                         .reads(3)
                         .at("/app/app.py", 7, "work");
     auto queue = made("multiprocessing.SimpleQueue", "jobs");
-    queue.objects["reader"] = pipe(7);
+    queue.objects.set(snapshot::End::Reader, pipe(7));
     consumer.activity("multiprocessing.SimpleQueue.get", queue);
   }
 
@@ -84,7 +84,7 @@ TEST(MissingSentinel, BlamesAConsumerThatCatchesTermOnlyWhereItGoesOn) {
     b.process(40).python().fd(4, pipe(7), Access::Write).thread().waits_for_child(42);
     auto consumer = b.process(42).child_of(40).python().fd(3, pipe(7), Access::Read).thread();
     auto queue = made("multiprocessing.SimpleQueue", "jobs");
-    queue.objects["reader"] = pipe(7);
+    queue.objects.set(snapshot::End::Reader, pipe(7));
     consumer.reads(3).activity("multiprocessing.SimpleQueue.get", queue);
     consumer.last().signals->caught = std::uint64_t{1} << (SIGTERM - 1);
     snapshot::Handler handler;
@@ -149,9 +149,9 @@ TEST(MissingSentinel, BlamesWhoJoinsAChildOfAForkServer) {
       .thread()
       .polls_in({5});
   b.process(40).activity("multiprocessing.Process.join",
-                         made("multiprocessing.Process", "worker", {{"pid", 42}}));
+                         made("multiprocessing.Process", "worker", {{snapshot::Number::Pid, 42}}));
   auto queue = made("multiprocessing.SimpleQueue", "jobs");
-  queue.objects["reader"] = pipe(7);
+  queue.objects.set(snapshot::End::Reader, pipe(7));
   b.process(42)
       .child_of(41)
       .python()

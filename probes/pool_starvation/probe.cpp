@@ -26,7 +26,7 @@ namespace {
 bool waits_for_more_work(const Thread& thread) {
   const std::string& call = thread.activity.call;
   // the initializer of a worker runs before it takes any work
-  if (number(thread.activity.object, "initializes", 0) != 0) return false;
+  if (thread.activity.object.numbers.get_or(Number::Initializes, 0) != 0) return false;
   return call == "Pool.get" || call == "Executor.result" || call == "Executor.wait" ||
          call.ends_with("Event.wait") || call.ends_with("Condition.wait") ||
          call.ends_with("Barrier.wait") || call.ends_with("Semaphore.acquire") ||
@@ -68,8 +68,8 @@ Members workers_of(const Pool& pool, const Members& members) {
 /// Whether something is queued that a free worker would take. An executor that is being shut down
 /// has queued one item of its own to tell so (concurrent/futures/thread.py).
 bool has_queued_work(const Pool& pool) {
-  const std::int64_t own = number(*pool.object, "shutdown", 0) != 0 ? 1 : 0;
-  return number(*pool.object, "queued", own + 1) > own;
+  const std::int64_t own = pool.object->numbers.get_or(Number::Shutdown, 0) != 0 ? 1 : 0;
+  return pool.object->numbers.get_or(Number::Queued, own + 1) > own;
 }
 
 std::optional<Finding> by_pool(const Context& context, int set, const Members& members) {

@@ -19,7 +19,7 @@ using testing::made;
 /// A ThreadPoolExecutor of one thread, which runs a task; the main thread waits for its result.
 ProcessBuilder build_executor(Builder& b) {
   auto p = b.process(40).python().thread().futex(0x2000, LockKind::Condition);
-  p.activity("Executor.result", made("ThreadPoolExecutor", "ex", {{"threads", 1}}))
+  p.activity("Executor.result", made("ThreadPoolExecutor", "ex", {{snapshot::Number::Threads, 1}}))
       .at("/app/app.py", 20, "main");
   p.thread(41)
       .futex(0x3000, LockKind::Condition)
@@ -43,8 +43,8 @@ TEST(PoolStarvation, FindsAWorkerThatWaitsForATaskOfItsOwnPool) {
 Builder pool_that_waits_in(const char* call, const char* entry) {
   Builder b;
   auto p = b.process(40).python().thread().futex(0x2000, LockKind::Condition);
-  p.activity("Pool.get",
-             made("multiprocessing.Pool", "pool", {{"is_thread_pool", 1}, {"queued", 3}}))
+  p.activity("Pool.get", made("multiprocessing.Pool", "pool",
+                              {{snapshot::Number::IsThreadPool, 1}, {snapshot::Number::Queued, 3}}))
       .at("/app/app.py", 20, "main");
   p.last().python->insert(p.last().python->begin(),
                           library_frame("multiprocessing/pool.py", entry));
@@ -122,7 +122,7 @@ TEST(PoolStarvation, IgnoresAPoolWithAFreeThread) {
 
 TEST(PoolStarvation, IgnoresAWorkerThatIsInItsInitializerStill) {
   Builder b;
-  build_executor(b).last().activity.object.numbers["initializes"] = 1;
+  build_executor(b).last().activity.object.numbers.set(snapshot::Number::Initializes, 1);
 
   EXPECT_EQ(ask(kPoolStarvation, b.build()).outcome, Outcome::NotFound);
 }
@@ -131,11 +131,11 @@ TEST(PoolStarvation, IgnoresAnExecutorWithNothingQueued) {
   Builder b;
   auto p = build_executor(b);
   auto& executor = p.process().threads.front().activity.object;
-  executor.numbers["queued"] = 1;
-  executor.numbers["shutdown"] = 1;
+  executor.numbers.set(snapshot::Number::Queued, 1);
+  executor.numbers.set(snapshot::Number::Shutdown, 1);
   EXPECT_EQ(ask(kPoolStarvation, b.build()).outcome, Outcome::NotFound);
 
-  executor.numbers["queued"] = 2;
+  executor.numbers.set(snapshot::Number::Queued, 2);
   EXPECT_EQ(ask(kPoolStarvation, b.build()).outcome, Outcome::Found);
 }
 

@@ -143,10 +143,9 @@ SelfWait by_own_lock(const Context& context, const Members& members, const Membe
     const std::string place_of_it = in_signal_handler(*member.thread) ? " in a signal handler" : "";
     // Who takes what others post has taken more often than it has posted.
     const snapshot::Lock& lock = wait_of(member)->futex.lock;
-    const auto most = lock.numbers.find("max");
     const bool counts = waits_in(member, WaitKind::Futex) &&
-                        lock.kind == LockKind::SharedSemaphore && most != lock.numbers.end() &&
-                        most->second != 1 && !is_inside(member);
+                        lock.kind == LockKind::SharedSemaphore &&
+                        lock.numbers.get_or(LockNumber::Max, 1) != 1 && !is_inside(member);
     return {counts ? Strength::Guess : Strength::Read,
             "waits" + place_of_it + " for " + what + ", which it holds itself", holder.evidence,
             relock_fix(member, what)};
@@ -200,8 +199,8 @@ SelfWait by_upgrade(const Context& context, const Members& members, const Member
   if (wait == nullptr || wait->kind != WaitKind::Futex ||
       wait->futex.lock.kind != LockKind::RwlockWrite)
     return {};
-  const auto readers = wait->futex.lock.numbers.find("readers");
-  if (readers == wait->futex.lock.numbers.end() || wait->futex.shared_memory) return {};
+  const std::int64_t* readers = wait->futex.lock.numbers.find(LockNumber::Readers);
+  if (readers == nullptr || wait->futex.shared_memory) return {};
   // All threads that there are wait to write, or for one of these: who else could be a reader?
   std::int64_t writers = 0;
   bool is_sure = true;
@@ -217,7 +216,7 @@ SelfWait by_upgrade(const Context& context, const Members& members, const Member
     writers += writes ? 1 : 0;
     is_sure = is_sure && !stands_by;
   }
-  if (readers->second < 1 || readers->second > writers) return {};
+  if (*readers < 1 || *readers > writers) return {};
   return {
       is_sure ? Strength::Read : Strength::Possible,
       "waits to write under " + lock_name(context, member) + ", of which it is itself the reader",
@@ -230,7 +229,7 @@ SelfWait by_upgrade(const Context& context, const Members& members, const Member
 SelfWait by_reentered_initialisation(const Context& context, const Member& member) {
   if (!waits_in(member, WaitKind::Futex)) return {};
   const snapshot::Lock& lock = wait_of(member)->futex.lock;
-  if (!lock.numbers.contains("reentered")) return {};
+  if (!lock.numbers.contains(LockNumber::Reentered)) return {};
   return {
       Strength::Clear,
       "waits for " + lock_name(context, member) + ", which it most likely runs itself further out",
@@ -242,7 +241,8 @@ SelfWait by_reentered_initialisation(const Context& context, const Member& membe
 /// One task of asyncio that awaits what it holds itself, as the ring of tasks was followed.
 SelfWait by_own_task(const Member& member) {
   const snapshot::RuntimeObject& lock = member.thread->activity.object;
-  if (!member.thread->activity.call.starts_with("asyncio.") || number(lock, "ring", 0) != 1)
+  if (!member.thread->activity.call.starts_with("asyncio.") ||
+      lock.numbers.get_or(Number::Ring, 0) != 1)
     return {};
   const std::string what = lock.type + (lock.name.empty() ? "" : " `" + lock.name + "`");
   return {Strength::Read, "waits in a task for the " + what + ", which that task holds itself",

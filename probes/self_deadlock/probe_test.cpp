@@ -49,13 +49,14 @@ TEST(SelfDeadlock, FindsATaskThatAwaitsTheLockThatItHolds) {
   Builder b;
   b.connect(unix_socket(1), unix_socket(2));
   auto loop = b.process(40).python().fd(3, unix_socket(1)).fd(4, unix_socket(2)).thread();
-  loop.polls_in({3}).activity("asyncio.Lock.acquire", made("asyncio.Lock", "a", {{"ring", 1}}));
+  loop.polls_in({3}).activity("asyncio.Lock.acquire",
+                              made("asyncio.Lock", "a", {{snapshot::Number::Ring, 1}}));
 
   const auto answer = ask(kSelfDeadlock, b.build());
   EXPECT_EQ(blamed(answer), "40");
   EXPECT_EQ(answer.findings.at(0).fix.find("RLock"), std::string::npos) << "asyncio has none";
 
-  loop.activity("asyncio.Lock.acquire", made("asyncio.Lock", "a", {{"ring", 2}}));
+  loop.activity("asyncio.Lock.acquire", made("asyncio.Lock", "a", {{snapshot::Number::Ring, 2}}));
   EXPECT_EQ(ask(kSelfDeadlock, b.build()).outcome, Outcome::NotFound);
 }
 
@@ -99,10 +100,10 @@ TEST(SelfDeadlock, FindsTwoReadersThatBothWaitToWrite) {
   Builder b;
   auto p = b.process(40).thread().futex(0x1000, LockKind::RwlockWrite);
   p.lock().address = RemoteAddr{0x1000};
-  p.lock().numbers = {{"readers", 2}};
+  p.lock().numbers = {{snapshot::LockNumber::Readers, 2}};
   p.thread(41).futex(0x1000, LockKind::RwlockWrite);
   p.lock().address = RemoteAddr{0x1000};
-  p.lock().numbers = {{"readers", 2}};
+  p.lock().numbers = {{snapshot::LockNumber::Readers, 2}};
 
   const auto answer = ask(kSelfDeadlock, b.build());
 
@@ -115,7 +116,7 @@ TEST(SelfDeadlock, IsLessSureOfAnUpgradeBesideOneThatMayBeTheReader) {
     Builder b;
     auto p = b.process(40).thread().futex(0x1000, LockKind::RwlockWrite);
     p.lock().address = RemoteAddr{0x1000};
-    p.lock().numbers = {{"readers", 1}};
+    p.lock().numbers = {{snapshot::LockNumber::Readers, 1}};
     p.thread(41).futex(0x2000, kind);
     return ask(kSelfDeadlock, b.build());
   };
@@ -131,7 +132,7 @@ TEST(SelfDeadlock, ThreadsOfALibraryReadUnderNoLockOfTheProgram) {
     Builder b;
     auto p = b.process(40).thread().futex(0x1000, LockKind::RwlockWrite);
     p.lock().address = RemoteAddr{0x1000};
-    p.lock().numbers = {{"readers", 1}};
+    p.lock().numbers = {{snapshot::LockNumber::Readers, 1}};
     p.fd(3, pipe(1), snapshot::Access::Read).fd(4, pipe(1), snapshot::Access::Write);
     p.thread(41).reads(3);
     snapshot::Frame frame;

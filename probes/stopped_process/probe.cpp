@@ -26,48 +26,77 @@ bool is_stopped(const Snapshot& snapshot, TaskRef task) {
   return by_wait || thread->state == 'T' || thread->state == 't';
 }
 
-bool is_frozen(const Wait* wait) {
-  return wait != nullptr && wait->kind == snapshot::WaitKind::Stopped && wait->detail == "frozen";
-}
+enum class Stop {
+  Tracer,
+  Frozen,
+  TerminalRead,      ///< SIGTTIN
+  TerminalWrite,     ///< SIGTTOU
+  TerminalSettings,  ///< SIGTTOU too
+  Other,
+};
 
-/// Why it is stopped, as far as its interrupted call says: a read of the terminal gives SIGTTIN, an
-/// ioctl SIGTTOU.
-std::string reason(const Snapshot& snapshot, TaskRef task) {
+/// As far as its interrupted call says: a read of the terminal gives SIGTTIN, an ioctl SIGTTOU.
+Stop find_stop(const Snapshot& snapshot, TaskRef task) {
   const Process* process = snapshot::find_process(snapshot, task.pid);
   const Wait* wait = wait_of(snapshot, task);
-  if (process->tracer.value != 0) return "stopped by its tracer " + name(snapshot, process->tracer);
-  if (wait == nullptr) return "stopped";
-  if (is_frozen(wait)) return "frozen with its cgroup";
+  if (process->tracer.value != 0) return Stop::Tracer;
+  if (wait == nullptr) return Stop::Other;
+  if (wait->frozen) return Stop::Frozen;
   const bool on_terminal =
       process->fds && std::ranges::any_of(*process->fds, [](const snapshot::Fd& fd) {
         return fd.object.kind == snapshot::ObjectKind::Terminal;
       });
-  if (wait->call == "read" && on_terminal)
-    return "stopped, as by SIGTTIN: it reads from the terminal in the background";
-  if (wait->call == "write" && on_terminal)
-    return "stopped, as by SIGTTOU: it writes to the terminal in the background";
-  if (wait->call == "ioctl")
-    return "stopped, as by SIGTTOU: it changes the terminal's settings in the background";
+  if (wait->call == "read" && on_terminal) return Stop::TerminalRead;
+  if (wait->call == "write" && on_terminal) return Stop::TerminalWrite;
+  return wait->call == "ioctl" ? Stop::TerminalSettings : Stop::Other;
+}
+
+std::string reason(const Snapshot& snapshot, TaskRef task) {
+  const Wait* wait = wait_of(snapshot, task);
+  switch (find_stop(snapshot, task)) {
+    case Stop::Tracer:
+      return "stopped by its tracer " +
+             name(snapshot, snapshot::find_process(snapshot, task.pid)->tracer);
+    case Stop::Frozen:
+      return "frozen with its cgroup";
+    case Stop::TerminalRead:
+      return "stopped, as by SIGTTIN: it reads from the terminal in the background";
+    case Stop::TerminalWrite:
+      return "stopped, as by SIGTTOU: it writes to the terminal in the background";
+    case Stop::TerminalSettings:
+      return "stopped, as by SIGTTOU: it changes the terminal's settings in the background";
+    case Stop::Other:
+      break;
+  }
+  if (wait == nullptr) return "stopped";
   return "stopped in the middle of " + (wait->call.empty() ? "its work" : wait->call);
 }
 
-std::string fix(const Snapshot& snapshot, TaskRef stopped, const std::string& why) {
+std::string fix(const Snapshot& snapshot, TaskRef stopped) {
   const std::string pid = std::to_string(snapshot::local_number(snapshot, stopped.pid.value));
-  if (is_frozen(wait_of(snapshot, stopped)))
-    return "To go on now: write 0 to cgroup.freeze of the cgroup that /proc/" + pid +
-           "/cgroup names, or docker unpause.";
-  std::string text;
   const bool python = language_of(snapshot, stopped.pid) == Language::Python ||
                       std::ranges::any_of(snapshot.targets, [&](Pid p) {
                         return language_of(snapshot, p) == Language::Python;
                       });
-  if (why.find("SIGTTIN") != std::string::npos)
-    text = python ? "Start the helper with stdin=subprocess.DEVNULL, or leave it in the foreground "
-                    "process group.\n"
-                  : "Start it with </dev/null, or leave it in the foreground process group.\n";
-  if (why.find("SIGTTOU") != std::string::npos)
-    text = python ? "Ignore SIGTTOU around termios.tcsetattr(), or call os.tcsetpgrp() first.\n"
-                  : "Ignore SIGTTOU around tcsetattr(), or call tcsetpgrp() first.\n";
+  std::string text;
+  switch (find_stop(snapshot, stopped)) {
+    case Stop::Frozen:
+      return "To go on now: write 0 to cgroup.freeze of the cgroup that /proc/" + pid +
+             "/cgroup names, or docker unpause.";
+    case Stop::TerminalRead:
+      text = python ? "Start the helper with stdin=subprocess.DEVNULL, or leave it in the "
+                      "foreground process group.\n"
+                    : "Start it with </dev/null, or leave it in the foreground process group.\n";
+      break;
+    case Stop::TerminalWrite:
+    case Stop::TerminalSettings:
+      text = python ? "Ignore SIGTTOU around termios.tcsetattr(), or call os.tcsetpgrp() first.\n"
+                    : "Ignore SIGTTOU around tcsetattr(), or call tcsetpgrp() first.\n";
+      break;
+    case Stop::Tracer:
+    case Stop::Other:
+      break;
+  }
   return text + "To go on now: kill -CONT " + pid;
 }
 
@@ -81,7 +110,6 @@ Finding describe(const Context& context, int set, const std::vector<TaskRef>& st
                  const std::vector<TaskRef>& tasks) {
   const Snapshot& snapshot = context.snapshot;
   Finding finding = diagnosis::start_finding(context, kStoppedProcess, set);
-  const std::string why = reason(snapshot, stopped.front());
   std::vector<Pid> waiters;
   for (const TaskRef& task : tasks)
     if (!contains(stopped, task.pid) && std::ranges::find(waiters, task.pid) == waiters.end())
@@ -96,10 +124,10 @@ Finding describe(const Context& context, int set, const std::vector<TaskRef>& st
                            place(snapshot, task) + ".\n";
     finding.culprits.push_back(diagnosis::culprit(snapshot, task, -1, reason(snapshot, task)));
   }
-  finding.explanation += is_frozen(wait_of(snapshot, stopped.front()))
+  finding.explanation += find_stop(snapshot, stopped.front()) == Stop::Frozen
                              ? "It goes on when somebody thaws the cgroup."
                              : "Only SIGCONT, from outside, lets it go on.";
-  finding.fix = fix(snapshot, stopped.front(), why);
+  finding.fix = fix(snapshot, stopped.front());
   finding.strength = Strength::Likely;
   diagnosis::add_wakes(finding, stopped);
   return finding;

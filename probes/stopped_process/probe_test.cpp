@@ -32,8 +32,7 @@ TEST(StoppedProcess, FindsAParentThatWaitsForAStoppedChild) {
 TEST(StoppedProcess, TellsWhoseCgroupIsFrozen) {
   Builder b;
   b.process(40).thread().waits_for_child(41);
-  b.process(41).child_of(40).thread().waits(WaitKind::Stopped, "read").last().wait->detail =
-      "frozen";
+  b.process(41).child_of(40).thread().waits(WaitKind::Stopped, "read").last().wait->frozen = true;
 
   const auto answer = ask(kStoppedProcess, b);
 

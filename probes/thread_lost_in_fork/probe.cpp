@@ -36,14 +36,14 @@ Lost by_pool(const Context& context, const Member& child) {
   const std::optional<Pool> pool = awaited_pool(context, child);
   if (!pool) return {};
   const RuntimeObject& object = *pool->object;
-  const std::int64_t maker = number(object, "opid", 0);
+  const std::int64_t maker = object.numbers.get_or(Number::ParentPid, 0);
   const bool made_elsewhere =
       maker != 0 && maker != child.process->ns_pid && maker != child.process->pid.value;
-  const bool no_handlers = number(object, "result_handler_exists", 1) == 0 ||
-                           number(object, "task_handler_exists", 1) == 0;
-  const bool no_threads =
-      number(object, "threads_exist", 1) == 0 && number(object, "threads", 0) > 0;
-  const bool no_manager = number(object, "manager_exists", 1) == 0;
+  const bool no_handlers = object.numbers.get_or(Number::ResultHandlerExists, 1) == 0 ||
+                           object.numbers.get_or(Number::TaskHandlerExists, 1) == 0;
+  const bool no_threads = object.numbers.get_or(Number::ThreadsExist, 1) == 0 &&
+                          object.numbers.get_or(Number::Threads, 0) > 0;
+  const bool no_manager = object.numbers.get_or(Number::ManagerExists, 1) == 0;
   if (!made_elsewhere && !no_handlers && !no_threads && !no_manager) return {};
   return {Strength::Read, "the threads of " + pool->name, kPoolFix};
 }
@@ -59,13 +59,13 @@ Lost by_call(const Member& child) {
             call.starts_with("Pool") ? "the threads of its Pool" : "the threads of its executor",
             kPoolFix};
   const RuntimeObject& object = child.thread->activity.object;
-  if (call == "threading.Thread.join" && number(object, "exists", 1) == 0)
+  if (call == "threading.Thread.join" && object.numbers.get_or(Number::Exists, 1) == 0)
     return {Strength::Read, "the thread" + (object.name.empty() ? "" : " `" + object.name + "`"),
             "Join in the process that started the thread: a fork copies only the thread that calls "
             "it."};
   const bool feeder = call.starts_with("multiprocessing.Queue.") &&
-                      number(object, "feeder_started", 0) == 1 &&
-                      number(object, "feeder_exists", 1) == 0;
+                      object.numbers.get_or(Number::FeederStarted, 0) == 1 &&
+                      object.numbers.get_or(Number::FeederExists, 1) == 0;
   if (feeder)
     return {Strength::Read, "the feeder thread of the queue",
             "Make the queue before, but put only from the processes that use it after the fork."};
@@ -122,9 +122,7 @@ Lost by_futex(const Context& context, const Member& child) {
                          kind == LockKind::Barrier || kind == LockKind::Latch;
   const bool joined = kind == LockKind::ThreadJoin;
   // The post came, into the parent's own copy: that is unshared-primitive.
-  const auto& numbers = wait->futex.lock.numbers;
-  if (const auto it = numbers.find("parents_value"); it != numbers.end() && it->second > 0)
-    return {};
+  if (wait->futex.lock.numbers.get_or(LockNumber::ParentsValue, 0) > 0) return {};
   if ((!signalled && !joined) || !child.thread->activity.call.empty()) return {};
   const Process* parent = snapshot::find_process(context.snapshot, child.process->ppid);
   const bool parent_has_threads =

@@ -24,11 +24,12 @@ TEST(ThreadLostInFork, FindsAResultOfAnExecutorWhoseThreadsStayedInTheParent) {
                    .python()
                    .thread()
                    .futex(0x2000, LockKind::Condition)
-                   .activity("Executor.result",
-                             made("concurrent.futures.Future", "", {{"executor", 0x1000}}));
+                   .activity("Executor.result", made("concurrent.futures.Future", "",
+                                                     {{snapshot::Number::Executor, 0x1000}}));
   child.process().forked_copy = true;
   child.process().python.objects = {
-      made("ThreadPoolExecutor", "executor", {{"threads", 1}, {"threads_exist", 0}})};
+      made("ThreadPoolExecutor", "executor",
+           {{snapshot::Number::Threads, 1}, {snapshot::Number::ThreadsExist, 0}})};
 
   const auto answer = ask(kThreadLostInFork, b.build());
 
@@ -57,7 +58,8 @@ TEST(ThreadLostInFork, NamesAllChildrenThatHangAloneInTheSameWay) {
   b.process(40).python().thread().waits_for_children({42, 43});
   for (const int pid : {42, 43}) {
     auto child = b.process(pid).child_of(40).python().thread().futex(0x2000, LockKind::Condition);
-    child.activity("Pool.get", made("multiprocessing.Pool", "pool", {{"opid", 40}}));
+    child.activity("Pool.get",
+                   made("multiprocessing.Pool", "pool", {{snapshot::Number::ParentPid, 40}}));
     child.process().forked_copy = true;
   }
 
@@ -71,7 +73,8 @@ TEST(ThreadLostInFork, IgnoresAPoolThatTheProcessMadeItself) {
   Builder b;
   auto child = b.process(42).python().thread().futex(0x2000, LockKind::Condition);
   child.activity("Pool.get", made("multiprocessing.Pool", "pool",
-                                  {{"opid", 42}, {"result_handler_exists", 1}}));
+                                  {{snapshot::Number::ParentPid, 42},
+                                   {snapshot::Number::ResultHandlerExists, 1}}));
   child.process().forked_copy = true;
   child.thread(43).futex(0x4000, LockKind::Condition).activity("Pool.result_handler");
 
@@ -112,7 +115,8 @@ TEST(ThreadLostInFork, IgnoresASemaphoreThatTheParentPostedInItsOwnCopy) {
     auto child = b.process(42).child_of(40).thread();
     child.futex(0x1000, LockKind::Semaphore);
     child.process().forked_copy = true;
-    child.process().threads[0].wait->futex.lock.numbers["parents_value"] = value;
+    child.process().threads[0].wait->futex.lock.numbers.set(snapshot::LockNumber::ParentsValue,
+                                                            value);
     return ask(kThreadLostInFork, b.build()).outcome;
   };
 

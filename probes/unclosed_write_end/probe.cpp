@@ -99,14 +99,11 @@ std::string python_end(const Snapshot& snapshot, const Holder& holder) {
   const Process* process = snapshot::find_process(snapshot, holder.pid);
   if (process == nullptr) return fd_text(holder);
   for (const snapshot::RuntimeObject& object : process->python.objects) {
-    const auto is_fd = [&](const char* key) {
-      const auto number = object.numbers.find(key);
-      return number != object.numbers.end() && number->second == holder.fd;
-    };
+    const auto is_fd = [&](Number key) { return object.numbers.get_or(key, -1) == holder.fd; };
     if (object.name.empty() || object.name == "self") continue;
-    if (object.type == "multiprocessing.Connection" && is_fd("handle_fd"))
+    if (object.type == "multiprocessing.Connection" && is_fd(Number::HandleFd))
       return "`" + object.name + "`, " + fd_text(holder);
-    if (object.type == "subprocess.Popen" && is_fd("stdin_fd"))
+    if (object.type == "subprocess.Popen" && is_fd(Number::StdinFd))
       return "`" + object.name + ".stdin`, " + fd_text(holder);
   }
   return fd_text(holder);
@@ -353,8 +350,8 @@ bool collects_of_the_dead(const Snapshot& snapshot, TaskRef reader) {
   if (process == nullptr || thread == nullptr) return false;
   if (thread->activity.call == "subprocess.communicate") {
     const snapshot::RuntimeObject& popen = thread->activity.object;
-    const std::int64_t pid = number(popen, "pid", 0);
-    return popen.numbers.contains("returncode") ||
+    const std::int64_t pid = popen.numbers.get_or(Number::Pid, 0);
+    return popen.numbers.contains(Number::Returncode) ||
            std::ranges::any_of(snapshot.processes, [&](const Process& child) {
              return child.ppid == reader.pid && child.ns_pid == pid && child.dead;
            });

@@ -38,7 +38,7 @@ TEST(UnclosedWriteEnd, NamesTheVariableOfAPythonConnection) {
   RuntimeObject connection;
   connection.type = "multiprocessing.Connection";
   connection.name = "sender";
-  connection.numbers["handle_fd"] = 5;
+  connection.numbers.set(snapshot::Number::HandleFd, 5);
   b.process(40).process().python.objects = {connection};
 
   EXPECT_THAT(ask(kUnclosedWriteEnd, b).findings[0].fix,
@@ -132,7 +132,7 @@ TEST(UnclosedWriteEnd, IgnoresAnOrphanThatCouldNotBeLookedInto) {
 Builder server_keeps_the_output(bool command_is_over) {
   Builder b = daemon_keeps_stdout();
   auto popen = made("subprocess.Popen", "proc");
-  popen.numbers["pid"] = 42;
+  popen.numbers.set(snapshot::Number::Pid, 42);
   b.process(40).python().activity("subprocess.communicate", popen);
   b.process(44).fd(5, unix_socket(1)).accepts(5);
   b.object(unix_socket(1)).socket->state = "listen";

@@ -32,9 +32,9 @@ Members takers_of(const Members& members, const Member& joiner) {
   for (const Member& member : members) {
     const snapshot::RuntimeObject& taken = member.thread->activity.object;
     if (!takes_from_queue(*member.thread)) continue;
-    const auto a = queue.objects.find("reader"), b = taken.objects.find("reader");
-    const bool same_pipe =
-        a != queue.objects.end() && b != taken.objects.end() && a->second == b->second;
+    const ObjectId *a = queue.objects.find(snapshot::End::Reader),
+                   *b = taken.objects.find(snapshot::End::Reader);
+    const bool same_pipe = a != nullptr && b != nullptr && *a == *b;
     if (same_pipe || (queue.address.value != 0 && taken.address == queue.address))
       takers.push_back(member);
   }
@@ -59,7 +59,8 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   if (joiner == members.end()) return std::nullopt;
   const Members takers = takers_of(members, *joiner);
   const std::vector<DeadProcess> dead = dead_children(context, members);
-  const std::int64_t unfinished = number(joiner->thread->activity.object, "unfinished", -1);
+  const std::int64_t unfinished =
+      joiner->thread->activity.object.numbers.get_or(snapshot::Number::Unfinished, -1);
   Finding finding = diagnosis::start_finding(context, kUnfinishedTasks, set);
   const std::string who = snapshot::label(context.snapshot, joiner->task);
   const std::string queue = queue_name(context, *joiner);

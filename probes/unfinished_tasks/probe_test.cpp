@@ -18,8 +18,8 @@ using testing::made;
 
 /// A main process in join() and one consumer that waits for more.
 void build_join(Builder& b) {
-  auto queue = made("multiprocessing.JoinableQueue", "q", {{"unfinished", 1}});
-  queue.objects["reader"] = pipe(7);
+  auto queue = made("multiprocessing.JoinableQueue", "q", {{snapshot::Number::Unfinished, 1}});
+  queue.objects.set(snapshot::End::Reader, pipe(7));
   b.area(5, {40, 42});
   b.process(40)
       .python()
@@ -56,7 +56,8 @@ TEST(UnfinishedTasks, FindsACoroutineInJoin) {
 TEST(UnfinishedTasks, BlamesTheProcessWhoseOwnConsumersHaveEnded) {
   Builder b;
   b.process(40).python().thread().futex(0x10, LockKind::UnownedLock);
-  b.process(40).activity("queue.Queue.join", made("queue.Queue", "jobs", {{"unfinished", 3}}));
+  b.process(40).activity("queue.Queue.join",
+                         made("queue.Queue", "jobs", {{snapshot::Number::Unfinished, 3}}));
 
   EXPECT_EQ(blamed(ask(kUnfinishedTasks, b.build())), "40");
 }

@@ -117,8 +117,7 @@ std::string fix_for(const Member& waiter, const std::string& what) {
 bool lacks_pshared(const Context& context, const Member& member) {
   const Wait* wait = wait_of(member);
   if (wait == nullptr || wait->kind != WaitKind::Futex || !wait->futex.shared_memory) return false;
-  const auto it = wait->futex.lock.numbers.find("pshared");
-  if (it == wait->futex.lock.numbers.end() || it->second != 0) return false;
+  if (wait->futex.lock.numbers.get_or(LockNumber::Pshared, 1) != 0) return false;
   // Somebody holds it: then it is no wake-up that is missing.
   if (wait->futex.lock.ownership == snapshot::Ownership::Known) return false;
   const snapshot::SharedArea* area = snapshot::find_area(context.snapshot, wait->futex.page);

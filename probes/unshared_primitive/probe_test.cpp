@@ -72,7 +72,8 @@ TEST(UnsharedPrimitive, FindsAnEventThatTheParentHasAnotherCopyOf) {
   EXPECT_EQ(answer.findings[0].strength, diagnosis::Strength::Likely);
 
   child.process().python.objects = {
-      made("threading.Thread", "setter", {{"started", 1}, {"alive", 0}})};
+      made("threading.Thread", "setter",
+           {{snapshot::Number::Started, 1}, {snapshot::Number::Alive, 0}})};
   EXPECT_EQ(ask(kUnsharedPrimitive, b.build()).findings[0].strength, diagnosis::Strength::Possible);
 }
 
@@ -85,7 +86,7 @@ Builder server_with_a_copy(int set_in_child) {
   b.process(40).activity("threading.Event.wait", event);
   b.process(42).child_of(40).python().fd(3, unix_socket(1)).thread().accepts(3);
   b.object(unix_socket(1)).socket->state = "listen";
-  event.numbers["set"] = set_in_child;
+  event.numbers.set(snapshot::Number::Set, set_in_child);
   b.process(42).process().forked_copy = true;
   b.process(42).process().python.objects = {event};
   return b;
@@ -106,7 +107,7 @@ TEST(UnsharedPrimitive, AParkedParentOfAServerIsAtRest) {
 TEST(UnsharedPrimitive, WhereAThreadHasEndedItMayHaveBeenMeantToPut) {
   Builder b;
   auto thread = made("threading.Thread", "collect");
-  thread.numbers = {{"started", 1}, {"alive", 0}};
+  thread.numbers = {{snapshot::Number::Started, 1}, {snapshot::Number::Alive, 0}};
   auto parent = b.process(40).python().thread().futex(0x1000, LockKind::Condition);
   parent.activity("queue.Queue.get", made("queue.Queue", "q"));
   b.process(42).child_of(40).zombie();
@@ -178,7 +179,7 @@ Builder mutex_in_shared_memory(std::int64_t pshared) {
   Builder b;
   b.process(40).thread().waits_for_child(42);
   b.process(42).child_of(40).thread().shared_futex(9, LockKind::Mutex);
-  b.process(42).lock().numbers["pshared"] = pshared;
+  b.process(42).lock().numbers.set(snapshot::LockNumber::Pshared, pshared);
   b.area(9, {40, 42});
   return b;
 }

@@ -8,7 +8,7 @@
 
 namespace ipcdoctor::runtime::cpython {
 
-/// Fills the numbers and texts of objects.md for an object of a known type. What cannot be read is
+/// Fills what snapshot/facts.h lists for an object of a known type. What cannot be read is
 /// left out.
 class Describer {
  public:
@@ -22,9 +22,6 @@ class Describer {
 
  private:
   struct Out;
-  void lock(Out& out) const;
-  void rlock(Out& out) const;
-  void condition(Out& out) const;
   void event(Out& out) const;
   void semaphore(Out& out) const;
   void barrier(Out& out) const;
@@ -34,36 +31,27 @@ class Describer {
   void mp_simple_queue(Out& out) const;
   void sem_lock(Out& out) const;
   void mp_lock(Out& out) const;
-  void mp_condition(Out& out) const;
-  void mp_event(Out& out) const;
-  void mp_barrier(Out& out) const;
   void process(Out& out) const;
   void connection(Out& out) const;
   void listener(Out& out) const;
   void pool(Out& out) const;
-  void future(Out& out) const;
   void thread_executor(Out& out) const;
   void process_executor(Out& out) const;
-  void proxy(Out& out) const;
   void popen(Out& out) const;
-  void import_lock(Out& out) const;
-  void handler(Out& out) const;
-  void server(Out& out) const;
 
   Object at(Object object, std::string_view name) const {
     return objects_->attribute(object, name);
   }
   /// The number at an address.
   template <class T>
-  void put(Out& out, const std::string& key, std::uint64_t address) const;
-  void put_int(Out& out, const char* key, Object object) const;
-  void put_bool(Out& out, const char* key, Object object) const;
-  void put_fd(Out& out, const char* key, Object connection) const;
-  void put_file_fd(Out& out, const char* key, Object file) const;
-  void put_length(Out& out, const char* key, Object object) const;
-  void put_sem(Out& out, const std::string& prefix, Object lock) const;
-  void put_owner(Out& out, std::uint64_t ident) const;
-  void put_pids(Out& out, const std::vector<Object>& processes) const;
+  void put(Out& out, snapshot::Number key, std::uint64_t address) const;
+  void put_int(Out& out, snapshot::Number key, Object object) const;
+  void put_bool(Out& out, snapshot::Number key, Object object) const;
+  void put_fd(Out& out, snapshot::Number key, Object connection) const;
+  void put_file_fd(Out& out, snapshot::Number key, Object file) const;
+  void put_length(Out& out, snapshot::Number key, Object object) const;
+  void put_exists(Out& out, snapshot::Number key, Object thread) const;
+  void put_workers(Out& out, const std::vector<Object>& processes) const;
   std::optional<bool> thread_exists(Object thread) const;
   std::optional<std::int64_t> semaphore_value(Object lock) const;
 

@@ -4,6 +4,10 @@
 
 // What the types of multiprocessing and of the process pools look like inside.
 namespace ipcdoctor::runtime::cpython {
+
+using snapshot::Number;
+using snapshot::Text;
+
 namespace {
 
 // _multiprocessing.SemLock (Modules/_multiprocessing/semaphore.c, 3.8 to 3.13) and glibc's sem_t
@@ -14,13 +18,13 @@ constexpr std::size_t kMaxWorkers = 256;
 }  // namespace
 
 // A pipe or socket end of multiprocessing.connection.
-void Describer::put_fd(Out& out, const char* key, Object connection) const {
+void Describer::put_fd(Out& out, Number key, Object connection) const {
   const auto fd = objects_->integer(at(connection, "_handle"));
-  if (fd && *fd >= 0) out.to.numbers[key] = *fd;
+  if (fd && *fd >= 0) out.to.numbers.set(key, *fd);
 }
 
 // A file object of io: TextIOWrapper -> buffer -> raw FileIO, whose fd follows the object's header.
-void Describer::put_file_fd(Out& out, const char* key, Object file) const {
+void Describer::put_file_fd(Out& out, Number key, Object file) const {
   const Remote& remote = objects_->remote();
   for (int depth = 0; file != 0 && depth < 3; ++depth) {
     const std::string type = objects_->type_name(file);
@@ -30,7 +34,7 @@ void Describer::put_file_fd(Out& out, const char* key, Object file) const {
       file = remote.pointer(objects_->member(file, 16));
     } else {
       const auto fd = remote.find<int>(objects_->member(file, 16));
-      if (type == "_io.FileIO" && fd && *fd >= 0) out.to.numbers[key] = *fd;
+      if (type == "_io.FileIO" && fd && *fd >= 0) out.to.numbers.set(key, *fd);
       return;
     }
   }
@@ -46,28 +50,18 @@ std::optional<std::int64_t> Describer::semaphore_value(Object lock) const {
   return objects_->remote().find<std::uint32_t>(handle);
 }
 
-void Describer::put_sem(Out& out, const std::string& prefix, Object lock) const {
-  const auto value = semaphore_value(lock);
-  if (!value) return;
-  const Object sem = types_->is(lock, "multiprocessing.SemLock") ? lock : at(lock, "_semlock");
-  out.to.numbers[prefix + "_value"] = *value;
-  put<int>(out, prefix + "_count", objects_->member(sem, kCount));
-  put<std::int64_t>(out, prefix, objects_->member(sem, kHandle));
-}
-
 void Describer::sem_lock(Out& out) const {
   const Remote& remote = objects_->remote();
   const std::uint64_t handle = remote.pointer(objects_->member(out.self, kHandle));
-  put<int>(out, "kind", objects_->member(out.self, kKind));
-  put<int>(out, "maxvalue", objects_->member(out.self, kMaxValue));
-  put<int>(out, "count", objects_->member(out.self, kCount));
+  put<int>(out, Number::Kind, objects_->member(out.self, kKind));
+  put<int>(out, Number::Maxvalue, objects_->member(out.self, kMaxValue));
+  put<int>(out, Number::Count, objects_->member(out.self, kCount));
   if (handle != 0) {
-    out.to.numbers["handle"] = static_cast<std::int64_t>(handle);
-    put<std::uint32_t>(out, "value", handle);
-    put<std::uint32_t>(out, "waiters", handle + 4);
+    out.to.numbers.set(Number::Handle, static_cast<std::int64_t>(handle));
+    put<std::uint32_t>(out, Number::Value, handle);
   }
   const std::uint64_t name = remote.word(objects_->member(out.self, kName));
-  if (name != 0) out.to.texts["semaphore"] = escape_untrusted(remote.text(name, 64));
+  if (name != 0) out.to.texts.set(Text::Semaphore, escape_untrusted(remote.text(name, 64)));
 }
 
 void Describer::mp_lock(Out& out) const {
@@ -77,141 +71,66 @@ void Describer::mp_lock(Out& out) const {
   sem_lock(inner);
 }
 
-void Describer::mp_condition(Out& out) const {
-  put_sem(out, "lock", at(out.self, "_lock"));
-  if (const auto n = semaphore_value(at(out.self, "_sleeping_count")))
-    out.to.numbers["sleeping"] = *n;
-  if (const auto n = semaphore_value(at(out.self, "_woken_count"))) out.to.numbers["woken"] = *n;
-  if (const auto n = semaphore_value(at(out.self, "_wait_semaphore")))
-    out.to.numbers["wait_value"] = *n;
-}
-
-void Describer::mp_event(Out& out) const {
-  if (const auto n = semaphore_value(at(out.self, "_flag")))
-    out.to.numbers["set"] = *n != 0 ? 1 : 0;
-  Out inner{at(out.self, "_cond"), out.to};
-  if (inner.self != 0) mp_condition(inner);
-}
-
-void Describer::mp_barrier(Out& out) const {
-  put_int(out, "parties", at(out.self, "_parties"));
-  // state and count are two ints of shared memory behind a memoryview (PyMemoryViewObject.view.buf
-  // at 56).
-  const Object view = at(out.self, "_array");
-  const std::uint64_t data = view == 0 ? 0 : objects_->remote().word(objects_->member(view, 56));
-  if (data != 0 && objects_->type_name(view) == "memoryview") {
-    put<int>(out, "state", data);
-    put<int>(out, "arrived", data + 4);
-  }
-}
-
 void Describer::mp_queue(Out& out) const {
-  put_int(out, "maxsize", at(out.self, "_maxsize"));
-  put_fd(out, "reader_fd", at(out.self, "_reader"));
-  put_fd(out, "writer_fd", at(out.self, "_writer"));
-  put_length(out, "buffered", at(out.self, "_buffer"));
-  put_bool(out, "closed", at(out.self, "_closed"));
-  put_int(out, "opid", at(out.self, "_opid"));
-  put_sem(out, "rlock", at(out.self, "_rlock"));
-  put_sem(out, "wlock", at(out.self, "_wlock"));
-  put_sem(out, "sem", at(out.self, "_sem"));
-  const auto maxsize = out.to.numbers.find("maxsize");
-  const auto free = out.to.numbers.find("sem_value");
-  if (free != out.to.numbers.end()) {
-    out.to.numbers["free_slots"] = free->second;
-    if (maxsize != out.to.numbers.end()) out.to.numbers["items"] = maxsize->second - free->second;
-    out.to.numbers.erase("sem_value");
-  }
+  mp_simple_queue(out);
   if (const Object feeder = at(out.self, "_thread"); feeder != 0) {
-    out.to.numbers["feeder_started"] = objects_->is_none(feeder) ? 0 : 1;
-    if (const auto exists = thread_exists(feeder))
-      out.to.numbers["feeder_exists"] = *exists ? 1 : 0;
+    out.to.numbers.set(Number::FeederStarted, objects_->is_none(feeder) ? 0 : 1);
+    put_exists(out, Number::FeederExists, feeder);
   }
   if (const auto n = semaphore_value(at(out.self, "_unfinished_tasks")))
-    out.to.numbers["unfinished"] = *n;
+    out.to.numbers.set(Number::Unfinished, *n);
 }
 
 void Describer::mp_simple_queue(Out& out) const {
-  put_fd(out, "reader_fd", at(out.self, "_reader"));
-  put_fd(out, "writer_fd", at(out.self, "_writer"));
-  put_sem(out, "rlock", at(out.self, "_rlock"));
-  put_sem(out, "wlock", at(out.self, "_wlock"));
+  put_fd(out, Number::ReaderFd, at(out.self, "_reader"));
+  put_fd(out, Number::WriterFd, at(out.self, "_writer"));
 }
 
 void Describer::process(Out& out) const {
   const Object popen_object = at(out.self, "_popen");
-  put_int(out, "pid", at(popen_object, "pid"));
-  put_int(out, "exitcode", at(popen_object, "returncode"));
-  put_int(out, "parent_pid", at(out.self, "_parent_pid"));
-  put_int(out, "sentinel_fd", at(out.self, "_sentinel"));
-  put_bool(out, "daemon", objects_->entry(at(out.self, "_config"), "daemon"));
+  put_int(out, Number::Pid, at(popen_object, "pid"));
+  put_int(out, Number::Exitcode, at(popen_object, "returncode"));
+  put_int(out, Number::ParentPid, at(out.self, "_parent_pid"));
   if (const auto name = objects_->string(at(out.self, "_name"), 128))
-    out.to.texts["process"] = escape_untrusted(*name);
+    out.to.texts.set(Text::Process, escape_untrusted(*name));
 }
 
 void Describer::connection(Out& out) const {
-  put_fd(out, "handle_fd", out.self);
-  put_bool(out, "readable", at(out.self, "_readable"));
-  put_bool(out, "writable", at(out.self, "_writable"));
+  put_fd(out, Number::HandleFd, out.self);
 }
 
 void Describer::listener(Out& out) const {
-  const Object key = at(out.self, "_authkey");
-  if (key != 0) out.to.numbers["authenticates"] = objects_->is_none(key) ? 0 : 1;
   // socket.socket is a subclass of _socket.socket, whose fd follows the header.
   const Object socket = at(at(out.self, "_listener"), "_socket");
   const auto fd =
       socket == 0 ? std::nullopt : objects_->remote().find<int>(objects_->member(socket, 16));
-  if (fd && *fd >= 0) out.to.numbers["socket_fd"] = *fd;
+  if (fd && *fd >= 0) out.to.numbers.set(Number::SocketFd, *fd);
 }
 
-void Describer::put_pids(Out& out, const std::vector<Object>& processes) const {
+void Describer::put_workers(Out& out, const std::vector<Object>& processes) const {
   std::int64_t dead = 0;
-  std::size_t n = 0;
   for (const Object process_object : processes) {
     const Object popen_object = at(process_object, "_popen");
     if (objects_->integer(at(popen_object, "returncode"))) ++dead;
-    if (const auto pid = objects_->integer(at(popen_object, "pid"))) {
-      out.to.numbers["worker_pid_" + std::to_string(n++)] = *pid;
-    }
+    if (const auto pid = objects_->integer(at(popen_object, "pid")))
+      out.to.worker_pids.push_back(*pid);
+    put_int(out, Number::ParentPid, at(process_object, "_parent_pid"));
   }
-  out.to.numbers["workers"] = static_cast<std::int64_t>(processes.size());
-  out.to.numbers["dead_workers"] = dead;
+  out.to.numbers.set(Number::Workers, static_cast<std::int64_t>(processes.size()));
+  out.to.numbers.set(Number::DeadWorkers, dead);
 }
 
 void Describer::pool(Out& out) const {
-  put_int(out, "processes", at(out.self, "_processes"));
   if (const Object workers = at(out.self, "_pool"); workers != 0)
-    put_pids(out, objects_->items(workers, kMaxWorkers));
-  put_length(out, "jobs", at(out.self, "_cache"));
-  if (const auto state = objects_->string(at(out.self, "_state"), 16))
-    out.to.texts["state"] = escape_untrusted(*state);
-  const struct {
-    const char *attribute, *key;
-  } helpers[] = {{"_worker_handler", "worker_handler_exists"},
-                 {"_task_handler", "task_handler_exists"},
-                 {"_result_handler", "result_handler_exists"}};
-  for (const auto& helper : helpers) {
-    if (const auto exists = thread_exists(at(out.self, helper.attribute)))
-      out.to.numbers[helper.key] = *exists ? 1 : 0;
-  }
-  out.to.numbers["is_thread_pool"] = objects_->is_a(out.self, "ThreadPool") ? 1 : 0;
-  const Object in = at(out.self, "_inqueue");
-  const Object results = at(out.self, "_outqueue");
-  put_fd(out, "inqueue_reader_fd", at(in, "_reader"));
-  put_fd(out, "inqueue_writer_fd", at(in, "_writer"));
-  put_fd(out, "outqueue_reader_fd", at(results, "_reader"));
-  put_fd(out, "outqueue_writer_fd", at(results, "_writer"));
-  put_sem(out, "inqueue_rlock", at(in, "_rlock"));
-  put_sem(out, "outqueue_wlock", at(results, "_wlock"));
+    put_workers(out, objects_->items(workers, kMaxWorkers));
+  put_exists(out, Number::WorkerHandlerExists, at(out.self, "_worker_handler"));
+  put_exists(out, Number::TaskHandlerExists, at(out.self, "_task_handler"));
+  put_exists(out, Number::ResultHandlerExists, at(out.self, "_result_handler"));
+  out.to.numbers.set(Number::IsThreadPool, objects_->is_a(out.self, "ThreadPool") ? 1 : 0);
 }
 
 void Describer::process_executor(Out& out) const {
-  put_int(out, "max_workers", at(out.self, "_max_workers"));
-  put_bool(out, "shutdown", at(out.self, "_shutdown_thread"));
-  const Object broken = at(out.self, "_broken");
-  if (broken != 0) out.to.numbers["broken"] = objects_->integer(broken).value_or(1) != 0 ? 1 : 0;
-  put_length(out, "pending", at(out.self, "_pending_work_items"));
+  put_length(out, Number::Pending, at(out.self, "_pending_work_items"));
   std::vector<Object> workers;
   const Object processes = at(out.self, "_processes");
   objects_->each_entry(
@@ -221,25 +140,10 @@ void Describer::process_executor(Out& out) const {
         return true;
       },
       kMaxWorkers);
-  if (objects_->dict_size(processes)) put_pids(out, workers);
+  if (objects_->dict_size(processes)) put_workers(out, workers);
   Object manager = at(out.self, "_executor_manager_thread");
   if (manager == 0) manager = at(out.self, "_queue_management_thread");  // 3.8
-  if (const auto exists = thread_exists(manager))
-    out.to.numbers["manager_exists"] = *exists ? 1 : 0;
-  const Object calls = at(out.self, "_call_queue");
-  const Object results = at(out.self, "_result_queue");
-  put_fd(out, "call_reader_fd", at(calls, "_reader"));
-  put_fd(out, "call_writer_fd", at(calls, "_writer"));
-  put_fd(out, "result_reader_fd", at(results, "_reader"));
-  put_fd(out, "result_writer_fd", at(results, "_writer"));
-}
-
-void Describer::proxy(Out& out) const {
-  const Object token = at(out.self, "_token");
-  if (const auto address = objects_->string(at(token, "address"), 256))
-    out.to.texts["address"] = escape_untrusted(*address);
-  if (const auto kind = objects_->string(at(token, "typeid"), 64))
-    out.to.texts["typeid"] = escape_untrusted(*kind);
+  put_exists(out, Number::ManagerExists, manager);
 }
 
 }  // namespace ipcdoctor::runtime::cpython

@@ -11,8 +11,8 @@ struct Describer::Out {
 };
 
 template <class T>
-void Describer::put(Out& out, const std::string& key, std::uint64_t address) const {
-  if (const auto value = objects_->remote().find<T>(address)) out.to.numbers[key] = *value;
+void Describer::put(Out& out, snapshot::Number key, std::uint64_t address) const {
+  if (const auto value = objects_->remote().find<T>(address)) out.to.numbers.set(key, *value);
 }
 
 }  // namespace ipcdoctor::runtime::cpython

@@ -20,6 +20,8 @@
 #include "linux/testing.h"
 
 namespace ipcdoctor::runtime::cpython {
+
+using snapshot::Number;
 namespace {
 
 // /usr/bin/python3 and those of IPCDOCTOR_PYTHONS, a list with colons.
@@ -476,9 +478,7 @@ TEST_P(EachPython, NamesLocksTheirOwnersAndQueues) {
 
   EXPECT_EQ(consumer->activity.call, "queue.Queue.get");
   EXPECT_EQ(consumer->activity.object.name, "jobs");
-  EXPECT_EQ(consumer->activity.object.numbers.at("maxsize"), 7);
-  EXPECT_EQ(consumer->activity.object.numbers.at("getters"), 1);
-  EXPECT_EQ(consumer->activity.object.numbers.at("size"), 0);
+  EXPECT_EQ(consumer->activity.object.numbers.get_or(Number::Unfinished, -1), 0);
   EXPECT_TRUE(consumer->held_locks.empty());  // wait() gave the queue's mutex back
 }
 
@@ -488,7 +488,7 @@ TEST_P(EachPython, SaysWhichCallOfTheLibraryAThreadIsIn) {
   ASSERT_TRUE(space);
   ASSERT_TRUE(interpreter) << to_string(interpreter.error());
   ASSERT_TRUE(threads);
-  std::map<std::string, std::map<std::string, std::int64_t>> numbers;  // by variable
+  std::map<std::string, std::map<Number, std::int64_t>> numbers;  // by variable
   for (const PythonThread& thread : *threads) {
     const auto space_at = thread.name.find(' ');
     if (space_at == std::string::npos) continue;
@@ -499,37 +499,28 @@ TEST_P(EachPython, SaysWhichCallOfTheLibraryAThreadIsIn) {
     }
     EXPECT_EQ(thread.activity.call, thread.name.substr(0, space_at));
     EXPECT_EQ(thread.activity.object.name, thread.name.substr(space_at + 1)) << thread.name;
-    numbers[thread.activity.object.name] = thread.activity.object.numbers;
+    const auto& known_numbers = thread.activity.object.numbers;
+    numbers[thread.activity.object.name] = {known_numbers.begin(), known_numbers.end()};
   }
   ASSERT_EQ(numbers.size(), 20U);
-  EXPECT_EQ(numbers["running"].count("executor"), 1U);
+  EXPECT_EQ(numbers["running"].count(Number::Executor), 1U);
   const auto objects = interpreter->read_objects();
   const auto busy = std::ranges::find_if(objects, [](const auto& o) { return o.name == "busy"; });
   ASSERT_NE(busy, objects.end());
   EXPECT_EQ(busy->type, "ThreadPoolExecutor");
-  EXPECT_EQ(busy->numbers.at("queued"), 3);
-  EXPECT_EQ(static_cast<std::int64_t>(busy->address.value), numbers["running"]["executor"]);
-  EXPECT_EQ(numbers["full"]["maxsize"], 2);
-  EXPECT_EQ(numbers["full"]["free_slots"], 0);
-  EXPECT_EQ(numbers["full"]["items"], 2);
-  EXPECT_EQ(numbers["full"]["feeder_exists"], 1);
-  EXPECT_EQ(numbers["tasks"]["unfinished"], 1);
-  EXPECT_EQ(numbers["flag"]["set"], 0);
-  EXPECT_EQ(numbers["gate"]["parties"], 3);
-  EXPECT_EQ(numbers["gate"]["arrived"], 1);
-  EXPECT_EQ(numbers["mutex"]["maxvalue"], 1);
-  EXPECT_EQ(numbers["mutex"]["count"], 1);
-  EXPECT_EQ(numbers["mutex"]["waiters"], 1);
-  EXPECT_GT(numbers["child"]["pid"], program.pid().value);
-  EXPECT_GE(numbers["near"]["handle_fd"], 3);
-  EXPECT_EQ(numbers["condition"]["waiters"], 1);
-  EXPECT_EQ(numbers["barrier"]["parties"], 5);
-  EXPECT_EQ(numbers["barrier"]["arrived"], 1);
-  EXPECT_EQ(numbers["slots"]["value"], 0);
-  EXPECT_EQ(numbers["idle"]["exists"], 1);
-  EXPECT_EQ(numbers["room"]["size"], 1);
-  EXPECT_EQ(numbers["work"]["unfinished"], 1);
-  EXPECT_GT(numbers["sleeper"]["pid"], program.pid().value);
+  EXPECT_EQ(busy->numbers.get_or(Number::Queued, -1), 3);
+  EXPECT_EQ(static_cast<std::int64_t>(busy->address.value), numbers["running"][Number::Executor]);
+  EXPECT_EQ(numbers["full"][Number::FeederExists], 1);
+  EXPECT_EQ(numbers["tasks"][Number::Unfinished], 1);
+  EXPECT_EQ(numbers["gate"][Number::Parties], 3);
+  EXPECT_EQ(numbers["mutex"][Number::Maxvalue], 1);
+  EXPECT_EQ(numbers["mutex"][Number::Count], 1);
+  EXPECT_GT(numbers["child"][Number::Pid], program.pid().value);
+  EXPECT_GE(numbers["near"][Number::HandleFd], 3);
+  EXPECT_EQ(numbers["barrier"][Number::Parties], 5);
+  EXPECT_EQ(numbers["idle"][Number::Exists], 1);
+  EXPECT_EQ(numbers["work"][Number::Unfinished], 1);
+  EXPECT_GT(numbers["sleeper"][Number::Pid], program.pid().value);
 }
 
 TEST_P(EachPython, FollowsWhatAnEventLoopAwaits) {
@@ -562,9 +553,7 @@ void follows_crossed_locks(const std::string& python, const char* code) {
   ASSERT_EQ(threads->size(), 1U);
   const auto& activity = threads->front().activity;
   EXPECT_TRUE(activity.call.starts_with("asyncio.") && activity.call.ends_with(".acquire"));
-  const auto ring = activity.object.numbers.find("ring");
-  ASSERT_NE(ring, activity.object.numbers.end());
-  EXPECT_EQ(ring->second, 2);
+  EXPECT_EQ(activity.object.numbers.get_or(Number::Ring, -1), 2);
 }
 
 TEST_P(EachPython, FollowsTasksThatHoldEachOthersLocks) {

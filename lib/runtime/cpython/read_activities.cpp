@@ -8,6 +8,9 @@
 
 namespace ipcdoctor::runtime::cpython {
 
+using snapshot::Number;
+using snapshot::Text;
+
 // The word that a thread sleeps on, by /proc/PID/task/TID/syscall: "202 0xADDR ...".
 std::optional<std::uint64_t> Interpreter::Impl::futex_of(Tid tid) const {
   if (tid.value == 0) return std::nullopt;
@@ -114,52 +117,33 @@ bool Interpreter::Impl::is_asked_of_loop(Object future) const {
 
 void Interpreter::Impl::add_details(const ThreadState& state, const Doing& doing,
                                     snapshot::RuntimeObject& object) const {
-  if (!doing.detail.empty()) object.texts["method"] = escape_untrusted(doing.detail);
+  if (!doing.detail.empty()) object.texts.set(Text::Method, escape_untrusted(doing.detail));
   if (doing.call == "Manager.call") {
     const auto fd =
         objects.integer(objects.attribute(local_of(state, "_callmethod", "conn"), "_handle"));
-    if (fd && *fd >= 0) object.numbers["socket_fd"] = *fd;
+    if (fd && *fd >= 0) object.numbers.set(Number::SocketFd, *fd);
   }
   if (doing.call == "Executor.result" && doing.object != 0) {
     for (const Reached& r : reach.all()) {
       const bool executor = r.type == "ThreadPoolExecutor" || r.type == "ProcessPoolExecutor";
       if (executor && runs_future(r, doing.object))
-        object.numbers["executor"] = static_cast<std::int64_t>(r.object);
+        object.numbers.set(Number::Executor, static_cast<std::int64_t>(r.object));
     }
   }
   for (const auto& [worker, task] :
        {std::pair{"worker", "job"}, {"_process_worker", "call_item"}, {"_worker", "work_item"}}) {
     const Object initializer = local_of(state, worker, "initializer");
     if (initializer != 0 && !objects.is_none(initializer) && local_of(state, worker, task) == 0)
-      object.numbers["initializes"] = 1;
-  }
-  if (doing.call.starts_with("socketserver.")) {
-    for (const ThreadState& other : states) {
-      if (other.tid.value != 0 && local_of(other, "serve_forever", "self") == doing.object &&
-          doing.object != 0) {
-        object.numbers["serving_tid"] = other.tid.value;
-      }
-    }
+      object.numbers.set(Number::Initializes, 1);
   }
   if (doing.call.starts_with("asyncio.")) {
-    object.numbers["of_task"] = state.awaits_task ? 1 : 0;
+    object.numbers.set(Number::OfTask, state.awaits_task ? 1 : 0);
     std::size_t ring = 0;
     if (doing.call.ends_with(".acquire")) {
       const auto tasks = read_tasks(modules, state.frames, frames, objects);
       ring = ring_of_tasks(doing.object, tasks, frames, objects, types, runtime);
     }
-    if (ring > 0) object.numbers["ring"] = static_cast<std::int64_t>(ring);
-  }
-  if (doing.call != "Pool.get") return;
-  for (const PyFrame& f : state.frames) {
-    const Object result = frames.local(f, "self");
-    if (!types.is(result, "Pool.result")) continue;
-    object.texts["result"] = escape_untrusted(objects.class_name(result));
-    if (const auto job = objects.integer(objects.attribute(result, "_job")))
-      object.numbers["job"] = *job;
-    if (const auto left = objects.integer(objects.attribute(result, "_number_left")))
-      object.numbers["remaining"] = *left;
-    break;
+    if (ring > 0) object.numbers.set(Number::Ring, static_cast<std::int64_t>(ring));
   }
 }
 
@@ -202,9 +186,11 @@ snapshot::Activity Interpreter::Impl::describe_activity(ThreadState& state) cons
   }
   add_details(state, doing, activity.object);
   // Tasks that wait for each other's semaphores use them as locks.
-  if (activity.object.numbers.contains("ring")) activity.operation = snapshot::Operation::Acquire;
+  if (activity.object.numbers.contains(Number::Ring))
+    activity.operation = snapshot::Operation::Acquire;
   const bool of_future = activity.call == "Executor.result" || activity.call == "Executor.wait";
-  if (of_future && !activity.object.numbers.contains("executor") && !is_asked_of_loop(doing.object))
+  if (of_future && !activity.object.numbers.contains(Number::Executor) &&
+      !is_asked_of_loop(doing.object))
     activity.operation = snapshot::Operation::AwaitValue;
   if (activity.call == "Pool.get" && activity.object.type.empty())
     activity.object.type = "multiprocessing.Pool";

@@ -6,6 +6,8 @@
 #include "runtime/cpython/threads.h"
 
 namespace ipcdoctor::runtime::cpython {
+
+using snapshot::Number;
 namespace {
 
 // Objects that are followed in a process: those that user code names, and in all.
@@ -31,15 +33,15 @@ bool is_part(const Reached& r) {
 // Where the semaphore's word is in shared memory: the same for all processes that map it
 // (snapshot::PageId).
 void add_page(const std::vector<linux::Mapping>& maps, snapshot::RuntimeObject& object) {
-  const auto handle = object.numbers.find("handle");
-  if (handle == object.numbers.end()) return;
-  const auto address = static_cast<std::uint64_t>(handle->second);
+  const std::int64_t* handle = object.numbers.find(Number::Handle);
+  if (handle == nullptr) return;
+  const auto address = static_cast<std::uint64_t>(*handle);
   const linux::Mapping* mapping = linux::find_mapping(maps, RemoteAddr{address});
   if (mapping == nullptr || !mapping->shared) return;
-  object.numbers["page_dev"] = static_cast<std::int64_t>(mapping->dev);
-  object.numbers["page_ino"] = static_cast<std::int64_t>(mapping->ino);
-  object.numbers["page_offset"] =
-      static_cast<std::int64_t>(address - mapping->start + mapping->offset);
+  object.numbers.set(Number::PageDev, static_cast<std::int64_t>(mapping->dev));
+  object.numbers.set(Number::PageIno, static_cast<std::int64_t>(mapping->ino));
+  object.numbers.set(Number::PageOffset,
+                     static_cast<std::int64_t>(address - mapping->start + mapping->offset));
 }
 
 void mark_inherited(const std::vector<PyFrame>& frames, std::vector<snapshot::Frame>& out) {
@@ -198,7 +200,7 @@ std::vector<snapshot::RuntimeObject> Interpreter::Impl::read_objects() {
     if (internal || is_part(r) || is_copy(r)) continue;
     auto object = describer.describe(r);
     if (r.type == "multiprocessing.SemLock") {
-      if (object.numbers["count"] == 0) continue;
+      if (object.numbers.get_or(Number::Count, 0) == 0) continue;
       add_page(space.maps(), object);
     }
     out.push_back(std::move(object));

@@ -60,7 +60,6 @@ LockObject Interpreter::Impl::lock_of(const ThreadState* state, std::uint64_t fu
 // parent, tells the two apart.
 void Interpreter::Impl::set_owner(std::uint64_t ident, Pid pid, snapshot::Lock& lock) const {
   if (ident == 0) return;
-  lock.numbers["owner_ident"] = static_cast<std::int64_t>(ident);
   const auto found = tids.find(ident);
   if (found == tids.end()) {
     lock.ownership = tids_complete ? Ownership::Dead : Ownership::Unreadable;
@@ -180,16 +179,18 @@ void Interpreter::Impl::refine_sem_lock(const LockObject& found, snapshot::Lock&
   if (name.ends_with("._semlock")) name.resize(name.size() - 9);
   const auto object = describer.describe({found.object, found.type, name});
   lock.kind = LockKind::SharedSemaphore;
-  const auto number = [&](const char* key) {
-    const auto n = object.numbers.find(key);
-    return n == object.numbers.end() ? std::int64_t{0} : n->second;
+  using snapshot::LockNumber;
+  const auto copy = [&](LockNumber to, snapshot::Number from) {
+    lock.numbers.set(to, object.numbers.get_or(from, 0));
   };
   const std::string its_class = sem_lock_class(found.object);
   lock.name = label("multiprocessing." + its_class, name);
-  for (const char* key : {"value", "waiters", "kind", "count"}) lock.numbers[key] = number(key);
+  copy(LockNumber::Value, snapshot::Number::Value);
+  copy(LockNumber::Kind, snapshot::Number::Kind);
   // one slot that others give back is no lock, whatever its numbers
-  const bool is_one_slot = its_class == "Semaphore" && number("maxvalue") == 1;
-  if (!is_one_slot) lock.numbers["max"] = number("maxvalue");
+  const bool is_one_slot =
+      its_class == "Semaphore" && object.numbers.get_or(snapshot::Number::Maxvalue, 0) == 1;
+  if (!is_one_slot) copy(LockNumber::Max, snapshot::Number::Maxvalue);
   lock.evidence = "SemLock at " + hex(found.object) + ", handle " + hex(found.futex);
 }
 
@@ -246,7 +247,7 @@ bool Interpreter::Impl::identify(const snapshot::TaskRef& waiter, std::uint64_t 
     if (taker.tid.value == 0) continue;
     const auto taken = read_taken_locks(taker.frames, frames, objects, types, runtime);
     if (std::ranges::find(taken, found.object) != taken.end())
-      lock.numbers["taken_by"] = taker.tid.value;
+      lock.numbers.set(snapshot::LockNumber::TakenBy, taker.tid.value);
   }
   return true;
 }

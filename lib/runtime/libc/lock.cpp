@@ -18,6 +18,7 @@ namespace {
 
 using snapshot::Lock;
 using snapshot::LockKind;
+using snapshot::LockNumber;
 using snapshot::Ownership;
 
 constexpr std::size_t kFramesToName = 12;
@@ -45,7 +46,7 @@ class Look {
     // Who was told that it is shared by processes leaves the flag out:
     // pthread_mutexattr_setpshared(3).
     if (call_.shared_memory)
-      lock_.numbers["pshared"] = (call_.op & FUTEX_PRIVATE_FLAG) == 0 ? 1 : 0;
+      lock_.numbers.set(LockNumber::Pshared, (call_.op & FUTEX_PRIVATE_FLAG) == 0 ? 1 : 0);
     return std::move(lock_);
   }
 
@@ -121,7 +122,7 @@ class Look {
       if (!state || (*state & kWritersWait) == 0) continue;
       lock_.address = RemoteAddr{at};
       const std::uint32_t readers = *state & kReaders;
-      if (readers != kReaders) lock_.numbers["readers"] = readers;
+      if (readers != kReaders) lock_.numbers.set(LockNumber::Readers, readers);
       return;
     }
   }
@@ -175,7 +176,7 @@ class Look {
                               ? images_.function_called_at(space_, call_.frames[i + 1].pc)
                               : outer;
       if (!called || *called != *name) continue;
-      lock_.numbers["reentered"] = 1;
+      lock_.numbers.set(LockNumber::Reentered, 1);
       lock_.evidence += ", which is on its stack once more";
       return;
     }
@@ -210,8 +211,7 @@ class Look {
   void take(const GlibcMutex& decoded, std::uint64_t address) {
     lock_.kind = decoded.kind;
     lock_.address = RemoteAddr{address};
-    lock_.numbers["value"] = decoded.word;
-    if (decoded.kind == LockKind::RecursiveMutex) lock_.numbers["count"] = decoded.count;
+    lock_.numbers.set(LockNumber::Value, decoded.word);
     lock_.evidence = fmt::format(
         "owner word {} in the glibc mutex at {:#x} (kind {:#x}); only the owner may unlock it",
         decoded.owner, address, decoded.kind_bits);
@@ -287,7 +287,6 @@ class Look {
       find_owner(space_, call_, find_task_, *tid, lock_);
     else
       lock_.ownership = Ownership::Dead;
-    lock_.numbers["count"] = decoded->count;
     lock_.evidence = fmt::format(
         "owner {:#x} in the FILE lock at {:#x} is thread {}; only the owner may unlock it",
         decoded->owner, call_.address.value, *tid);
@@ -303,9 +302,7 @@ class Look {
       if (!decoded) continue;
       lock_.kind = by_function_;
       lock_.address = RemoteAddr{call_.address.value - offset};
-      lock_.numbers = {{"readers", decoded->readers},
-                       {"waiting_writers", decoded->writers},
-                       {"writer_first", decoded->writer_first ? 1 : 0}};
+      lock_.numbers = {{LockNumber::Readers, decoded->readers}};
       lock_.evidence = fmt::format("rwlock at {:#x}: {} readers, writer {}", lock_.address.value,
                                    decoded->readers, decoded->writer);
       if (decoded->writer == 0) return;  // readers are only counted
@@ -331,7 +328,6 @@ class Look {
           space_.memory.read_u32(RemoteAddr{base + static_cast<std::uint64_t>(wrefs)});
       if (!word || (*word >> 3) == 0 || (*word >> 3) > kMaxWaiters) continue;
       lock_.address = RemoteAddr{base};
-      lock_.numbers["waiters"] = *word >> 3;
       break;
     }
     lock_.evidence =
@@ -343,7 +339,7 @@ class Look {
     const auto decoded = bytes ? decode_semaphore(*bytes) : std::nullopt;
     lock_.kind = LockKind::Semaphore;
     if (!decoded) return;
-    lock_.numbers = {{"value", decoded->value}, {"waiters", decoded->waiters}};
+    lock_.numbers = {{LockNumber::Value, decoded->value}};
     lock_.evidence = fmt::format("semaphore at {:#x}: value {}, {} waiters", call_.address.value,
                                  decoded->value, decoded->waiters);
   }
@@ -355,7 +351,7 @@ class Look {
     const auto decoded = bytes ? decode_barrier(*bytes) : std::nullopt;
     if (!decoded) return;
     lock_.address = RemoteAddr{base};
-    lock_.numbers = {{"parties", decoded->parties}, {"arrived", decoded->arrived}};
+    lock_.numbers = {{LockNumber::Parties, decoded->parties}};
     lock_.evidence = fmt::format("barrier at {:#x}: {} of {} have arrived", base, decoded->arrived,
                                  decoded->parties);
   }

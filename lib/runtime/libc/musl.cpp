@@ -72,7 +72,7 @@ void read_musl_barrier(const linux::AddressSpace& space, const FutexCall& call,
   const std::uint32_t parties = (*limit & ~kSharedBarrier) + 1;
   if (parties > kMaxParties || *arrived >= parties) return;
   lock.address = RemoteAddr{base};
-  lock.numbers = {{"parties", parties}, {"arrived", *arrived}};
+  lock.numbers = {{snapshot::LockNumber::Parties, parties}};
   lock.evidence =
       fmt::format("musl barrier at {:#x}: {} of {} have arrived", base, *arrived, parties);
 }
