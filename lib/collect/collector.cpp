@@ -24,6 +24,7 @@
 #include "collect/system.h"
 #include "collect/sysv.h"
 #include "collect/tables.h"
+#include "linux/deputy.h"
 #include "unwind/unwind.h"
 
 namespace ipcdoctor::collect {
@@ -69,6 +70,7 @@ class Collector {
     const Status scanned = scan_tree();
     if (!scanned) return scanned.error();
     group_shared_tables(system_);
+    give_up_rights();
     close_over_wakers();
     objects_.read_facts();
     SysvObjects sysv = read_sysv(system_);
@@ -113,10 +115,19 @@ class Collector {
     if (!added) return added.error();
     mark_tree(system_, targets_);
     examine_tree();
+    system_.read_maps_late();
+    give_up_rights();
     read_only_stacks(system_, options_.symbols);
     look_again_at_all();
     if (!has_target()) return no_target();
     return build({}, {}, started, Pieces::Moved);
+  }
+
+  /// What follows reads memory and files. Those of the tree are opened while that needs no deputy.
+  void give_up_rights() {
+    for (const auto& process : system_.processes())
+      if (process->examined && !process->dead) (void)system_.space_of(*process);  // keeps its error
+    linux::deputy::take_over();
   }
 
   void look_again_at_all() {

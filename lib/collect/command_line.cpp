@@ -116,6 +116,11 @@ std::vector<std::string> parse_command_line(std::string_view bytes, Argv argv) {
 }
 
 void read_command_lines(System& system, Argv argv) {
+  std::optional<linux::deputy::ReadAhead> ahead;
+  {
+    const Risk all(system.progress(), Pid{}, Fact::CommandLine);
+    if (all.allowed()) ahead.emplace(linux::deputy::Wish::Read, system.files("cmdline"));
+  }
   for (const auto& process : system.processes()) {
     if (!process->examined || process->dead || system.progress().is_late()) continue;
     const Risk risk(system.progress(), process->pid, Fact::CommandLine);

@@ -240,14 +240,23 @@ void look_again_at_all(System& system) {
   if (count > kManyThreads)
     if (auto tasks = system.read_kernel_tasks())
       for (linux::KernelTask& task : *tasks) now.emplace(task.tid, std::move(task));
+  const auto is_as_it_was = [&](const ProcessEntry& process, const ThreadEntry& thread) {
+    const auto task = now.find(thread.tid);
+    return task != now.end() && task->second.pid == process.pid &&
+           is_as_before(thread, task->second);
+  };
+  std::vector<linux::deputy::File> files;
+  for (const auto& process : system.processes())
+    for (const ThreadEntry& thread : process->threads)
+      if (process->examined && !thread.of_fiber && !is_as_it_was(*process, thread))
+        for (const char* name : {"status", "syscall"})
+          files.push_back({system.dir_to_read_ahead(*process), task_file(thread.tid, name)});
+  const linux::deputy::ReadAhead ahead(linux::deputy::Wish::ReadRecord, files);
   for (const auto& process : system.processes()) {
     if (!process->examined) continue;
     for (ThreadEntry& thread : process->threads) {
       if (thread.of_fiber) continue;
-      const auto task = now.find(thread.tid);
-      const bool as_before = task != now.end() && task->second.pid == process->pid &&
-                             is_as_before(thread, task->second);
-      if (as_before)
+      if (is_as_it_was(*process, thread))
         thread.out.stable = true;
       else
         look_again_at(system, *process, thread);

@@ -19,6 +19,7 @@
 #include <optional>
 
 #include "linux/broker.h"
+#include "linux/deputy.h"
 #include "linux/proc_stat.h"
 #include "linux/reap.h"
 #include "linux/unique_fd.h"
@@ -102,6 +103,9 @@ void write_all(int fd, const char* data, std::size_t size) {
   // parsers without rights, which are forked from here, shall not speak for us
   (void)::madvise(&shared, sizeof shared, MADV_DONTFORK);
   std::set_new_handler([] { ::_exit(kOutOfMemory); });
+  // without one all is read with the rights that are there
+  (void)linux::deputy::start(3);
+  shared.deputy.store(linux::deputy::pid());
   Progress progress(shared, skip, deadline);
   work(progress, [&](const std::string& bytes) {
     const std::uint64_t size = bytes.size();
@@ -172,17 +176,25 @@ class Watched {
     return n > 0;
   }
 
+  /// Of the helper and its deputy.
   milliseconds processor_time() const {
+    return processor_time_of(pid_) + processor_time_of(shared_.deputy.load());
+  }
+
+  static milliseconds processor_time_of(pid_t pid) {
     clockid_t clock{};
     struct timespec time {};
-    if (::clock_getcpuclockid(pid_, &clock) != 0 || ::clock_gettime(clock, &time) != 0)
+    if (pid <= 0 || ::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &time) != 0)
       return {};  // it has ended
     return std::chrono::duration_cast<milliseconds>(std::chrono::seconds(time.tv_sec) +
                                                     std::chrono::nanoseconds(time.tv_nsec));
   }
 
-  bool is_busy() const {
-    const auto dir = linux::ProcDir::open(Pid{pid_});
+  bool is_busy() const { return is_busy(pid_) || is_busy(shared_.deputy.load()); }
+
+  static bool is_busy(pid_t pid) {
+    if (pid <= 0) return false;
+    const auto dir = linux::ProcDir::open(Pid{pid});
     const auto stat = dir ? linux::read_stat(*dir) : Result<linux::Stat>(dir.error());
     return stat && stat->state == 'R';
   }

@@ -124,8 +124,30 @@ std::int64_t stored_number(System& system, const Lock& lock) {
   return lock.owners[0].tid.value;
 }
 
-void check_owner(System& system, const SharedAreas& areas, const ProcessEntry& process,
-                 snapshot::FutexWait& futex) {
+/// knows_all_numbers(), found out when first asked.
+class Numbers {
+ public:
+  Numbers(System& system, const SharedAreas& areas) : system_(system), areas_(areas) {}
+  bool are_known() {
+    if (!known_) {
+      std::vector<linux::deputy::File> files;
+      for (const auto& process : system_.processes())
+        if (!areas_.knows_maps_of(process->pid))
+          files.push_back({system_.dir_to_read_ahead(*process), "status"});
+      const linux::deputy::ReadAhead ahead(linux::deputy::Wish::ReadRecord, files);
+      known_ = knows_all_numbers(system_, areas_);
+    }
+    return *known_;
+  }
+
+ private:
+  System& system_;
+  const SharedAreas& areas_;
+  std::optional<bool> known_;
+};
+
+void check_owner(System& system, const SharedAreas& areas, Numbers& numbers,
+                 const ProcessEntry& process, snapshot::FutexWait& futex) {
   Lock& lock = futex.lock;
   const bool dead = lock.ownership == Ownership::Dead;
   if (!dead && (lock.ownership != Ownership::Known || lock.owners.empty())) return;
@@ -140,7 +162,7 @@ void check_owner(System& system, const SharedAreas& areas, const ProcessEntry& p
   });
   if (!maps) return leave_open(lock, owner, "who has that number is not seen to map the lock");
   const bool all_mappers = system.all_holders_seen() && system.in_init_pid_ns();
-  if (all_mappers || knows_all_numbers(system, areas)) return;
+  if (all_mappers || numbers.are_known()) return;
   if (dead && area->has_name)
     return leave_open(lock, owner, "somebody who could not be looked at may map the lock");
   lock.checked = false;
@@ -161,7 +183,7 @@ bool is_mapped_elsewhere(System& system, const ProcessEntry& process,
 
 /// glibc parks who asks for a priority-inheriting mutex of a number that nobody has on its own
 /// stack: who maps the mutex itself was not asked.
-void check_parked(System& system, const SharedAreas& areas, ProcessEntry& process, Lock& lock) {
+void check_parked(System& system, Numbers& numbers, ProcessEntry& process, Lock& lock) {
   if (lock.ownership != Ownership::Dead || lock.kind != snapshot::LockKind::PiMutex) return;
   const auto space = system.space_of(process);
   const linux::Mapping* mapping =
@@ -169,7 +191,7 @@ void check_parked(System& system, const SharedAreas& areas, ProcessEntry& proces
   if (mapping == nullptr || !mapping->shared) return;
   if (is_mapped_elsewhere(system, process, *mapping))
     leave_open(lock, lock.dead_owner, "processes of several PID namespaces map the lock");
-  else if (!knows_all_numbers(system, areas))
+  else if (!numbers.are_known())
     leave_open(lock, lock.dead_owner, "somebody who could not be looked at may map the lock");
 }
 
@@ -185,14 +207,15 @@ Result<std::optional<TaskRef>> find_task(System& system, const ProcessEntry& nea
 }
 
 void check_shared_owners(System& system, const SharedAreas& areas) {
+  Numbers numbers(system, areas);
   for (const auto& process : system.processes()) {
     for (ThreadEntry& thread : process->threads) {
       if (!thread.out.wait || thread.out.wait->kind != snapshot::WaitKind::Futex) continue;
       snapshot::FutexWait& futex = thread.out.wait->futex;
       if (futex.shared_memory)
-        check_owner(system, areas, *process, futex);
+        check_owner(system, areas, numbers, *process, futex);
       else
-        check_parked(system, areas, *process, futex.lock);
+        check_parked(system, numbers, *process, futex.lock);
       if (futex.lock.unseen_owner != 0)
         system.note_unseen(process->pid, thread.tid,
                            Error{Cause::Denied, 0,

@@ -13,6 +13,7 @@
 
 #include "base/text.h"
 #include "collect/tables.h"
+#include "linux/deputy.h"
 #include "linux/fd_table.h"
 #include "linux/fdinfo.h"
 #include "linux/kcmp.h"
@@ -454,9 +455,9 @@ void Objects::read_facts_of(Object& object, const Place& place) {
     struct statx file {};
     const int flags = AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT;
     const std::string path = base + "fd/" + number;
-    object.has_name =
-        ::statx(place.process->dir->fd(), path.c_str(), flags, STATX_NLINK, &file) != 0 ||
-        file.stx_nlink > 0;
+    object.has_name = linux::deputy::statx_at(place.process->dir->fd(), path.c_str(), flags,
+                                              STATX_NLINK, &file) != 0 ||
+                      file.stx_nlink > 0;
   }
   if (kind == ObjectKind::EventFd || kind == ObjectKind::TimerFd || kind == ObjectKind::SignalFd) {
     const auto info = fdinfo_of(system_, *place.process, place.tid, place.fd);

@@ -49,6 +49,7 @@ struct SharedProgress {
   std::atomic<std::uint64_t> steps{0};  ///< grows with every read begun or ended
   std::atomic<std::int32_t> pid{0}, tid{0};
   std::atomic<Fact> fact{Fact::None};
+  std::atomic<std::int32_t> deputy{0};  ///< a process that works for the helper; 0: none
 };
 
 /// The helper's side.

@@ -108,6 +108,12 @@ const SharedAreas::Files* SharedAreas::mapped_by(ProcessEntry& process) {
 
 void SharedAreas::find_mappers(SharedArea& area) {
   std::set<Pid> found;
+  std::vector<linux::deputy::File> files;
+  for (const auto& process : system_.processes())
+    if (process->scope != snapshot::Scope::Self && !process->space &&
+        !mapped_.contains(process->pid) && !gone_.contains(process->pid))
+      files.push_back({system_.dir_to_read_ahead(*process), "maps"});
+  const linux::deputy::ReadAhead ahead(linux::deputy::Wish::Read, files);
   for (const auto& process : system_.processes()) {
     if (process->scope == snapshot::Scope::Self) continue;
     const Files* files = mapped_by(*process);

@@ -134,6 +134,7 @@ void add_known_handlers(ProcessEntry& entry, std::uint64_t caught) {
 
 void read_signal_sources(System& system) {
   Alarms alarms(system);
+  const linux::deputy::ReadAhead ahead(linux::deputy::Wish::Read, system.files("timers"));
   for (const auto& process : system.processes()) {
     if (!process->examined || process->dead) continue;
     if (!process->status) {  // nobody knows what it catches

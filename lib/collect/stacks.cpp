@@ -21,6 +21,7 @@
 #include "collect/tables.h"
 #include "linux/auxv.h"
 #include "linux/confined.h"
+#include "linux/deputy.h"
 #include "linux/ptrace.h"
 #include "linux/robust_list.h"
 #include "runtime/cpython/interpreter.h"
@@ -634,6 +635,7 @@ class ProcessStacks {
 /// fork without exec since: the same image as the parent's.
 void mark_forked_copies(System& system) {
   std::map<Pid, std::optional<linux::ImageStamp>> stamps;
+  const linux::deputy::ReadAhead ahead(linux::deputy::Wish::Read, system.files("auxv"));
   const auto stamp_of = [&](ProcessEntry& process) -> const std::optional<linux::ImageStamp>& {
     auto [it, is_new] = stamps.try_emplace(process.pid);
     if (!is_new) return it->second;
@@ -704,6 +706,11 @@ template <class Read>
 void for_each_space(System& system, Read read) {
   Found found;
   PagesOfImages pages(system);
+  std::vector<linux::deputy::File> programs;
+  for (const auto& process : system.processes())
+    if (process->space && system.dir_to_read_ahead(*process) >= 0)
+      programs.push_back({process->space->dir.fd(), "exe"});
+  const linux::deputy::ReadAhead links(linux::deputy::Wish::ReadLink, programs);
   for (const auto& process : system.processes()) {
     if (!process->examined || process->dead || system.progress().is_late()) continue;
     const auto space = system.space_of(*process);
@@ -781,8 +788,6 @@ void read_only_stacks(System& system, Symbols symbols) {
 
 namespace {
 
-constexpr std::chrono::milliseconds kStopPatience{100};
-
 /// SO_*TIMEO makes the difference between a call that restarts and one that returns EINTR; an
 /// untimed wait has none.
 linux::FileOfCall file_of_call(const ThreadEntry& thread) {
@@ -808,9 +813,7 @@ bool should_stop(const ThreadEntry& thread, StopPolicy policy) {
 }
 
 Result<unwind::Registers> registers_of(Tid tid) {
-  const auto stopped = linux::StoppedThread::stop(tid, kStopPatience);
-  if (!stopped) return stopped.error();
-  const auto registers = stopped->read_registers();
+  const auto registers = linux::read_registers(tid);
   if (!registers) return registers.error();
   unwind::Registers out;
   out.sp = RemoteAddr{registers->rsp};
@@ -880,6 +883,7 @@ void find_library_call(snapshot::Thread& thread) {
 snapshot::NamedStacks symbolise_here(const snapshot::Snapshot& snapshot,
                                      const std::vector<snapshot::TaskRef>& tasks,
                                      Progress& progress) {
+  linux::deputy::take_over();
   unwind::Images images;
   std::map<Pid, Result<linux::AddressSpace>> spaces;
   snapshot::NamedStacks named;

@@ -1,9 +1,7 @@
 #include "collect/surroundings.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -244,19 +242,12 @@ Result<FoundFile> find_path(System& system, ProcessEntry& process, int dir_fd,
     if (!base) return base.error();
     full = *base + "/" + path;
   }
-  const linux::UniqueFd root(::openat(process.dir->fd(), "root", O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!root.is_open())
-    return Error{cause_of(errno), errno, "open " + process.dir->path() + "/root"};
-  struct open_how how {};
-  how.flags = O_PATH | O_CLOEXEC;  // opens neither the FIFO nor the device that the path may name
-  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-  const linux::UniqueFd file(
-      static_cast<int>(::syscall(SYS_openat2, root.get(), full.c_str(), &how, sizeof how)));
+  // opens neither the FIFO nor the device that the path may name
+  const auto file = process.dir->open_in_root(full, O_PATH);
+  if (!file) return file.error();
   struct statx status {};
-  if (!file.is_open() ||
-      ::statx(file.get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &status) != 0) {
+  if (::statx(file->get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &status) != 0)
     return Error{cause_of(errno), errno, "find a path of " + process.dir->path()};
-  }
   ObjectKind kind = ObjectKind::File;
   if (S_ISFIFO(status.stx_mode)) kind = ObjectKind::Fifo;
   if (S_ISDIR(status.stx_mode)) kind = ObjectKind::Directory;

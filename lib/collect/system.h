@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "collect/progress.h"
 #include "linux/address_space.h"
+#include "linux/deputy.h"
 #include "linux/proc_dir.h"
 #include "linux/proc_stat.h"
 #include "linux/proc_status.h"
@@ -94,11 +95,19 @@ class System {
 
   std::vector<std::unique_ptr<ProcessEntry>>& processes() { return processes_; }
   const std::vector<std::unique_ptr<ProcessEntry>>& processes() const { return processes_; }
+  /// Its directory for linux::deputy::ReadAhead; -1 where there are too few descriptors for all.
+  int dir_to_read_ahead(const ProcessEntry& process) const {
+    return room_for_dirs_ > 0 && linux::deputy::is_asked() ? process.dir->fd() : -1;
+  }
+  /// That file of all that are looked into.
+  std::vector<linux::deputy::File> files(const char* name) const;
   ProcessEntry* find(Pid pid);
   Progress& progress() { return progress_; }
   const linux::ProcDir& proc() const { return *proc_; }
   Pid self() const { return self_; }
-  bool is_own(Pid pid) const { return pid == self_ || pid == helper_; }
+  bool is_own(Pid pid) const {
+    return pid == self_ || pid == helper_ || pid.value == linux::deputy::pid();
+  }
 
   /// Its mappings and memory, opened once. @return Denied, Gone, TimedOut.
   Result<linux::AddressSpace*> space_of(ProcessEntry& process);

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "linux/capabilities.h"
+#include "linux/deputy.h"
 #include "linux/namespaces.h"
 #include "linux/unique_fd.h"
 
@@ -157,15 +158,22 @@ Result<UniqueFd> load_iterator(const KernelTypes& types, const char* function, c
   return link;
 }
 
-Status run_iterator(const UniqueFd& loaded,
-                    const std::function<Status(std::span<const std::byte>)>& take) {
+Result<UniqueFd> start_iterator(const UniqueFd& loaded) {
+  if (deputy::is_asked()) return deputy::ask_descriptor(deputy::Wish::Iterate, 0, loaded.get());
   bpf_attr attributes = cleared();
   attributes.iter_create.link_fd = static_cast<std::uint32_t>(loaded.get());
-  const UniqueFd iterator = call_bpf(BPF_ITER_CREATE, attributes);
+  UniqueFd iterator = call_bpf(BPF_ITER_CREATE, attributes);
   if (!iterator.is_open()) return failed("create a BPF iterator");
+  return iterator;
+}
+
+Status run_iterator(const UniqueFd& loaded,
+                    const std::function<Status(std::span<const std::byte>)>& take) {
+  const auto iterator = start_iterator(loaded);
+  if (!iterator) return iterator.error();
   std::vector<std::byte> piece(64 << 10);
   for (;;) {
-    const ssize_t got = ::read(iterator.get(), piece.data(), piece.size());
+    const ssize_t got = ::read(iterator->get(), piece.data(), piece.size());
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (got < 0) return failed("read a BPF iterator");
     if (got == 0) return Done{};

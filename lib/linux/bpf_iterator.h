@@ -115,6 +115,9 @@ class Assembler {
 Result<UniqueFd> load_iterator(const KernelTypes& types, const char* function, const char* name,
                                const std::vector<bpf_insn>& instructions);
 
+/// What reads it once; needs the right to use bpf(2). @return Denied.
+Result<UniqueFd> start_iterator(const UniqueFd& loaded);
+
 /// Runs it and reads all that it writes, in pieces that may end anywhere.
 /// @param take  gets each piece; an Error ends the reading
 /// @return Denied, and what `take` said.

@@ -13,6 +13,8 @@
 #include <thread>
 #include <utility>
 
+#include "linux/fd_message.h"
+
 namespace ipcdoctor::linux {
 namespace {
 
@@ -31,50 +33,6 @@ struct Reply {
 };
 
 int side_of_helper = -1;  // in the helper, where it has an ancestor to ask
-
-/// One message with at most one descriptor.
-bool send_message(int socket, const void* data, std::size_t size, int fd) {
-  iovec part{const_cast<void*>(data), size};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof fd)] = {};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  if (fd >= 0) {
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof fd);
-    std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
-  }
-  ssize_t n = -1;
-  do {
-    n = ::sendmsg(socket, &message, MSG_NOSIGNAL);
-  } while (n < 0 && errno == EINTR);
-  return n == static_cast<ssize_t>(size);
-}
-
-bool receive_message(int socket, void* data, std::size_t size, UniqueFd& fd) {
-  iovec part{data, size};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  ssize_t n = -1;
-  do {
-    n = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-  } while (n < 0 && errno == EINTR);
-  const cmsghdr* header = CMSG_FIRSTHDR(&message);
-  if (n > 0 && header != nullptr && header->cmsg_type == SCM_RIGHTS) {
-    int number = -1;
-    std::memcpy(&number, CMSG_DATA(header), sizeof number);
-    fd = UniqueFd(number);
-  }
-  return n == static_cast<ssize_t>(size);
-}
 
 /// Answers one request; the file that goes with it is closed at once.
 void answer(int socket, const Request& request, const UniqueFd& of) {
@@ -96,14 +54,14 @@ void answer(int socket, const Request& request, const UniqueFd& of) {
     reply.size = static_cast<std::size_t>(std::max<ssize_t>(n, 0));
     file.reset();
   }
-  (void)send_message(socket, &reply, sizeof reply, file.is_open() ? file.get() : -1);
+  (void)send_message(socket, bytes_of(reply), {}, file.get());
 }
 
 Result<Reply> ask(const Request& request, int of, UniqueFd& file, const std::string& what) {
   if (side_of_helper < 0) return Error{Cause::Denied, EACCES, what};
   Reply reply;
-  const bool answered = send_message(side_of_helper, &request, sizeof request, of) &&
-                        receive_message(side_of_helper, &reply, sizeof reply, file);
+  const bool answered = send_message(side_of_helper, bytes_of(request), {}, of) &&
+                        receive_message(side_of_helper, &reply, sizeof reply, file) == sizeof reply;
   if (!answered) return Error{Cause::Denied, EACCES, what};
   if (reply.error != 0) return Error{cause_of(reply.error), reply.error, what};
   return reply;
@@ -144,7 +102,7 @@ void Broker::serve() {
   std::thread([socket = std::move(ancestor_)] {
     Request request;
     UniqueFd of;
-    while (receive_message(socket.get(), &request, sizeof request, of)) {
+    while (receive_message(socket.get(), &request, sizeof request, of) == sizeof request) {
       answer(socket.get(), request, of);
       of.reset();
     }

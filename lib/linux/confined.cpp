@@ -1,29 +1,20 @@
 #include "linux/confined.h"
 
 #include <fcntl.h>
-#include <linux/audit.h>
-#include <linux/capability.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstddef>
-#include <cstdio>
 #include <new>
 #include <utility>
-#include <vector>
 
+#include "linux/no_rights.h"
 #include "linux/reap.h"
 
 namespace ipcdoctor::linux {
@@ -31,94 +22,7 @@ namespace {
 
 constexpr int kTickMs = 20;
 constexpr std::chrono::milliseconds kEndPatience{100};
-constexpr int kReady = 0, kNoSeccomp = 91, kNoRights = 92, kOutOfMemory = 93;
-
-/// What a parser that has its input needs of the kernel: memory, its descriptors, an end. All else
-/// fails with EPERM, as it would for want of rights: a library that asks for more gets on without.
-constexpr std::array kAllowed = {
-    SYS_read, SYS_write, SYS_pread64, SYS_lseek, SYS_close, SYS_fstat, SYS_brk, SYS_munmap,
-    SYS_mremap, SYS_madvise, SYS_futex, SYS_getrandom, SYS_clock_gettime, SYS_sched_yield,
-    SYS_rt_sigreturn, SYS_exit, SYS_exit_group,
-    // exceptions, where libunwind's functions stand before libgcc's:
-    // it tries memory by a pipe to itself
-    SYS_rt_sigprocmask, SYS_pipe2, SYS_mincore, SYS_msync,
-#ifdef __SANITIZE_ADDRESS__
-    SYS_sigaltstack,  // what an exception leaves is marked as unused
-#endif
-};
-
-/// Where bit `bit` of argument `argument` must be 0 or 1.
-struct Conditional {
-  long nr;
-  unsigned argument;
-  std::uint32_t bit;
-  bool set;
-};
-constexpr std::array kConditional = {
-    Conditional{SYS_mmap, 2, PROT_EXEC, false},
-    Conditional{SYS_mprotect, 2, PROT_EXEC, false},
-    // fstat(3) of glibc 2.33 to 2.38, of a descriptor
-    Conditional{SYS_newfstatat, 3, AT_EMPTY_PATH, true},
-};
-
-std::vector<sock_filter> filter() {
-  const auto load = [](std::size_t offset) {
-    return sock_filter(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(offset)));
-  };
-  const auto answer = [](std::uint32_t action) {
-    return sock_filter(BPF_STMT(BPF_RET | BPF_K, action));
-  };
-  const auto unless = [](std::uint16_t test, long value, std::uint8_t skip) {
-    return sock_filter(BPF_JUMP(static_cast<std::uint16_t>(BPF_JMP | test | BPF_K),
-                                static_cast<std::uint32_t>(value), 0, skip));
-  };
-  std::vector<sock_filter> code = {
-      load(offsetof(seccomp_data, arch)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0),
-      answer(SECCOMP_RET_KILL_PROCESS),
-      load(offsetof(seccomp_data, nr)),  // with the bit of x32 it is none of ours
-  };
-  for (const long nr : kAllowed) {
-    code.push_back(unless(BPF_JEQ, nr, 1));
-    code.push_back(answer(SECCOMP_RET_ALLOW));
-  }
-  for (const Conditional& c : kConditional) {
-    code.push_back(unless(BPF_JEQ, c.nr, 4));
-    code.push_back(load(offsetof(seccomp_data, args) + c.argument * sizeof(std::uint64_t)));
-    code.push_back(unless(BPF_JSET, static_cast<long>(c.bit), 1));
-    code.push_back(answer(c.set ? SECCOMP_RET_ALLOW : SECCOMP_RET_ERRNO | EPERM));
-    code.push_back(answer(c.set ? SECCOMP_RET_ERRNO | EPERM : SECCOMP_RET_ALLOW));
-  }
-  code.push_back(answer(SECCOMP_RET_ERRNO | EPERM));
-  return code;
-}
-
-bool install_filter() {
-  std::vector<sock_filter> code = filter();
-  const sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
-  // it has no secrets that speculation could find: no slower code for that
-  return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW,
-                   &program) == 0 ||
-         ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
-}
-
-/// Never more than there was. The signal of the lower bound says which limit it was.
-void limit(__rlimit_resource resource, std::uint64_t most) {
-  struct rlimit now {};
-  if (::getrlimit(resource, &now) != 0) return;
-  now.rlim_cur = std::min<std::uint64_t>(now.rlim_cur, most);
-  now.rlim_max = std::min<std::uint64_t>(now.rlim_max, now.rlim_cur + 1);
-  (void)::setrlimit(resource, &now);
-}
-
-std::uint64_t address_space() {
-  unsigned long pages = 0;
-  if (std::FILE* statm = std::fopen("/proc/self/statm", "re")) {
-    if (std::fscanf(statm, "%lu", &pages) != 1) pages = 0;
-    (void)std::fclose(statm);
-  }
-  return pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-}
+constexpr int kNoSeccomp = 91, kNoRights = 92, kOutOfMemory = 93;
 
 /// Descriptors from `first` to `last`. close_range(2) is there since Linux 5.9.
 void close_between(unsigned first, unsigned last) {
@@ -137,18 +41,6 @@ void close_others(int socket, int file) {
   if (low > 0) close_between(0, low - 1);
   if (low < high) close_between(low + 1, high - 1);
   close_between(high + 1, ~0U);
-}
-
-int give_up_rights(const Confinement& confinement) {
-  limit(RLIMIT_AS, address_space() + confinement.memory);
-  if (confinement.cpu.count() > 0)
-    limit(RLIMIT_CPU, static_cast<std::uint64_t>(confinement.cpu.count()));
-  limit(RLIMIT_CORE, 0);
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
-  if (::syscall(SYS_capset, &header, none) != 0) return kNoRights;
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return kNoRights;
-  return install_filter() ? kReady : kNoSeccomp;
 }
 
 ssize_t write_in_child(int fd, const void* data, std::size_t size) {
@@ -200,6 +92,11 @@ bool read_all(int fd, void* data, std::size_t size) {
   ::_exit(0);
 }
 
+/// Who has given up his own rights cannot: then it ends with its processor time, or with us.
+bool kill_child(pid_t pid) {
+  return ::kill(pid, SIGKILL) == 0;  // our own child, not yet reaped: the number is still its
+}
+
 }  // namespace
 
 Result<Confined> Confined::start(const Confinement& confinement, int file, const Answer& answer) {
@@ -207,6 +104,7 @@ Result<Confined> Confined::start(const Confinement& confinement, int file, const
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
     return Error{cause_of(errno), errno, "make a pair of sockets"};
   UniqueFd ours(ends[0]), its(ends[1]);
+  const Bounds bounds{address_space() + confinement.memory, confinement.cpu};
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
   if (pid < 0) return Error{cause_of(errno), errno, "start a process without rights"};
@@ -217,8 +115,9 @@ Result<Confined> Confined::start(const Confinement& confinement, int file, const
       (void)::signal(signal, SIG_DFL);
     close_others(its.get(), file);
     std::set_new_handler(run_out_of_memory);
-    const int state = give_up_rights(confinement);
-    if (state != kReady) ::_exit(state);
+    const GivenUp given_up = give_up_rights(Calls::Parse, bounds);
+    if (given_up != GivenUp::All)
+      ::_exit(given_up == GivenUp::Capabilities ? kNoSeccomp : kNoRights);
     serve(its.get(), answer);
   }
   return Confined(pid, std::move(ours), confinement.answer);
@@ -236,8 +135,9 @@ Confined& Confined::operator=(Confined&& from) noexcept {
 }
 
 Confined::~Confined() {
+  socket_.reset();  // what waits for a question ends of itself
   if (const pid_t pid = std::exchange(child_, 0); pid > 0) {
-    (void)::kill(pid, SIGKILL);  // our own child, not yet reaped: the number is still its
+    (void)kill_child(pid);
     (void)reap(pid, kEndPatience);
   }
 }
@@ -245,9 +145,11 @@ Confined::~Confined() {
 Error Confined::end(const char* how, Cause cause) {
   const pid_t pid = std::exchange(child_, 0);
   if (pid <= 0) return Error{Cause::Gone, 0, "ended before"};
-  if (how != nullptr) (void)::kill(pid, SIGKILL);
+  if (how != nullptr) {
+    if (kill_child(pid)) (void)reap(pid, kEndPatience);
+    return Error{cause, 0, how};
+  }
   const auto status = reap(pid, kEndPatience);
-  if (how != nullptr) return Error{cause, 0, how};
   if (!status) return Error{Cause::Other, 0, "does not answer"};
   if (WIFEXITED(*status)) {
     switch (WEXITSTATUS(*status)) {

@@ -1,11 +1,10 @@
 #include "linux/kcmp.h"
 
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstdint>
 #include <string>
+
+#include "linux/deputy.h"
 
 namespace ipcdoctor::linux {
 namespace {
@@ -17,9 +16,10 @@ struct EpollSlot {
 };
 
 Result<std::strong_ordering> compare(int type, Tid a, Tid b, unsigned long index_a,
-                                     unsigned long index_b) {
+                                     unsigned long index_b, const EpollSlot* slot = nullptr) {
   const std::string what = "kcmp " + std::to_string(a.value) + " " + std::to_string(b.value);
-  switch (::syscall(SYS_kcmp, a.value, b.value, type, index_a, index_b)) {
+  switch (deputy::compare(a.value, b.value, type, index_a, index_b, slot,
+                          slot != nullptr ? sizeof *slot : 0)) {
     case 0:
       return std::strong_ordering::equal;
     case 1:
@@ -53,8 +53,8 @@ Result<bool> is_epoll_target(Tid task, int fd, Tid holder, int epfd, int watched
   for (unsigned nth = 0; nth < kMaxSlots; ++nth) {
     const EpollSlot slot{static_cast<std::uint32_t>(epfd), static_cast<std::uint32_t>(watched),
                          nth};
-    const auto order = compare(KCMP_EPOLL_TFD, task, holder, static_cast<unsigned long>(fd),
-                               reinterpret_cast<unsigned long>(&slot));
+    const auto order =
+        compare(KCMP_EPOLL_TFD, task, holder, static_cast<unsigned long>(fd), 0, &slot);
     if (order && *order == std::strong_ordering::equal) return true;
     if (!order && order.error().number == ENOENT && nth > 0) return false;
     if (!order) return order.error();

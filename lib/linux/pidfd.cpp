@@ -13,6 +13,7 @@
 #include <string>
 
 #include "linux/broker.h"
+#include "linux/deputy.h"
 
 namespace ipcdoctor::linux {
 namespace {
@@ -75,6 +76,8 @@ bool has_exited(const UniqueFd& pidfd) {
 }
 
 Result<PipeFill> read_pipe_fill(const UniqueFd& pidfd, int fd) {
+  using deputy::Wish;
+  if (deputy::is_asked()) return deputy::ask<PipeFill>(Wish::PipeFill, fd, pidfd.get());
   const auto copy = copy_of(pidfd, fd);
   if (!copy) return copy.error();
   if (!has_type(*copy, S_IFIFO)) return Error{Cause::Malformed, 0, what_of(fd)};
@@ -90,6 +93,8 @@ Result<PipeFill> read_pipe_fill(const UniqueFd& pidfd, int fd) {
 }
 
 Result<SocketState> read_socket_state(const UniqueFd& pidfd, int fd) {
+  using deputy::Wish;
+  if (deputy::is_asked()) return deputy::ask<SocketState>(Wish::SocketState, fd, pidfd.get());
   const auto copy = copy_of(pidfd, fd);
   if (!copy) return copy.error();
   if (!has_type(*copy, S_IFSOCK)) return Error{Cause::Malformed, 0, what_of(fd)};
@@ -116,6 +121,8 @@ Result<SocketState> read_socket_state(const UniqueFd& pidfd, int fd) {
 }
 
 Result<MqueueState> read_mqueue_state(const UniqueFd& pidfd, int fd) {
+  using deputy::Wish;
+  if (deputy::is_asked()) return deputy::ask<MqueueState>(Wish::MqueueState, fd, pidfd.get());
   const auto copy = copy_of(pidfd, fd);
   if (!copy) return copy.error();
   mq_attr attributes{};

@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 #include <cstddef>
 
 #include "linux/broker.h"
+#include "linux/deputy.h"
 #include "linux/proc_stat.h"
 
 namespace ipcdoctor::linux {
@@ -34,13 +34,13 @@ constexpr long kNameOffset = offsetof(DirectoryEntry, type) + 1;
 
 Result<ProcDir> ProcDir::open(Pid pid) {
   const std::string path = "/proc/" + std::to_string(pid.value);
-  UniqueFd dir(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  UniqueFd dir = deputy::open_at(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY);
   if (!dir.is_open()) return error_of(errno, "open", "/proc", std::to_string(pid.value));
   return ProcDir(std::move(dir), path);
 }
 
 Result<ProcDir> ProcDir::open_system() {
-  UniqueFd dir(::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  UniqueFd dir = deputy::open_at(AT_FDCWD, "/proc", O_RDONLY | O_DIRECTORY);
   if (!dir.is_open()) return error_of(errno, "open", "", "proc");
   return ProcDir(std::move(dir), "/proc");
 }
@@ -51,7 +51,7 @@ void ProcDir::park(std::uint64_t start_ticks) {
 }
 
 Result<UniqueFd> ProcDir::open_again() const {
-  UniqueFd dir(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  UniqueFd dir = deputy::open_at(AT_FDCWD, path_.c_str(), O_RDONLY | O_DIRECTORY);
   if (!dir.is_open()) return error_of(errno, "open", path_, ".");
   ProcDir now(std::move(dir), path_);
   const auto stat = read_stat(now);
@@ -76,7 +76,7 @@ Result<UniqueFd> ProcDir::open_in(const std::string& name, int flags, const char
     again = std::move(*opened);
   }
   const int dir = dir_.is_open() ? dir_.get() : again.get();
-  UniqueFd file(::openat(dir, name.c_str(), flags | O_CLOEXEC));
+  UniqueFd file = deputy::open_at(dir, name.c_str(), flags);
   if (!file.is_open()) return error_of(errno, verb, path_, name);
   return file;
 }
@@ -90,16 +90,21 @@ Result<ProcDir> ProcDir::open_below(const std::string& name) const {
 Result<UniqueFd> ProcDir::open_in_root(const std::string& path, int flags) const {
   const auto root = open_in("root", O_PATH | O_DIRECTORY, "open");
   if (!root) return root.error();
-  struct open_how how {};
-  how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
-  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-  UniqueFd file(
-      static_cast<int>(::syscall(SYS_openat2, root->get(), path.c_str(), &how, sizeof how)));
+  UniqueFd file = deputy::open_in_root(root->get(), path.c_str(), flags);
   if (!file.is_open()) return error_of(errno, "open", path_, "root" + path);
   return file;
 }
 
 Result<std::string> ProcDir::read(const std::string& name, std::size_t limit) const {
+  if (deputy::is_asked()) {
+    std::string text;
+    const auto again = dir_.is_open() ? Result<UniqueFd>(UniqueFd()) : open_again();
+    if (!again) return again.error();
+    const int dir = dir_.is_open() ? dir_.get() : again->get();
+    if (deputy::read(dir, name.c_str(), limit, text)) return text;
+    if (errno == EFBIG) return Error{Cause::Limit, 0, "read " + path_ + "/" + name};
+    return error_of(errno, "read", path_, name);
+  }
   const auto file = open_in(name, O_RDONLY, "read");
   if (!file) return file.error();
   std::string text;
@@ -119,9 +124,18 @@ Result<std::string> ProcDir::read(const std::string& name, std::size_t limit) co
 }
 
 Result<std::string> ProcDir::read_record_here(const std::string& name) const {
+  constexpr std::size_t kRoom = 4096;
+  if (deputy::is_asked()) {
+    std::string text;
+    const auto again = dir_.is_open() ? Result<UniqueFd>(UniqueFd()) : open_again();
+    if (!again) return again.error();
+    const int dir = dir_.is_open() ? dir_.get() : again->get();
+    if (!deputy::read_record(dir, name.c_str(), text)) return error_of(errno, "read", path_, name);
+    return text.size() == kRoom ? read(name) : Result<std::string>(std::move(text));
+  }
   const auto file = open_in(name, O_RDONLY, "read");
   if (!file) return file.error();
-  char record[4096];
+  char record[kRoom];
   ssize_t n = -1;
   do {
     n = ::read(file->get(), record, sizeof record);
@@ -143,7 +157,7 @@ Result<std::string> ProcDir::read_link(const std::string& name) const {
   const auto again = dir_.is_open() ? Result<UniqueFd>(UniqueFd()) : open_again();
   if (!again) return again.error();
   const int dir = dir_.is_open() ? dir_.get() : again->get();
-  const ssize_t n = ::readlinkat(dir, name.c_str(), text, sizeof text);
+  const ssize_t n = deputy::read_link_at(dir, name.c_str(), text, sizeof text);
   if (n < 0) return error_of(errno, "read link", path_, name);
   return std::string(text, static_cast<std::size_t>(n));
 }

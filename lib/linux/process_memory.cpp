@@ -8,6 +8,7 @@
 #include <climits>
 
 #include "linux/broker.h"
+#include "linux/deputy.h"
 
 namespace ipcdoctor::linux {
 namespace {
@@ -41,7 +42,7 @@ void ProcessMemory::drop_cache() const {
 }
 
 Result<ProcessMemory> ProcessMemory::open(const ProcDir& process) {
-  UniqueFd mem(::openat(process.fd(), "mem", O_RDONLY | O_CLOEXEC));
+  UniqueFd mem = deputy::open_at(process.fd(), "mem", O_RDONLY);
   const int saved = errno;
   const std::string path = process.path() + "/mem";
   if (!mem.is_open() && cause_of(saved) == Cause::Denied)
@@ -82,14 +83,12 @@ void ProcessMemory::prefetch(Pid pid, std::span<const std::uint64_t> pages) cons
   while (!pages.empty() && pages_.size() < kMaxPages) {
     const auto some = pages.first(std::min<std::size_t>(pages.size(), IOV_MAX));
     std::vector<std::unique_ptr<Page>> into;
-    std::vector<iovec> local, remote;
-    for (const std::uint64_t start : some) {
+    std::vector<iovec> local;
+    for (std::size_t i = 0; i < some.size(); ++i) {
       into.push_back(take_page());
       local.push_back({into.back()->data(), kPageSize});
-      remote.push_back({reinterpret_cast<void*>(start), kPageSize});
     }
-    const ssize_t n =
-        ::process_vm_readv(pid.value, local.data(), local.size(), remote.data(), remote.size(), 0);
+    const ssize_t n = deputy::fetch_pages(pid.value, some, local, kPageSize);
     const std::size_t whole = n > 0 ? static_cast<std::size_t>(n) / kPageSize : 0;
     for (std::size_t i = 0; i < whole; ++i) {
       if (pages_.try_emplace(some[i], std::move(into[i]), false).second) fetched.push_back(some[i]);

@@ -12,6 +12,7 @@
 #include <thread>
 #include <utility>
 
+#include "linux/deputy.h"
 #include "linux/proc_stat.h"
 
 namespace ipcdoctor::linux {
@@ -118,6 +119,14 @@ Result<user_regs_struct> StoppedThread::read_registers() const {
     return Error{cause_of(errno), errno, "read registers of " + std::to_string(tid_.value)};
   }
   return registers;
+}
+
+Result<user_regs_struct> read_registers(Tid tid) {
+  constexpr std::chrono::milliseconds kPatience{100};
+  using deputy::Wish;
+  if (deputy::is_asked()) return deputy::ask<user_regs_struct>(Wish::Registers, tid.value);
+  const auto stopped = StoppedThread::stop(tid, kPatience);
+  return stopped ? stopped->read_registers() : stopped.error();
 }
 
 bool may_be_stopped(const SyscallState& call, FileOfCall file) {

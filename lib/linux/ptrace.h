@@ -41,6 +41,9 @@ class StoppedThread {
   bool group_stopped_ = false;
 };
 
+/// Stops it for that; in a deputy, if there is one that is asked.
+Result<user_regs_struct> read_registers(Tid tid);
+
 /// What is known of the file that a blocked call works on.
 enum class FileOfCall { NotSocket, SocketWithoutTimeout, Unknown };
 

@@ -1,10 +1,10 @@
 #include "linux/regular_file.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <cerrno>
-#include <string>
+
+#include "linux/deputy.h"
 
 namespace ipcdoctor::linux {
 
@@ -13,8 +13,7 @@ Result<UniqueFd> reopen_regular(const UniqueFd& handle) {
   struct stat info {};
   if (::fstat(handle.get(), &info) < 0) return Error{cause_of(errno), errno, "stat a file"};
   if (!S_ISREG(info.st_mode)) return Error{Cause::Unsupported, 0, "open a file: not a regular one"};
-  const std::string self = "/proc/self/fd/" + std::to_string(handle.get());
-  UniqueFd file(::open(self.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  UniqueFd file = deputy::reopen(handle.get());
   if (!file.is_open()) return Error{cause_of(errno), errno, "open a file"};
   return file;
 }

@@ -1,12 +1,12 @@
 #include "linux/robust_list.h"
 
 #include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <string>
+
+#include "linux/deputy.h"
 
 namespace ipcdoctor::linux {
 
@@ -14,7 +14,7 @@ Result<std::vector<RemoteAddr>> read_robust_list(Tid tid, const ProcessMemory& m
   constexpr std::size_t kMost = 64;
   std::uint64_t head = 0;
   std::size_t size = 0;
-  if (::syscall(SYS_get_robust_list, tid.value, &head, &size) != 0)
+  if (deputy::robust_list(tid.value, head, size) != 0)
     return Error{cause_of(errno), errno, "get_robust_list " + std::to_string(tid.value)};
   std::vector<RemoteAddr> words;
   if (head == 0) return words;

@@ -92,5 +92,13 @@ Result<std::vector<InetSocketInfo>> read_inet_sockets(std::chrono::milliseconds 
 /// process must end (the error says so).
 /// @return Denied (CAP_SYS_ADMIN), Gone; else what `work` returned.
 Status within_network_namespace(const ProcDir& process, const std::function<Status()>& work);
+/// The same, by a descriptor of /proc/PID/ns/net.
+Status within_network(int network, const std::function<Status()>& work);
+
+/// A socket for questions to the kernel about the sockets of the calling thread's network
+/// namespace; errno if it is not open.
+UniqueFd open_diag_socket();
+/// Where rights were given up, a deputy enters the namespace: a descriptor of it; -1: our own.
+int entered_network();
 
 }  // namespace ipcdoctor::linux

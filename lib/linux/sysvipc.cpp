@@ -5,7 +5,9 @@
 #include <sys/sem.h>
 
 #include <cerrno>
+#include <cstring>
 
+#include "linux/deputy.h"
 #include "linux/namespaces.h"
 #include "linux/text_scan.h"
 
@@ -82,6 +84,13 @@ Result<std::vector<MessageQueueInfo>> read_sysvipc_msg(const ProcDir& system) {
 }
 
 Result<std::vector<Semaphore>> read_semaphores(int id) {
+  if (deputy::is_asked()) {
+    const auto bytes = deputy::ask_bytes(deputy::Wish::Semaphores, id, -1);
+    if (!bytes) return bytes.error();
+    std::vector<Semaphore> semaphores(bytes->size() / sizeof(Semaphore));
+    std::memcpy(semaphores.data(), bytes->data(), semaphores.size() * sizeof(Semaphore));
+    return semaphores;
+  }
   const std::string what = "semctl " + std::to_string(id);
   struct semid_ds status {};
   SemctlArgument argument{};
@@ -110,6 +119,8 @@ Result<std::vector<Semaphore>> read_semaphores(int id) {
 }
 
 Result<MessageQueueLimits> read_message_queue(int id) {
+  using deputy::Wish;
+  if (deputy::is_asked()) return deputy::ask<MessageQueueLimits>(Wish::MessageQueue, id);
   struct msqid_ds status {};
   if (::msgctl(id, IPC_STAT, &status) < 0) return error_of(errno, "msgctl " + std::to_string(id));
   MessageQueueLimits limits;

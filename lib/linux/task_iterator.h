@@ -62,6 +62,8 @@ class TaskIterator {
   /// All as they are now.
   /// @return Denied, Limit, Malformed.
   Result<std::vector<KernelTask>> read() const;
+  /// What keeps it loaded, for another process.
+  UniqueFd take_loaded() && { return std::move(loaded_); }
 
  private:
   explicit TaskIterator(UniqueFd loaded) : loaded_(std::move(loaded)) {}

@@ -14,6 +14,7 @@
 #include <optional>
 
 #include "base/text.h"
+#include "linux/deputy.h"
 
 namespace ipcdoctor::unwind {
 namespace {
@@ -159,7 +160,7 @@ std::vector<SourceFrame> LineTable::frames_at(std::uint64_t address) {
 }
 
 Result<linux::UniqueFd> open_debug_file(const std::string& path) {
-  linux::UniqueFd file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  linux::UniqueFd file = linux::deputy::open_at(-1, path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY);
   if (!file.is_open()) return Error{cause_of(errno), errno, "open " + path};
   return file;
 }

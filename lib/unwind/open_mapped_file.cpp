@@ -7,6 +7,7 @@
 #include <cinttypes>
 #include <cstdio>
 
+#include "linux/deputy.h"
 #include "linux/regular_file.h"
 #include "unwind/image.h"
 
@@ -27,7 +28,7 @@ Result<linux::UniqueFd> reopen_regular(linux::UniqueFd handle, const linux::Mapp
 }
 
 linux::UniqueFd open_path(int dir, const char* name) {
-  return linux::UniqueFd(::openat(dir, name, O_PATH | O_CLOEXEC));
+  return linux::deputy::open_at(dir, name, O_PATH);
 }
 
 Result<linux::UniqueFd> reopen_in_root(const linux::AddressSpace& space, const std::string& path,

@@ -122,9 +122,10 @@ bool is_bash(const linux::AddressSpace& space) {
 
 /// The first of a script's lines; empty if it cannot be read.
 std::vector<std::string> lines_of_script(const linux::AddressSpace& space) {
-  const linux::UniqueFd handle(::openat(space.dir.fd(), "fd/255", O_PATH | O_CLOEXEC));
-  const Result<linux::UniqueFd> file = linux::reopen_regular(handle);
   std::vector<std::string> lines;
+  const auto handle = space.dir.open_in("fd/255", O_PATH, "open");
+  if (!handle) return lines;
+  const Result<linux::UniqueFd> file = linux::reopen_regular(*handle);
   if (!file) return lines;
   std::string text(kMaxScript, '\0');
   const ssize_t size = ::pread(file->get(), text.data(), text.size(), 0);

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "linux/deputy.h"
+
+namespace ipcdoctor::linux::deputy {
+
+/// What is asked; a path may follow.
+struct Question {
+  Wish wish{};
+  std::int64_t numbers[5] = {};
+};
+
+/// What is answered. Bytes lie in the window.
+struct Reply {
+  std::int64_t result = 0;
+  Cause cause = Cause::NotRead;  ///< of an Error whose text lies in the window
+  int error = 0;                 ///< errno
+  std::uint64_t size = 0;        ///< of the bytes
+};
+
+/// Of each file that ReadMany brought, before its bytes.
+struct Piece {
+  std::int32_t error = 0;
+  std::uint32_t size = 0;
+};
+
+/// Memory of both: the answer's bytes, or those of a question.
+constexpr std::size_t kWindow = 4 << 20;
+
+/// The deputy's life: answers until the other side of the socket is closed.
+[[noreturn]] void serve(int socket, std::byte* window);
+
+}  // namespace ipcdoctor::linux::deputy
