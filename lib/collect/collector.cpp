@@ -132,6 +132,7 @@ class Collector {
 
   void look_again_at_all() {
     collect::look_again_at_all(system_);
+    look_again_at_locks(system_);
     for (const auto& process : system_.processes())
       if (process->examined) look_again_at_goroutines(*process);
   }

@@ -66,6 +66,20 @@ linux::Confined::GoOn go_on(Progress& progress) {
   };
 }
 
+/// An owner stands in the first words of a mutex and of a FILE's lock, and in the next of a rwlock
+/// (struct __pthread_mutex_s, _IO_lock_t, struct __pthread_rwlock_arch_t; glibc 2.36).
+Result<std::vector<std::byte>> lock_words(const linux::ProcessMemory& memory,
+                                          const snapshot::Lock& lock) {
+  const bool is_rwlock =
+      lock.kind == snapshot::LockKind::RwlockRead || lock.kind == snapshot::LockKind::RwlockWrite;
+  constexpr std::uint64_t kWriter = 24;
+  std::vector<std::byte> words(is_rwlock ? 4 : 16);
+  const Status read =
+      memory.read(RemoteAddr{lock.address.value + (is_rwlock ? kWriter : 0)}, words);
+  if (!read) return read.error();
+  return words;
+}
+
 /// What was found out in one process and is of use in the next.
 struct Found {
   unwind::Images images;
@@ -259,6 +273,9 @@ class ProcessStacks {
         call.registers = {task->rbx, task->rbp, task->r12, task->r13, task->r14, task->r15};
       futex.lock = runtime::libc::identify_lock(space_, images_, call,
                                                 [&](int ns_tid) { return find_owner(ns_tid); });
+      if (futex.lock.checked)
+        thread.lock_words =
+            lock_words(space_.memory, futex.lock).value_or(std::vector<std::byte>());
     }
   }
 
@@ -740,6 +757,19 @@ snapshot::Wait call_of(const linux::SyscallState& state) {
 }
 
 }  // namespace
+
+void look_again_at_locks(System& system) {
+  for (const auto& process : system.processes()) {
+    for (ThreadEntry& thread : process->threads) {
+      if (thread.lock_words.empty() || !thread.out.wait || !process->space) continue;
+      const Risk risk(system.progress(), process->pid, Fact::Lock, thread.tid.value);
+      if (!risk.allowed()) continue;
+      const auto words = lock_words(process->space->memory, thread.out.wait->futex.lock);
+      if (!words || *words != thread.lock_words) thread.out.stable = false;
+    }
+    if (process->space) process->space->memory.drop_cache();
+  }
+}
 
 void read_stacks(System& system, const Options& options) {
   std::size_t budget = kMaxStacks;

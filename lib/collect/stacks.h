@@ -15,6 +15,10 @@ namespace ipcdoctor::collect {
 /// their language's runtime says about them.
 void read_stacks(System& system, const Options& options);
 
+/// With the second look at the threads: who waits for a lock of which the owner is another by now
+/// is not where he was, nor anything that was concluded from it.
+void look_again_at_locks(System& system);
+
 /// The stacks and nothing that is behind them. None: those of a language, and named native ones
 /// where there is none. All: native ones everywhere.
 void read_only_stacks(System& system, Symbols symbols);

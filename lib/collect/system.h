@@ -40,6 +40,9 @@ struct ThreadEntry {
   /// Between the looks it was seen asleep for what a thread has that may not run before the second
   /// one: that it wakes to look again is no sign of life.
   bool waits_for_owner = false;
+  /// The words of the lock that it waits for, as its owner was read from them; empty: not of that
+  /// kind.
+  std::vector<std::byte> lock_words;
   std::vector<snapshot::Frame> language_frames;  ///< to follow the native ones
   Tid on;                ///< of_fiber: the thread whose call it is in; 0: it is in none
   snapshot::Thread out;  ///< what goes into the snapshot
