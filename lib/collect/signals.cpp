@@ -18,9 +18,15 @@ constexpr std::uint64_t bit(int signal) {
 }
 constexpr int kThreadTimerSignal = 32;  // SIGTIMER of glibc: SIGEV_THREAD
 
-bool has_timer(const ProcessEntry& process, std::uint64_t caught) {
+/// What nobody could read may be so, and is a gap.
+bool unless_gone(System& system, const ProcessEntry& process, const Error& why) {
+  if (snapshot::is_of_tree(process.scope)) system.note_unseen(process.pid, Tid{}, why);
+  return why.cause != Cause::Gone;
+}
+
+bool has_timer(System& system, const ProcessEntry& process, std::uint64_t caught) {
   const auto timers = linux::read_timers(*process.dir);
-  if (!timers) return timers.error().cause != Cause::Gone;  // not known: it may have one
+  if (!timers) return unless_gone(system, process, timers.error());
   return std::ranges::any_of(*timers, [&](const linux::PosixTimer& timer) {
     if (timer.notify == linux::TimerNotify::None) return false;
     if (timer.notify == linux::TimerNotify::Thread || timer.signal == kThreadTimerSignal)
@@ -29,14 +35,14 @@ bool has_timer(const ProcessEntry& process, std::uint64_t caught) {
   });
 }
 
-bool has_async_file(const ProcessEntry& process) {
+bool has_async_file(System& system, const ProcessEntry& process) {
   if (!process.fds) return true;
   return std::ranges::any_of(*process.fds, [&](const snapshot::Fd& fd) {
     const bool can = fd.object.kind != snapshot::ObjectKind::File &&
                      fd.object.kind != snapshot::ObjectKind::Directory;
     if (!can) return false;
     const auto flags = linux::read_fd_flags(*process.dir, fd.fd);
-    return flags ? (*flags & 020000) != 0 : flags.error().cause != Cause::Gone;
+    return flags ? (*flags & 020000) != 0 : unless_gone(system, process, flags.error());
   });
 }
 
@@ -146,10 +152,11 @@ void read_signal_sources(System& system) {
     // nor when one ends that is not seen
     if ((caught & bit(SIGCHLD)) != 0 && !unseen_children(system, *process).empty())
       process->out.timer_possible = true;
-    if (has_timer(*process, caught & ~process->own_signals)) process->out.timer_possible = true;
+    if (has_timer(system, *process, caught & ~process->own_signals))
+      process->out.timer_possible = true;
     const Risk risk(system.progress(), process->pid, Fact::CommandLine);
     if (risk.allowed()) add_known_handlers(*process, caught);
-    if ((caught & bit(SIGIO)) != 0) process->out.async_io = has_async_file(*process);
+    if ((caught & bit(SIGIO)) != 0) process->out.async_io = has_async_file(system, *process);
   }
 }
 
