@@ -1,5 +1,5 @@
 /* libcapstone.a has the disassemblers of twelve architectures, and its core refers to all of them.
-   In the static binary these stand for those that are not asked for, which spares five megabytes;
+   These stand for those that are not asked for, which spares five megabytes;
    cs_open(3) of one fails. */
 #define ABSENT(arch)                                               \
   int arch##_global_init(void* handle) {                           \
