@@ -9,6 +9,7 @@
 #include "collect/group_equal.h"
 #include "collect/tables.h"
 #include "linux/kcmp.h"
+#include "linux/mapped_files.h"
 #include "linux/other_name.h"
 #include "linux/proc_maps.h"
 #include "linux/same_memory.h"
@@ -19,11 +20,12 @@ namespace {
 using snapshot::Fd;
 using snapshot::SharedArea;
 
-/// A leader that has exited shows none; its threads that live on do.
+/// A leader that has exited shows none; its threads that live on do. Who may not see the leader's
+/// may not see those either, of which there may be hundreds.
 Result<std::string> read_maps(const ProcessEntry& process) {
   constexpr std::size_t kMost = 64 << 20;
   auto text = process.dir->read("maps", kMost);
-  if (process.stat.num_threads <= 1 || (text && !text->empty())) return text;
+  if (process.stat.num_threads <= 1 || !text || !text->empty()) return text;
   const auto tids = process.dir->list_numbers("task");
   if (!tids) return tids.error();
   for (const int tid : *tids) {
@@ -34,9 +36,8 @@ Result<std::string> read_maps(const ProcessEntry& process) {
   return text;
 }
 
-std::vector<std::pair<std::uint64_t, std::uint64_t>> files_of(
-    const std::vector<linux::Mapping>& maps) {
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> files;
+linux::MappedFiles files_of(const std::vector<linux::Mapping>& maps) {
+  linux::MappedFiles files;
   for (const linux::Mapping& mapping : maps)
     if (mapping.ino != 0) files.emplace_back(mapping.dev, mapping.ino);
   std::ranges::sort(files);
@@ -81,29 +82,28 @@ void SharedAreas::add_wait(ProcessEntry& process, const snapshot::Wait& wait) {
   find_mappers(area);
 }
 
-const SharedAreas::Files* SharedAreas::mapped_by(ProcessEntry& process) {
-  const auto known = mapped_.find(process.pid);
-  if (known != mapped_.end()) return &known->second;
-  if (gone_.contains(process.pid)) return nullptr;
+const linux::MappedFiles* SharedAreas::mapped_by(ProcessEntry& process) {
+  const auto [it, is_new] = mapped_.try_emplace(process.pid);
+  if (is_new) it->second = read_files(process);
+  return it->second ? &*it->second : nullptr;
+}
+
+std::optional<linux::MappedFiles> SharedAreas::read_files(ProcessEntry& process) {
   const Risk risk(system_.progress(), process.pid, Fact::Maps);
-  if (!risk.allowed()) return nullptr;
+  if (!risk.allowed()) return std::nullopt;
   const auto known_maps = process.space ? process.space->load_maps() : Status(Error{});
-  Files files = known_maps ? files_of(process.space->maps()) : Files();
-  if (files.empty()) {
-    const auto text = read_maps(process);
-    auto maps = text ? linux::parse_maps(*text) : Result<std::vector<linux::Mapping>>(text.error());
-    if (maps && maps->empty() && !process.stat.has_exited())
-      maps = Error{Cause::Gone, 0, "it has ended since it was listed"};
-    if (!maps) {
-      if (maps.error().cause == Cause::Gone)
-        gone_.insert(process.pid);
-      else
-        system_.note_hidden_holder(maps.error());
-      return nullptr;
-    }
-    files = files_of(*maps);
-  }
-  return &(mapped_[process.pid] = std::move(files));
+  auto files = known_maps ? files_of(process.space->maps()) : linux::MappedFiles();
+  if (!files.empty()) return files;
+  const auto text = read_maps(process);
+  auto read = text ? linux::parse_mapped_files(*text) : Result<linux::MappedFiles>(text.error());
+  if (text && text->empty() && !process.stat.has_exited())
+    read = Error{Cause::Gone, 0, "it has ended since it was listed"};
+  if (read) return *std::move(read);
+  if (read.error().cause == Cause::Gone)
+    ++gone_;
+  else
+    system_.note_hidden_holder(read.error());
+  return std::nullopt;
 }
 
 void SharedAreas::find_mappers(SharedArea& area) {
@@ -116,7 +116,7 @@ void SharedAreas::find_mappers(SharedArea& area) {
   const linux::deputy::ReadAhead ahead(linux::deputy::Wish::Read, files);
   for (const auto& process : system_.processes()) {
     if (process->scope == snapshot::Scope::Self) continue;
-    const Files* files = mapped_by(*process);
+    const linux::MappedFiles* files = mapped_by(*process);
     if (files != nullptr && std::ranges::binary_search(*files, std::pair(area.dev, area.ino)))
       found.insert(process->pid);
   }
@@ -138,8 +138,8 @@ bool SharedAreas::look_again() {
   for (int pass = 0; pass <= kMaxPasses; ++pass) {
     const auto changed = system_.scan();
     if (pass == kMaxPasses || !changed) system_.note_restless();
-    if (!changed || (!*changed && gone_.size() == known_gone_)) break;
-    known_gone_ = gone_.size();
+    if (!changed || (!*changed && gone_ == known_gone_)) break;
+    known_gone_ = gone_;
     for (auto& [id, area] : areas_) find_mappers(area);
   }
   return mappers_.size() != before;

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
 
 #include "collect/system.h"
+#include "linux/mapped_files.h"
 #include "snapshot/snapshot.h"
 
 namespace ipcdoctor::collect {
@@ -23,22 +25,25 @@ class SharedAreas {
   const std::set<Pid>& mappers() const { return mappers_; }
   /// nullptr: nobody waits on it.
   const snapshot::SharedArea* find(const snapshot::PageId& page) const;
-  bool knows_maps_of(Pid pid) const { return mapped_.contains(pid); }
+  bool knows_maps_of(Pid pid) const {
+    const auto it = mapped_.find(pid);
+    return it != mapped_.end() && it->second;
+  }
   /// Sorted by dev and ino.
   std::vector<snapshot::SharedArea> list() const;
 
  private:
   void add_wait(ProcessEntry& process, const snapshot::Wait& wait);
   void find_mappers(snapshot::SharedArea& area);
-  /// Device and inode of what it maps, ascending.
-  using Files = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
-  const Files* mapped_by(ProcessEntry& process);
+  /// nullptr: not known.
+  const linux::MappedFiles* mapped_by(ProcessEntry& process);
+  std::optional<linux::MappedFiles> read_files(ProcessEntry& process);
 
   System& system_;
   std::map<std::pair<std::uint64_t, std::uint64_t>, snapshot::SharedArea> areas_;
-  std::map<Pid, Files> mapped_;  ///< by each process, read once
-  std::set<Pid> gone_;           ///< had exited before their mappings were read
-  std::size_t known_gone_ = 0;   ///< of those at the last look
+  std::map<Pid, std::optional<linux::MappedFiles>> mapped_;  ///< by each, asked once
+  std::size_t gone_ = 0;        ///< how many had exited before their mappings were read
+  std::size_t known_gone_ = 0;  ///< of those at the last look
   std::set<Pid> mappers_;
 };
 
