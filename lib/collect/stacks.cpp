@@ -651,7 +651,7 @@ class ProcessStacks {
 
 /// fork without exec since: the same image as the parent's.
 void mark_forked_copies(System& system) {
-  std::map<Pid, std::optional<linux::ImageStamp>> stamps;
+  std::map<Pid, std::optional<linux::ImageStamp>> stamps;  // of parents
   const linux::deputy::ReadAhead ahead(linux::deputy::Wish::Read, system.files("auxv"));
   const auto stamp_of = [&](ProcessEntry& process) -> const std::optional<linux::ImageStamp>& {
     auto [it, is_new] = stamps.try_emplace(process.pid);
@@ -670,9 +670,11 @@ void mark_forked_copies(System& system) {
                      parent->stat.start_stack == process->stat.start_stack &&
                      process->stat.start_stack != 0;
     if (!may) continue;
-    const auto& child_stamp = stamp_of(*process);
-    const auto& parent_stamp = stamp_of(*parent);
-    process->out.forked_copy = child_stamp && parent_stamp && *child_stamp == *parent_stamp;
+    const auto& stamp = stamp_of(*parent);
+    const auto space = system.space_of(*process);
+    const Risk risk(system.progress(), process->pid, Fact::Memory);
+    process->out.forked_copy =
+        stamp && space && risk.allowed() && linux::has_stamp((*space)->memory, *stamp);
   }
 }
 

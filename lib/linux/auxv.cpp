@@ -38,14 +38,15 @@ Result<ImageStamp> read_image_stamp(const ProcDir& process, const ProcessMemory&
   if (!auxv) return auxv.error();
   const auto random = find_auxv(*auxv, AT_RANDOM);
   if (!random) return random.error();
-  ImageStamp stamp;
-  stamp.random_address = *random;
-  stamp.vdso_address =
-      find_auxv(*auxv, AT_SYSINFO_EHDR).value_or(0);  // absent with vdso=0: equal for all
-  const auto bytes = memory.read_object<std::array<std::uint8_t, 16>>(RemoteAddr{*random});
+  const RemoteAddr address{*random};
+  const auto bytes = memory.read_object<decltype(ImageStamp::random)>(address);
   if (!bytes) return bytes.error();
-  stamp.random = *bytes;
-  return stamp;
+  return ImageStamp{address, *bytes};
+}
+
+bool has_stamp(const ProcessMemory& memory, const ImageStamp& stamp) {
+  const auto bytes = memory.read_object<decltype(ImageStamp::random)>(stamp.address);
+  return bytes && *bytes == stamp.random;
 }
 
 }  // namespace ipcdoctor::linux

@@ -24,14 +24,15 @@ Result<AuxVector> read_auxv(const ProcDir& process);
 /// The value of one AT_* key. @return Gone if the vector has none.
 Result<std::uint64_t> find_auxv(const AuxVector& auxv, std::uint64_t key);
 
-/// What stays the same over fork and changes at exec: the pointers that the kernel chose at random,
-/// and the 16 bytes at AT_RANDOM.
+/// What stays the same over fork and changes at exec: the 16 random bytes that the kernel put at
+/// AT_RANDOM.
 struct ImageStamp {
-  std::uint64_t random_address = 0, vdso_address = 0;
+  RemoteAddr address;
   std::array<std::uint8_t, 16> random{};
-  friend bool operator==(const ImageStamp&, const ImageStamp&) = default;
 };
-/// Two processes with equal stamps run one image: forked without exec since. @return Denied, Gone.
+/// @return Denied, Gone.
 Result<ImageStamp> read_image_stamp(const ProcDir& process, const ProcessMemory& memory);
+/// Whether this memory has it, too: its process was forked without exec since.
+bool has_stamp(const ProcessMemory& memory, const ImageStamp& stamp);
 
 }  // namespace ipcdoctor::linux

@@ -21,7 +21,7 @@ Result<std::uint64_t> read_namespace(const ProcDir& process, const std::string& 
 
 Namespaces read_namespaces(const ProcDir& process) {
   return {read_namespace(process, "pid"), read_namespace(process, "net"),
-          read_namespace(process, "mnt"), read_namespace(process, "ipc")};
+          read_namespace(process, "mnt")};
 }
 
 namespace {

@@ -22,7 +22,7 @@ Result<std::uint64_t> parse_namespace_link(std::string_view link, std::string_vi
 Result<std::uint64_t> read_namespace(const ProcDir& process, const std::string& kind);
 
 struct Namespaces {
-  Result<std::uint64_t> pid = Error{}, net = Error{}, mount = Error{}, ipc = Error{};
+  Result<std::uint64_t> pid = Error{}, net = Error{}, mount = Error{};
 };
 Namespaces read_namespaces(const ProcDir& process);
 
