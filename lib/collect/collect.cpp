@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <ctime>
 #include <map>
+#include <tuple>
 
 #include "collect/collector.h"
 #include "collect/helper.h"
@@ -71,14 +72,24 @@ namespace {
 
 using Frames = std::vector<snapshot::Frame>;
 
-/// The same places in the same images of the same program: the same names.
-std::string place_of(const snapshot::Process& process, const Frames& frames) {
-  std::string place = process.exe + "\n" + std::to_string(process.mount_ns);
-  for (const snapshot::Frame& frame : frames)
-    place += "\n" + frame.module + "+" + std::to_string(frame.offset) + frame.function +
-             frame.file + std::to_string(frame.line);
-  return place;
-}
+struct Place {
+  const snapshot::Process* process;
+  const Frames* frames;
+};
+
+/// The same places in the same images of the same program are one: they have the same names.
+struct ByNames {
+  bool operator()(const Place& a, const Place& b) const {
+    const auto program = [](const Place& place) {
+      return std::tie(place.process->exe, place.process->mount_ns);
+    };
+    const auto frame = [](const snapshot::Frame& f) {
+      return std::tie(f.offset, f.line, f.module, f.function, f.file);
+    };
+    if (program(a) != program(b)) return program(a) < program(b);
+    return std::ranges::lexicographical_compare(*a.frames, *b.frames, {}, frame, frame);
+  }
+};
 
 /// The names of `like`, whose stack was `unnamed` before it had them, for the stack of another.
 Frames named_as(const Frames& like, const Frames& unnamed, const Frames& other) {
@@ -96,15 +107,18 @@ void symbolise(Snapshot& snapshot, const std::vector<snapshot::TaskRef>& all,
                std::chrono::milliseconds deadline) {
   constexpr std::size_t kMaxDifferent = 256;
   std::vector<snapshot::TaskRef> tasks;
-  std::map<std::string, std::vector<snapshot::Thread*>> alike;
+  std::map<Place, std::vector<snapshot::Thread*>, ByNames> alike;
+  std::map<snapshot::TaskRef, const std::vector<snapshot::Thread*>*> asked;
   for (const snapshot::TaskRef& task : all) {
     const snapshot::Process* process = snapshot::find_process(snapshot, task.pid);
     snapshot::Thread* thread = snapshot::find_thread(snapshot, task);
     if (process == nullptr || thread == nullptr || !thread->native || thread->native->empty())
       continue;
-    auto& threads = alike[place_of(*process, *thread->native)];
-    threads.push_back(thread);
-    if (threads.size() == 1 && tasks.size() < kMaxDifferent) tasks.push_back(task);
+    const auto [it, is_new] = alike.try_emplace({process, &*thread->native});
+    it->second.push_back(thread);
+    if (!is_new || tasks.size() == kMaxDifferent) continue;
+    tasks.push_back(task);
+    asked.emplace(task, &it->second);
   }
   const auto answer = run_in_helper(
       {deadline, deadline, only_ancestors_may_look()}, [&](Progress& progress, const Send& send) {
@@ -119,11 +133,10 @@ void symbolise(Snapshot& snapshot, const std::vector<snapshot::TaskRef>& all,
   }
   std::ranges::move(named->unseen, std::back_inserter(snapshot.unseen));
   for (snapshot::NamedStack& stack : named->stacks) {
-    const snapshot::Process* process = snapshot::find_process(snapshot, stack.task.pid);
-    const snapshot::Thread* thread = snapshot::find_thread(snapshot, stack.task);
-    if (process == nullptr || thread == nullptr || !thread->native) continue;
-    const Frames unnamed = *thread->native;
-    for (snapshot::Thread* one : alike[place_of(*process, unnamed)]) {
+    const auto group = asked.find(stack.task);
+    if (group == asked.end()) continue;
+    const Frames unnamed = *group->second->front()->native;
+    for (snapshot::Thread* one : *group->second) {
       one->native = named_as(stack.frames, unnamed, *one->native);
       find_library_call(*one);
     }
