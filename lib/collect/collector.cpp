@@ -263,7 +263,11 @@ class Collector {
     out.uptime_ticks = uptime_ticks();
     out.targets = targets_;
     std::ranges::sort(out.targets);
-    for (const auto& process : system_.processes()) add_process(out, *process, pieces);
+    out.processes.reserve(system_.processes().size());
+    for (auto& process : system_.processes()) {
+      add_process(out, *process, pieces);
+      if (pieces == Pieces::Moved) process.reset();  // both of thousands are much
+    }
     out.objects = objects_.list();
     if (options_.place) out.place.networks = objects_.networks();
     out.file_locks = locks;

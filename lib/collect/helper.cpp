@@ -17,6 +17,7 @@
 #include <ctime>
 #include <new>
 #include <optional>
+#include <utility>
 
 #include "linux/broker.h"
 #include "linux/deputy.h"
@@ -33,7 +34,8 @@ using std::chrono::milliseconds;
 constexpr int kMaxStarts = 8;
 constexpr milliseconds kTick{20};
 constexpr std::uint64_t kMaxAnswer = std::uint64_t{1} << 30;
-constexpr int kOutOfMemory = 93;  // its exit code then
+constexpr int kOutOfMemory = 93;    // its exit code then
+constexpr int kPipeSize = 1 << 20;  // what anybody may ask for by default: pipe(7)
 // Parsing big debug information is work, not a hang: so much longer may it be on a processor. On a
 // busy machine that is little of the time that goes by.
 constexpr int kBusyFactor = 4;
@@ -123,8 +125,10 @@ void take_answers(std::string& buffer, std::optional<std::string>& answer) {
     if (buffer.size() < sizeof size) return;
     std::memcpy(&size, buffer.data(), sizeof size);
     if (size > kMaxAnswer || buffer.size() - sizeof size < size) return;
-    answer = buffer.substr(sizeof size, size);
-    buffer.erase(0, sizeof size + size);
+    std::string rest = buffer.substr(sizeof size + size);  // mostly none
+    buffer.resize(sizeof size + size);
+    buffer.erase(0, sizeof size);
+    answer = std::exchange(buffer, std::move(rest));
   }
 }
 
@@ -250,6 +254,7 @@ Result<std::string> run_in_helper(const Limits& limits, const Work& work) {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) return Error{cause_of(errno), errno, "make a pipe"};
     linux::UniqueFd in(ends[0]), out(ends[1]);
+    (void)::fcntl(out.get(), F_SETPIPE_SZ, kPipeSize);  // fewer turns; it works without
     std::optional<linux::Broker> broker;
     if (limits.ask_ancestor)
       if (auto made = linux::Broker::make()) broker = *std::move(made);
