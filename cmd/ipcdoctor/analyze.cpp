@@ -12,6 +12,7 @@
 #include "reports.h"
 #include "snapshot/join.h"
 #include "snapshot_file.h"
+#include "telling.h"
 
 namespace ipcdoctor::cmd {
 namespace {
@@ -120,7 +121,11 @@ Result<Analysis> analyze_without_rights(std::vector<SnapshotText> texts,
   });
   if (!reader) return reader.error();
   texts.clear();  // the child has its own
-  const auto answer = reader->ask("", [] { return true; });
+  Telling telling("reading the snapshots");
+  const auto answer = reader->ask("", [&] {
+    telling.tick();
+    return true;
+  });
   if (!answer) {
     Error error = answer.error();
     error.what = "the reader of snapshots " + error.what;

@@ -18,6 +18,7 @@
 #include "reports.h"
 #include "snapshot/join.h"
 #include "snapshot_file.h"
+#include "telling.h"
 #include "watch/child.h"
 
 namespace ipcdoctor::cmd {
@@ -76,7 +77,9 @@ Result<Pid> start_engine(const Words& words, const std::string& output) {
 }
 
 void wait_for(std::vector<Running>& engines, Clock::time_point deadline) {
+  Telling telling("waiting for the hosts");
   for (;;) {
+    telling.tick();
     bool all_over = true;
     for (Running& one : engines) {
       if (!one.is_over) one.is_over = ::waitpid(one.pid, &one.status, WNOHANG) == one.pid;

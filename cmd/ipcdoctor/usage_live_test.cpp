@@ -68,6 +68,16 @@ TEST(Usage, ALongLookAtATerminalTellsThatItIsOne) {
   EXPECT_THAT(run_command({"sh", "-c", look + " 2>&1"}).output, Not(HasSubstr("looking")));
 }
 
+TEST(Usage, WatchAtATerminalTellsThatItDoes) {
+  Process program({"sleep", "100"}, true);
+  const std::string watch = IPCDOCTOR_BINARY " watch --timeout 2s " + std::to_string(program.pid());
+
+  const std::string at_terminal = run_command({"script", "-qc", watch, "/dev/null"}).output;
+
+  EXPECT_THAT(at_terminal, HasSubstr("watching the processes: 1 s"));
+  EXPECT_THAT(at_terminal, HasSubstr("\033[K"));
+}
+
 TEST(Usage, AMissingProcessIsToldByWatchToo) {
   const Result result = ipcdoctor({"watch", "4194303"});
 

@@ -7,6 +7,7 @@
 #include "exit_code.h"
 #include "probes/all_probes.h"
 #include "reports.h"
+#include "telling.h"
 #include "watch/hang_watch.h"
 
 namespace ipcdoctor::cmd {
@@ -19,22 +20,28 @@ struct WatchCommand {
   ReportOptions report;
 };
 
+/// @return nothing where it does not hang in time
+Result<std::optional<watch::Hang>> wait_for_hang(watch::HangWatch& hang_watch,
+                                                 std::chrono::milliseconds timeout) {
+  Telling telling("watching the processes");
+  const auto begin = watch::Clock::now();
+  while (timeout.count() == 0 || watch::Clock::now() - begin < timeout) {
+    Result<std::optional<watch::Hang>> hang = hang_watch.look(watch::Clock::now());
+    if (!hang || (*hang && !(*hang)->conditional)) return hang;
+    telling.tick();
+    std::this_thread::sleep_for(hang_watch.pause());
+  }
+  return std::optional<watch::Hang>();
+}
+
 int watch_for_hang(const WatchCommand& options) {
   if (const Status writable = check_outputs(options.report); !writable)
     return fail(kUsage, words_of(writable.error()));
   watch::HangWatch hang_watch(options.pids, options.hang);
-  const auto begin = watch::Clock::now();
-  while (options.timeout.count() == 0 || watch::Clock::now() - begin < options.timeout) {
-    Result<std::optional<watch::Hang>> hang = hang_watch.look(watch::Clock::now());
-    if (!hang) return fail(exit_code_of(hang.error()), words_of(hang.error()));
-    if (*hang && !(*hang)->conditional) {
-      Examination examination(std::move((*hang)->snapshot));
-      examination.symbolise(options.report);
-      return report_on(examination, options.report);
-    }
-    std::this_thread::sleep_for(hang_watch.pause());
-  }
-  Result<snapshot::Snapshot> snapshot = hang_watch.last_look();
+  Result<std::optional<watch::Hang>> hang = wait_for_hang(hang_watch, options.timeout);
+  if (!hang) return fail(exit_code_of(hang.error()), words_of(hang.error()));
+  Result<snapshot::Snapshot> snapshot =
+      *hang ? std::move((*hang)->snapshot) : hang_watch.last_look();
   if (!snapshot) return fail(exit_code_of(snapshot.error()), words_of(snapshot.error()));
   Examination examination(*std::move(snapshot));
   examination.symbolise(options.report);
