@@ -111,7 +111,7 @@ void SharedAreas::find_mappers(SharedArea& area) {
   std::vector<linux::deputy::File> files;
   for (const auto& process : system_.processes())
     if (process->scope != snapshot::Scope::Self && !process->space &&
-        !mapped_.contains(process->pid) && !gone_.contains(process->pid))
+        !mapped_.contains(process->pid))
       files.push_back({system_.dir_to_read_ahead(*process), "maps"});
   const linux::deputy::ReadAhead ahead(linux::deputy::Wish::Read, files);
   for (const auto& process : system_.processes()) {

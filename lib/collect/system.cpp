@@ -92,13 +92,6 @@ void System::note_restless() {
   note_hidden_holder(restless);
 }
 
-std::vector<linux::deputy::File> System::files(const char* name) const {
-  std::vector<linux::deputy::File> files;
-  for (const auto& process : processes_)
-    if (process->examined && !process->dead) files.push_back({dir_to_read_ahead(*process), name});
-  return files;
-}
-
 ProcessEntry* System::find(Pid pid) {
   const auto it = by_pid_.find(pid);
   return it == by_pid_.end() ? nullptr : it->second;

@@ -103,7 +103,12 @@ class System {
     return room_for_dirs_ > 0 && linux::deputy::is_asked() ? process.dir->fd() : -1;
   }
   /// That file of all that are looked into.
-  std::vector<linux::deputy::File> files(const char* name) const;
+  std::vector<linux::deputy::File> files(const char* name) const {
+    std::vector<linux::deputy::File> found;
+    for (const auto& process : processes_)
+      if (process->examined && !process->dead) found.push_back({dir_to_read_ahead(*process), name});
+    return found;
+  }
   ProcessEntry* find(Pid pid);
   Progress& progress() { return progress_; }
   const linux::ProcDir& proc() const { return *proc_; }
