@@ -62,8 +62,8 @@ class AddressSpace {
   /// A read of memory that failed and should not: what was made of it may lack anything. Of pages
   /// that the kernel says are not there (EIO) the list of mappings tells whether that is so; those
   /// of files may lie behind an end that somebody cut, those of the kernel ("[vvar]") show nothing,
-  /// and a guard page within plain memory (madvise(2) with MADV_GUARD_INSTALL: the end of a stack of
-  /// glibc 2.42) is there for nobody.
+  /// and a guard page within plain memory (madvise(2) with MADV_GUARD_INSTALL: the end of a stack
+  /// of glibc 2.42) is there for nobody.
   Status read_failure() const {
     if (!memory.failure()) return memory.failure();
     for (const std::uint64_t page : memory.unmapped()) {
@@ -80,8 +80,9 @@ class AddressSpace {
   bool is_guard(std::uint64_t page) const {
     const auto pagemap = dir.open_in("pagemap", O_RDONLY | O_CLOEXEC, "read");
     std::uint64_t entry = 0;
-    return pagemap && ::pread(pagemap->get(), &entry, sizeof entry,
-                              static_cast<off_t>(page / 4096 * sizeof entry)) == sizeof entry &&
+    return pagemap &&
+           ::pread(pagemap->get(), &entry, sizeof entry,
+                   static_cast<off_t>(page / 4096 * sizeof entry)) == sizeof entry &&
            ((entry >> 58) & 1) != 0;
   }
 

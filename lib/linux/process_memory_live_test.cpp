@@ -92,8 +92,8 @@ TEST(ProcessMemory, AnUnmappedOrImpossibleAddressIsAnError) {
 TEST(AddressSpace, AGuardPageWithinPlainMemoryIsNoGap) {
   constexpr int kInstallGuard = 102;  // MADV_GUARD_INSTALL of linux/mman.h, Linux 6.13
   constexpr std::size_t kPage = 4096;
-  auto* area = static_cast<char*>(::mmap(nullptr, 3 * kPage, PROT_READ | PROT_WRITE,
-                                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  auto* area = static_cast<char*>(
+      ::mmap(nullptr, 3 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   std::memset(area, 1, 3 * kPage);
   if (::madvise(area + kPage, kPage, kInstallGuard) != 0) GTEST_SKIP() << "no such pages here";
   const Child child([] { return ::pause(); });
