@@ -249,12 +249,13 @@ void Build::add_help(const Process& process, const Thread& thread, Node node, No
           snapshot::label(snapshot_, task) + " does nothing for the others (" + does + ")", task);
     }
     leaf = it->second;
-  } else if (is_server(process, thread) ||
-             ((!thread.next || thread.next->may(0) || waits_for_a_client(thread)) &&
-              seems_a_bystander(process, thread))) {
+  } else if (const bool server = is_server(process, thread);
+             server || ((!thread.next || thread.next->may(0) || waits_for_a_client(thread)) &&
+                        seems_a_bystander(process, thread))) {
     const auto [it, is_new] = helpers_.try_emplace(task);
-    const Life life = is_server(process, thread) ? Life::Server : Life::Helper;
-    if (is_new) it->second = add_leaf(life, describe_helper(thread, task), task);
+    if (is_new)
+      it->second =
+          add_leaf(server ? Life::Server : Life::Helper, describe_helper(thread, task), task);
     leaf = it->second;
   }
   gates_.network.connect(node, leaf == Gate::kNoGuard ? to : add_guarded(to, leaf));

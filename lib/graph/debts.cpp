@@ -93,9 +93,9 @@ std::optional<Debt::Kind> debt_of_wait(const Thread& thread) {
 
 /// What a claim under a condition may rest on. That somebody waits for what a helper may be working
 /// for is no news; that a handler would have to give it is, or a main thread, which is nobody's
-/// worker, once a client comes. Who waits for the end of one that a
-/// handler is known to wake is at rest, but not who has a lock or a full buffer meanwhile; nor who
-/// waits for the end of one that looks again and again.
+/// worker, once a client comes. Who waits for the end of one that a handler is known to wake is at
+/// rest, but not who has a lock or a full buffer meanwhile; nor who waits for the end of one that
+/// looks again and again, or that works for clients.
 bool is_strong(Debt::Kind kind, const std::vector<Leaf>& unless) {
   switch (kind) {
     case Debt::Kind::Result:
@@ -107,7 +107,8 @@ bool is_strong(Debt::Kind kind, const std::vector<Leaf>& unless) {
       });
     case Debt::Kind::End:
       return std::ranges::none_of(unless, [](const Leaf& leaf) {
-        return leaf.life == Life::Steered || leaf.life == Life::Watched;
+        return leaf.life == Life::Steered || leaf.life == Life::Watched ||
+               leaf.life == Life::Server;
       });
     default:
       return true;
