@@ -652,7 +652,6 @@ class ProcessStacks {
 /// fork without exec since: the same image as the parent's.
 void mark_forked_copies(System& system) {
   std::map<Pid, std::optional<linux::ImageStamp>> stamps;  // of parents
-  const linux::deputy::ReadAhead ahead(linux::deputy::Wish::Read, system.files("auxv"));
   const auto stamp_of = [&](ProcessEntry& process) -> const std::optional<linux::ImageStamp>& {
     auto [it, is_new] = stamps.try_emplace(process.pid);
     if (!is_new) return it->second;

@@ -33,16 +33,22 @@ std::map<std::pair<int, std::string>, std::pair<int, std::string>> ahead;  // er
 
 /// A deputy that does not answer has gone: nothing can be read any more, so we go too, and whoever
 /// watches us tells.
-Reply call(const Question& question, std::string_view text, int fd, UniqueFd* file = nullptr) {
+Reply call(const Question& question, std::string_view text, std::span<const int> fds,
+           UniqueFd* file = nullptr) {
   Reply reply;
   UniqueFd came;
-  if (!send_message(socket_of_deputy, bytes_of(question), text, fd) ||
+  if (!send_message(socket_of_deputy, bytes_of(question), text, fds) ||
       receive_message(socket_of_deputy, &reply, sizeof reply, came) != sizeof reply)
     ::_exit(1);
   reply.size = std::min<std::uint64_t>(reply.size, kWindow);
   if (file != nullptr) *file = std::move(came);
   errno = reply.error;
   return reply;
+}
+
+/// @param fd  -1: none
+Reply call(const Question& question, std::string_view text, int fd, UniqueFd* file = nullptr) {
+  return call(question, text, std::span<const int>(&fd, fd < 0 ? 0 : 1), file);
 }
 
 std::string bytes(const Reply& reply) {
@@ -237,14 +243,9 @@ std::size_t read_some_ahead(Wish wish, std::span<const File> files) {
     ++count;
   }
   if (count == 0) return 0;
-  const Question question{Wish::ReadMany, {static_cast<std::int64_t>(wish)}};
-  Reply reply;
-  UniqueFd none;
-  if (!send_message(socket_of_deputy, bytes_of(question), text, dirs) ||
-      receive_message(socket_of_deputy, &reply, sizeof reply, none) != sizeof reply)
-    ::_exit(1);
   // what did not fit is asked for by itself later
-  const std::size_t size = std::min<std::uint64_t>(reply.size, kWindow);
+  const std::size_t size =
+      call({Wish::ReadMany, {static_cast<std::int64_t>(wish)}}, text, dirs).size;
   std::size_t at = 0;
   for (const File& file : files.first(count)) {
     Piece piece;

@@ -32,6 +32,7 @@ namespace {
 
 constexpr std::string_view kScript = "fd/255";  // where bash keeps it
 constexpr std::string_view kDebugFiles = "/usr/lib/debug/";
+constexpr std::size_t kRecord = 4096;  // what the kernel gives by one read(2) at most
 
 /// Of /proc itself, besides the directories of processes.
 constexpr std::array<std::string_view, 7> kOfSystem = {
@@ -246,7 +247,6 @@ class Server {
 
   /// @return 1 if there is more to come
   std::int64_t read(std::size_t limit) {
-    constexpr std::size_t kRecord = 4096;
     const std::size_t most = record_ ? kRecord : kWindow;
     while (reply_.size < most && reply_.size <= limit) {
       const ssize_t n = ::read(file_.get(), window_ + reply_.size, most - reply_.size);
@@ -261,7 +261,6 @@ class Server {
   /// Each name has the place of its directory before it, and a NUL behind it. Files are left out
   /// from the first on for which there is no room.
   std::int64_t read_many(std::string_view names, Wish wish) {
-    constexpr std::size_t kRecord = 4096;
     const bool records = wish == Wish::ReadRecord, links = wish == Wish::ReadLink;
     std::size_t at = 0;
     while (names.size() > 1) {
