@@ -76,9 +76,7 @@ class Collector {
     SysvObjects sysv = read_sysv(system_);
     for (const auto& object : sysv) users_.insert(object.last_pids.begin(), object.last_pids.end());
     auto locks = read_file_locks(system_);
-    // Of crowds it would cost more than what is left to do.
-    if (!progress_.skipped().empty() || number_of_threads() <= kManyThreads)
-      draft(build(sysv, locks, started, Pieces::Copied));
+    if (is_slow(started)) draft(build(sysv, locks, started, Pieces::Copied));
     read_stacks(system_, options_);
     if (anybody_asks()) {
       close_over_wakers();
@@ -104,10 +102,15 @@ class Collector {
     return pieces == Pieces::Moved ? std::move(from) : from;
   }
 
-  std::size_t number_of_threads() const {
-    std::size_t number = 0;
-    for (const auto& process : system_.processes()) number += process->threads.size();
-    return number;
+  /// The rest may not come in time: a helper before this one stalled, or this much took as long as
+  /// all of it does where nobody else wants the processors. Of crowds a draft costs more than that.
+  bool is_slow(Progress::Clock::time_point started) const {
+    if (!progress_.skipped().empty()) return true;
+    constexpr int kOfAll = 32;
+    if (Progress::Clock::now() - started < (progress_.deadline() - started) / kOfAll) return false;
+    std::size_t threads = 0;
+    for (const auto& process : system_.processes()) threads += process->threads.size();
+    return threads <= kManyThreads;
   }
 
   Result<Snapshot> stacks_alone(Progress::Clock::time_point started) {

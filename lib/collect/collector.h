@@ -14,7 +14,8 @@ namespace ipcdoctor::collect {
 /// The whole collection, in the calling process; everything it reads of a target is marked in
 /// `progress` first.
 /// @param self    the process to leave out besides the calling one: our parent
-/// @param draft   called with the snapshot as it is before the stacks, but of crowds
+/// @param draft   called with the snapshot as it is before the stacks, where the rest may not come
+/// in time
 /// @return Gone if no target is left.
 Result<snapshot::Snapshot> collect_here(const std::vector<Pid>& targets, const Options& options,
                                         Pid self, Progress& progress,
