@@ -66,11 +66,6 @@ const Lock* lock_of(const Member& member) {
   return wait != nullptr && wait->kind == WaitKind::Futex ? &wait->futex.lock : nullptr;
 }
 
-bool number_is(const Lock& lock, LockNumber key, std::int64_t value) {
-  const std::int64_t* number = lock.numbers.find(key);
-  return number != nullptr && *number == value;
-}
-
 /// Its word is there in shared memory.
 bool is_at(const RuntimeObject& object, const snapshot::PageId& page) {
   const auto is = [&](Number key, std::uint64_t value) {
@@ -243,8 +238,9 @@ void add_file_holders(const Context& context, const Member& waiter,
 bool is_mutex_like(const Lock& lock) {
   if (lock.kind != LockKind::SharedSemaphore)
     return lock.kind == LockKind::UnownedLock || snapshot::has_owner(lock.kind);
-  return number_is(lock, LockNumber::Max, 1) || number_is(lock, LockNumber::Kind, 0) ||
-         number_is(lock, LockNumber::UsedAsLock, 1);
+  return lock.numbers.get_or(LockNumber::Max, -1) == 1 ||
+         lock.numbers.get_or(LockNumber::Kind, -1) == 0 ||
+         lock.numbers.get_or(LockNumber::UsedAsLock, -1) == 1;
 }
 
 bool waits_for_lock(const Member& member) {
