@@ -61,10 +61,18 @@ std::vector<graph::Leaf> best_reasons(const Report& report, TaskRef task) {
   return leaves;
 }
 
-/// A finding above has it as its condition.
-bool is_told(const Report& report, const graph::Leaf& leaf) {
-  return std::ranges::any_of(report.diagnosis.findings, [&](const diagnosis::Finding& finding) {
-    return std::ranges::find(finding.unless, leaf.text) != finding.unless.end();
+/// A finding above has it as its condition, or its task as one of those who could help.
+bool is_told(const Report& report, TaskRef waiter, const graph::Leaf& leaf) {
+  const auto is_condition = [&](const graph::Leaf& unless) {
+    const bool of_its_task =
+        unless.task == leaf.task && leaf.task != waiter && leaf.task.pid.value != 0;
+    if (unless.text != leaf.text && !of_its_task) return false;
+    return std::ranges::any_of(report.diagnosis.findings, [&](const diagnosis::Finding& finding) {
+      return std::ranges::find(finding.unless, unless.text) != finding.unless.end();
+    });
+  };
+  return std::ranges::any_of(report.graph.stuck_sets(), [&](const graph::StuckSet& set) {
+    return std::ranges::any_of(set.unless, is_condition);
   });
 }
 
@@ -72,7 +80,7 @@ std::string reasons(const Report& report, TaskRef task) {
   if (report.graph.is_at_rest(task)) return " (at rest: nobody waits for it)";
   std::string why;
   for (const graph::Leaf& leaf : best_reasons(report, task)) {
-    if (is_told(report, leaf)) continue;
+    if (is_told(report, task, leaf)) continue;
     const bool own = leaf.task == task || leaf.task.pid.value == 0;
     const std::string text = escape_untrusted(leaf.text);
     const std::string who = label(report, leaf.task);
