@@ -60,6 +60,14 @@ Result<UniqueFd> ProcDir::open_again() const {
   return std::move(now.dir_);
 }
 
+Result<ProcDir::Opened> ProcDir::opened() const {
+  if (dir_.is_open()) return Opened{UniqueFd(), dir_.get()};
+  auto again = open_again();
+  if (!again) return again.error();
+  const int fd = again->get();
+  return Opened{std::move(*again), fd};
+}
+
 int ProcDir::fd() const {
   if (!dir_.is_open()) {
     auto again = open_again();
@@ -69,14 +77,9 @@ int ProcDir::fd() const {
 }
 
 Result<UniqueFd> ProcDir::open_in(const std::string& name, int flags, const char* verb) const {
-  UniqueFd again;
-  if (!dir_.is_open()) {
-    auto opened = open_again();
-    if (!opened) return opened.error();
-    again = std::move(*opened);
-  }
-  const int dir = dir_.is_open() ? dir_.get() : again.get();
-  UniqueFd file = deputy::open_at(dir, name.c_str(), flags);
+  const auto dir = opened();
+  if (!dir) return dir.error();
+  UniqueFd file = deputy::open_at(dir->fd, name.c_str(), flags);
   if (!file.is_open()) return error_of(errno, verb, path_, name);
   return file;
 }
@@ -98,10 +101,9 @@ Result<UniqueFd> ProcDir::open_in_root(const std::string& path, int flags) const
 Result<std::string> ProcDir::read(const std::string& name, std::size_t limit) const {
   if (deputy::is_asked()) {
     std::string text;
-    const auto again = dir_.is_open() ? Result<UniqueFd>(UniqueFd()) : open_again();
-    if (!again) return again.error();
-    const int dir = dir_.is_open() ? dir_.get() : again->get();
-    if (deputy::read(dir, name.c_str(), limit, text)) return text;
+    const auto dir = opened();
+    if (!dir) return dir.error();
+    if (deputy::read(dir->fd, name.c_str(), limit, text)) return text;
     if (errno == EFBIG) return Error{Cause::Limit, 0, "read " + path_ + "/" + name};
     return error_of(errno, "read", path_, name);
   }
@@ -127,10 +129,10 @@ Result<std::string> ProcDir::read_record_here(const std::string& name) const {
   constexpr std::size_t kRoom = 4096;
   if (deputy::is_asked()) {
     std::string text;
-    const auto again = dir_.is_open() ? Result<UniqueFd>(UniqueFd()) : open_again();
-    if (!again) return again.error();
-    const int dir = dir_.is_open() ? dir_.get() : again->get();
-    if (!deputy::read_record(dir, name.c_str(), text)) return error_of(errno, "read", path_, name);
+    const auto dir = opened();
+    if (!dir) return dir.error();
+    if (!deputy::read_record(dir->fd, name.c_str(), text))
+      return error_of(errno, "read", path_, name);
     return text.size() == kRoom ? read(name) : Result<std::string>(std::move(text));
   }
   const auto file = open_in(name, O_RDONLY, "read");
@@ -154,10 +156,9 @@ Result<std::string> ProcDir::read_record(const std::string& name) const {
 
 Result<std::string> ProcDir::read_link(const std::string& name) const {
   char text[PATH_MAX + 64];
-  const auto again = dir_.is_open() ? Result<UniqueFd>(UniqueFd()) : open_again();
-  if (!again) return again.error();
-  const int dir = dir_.is_open() ? dir_.get() : again->get();
-  const ssize_t n = deputy::read_link_at(dir, name.c_str(), text, sizeof text);
+  const auto dir = opened();
+  if (!dir) return dir.error();
+  const ssize_t n = deputy::read_link_at(dir->fd, name.c_str(), text, sizeof text);
   if (n < 0) return error_of(errno, "read link", path_, name);
   return std::string(text, static_cast<std::size_t>(n));
 }

@@ -51,6 +51,12 @@ class ProcDir {
   Result<std::string> read_record_here(const std::string& name) const;
   ProcDir(UniqueFd dir, std::string path) : dir_(std::move(dir)), path_(std::move(path)) {}
   Result<UniqueFd> open_again() const;
+  /// The directory for one use.
+  struct Opened {
+    UniqueFd again;  ///< where it is parked
+    int fd = -1;
+  };
+  Result<Opened> opened() const;
   mutable UniqueFd dir_;
   std::string path_;
   std::uint64_t start_ticks_ = 0;  ///< parked: of whom it is; else 0
