@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <iostream>
 #include <memory>
 #include <new>
@@ -91,14 +92,25 @@ bool is_run(int argc, char** argv) {
     std::set_new_handler([] { end_without_memory(kNoMemory); });
 }
 
+/// A file that RLIMIT_FSIZE keeps from growing is an error of write(2), and not our end without a
+/// word. Not ignored but handled: a command that we start gets the default back, by execve(2).
+void outlive_full_files() {
+  struct sigaction now {};
+  if (::sigaction(SIGXFSZ, nullptr, &now) == 0 && now.sa_handler == SIG_DFL)
+    (void)std::signal(SIGXFSZ, [](int) {});
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   using namespace ipcdoctor::cmd;
   const bool runs = is_run(argc, argv);
+  outlive_full_files();
   if (runs) std::set_new_handler(nullptr);  // it has a command to end or to leave in order
   try {
-    return run(argc, argv);
+    const int code = run(argc, argv);
+    const bool written = std::cout.flush().good();
+    return written || runs ? code : fail(kUsage, "standard output could not be written to");
   } catch (const std::bad_alloc&) {
     end_without_memory(runs ? kRunFailed : kNoMemory);
   }

@@ -7,7 +7,6 @@
 
 #include <cerrno>
 #include <charconv>
-#include <csignal>
 #include <cstdio>
 #include <optional>
 
@@ -58,23 +57,6 @@ std::string objection(const struct stat& st) {
     return "it belongs to another user (uid " + std::to_string(st.st_uid) + ")";
   return "";
 }
-
-/// A file too large for RLIMIT_FSIZE is an error of write(2) and not our end, as long as this
-/// lives. The disposition is the process's; a child is not made meanwhile.
-class NoFileSizeSignal {
- public:
-  NoFileSizeSignal() {
-    struct sigaction ignore {};
-    ignore.sa_handler = SIG_IGN;
-    (void)::sigaction(SIGXFSZ, &ignore, &before_);
-  }
-  NoFileSizeSignal(const NoFileSizeSignal&) = delete;
-  NoFileSizeSignal& operator=(const NoFileSizeSignal&) = delete;
-  ~NoFileSizeSignal() { (void)::sigaction(SIGXFSZ, &before_, nullptr); }
-
- private:
-  struct sigaction before_ {};
-};
 
 /// A file in a folder that nobody finds before it is whole. It goes with this object.
 class Temporary {
@@ -151,7 +133,6 @@ Status check_writable(const std::string& path) {
 }
 
 Status write_descriptor(int fd, std::string_view text) {
-  const NoFileSizeSignal no_signal;
   while (!text.empty()) {
     const ssize_t n = ::write(fd, text.data(), text.size());
     if (n >= 0) {

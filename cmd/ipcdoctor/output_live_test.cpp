@@ -81,6 +81,19 @@ TEST_F(Files, AreNotLeftBehindWhenWritingFails) {
   EXPECT_EQ(count(), 0U);
 }
 
+TEST_F(Files, ThatAreFullAreNoEnd) {
+  const std::string limited = "ulimit -f 0; exec " IPCDOCTOR_BINARY " ";
+  const auto code = [&](const std::string& options) {
+    return run_command({"sh", "-c", limited + options}).exit_code;
+  };
+
+  EXPECT_EQ(code("attach 4194304 2>" + path("out")), 4);
+  EXPECT_EQ(code("attach " + std::to_string(sleeper_.pid()) + " >" + path("out")), 2);
+  EXPECT_EQ(code("run true 2>" + path("out")), 0);
+  EXPECT_EQ(code("run sh -c 'echo >" + path("out") + "'"), -SIGXFSZ);
+  expect_one_line(run_command({"sh", "-c", limited + "probes >" + path("out")}), 2);
+}
+
 TEST_F(Files, DescriptorsThatWereGivenAreWrittenTo) {
   const std::string attach =
       IPCDOCTOR_BINARY " attach " + std::to_string(sleeper_.pid()) + " --format json=";
