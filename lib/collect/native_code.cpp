@@ -145,7 +145,9 @@ void NativeCode::add_lock_of_library(const ProcessEntry& process,
   const std::vector<snapshot::TaskRef> owners = {{process.pid, owner->tid}};
   snapshot::Lock& lock = thread.wait->futex.lock;
   lock = {};
-  lock.kind = snapshot::LockKind::RecursiveMutex;
+  // who reads and wants to write waits for itself
+  lock.kind = owner->tid == thread.tid ? snapshot::LockKind::Mutex
+                                       : snapshot::LockKind::RecursiveMutex;
   lock.name = java.lock_class;
   lock.address = java.wanted_lock;
   lock.checked = java.only_owner_helps;

@@ -109,9 +109,25 @@ std::optional<Heap::Synchronizer> Heap::find_synchronizer(std::uint64_t thread_o
     if (!owner) continue;
     const std::string name = vm_->class_name(klass);
     const bool of_library = name.starts_with("java/util/concurrent/locks/Reentrant");
-    return Synchronizer{object, outer_class(name), object + *owner, of_library};
+    return Synchronizer{object, outer_class(name),
+                        only_reader_at(object, klass).value_or(object + *owner), of_library};
   }
   return std::nullopt;
+}
+
+/// "firstReader is the thread that last changed the shared count from 0 to 1, and has not released
+/// the read lock since then", so that it has the lock alone where its count is the whole one.
+std::optional<std::uint64_t> Heap::only_reader_at(std::uint64_t object, std::uint64_t klass) const {
+  constexpr std::string_view kSync = "java/util/concurrent/locks/ReentrantReadWriteLock$Sync";
+  constexpr int kSharedShift = 16;
+  const auto reader = field_of(klass, kSync, "firstReader");
+  const auto count = field_of(klass, kSync, "firstReaderHoldCount");
+  const auto state =
+      field_of(klass, "java/util/concurrent/locks/AbstractQueuedSynchronizer", "state");
+  if (!reader || !count || !state) return std::nullopt;
+  const std::uint32_t all = vm_->read_int(object + *state).value_or(0) >> kSharedShift;
+  if (all == 0 || vm_->read_int(object + *count) != all) return std::nullopt;
+  return object + *reader;
 }
 
 bool Heap::is_owner(const Synchronizer& lock, std::uint64_t thread_object) const {

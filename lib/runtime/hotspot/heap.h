@@ -25,7 +25,7 @@ class Heap {
   struct Synchronizer {
     std::uint64_t object = 0;
     std::string klass;           ///< "ReentrantLock"
-    std::uint64_t owner_at = 0;  ///< where its owner is stored
+    std::uint64_t owner_at = 0;  ///< where its owner is stored, or its only reader
     bool of_library = false;     ///< one that only its owner gives back; what a class of the
                                  ///< program's own does is not known
   };
@@ -35,6 +35,7 @@ class Heap {
   bool is_owner(const Synchronizer& lock, std::uint64_t thread_object) const;
 
  private:
+  std::optional<std::uint64_t> only_reader_at(std::uint64_t object, std::uint64_t klass) const;
   std::uint64_t class_of(std::uint64_t object) const;
   /// The offset of a field that the class of that name, the object's own or above it, declares.
   std::optional<std::uint32_t> field_of(std::uint64_t klass, std::string_view declared_by,

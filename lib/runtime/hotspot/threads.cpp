@@ -463,7 +463,7 @@ void read_synchronizer(const Heap& heap, const Known& known, const std::vector<K
   const auto owner = std::ranges::find_if(threads, [&](const Known& other) {
     return lock && other.object != 0 && heap.is_owner(*lock, other.object);
   });
-  if (!lock || owner == threads.end() || owner->ns_tid == thread.ns_tid) return;
+  if (!lock || owner == threads.end()) return;
   thread.wanted_lock = RemoteAddr{lock->object};
   thread.lock_class = lock->klass;
   thread.lock_owner = owner->ns_tid;
