@@ -553,8 +553,10 @@ class Decoder {
       case SYS_nanosleep:
       case SYS_clock_nanosleep:
         return sleep();
-      case SYS_pause:
       case SYS_rt_sigsuspend:
+        if (from_.awaits_children_by_signal()) return child({});
+        [[fallthrough]];
+      case SYS_pause:
         wait_.kind = WaitKind::Signal;
         wait_.untimed = true;
         return true;

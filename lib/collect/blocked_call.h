@@ -48,6 +48,8 @@ class Surroundings {
   /// SO_RCVTIMEO or SO_SNDTIMEO is set. An error: not known.
   virtual Result<bool> has_socket_timeout(int fd, Direction direction) = 0;
   virtual std::vector<Pid> children(const ChildFilter& filter) = 0;
+  /// Its program waits for its children by sigsuspend(2), and by that for nothing else.
+  virtual bool awaits_children_by_signal() { return false; }
   /// The child that a vfork(2) of this thread waits for.
   virtual std::vector<Pid> vfork_children() = 0;
   /// Fills in shared_memory and page of a futex by the mapping that holds its address.

@@ -33,6 +33,7 @@
 #include "runtime/php/frames.h"
 #include "runtime/shell/bash.h"
 #include "runtime/shell/dash.h"
+#include "runtime/shell/trap.h"
 #include "unwind/image.h"
 #include "unwind/unwind.h"
 
@@ -165,6 +166,7 @@ class ProcessStacks {
     if (leader->out.wait && may_come_back(*leader->out.wait) &&
         (runtime::shell::is_in_loop(space_, images_) || runtime::shell::is_in_dash_loop(space_)))
       leader->out.wait->comes_back = true;
+    read_traps(*leader->out.native);
     std::string awaited;
     if (leader->out.wait && leader->out.wait->kind == snapshot::WaitKind::Child)
       for (const Pid child : leader->out.wait->children)
@@ -174,6 +176,21 @@ class ProcessStacks {
     if (!frames) return;
     auto& native = *leader->out.native;
     native.insert(native.end(), frames->begin(), frames->end());
+  }
+
+  /// Traps of a script, behind bash's own handler.
+  void read_traps(const std::vector<snapshot::Frame>& frames) {
+    if (!process_.out.handlers) return;
+    const bool in_wait = std::ranges::any_of(frames, [&](const snapshot::Frame& frame) {
+      return images_.function_at(space_, frame.pc).value_or("") == "wait_builtin";
+    });
+    for (snapshot::Handler& handler : *process_.out.handlers) {
+      if (!handler.name.starts_with("trap_handler in bash")) continue;
+      const auto effects = runtime::shell::read_trap(space_, images_, handler.signal, in_wait);
+      if (!effects) continue;
+      handler.effects = *effects;
+      handler.restarts = !in_wait;
+    }
   }
 
   /// Of compiled programs the code tells; of a language whose loops nobody reads here it is not

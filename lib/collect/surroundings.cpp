@@ -14,6 +14,7 @@
 #include "linux/namespaces.h"
 #include "linux/pidfd.h"
 #include "linux/text_scan.h"
+#include "runtime/shell/dash.h"
 
 namespace ipcdoctor::collect {
 namespace {
@@ -79,6 +80,11 @@ class LiveSurroundings final : public Surroundings {
     for (const Pid pid : unseen_children(system_, process_))
       if (filter.by != ChildFilter::By::Pid || pid.value == filter.id) pids.push_back(pid);
     return pids;
+  }
+
+  bool awaits_children_by_signal() override {
+    const auto space = system_.space_of(process_);
+    return space && runtime::shell::is_dash(**space);
   }
 
   std::vector<Pid> vfork_children() override {

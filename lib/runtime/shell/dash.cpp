@@ -119,6 +119,10 @@ bool is_in_dash_loop(const linux::AddressSpace& space) {
   return loops && *loops > 0 && *loops <= kMaxLoops;
 }
 
+bool is_dash(const linux::AddressSpace& space) {
+  return is_one_of(space, {"dash"});
+}
+
 bool is_read(const linux::AddressSpace& space) {
   return is_one_of(space, {"bash", "dash"});
 }

@@ -10,6 +10,10 @@ namespace ipcdoctor::runtime::shell {
 /// variables is that count, by which it bounds its argument. false where it cannot be told.
 bool is_in_dash_loop(const linux::AddressSpace& space);
 
+/// Whether its program is dash, which waits for a job (`wait`) by sigsuspend(2), for nothing else:
+/// waitproc() of jobs.c, since 0.5.11.
+bool is_dash(const linux::AddressSpace& space);
+
 /// Whether its program is one of the shells whose loops are read.
 bool is_read(const linux::AddressSpace& space);
 
