@@ -63,6 +63,14 @@ bool may_live_by_itself(const snapshot::Process& process, const ThreadEntry& thr
                              [](const snapshot::Handler& handler) { return !handler.restarts; });
 }
 
+/// A sleep has an end anyway; the C library repeats what waits for its own locks.
+bool may_be_interrupted(const snapshot::Wait& wait) {
+  if (!wait.untimed || wait.kind == WaitKind::Signal) return false;
+  const snapshot::LockKind lock = wait.futex.lock.kind;
+  return wait.kind != WaitKind::Futex || lock == snapshot::LockKind::Unknown ||
+         lock == snapshot::LockKind::Semaphore || lock == snapshot::LockKind::SharedSemaphore;
+}
+
 /// As those do who wait for something to do. Who is in the middle of a write has not ended yet.
 bool waits_for_work(const snapshot::Wait& wait) {
   switch (wait.kind) {
@@ -114,6 +122,7 @@ struct NativeCode::Stacks {
 
 void NativeCode::read(ProcessEntry& process, linux::AddressSpace& space) {
   const std::optional<Vm> jvm = find_jvm(process, space);
+  written_.clear();
   read_handlers(process, space, jvm);
   Stacks stacks;
   for (ThreadEntry& thread : process.threads) {
@@ -123,6 +132,7 @@ void NativeCode::read(ProcessEntry& process, linux::AddressSpace& space) {
     const Risk risk(system_.progress(), process.pid, Fact::Code, thread.tid.value);
     if (risk.allowed()) read_thread(process, space, thread, stacks);
   }
+  read_interruptions(process, space);
   if (jvm) read_java(process, *jvm);
 }
 
@@ -146,8 +156,8 @@ void NativeCode::add_lock_of_library(const ProcessEntry& process,
   snapshot::Lock& lock = thread.wait->futex.lock;
   lock = {};
   // who reads and wants to write waits for itself
-  lock.kind = owner->tid == thread.tid ? snapshot::LockKind::Mutex
-                                       : snapshot::LockKind::RecursiveMutex;
+  lock.kind =
+      owner->tid == thread.tid ? snapshot::LockKind::Mutex : snapshot::LockKind::RecursiveMutex;
   lock.name = java.lock_class;
   lock.address = java.wanted_lock;
   lock.checked = java.only_owner_helps;
@@ -259,13 +269,20 @@ void NativeCode::read_handlers(ProcessEntry& process, linux::AddressSpace& space
     handler.restarts = (action.flags & SA_RESTART) != 0;
     handler.name = it->second.name;
     handler.effects = it->second.effects;
-    auto own = jvm ? runtime::hotspot::known_handler(*jvm, action.signal, handler.name)
-                   : reader_.known_handler(space, action, (*task)->actions);
-    if (!own) continue;
-    // Those of runtimes that do nothing: the runtime repeats the call.
-    handler.idle = own->mask == 0;
-    handler.restarts = handler.restarts || handler.idle;
-    handler.effects = std::move(*own);
+    std::optional<runtime::native::Written> written = it->second.written;
+    std::optional<runtime::native::KnownHandler> own;
+    if (!jvm)
+      own = reader_.known_handler(space, action, (*task)->actions);
+    else if (auto effects = runtime::hotspot::known_handler(*jvm, action.signal, handler.name))
+      own = {*effects, effects->mask == 0};
+    if (own) {
+      handler.idle = own->idle;
+      handler.restarts = handler.restarts || own->idle;  // the runtime repeats the call
+      handler.effects = std::move(own->effects);
+      written.reset();
+      if (!handler.idle && handler.effects->mask == 0) written.emplace();
+    }
+    if (written) written_[action.signal] = std::move(*written);
   }
   std::ranges::sort(handlers, {}, &snapshot::Handler::signal);
   process.out.handlers = std::move(handlers);
@@ -332,6 +349,40 @@ void NativeCode::read_thread(ProcessEntry& process, linux::AddressSpace& space, 
     thread.out.next = std::move(next);
   else
     thread.out.next = Error{Cause::Other, 0, "read what its code does next: it runs"};
+}
+
+/// Of handlers behind which calls fail, as EINTR tells the program: whether its code then does
+/// nothing but make the same call again, or ends it, as the handler has noted.
+void NativeCode::read_interruptions(ProcessEntry& process, linux::AddressSpace& space) {
+  using runtime::native::Interrupted;
+  const bool repeats = !process.out.python.version.empty();  // PEP 475
+  if (repeats || !process.out.handlers || written_.empty()) return;
+  std::map<int, Interrupted> found;  // of all threads
+  for (const ThreadEntry& thread : process.threads) {
+    if (!is_blocked(thread) || !may_be_interrupted(*thread.out.wait)) continue;
+    const std::uint64_t handled = handled_signals(thread);
+    std::optional<unwind::RawStack> stack;
+    std::map<runtime::native::Written, Interrupted> known;
+    for (const auto& [signal, written] : written_) {
+      if (!snapshot::has_signal(handled, signal)) continue;
+      const auto [it, is_new] = found.try_emplace(signal, Interrupted::WaitsAgain);
+      if (it->second == Interrupted::Unknown) continue;
+      if (!stack) stack = images_.unwind_raw(space, registers_of(thread, true));
+      const auto [same, is_new_code] = known.try_emplace(written);
+      if (is_new_code)
+        same->second = reader_.read_interrupted(space, *stack, thread.call->args, written,
+                                                thread.tid.value == process.pid.value);
+      if (same->second != Interrupted::WaitsAgain) it->second = same->second;
+    }
+    const bool stayed = switches_of(process, thread.tid) == thread.status.switches();
+    if (stack && !stayed) return;  // it is not where it was read
+  }
+  for (snapshot::Handler& handler : *process.out.handlers) {
+    const auto it = found.find(handler.signal);
+    if (it == found.end() || !handler.effects || handler.effects->may(0)) continue;
+    handler.idle = it->second == Interrupted::WaitsAgain;
+    if (it->second == Interrupted::Ends) handler.effects->mask |= snapshot::kLeaves;
+  }
 }
 
 }  // namespace ipcdoctor::collect

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 
 #include "collect/system.h"
@@ -31,11 +32,13 @@ class NativeCode {
                                   snapshot::Thread& thread);
   void read_thread(ProcessEntry& process, linux::AddressSpace& space, ThreadEntry& thread,
                    Stacks& stacks);
+  void read_interruptions(ProcessEntry& process, linux::AddressSpace& space);
   unwind::Registers registers_of(const ThreadEntry& thread, bool all);
 
   System& system_;
   unwind::Images& images_;
   runtime::native::Reader reader_;
+  std::map<int, runtime::native::Written> written_;  ///< by the handler of a signal of the process
 };
 
 }  // namespace ipcdoctor::collect

@@ -313,6 +313,7 @@ Result<Instruction> Disassembler::decode(std::span<const std::uint8_t> code,
   Instruction out;
   out.address = address;
   out.size = static_cast<std::uint8_t>(insn.size);
+  out.id = insn.id;
   out.operation = operation_of(insn, handle_);
   out.condition = condition_of(insn.id);
   out.keeps_flags = keeps_flags(out.operation);

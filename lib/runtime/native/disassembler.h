@@ -58,6 +58,7 @@ struct Operand {
 struct Instruction {
   std::uint64_t address = 0;
   std::uint8_t size = 0;
+  unsigned id = 0;  ///< capstone's: x86_insn
   Operation operation = Operation::Other;
   Condition condition = Condition::Other;
   bool keeps_flags = false;

@@ -22,21 +22,24 @@ struct Known {
     MaskInPpoll,  ///< a mask of signals, unless the argument is null
     MaskInPselect,
     MaskInEpoll,
-    Call,       ///< syscall(2): the first argument is the number
-    Futex,      ///< by its second argument
-    Stream,     ///< stdio: a FILE may have functions of the program (fopencookie(3))
-    Allocates,  ///< malloc(3): the program may have hooked it (glibc before 2.34)
+    Call,         ///< syscall(2): the first argument is the number
+    Futex,        ///< by its second argument
+    Stream,       ///< stdio: a FILE may have functions of the program (fopencookie(3))
+    Allocates,    ///< malloc(3): the program may have hooked it (glibc before 2.34)
   };
   std::string_view name;
   std::uint32_t mask = 0;  ///< of snapshot::Effect
   std::string_view words;  ///< for a person, third person: "sleeps"; "" if not worth a word
   int descriptor = -1;     ///< the argument that is the descriptor of reads, writes, closes
-  int objects = 0;         ///< so many first arguments are what it releases; 0: others
+  int objects = 0;  ///< so many first arguments are what it releases; 0: others
   bool returns = true;
   bool holds_nothing = false;  ///< while it is blocked it holds no lock of the library's own
   bool cancellable = false;    ///< a cancellation point, see pthreads(7)
   Rule rule = Rule::Plain;
 };
+
+/// What stands for the address of errno: one that no process has.
+inline constexpr std::uint64_t kErrnoAddress = 0xffff'8000'0000'0000;
 
 /// A function of the C library by its name, without "__", "__libc_", "_chk" and the like. nullptr:
 /// not known.

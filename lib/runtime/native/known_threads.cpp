@@ -58,9 +58,9 @@ bool is_image(const Linkage& linkage, std::string_view image) {
 }
 
 /// PHP defers what it handles: a table says what is to be done for each signal. Where that is the
-/// signal's own action, it takes it.
-std::optional<snapshot::Effects> effects_in_php(Program& program,
-                                                const linux::SignalAction& action) {
+/// signal's own action, it takes it. What the script does is run once the function in C that was
+/// interrupted has returned (ext/pcntl/pcntl.c): a call that the kernel restarts does not.
+std::optional<KnownHandler> handler_in_php(Program& program, const linux::SignalAction& action) {
   /// Zend/zend_signal.h, zend_signal_globals_t without threads
   struct Globals {
     std::int32_t depth, blocked, running, active;
@@ -82,10 +82,15 @@ std::optional<snapshot::Effects> effects_in_php(Program& program,
                          globals.active == 1 && action.signal >= 1 && action.signal < NSIG;
   if (!plausible) return std::nullopt;
   const auto& entry = globals.handlers[static_cast<std::size_t>(action.signal - 1)];
-  if (entry.handler == 1) return snapshot::effects_of(0, "ignores it");  // SIG_IGN, inherited
-  const bool is_default = entry.handler == 0 && entry.flags == 0;        // SIG_DFL
-  if (!is_default) return std::nullopt;
-  return snapshot::effects_of(snapshot::kExits, "ends the program");
+  if (entry.handler == 1) return KnownHandler{snapshot::effects_of(0, "ignores it"), true};
+  if (entry.handler == 0 && entry.flags == 0)  // SIG_DFL
+    return KnownHandler{snapshot::effects_of(snapshot::kExits, "ends the program"), false};
+  const Linkage* linkage = program.linkage_at(entry.handler);
+  const bool is_script =
+      linkage != nullptr && (program.exports(entry.handler, "zend_signal_startup") ||
+                             program.exports(entry.handler, "get_module"));  // of an extension
+  if (!is_script) return std::nullopt;
+  return KnownHandler{snapshot::effects_of(0, "is noted, for when its call has ended"), false};
 }
 
 }  // namespace
@@ -132,23 +137,23 @@ const KnownThread* find_known_thread(Program& program, const std::vector<Call>& 
   return found;
 }
 
-std::optional<snapshot::Effects> find_known_handler(Program& program,
-                                                    const linux::SignalAction& action,
-                                                    std::span<const linux::SignalAction> all) {
+std::optional<KnownHandler> find_known_handler(Program& program, const linux::SignalAction& action,
+                                               std::span<const linux::SignalAction> all) {
   const std::uint64_t address = action.handler.value;
   if (program.exports(address, std::string(kNode))) {
     const std::string function = program.function_around(address);
     if (function.starts_with("node::SignalExit("))
-      return snapshot::effects_of(snapshot::kExits, "resets the terminal and ends");
+      return KnownHandler{snapshot::effects_of(snapshot::kExits, "resets the terminal and ends"),
+                          false};
     if (function.starts_with("node::inspector::(anonymous namespace)::StartIoThreadWakeup("))
-      return snapshot::effects_of(0, "starts the inspector");
+      return KnownHandler{snapshot::effects_of(0, "starts the inspector"), true};
     return std::nullopt;
   }
   // PHP gives all of them to one function, SIGPROF too; its servers have others besides
   const bool of_all = std::ranges::any_of(all, [&](const linux::SignalAction& other) {
     return other.signal == SIGPROF && other.handler == action.handler;
   });
-  return of_all ? effects_in_php(program, action) : std::nullopt;
+  return of_all ? handler_in_php(program, action) : std::nullopt;
 }
 
 }  // namespace ipcdoctor::runtime::native

@@ -38,11 +38,16 @@ std::optional<std::vector<Call>> calls_of(Program& program, const unwind::RawSta
 /// share/runtime/nonJavaThread.cpp.
 const KnownThread* find_known_thread(Program& program, const std::vector<Call>& calls);
 
+/// A handler of a runtime.
+struct KnownHandler {
+  snapshot::Effects effects;
+  bool idle = false;  ///< see snapshot::Handler; else it may be that the program's part comes later
+};
+
 /// What the handler of a runtime does with that signal; nullopt: it is not known, read its code.
 /// Node: src/node.cc, src/inspector_agent.cc. PHP: Zend/zend_signal.c, 7.1 to 8.3.
 /// @param all  every handler of that process
-std::optional<snapshot::Effects> find_known_handler(Program& program,
-                                                    const linux::SignalAction& action,
-                                                    std::span<const linux::SignalAction> all);
+std::optional<KnownHandler> find_known_handler(Program& program, const linux::SignalAction& action,
+                                               std::span<const linux::SignalAction> all);
 
 }  // namespace ipcdoctor::runtime::native

@@ -329,6 +329,17 @@ std::vector<std::uint64_t> Program::definitions_of(const std::string& symbol) {
   return found;
 }
 
+const Known* Program::known_by_slot(std::uint64_t address) {
+  const std::string name = name_of_slot(address);
+  const Known* known = name.empty() ? nullptr : find_function(name);
+  if (known == nullptr) return nullptr;
+  const bool library = std::ranges::all_of(targets_of_slot(address), [&](std::uint64_t target) {
+    const Linkage* linkage = linkage_at(target);
+    return in_vdso(target) || (linkage != nullptr && linkage->kind == Linkage::Kind::CLibrary);
+  });
+  return library ? known : nullptr;
+}
+
 bool Program::is_used(const std::string& function) {
   (void)definitions_of(function);  // fills all_
   if (!all_seen_) return true;

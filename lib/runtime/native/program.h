@@ -68,6 +68,10 @@ class Program {
   /// The symbol that the linker puts there; "" if it is no such pointer.
   std::string name_of_slot(std::uint64_t address);
 
+  /// The function of the C library that the linker puts there, by its symbol: one that the library
+  /// chose for this processor has no name of its own. nullptr: it is none, or not known.
+  const Known* known_by_slot(std::uint64_t address);
+
   /// Whether any image beside the system's own uses or has that function: without that nobody has
   /// called it.
   bool is_used(const std::string& function);

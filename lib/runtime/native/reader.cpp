@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "runtime/native/known_threads.h"
-
 namespace ipcdoctor::runtime::native {
 namespace {
 
@@ -67,9 +65,23 @@ snapshot::Effects Reader::read_thread(const linux::AddressSpace& space,
   return effects;
 }
 
-std::optional<snapshot::Effects> Reader::known_handler(const linux::AddressSpace& space,
-                                                       const linux::SignalAction& action,
-                                                       std::span<const linux::SignalAction> all) {
+Interrupted Reader::read_interrupted(const linux::AddressSpace& space,
+                                     const unwind::RawStack& stack,
+                                     const std::array<std::uint64_t, 6>& arguments,
+                                     const Written& written, bool leads) {
+  constexpr std::size_t kMost = 5000;
+  Program program(space, images_, linkages_);
+  std::size_t left = std::min(budget_, kMost);
+  const std::size_t before = left;
+  const Interrupted found =
+      native::read_interrupted(program, disassembler_, stack, arguments, written, leads, left);
+  budget_ -= before - left;
+  return found;
+}
+
+std::optional<KnownHandler> Reader::known_handler(const linux::AddressSpace& space,
+                                                  const linux::SignalAction& action,
+                                                  std::span<const linux::SignalAction> all) {
   Program program(space, images_, linkages_);
   return find_known_handler(program, action, all);
 }
@@ -82,7 +94,9 @@ Reader::Handler Reader::read_handler(const linux::AddressSpace& space, RemoteAdd
   handler.of_language = program.exports(address.value, "Py_IsInitialized") ||
                         program.exports(address.value, "ruby_version");
   if (handler.of_language) return handler;
-  handler.effects = Walk(program, disassembler_, left).read_function(address.value);
+  Walk walk(program, disassembler_, left);
+  handler.effects = walk.read_function(address.value);
+  handler.written = walk.written();
   budget_ -= before - left;
   const std::string function = program.function_around(address.value);
   const unwind::Image* image = program.image_at(address.value);

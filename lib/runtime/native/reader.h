@@ -10,6 +10,8 @@
 #include "base/ids.h"
 #include "linux/address_space.h"
 #include "linux/task_iterator.h"
+#include "runtime/native/interrupted.h"
+#include "runtime/native/known_threads.h"
 #include "runtime/native/walk.h"
 #include "snapshot/snapshot.h"
 #include "unwind/image.h"
@@ -30,16 +32,23 @@ class Reader {
     snapshot::Effects effects;
     std::string name;          ///< "on_term in app"
     bool of_language = false;  ///< the interpreter's own: what it runs later is no native code
+    std::optional<Written> written;  ///< nullopt: not known
   };
   /// What a handler of a signal may do until it returns to the code that it interrupted.
   Handler read_handler(const linux::AddressSpace& space, RemoteAddr address);
 
-  /// The same of a handler that is a runtime's own, which may differ from one signal to the other;
-  /// nullopt: it is none.
+  /// What a blocked thread does once a handler that writes that has interrupted it.
+  /// @param arguments  of its call
+  Interrupted read_interrupted(const linux::AddressSpace& space, const unwind::RawStack& stack,
+                               const std::array<std::uint64_t, 6>& arguments,
+                               const Written& written, bool leads);
+
+  /// The same as read_handler() of a handler that is a runtime's own, which may differ from one
+  /// signal to the other; nullopt: it is none.
   /// @param all  every handler of that process
-  std::optional<snapshot::Effects> known_handler(const linux::AddressSpace& space,
-                                                 const linux::SignalAction& action,
-                                                 std::span<const linux::SignalAction> all);
+  std::optional<KnownHandler> known_handler(const linux::AddressSpace& space,
+                                            const linux::SignalAction& action,
+                                            std::span<const linux::SignalAction> all);
 
   struct Housekeeping {
     std::string what;       ///< "worker of libgomp"; "" for others

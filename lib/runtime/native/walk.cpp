@@ -503,6 +503,11 @@ void Walk::note_stores(const State& state, const Instruction& at) {
     const Value base = based ? state.registers[static_cast<std::size_t>(operand.reg)] : Value();
     if (base.kind() != Value::Kind::Stack) {
       if (operand.written) changes_memory_ = true;
+      const std::vector<std::uint64_t> places = addresses_of(state, at, operand);
+      if (places.empty() || places.size() > kMaxTargets)
+        other_written_ = true;
+      else
+        written_.insert(places.begin(), places.end());
       continue;
     }
     const std::int64_t begin = base.offset() + operand.number;
@@ -707,19 +712,6 @@ Value Walk::value_of(const State& state, const Instruction& at, const Operand& o
   }
 }
 
-const Known* Walk::known_by_slot(std::uint64_t slot, const std::vector<std::uint64_t>& targets) {
-  const std::string name = program_.name_of_slot(slot);
-  const Known* known = name.empty() ? nullptr : find_function(name);
-  if (known == nullptr) return nullptr;
-  // one that the library chose for this processor has no name of its own
-  const bool library = std::ranges::all_of(targets, [&](std::uint64_t target) {
-    const Linkage* linkage = program_.linkage_at(target);
-    return program_.in_vdso(target) ||
-           (linkage != nullptr && linkage->kind == Linkage::Kind::CLibrary);
-  });
-  return library ? known : nullptr;
-}
-
 Walk::Targets Walk::targets_of(const State& state, const Instruction& at) {
   Targets targets;
   if (at.operands.size() != 1) return targets;
@@ -731,7 +723,7 @@ Walk::Targets Walk::targets_of(const State& state, const Instruction& at) {
     targets.addresses = value.numbers();
   if (operand.kind == Operand::Kind::Memory && !targets.addresses.empty()) {
     const auto slots = addresses_of(state, at, operand);
-    if (slots.size() == 1) targets.known = known_by_slot(slots.front(), targets.addresses);
+    if (slots.size() == 1) targets.known = program_.known_by_slot(slots.front());
   }
   return targets;
 }
@@ -808,6 +800,7 @@ std::optional<Value> Walk::apply(const Known& known, const State& state, By by,
         add_unknown("allocates through a hook at", address);
       break;
   }
+  if (known.name == "errno_location") result = Value::of(kErrnoAddress);
   if (known.cancellable && !in_cancellation_point_ && by == By::Function &&
       program_.is_used("pthread_cancel"))
     add_unknown("may be cancelled at", address);
@@ -867,6 +860,11 @@ void Walk::add_woken(const Value& value) {
 void Walk::add_unknown(const std::string& what, std::uint64_t address) {
   mask_ |= kUnknown;
   if (unknown_.empty()) unknown_ = what + " " + program_.name_of(address);
+}
+
+std::optional<std::vector<std::uint64_t>> Walk::written() const {
+  if (other_written_ || (mask_ & kUnknown) != 0) return std::nullopt;
+  return std::vector<std::uint64_t>(written_.begin(), written_.end());
 }
 
 Effects Walk::finish() {

@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -39,6 +40,9 @@ class Walk {
   /// From the begin of a handler of a signal to its return. One that only ends its process has
   /// kExits alone of what it does from there on.
   snapshot::Effects read_function(std::uint64_t address);
+  /// Where the code that was read writes, but for its own stack and what the C library writes for
+  /// it; nullopt: not known.
+  std::optional<std::vector<std::uint64_t>> written() const;
 
  private:
   static constexpr std::size_t kRegisters = 16;
@@ -100,7 +104,6 @@ class Walk {
     const Known* known = nullptr;          ///< all of them are this function of the C library
   };
   Targets targets_of(const State& state, const Instruction& at);
-  const Known* known_by_slot(std::uint64_t slot, const std::vector<std::uint64_t>& targets);
   Value load(const State& state, const Instruction& at, const Operand& operand, bool sign);
   Value value_of(const State& state, const Instruction& at, const Operand& operand, bool sign);
   std::vector<std::uint64_t> addresses_of(const State& state, const Instruction& at,
@@ -133,6 +136,8 @@ class Walk {
   std::vector<std::uint64_t> woken_;
   bool other_woken_ = false;
   bool changes_memory_ = false;
+  std::set<std::uint64_t> written_;
+  bool other_written_ = false;
   std::string unknown_;
 };
 
