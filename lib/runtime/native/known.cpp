@@ -23,7 +23,9 @@ struct Group {
   const char* words = "";
   int descriptor = -1;
   const char* flags = "";  ///< n: never returns, h: holds nothing while blocked, c: cancellable,
-                           ///< o: its first argument is what it releases, m: the second one too
+                           ///< o: its first argument is what it releases, m: the second one too,
+                           ///< 0, 1, 3: that argument is its FILE, O: stdout, E: stderr,
+                           ///< C: it is of a std::ostream
   Rule rule = Rule::Plain;
 };
 
@@ -96,9 +98,12 @@ constexpr Group kLibrary[] = {
      "chown fchown truncate truncate64 ftruncate ftruncate64 utimes futimens utimensat futimes",
      kReads | kWrites, "changes files", -1, "h"},
     // ---- stdio
-    {"printf vprintf puts putchar putchar_unlocked fprintf vfprintf fputs fputs_unlocked fputc fputc_unlocked putc "
-     "putc_unlocked fwrite fwrite_unlocked fflush fflush_unlocked putw fputwc putwc fputws wprintf fwprintf vfwprintf "
-     "overflow perror psignal warn warnx vwarn vwarnx", kWrites, "prints", -1, "c", Rule::Stream},
+    {"printf vprintf puts putchar putchar_unlocked wprintf", kWrites, "prints", -1, "cO", Rule::Stream},
+    {"fprintf vfprintf fwprintf vfwprintf fflush fflush_unlocked overflow", kWrites, "prints", -1, "c0", Rule::Stream},
+    {"fputs fputs_unlocked fputc fputc_unlocked putc putc_unlocked putw fputwc putwc fputws", kWrites, "prints", -1, "c1",
+     Rule::Stream},
+    {"fwrite fwrite_unlocked", kWrites, "prints", -1, "c3", Rule::Stream},
+    {"perror psignal warn warnx vwarn vwarnx", kWrites, "prints", -1, "cE", Rule::Stream},
     {"dprintf vdprintf", kWrites, "prints", 0, "c"},
     {"syslog vsyslog", kWrites, "writes to the system's log", -1, "c"},
     {"fgets fgets_unlocked fread fread_unlocked getc getc_unlocked fgetc fgetc_unlocked getchar getchar_unlocked "
@@ -188,6 +193,15 @@ constexpr Group kCxxLibrary[] = {
      -1, "n"},
     {"_ZSt9terminatev __cxa_pure_virtual __cxa_deleted_virtual __cxa_call_unexpected __cxa_call_terminate "
      "_ZSt10unexpectedv", kExits | kSignals | kUnknown, "ends its process", -1, "n"},
+    {"_ZNSo3putEc _ZNSo5flushEv _ZNSo5writeEPKcl _ZNSolsEPKv _ZNSolsEb _ZNSolsEd _ZNSolsEf _ZNSolsEi _ZNSolsEj _ZNSolsEl _ZNSolsEm "
+     "_ZNSolsEs _ZNSolsEt _ZNSolsEx _ZNSolsEy _ZNSo9_M_insertIPKvEERSoT_ _ZNSo9_M_insertIbEERSoT_ _ZNSo9_M_insertIdEERSoT_ "
+     "_ZNSo9_M_insertIlEERSoT_ _ZNSo9_M_insertImEERSoT_ _ZNSo9_M_insertIxEERSoT_ _ZNSo9_M_insertIyEERSoT_ "
+     "_ZSt4endlIcSt11char_traitsIcEERSt13basic_ostreamIT_T0_ES6_ _ZSt5flushIcSt11char_traitsIcEERSt13basic_ostreamIT_T0_ES6_ "
+     "_ZStlsISt11char_traitsIcEERSt13basic_ostreamIcT_ES5_PKc _ZStlsISt11char_traitsIcEERSt13basic_ostreamIcT_ES5_c "
+     "_ZStlsISt11char_traitsIcEERSt13basic_ostreamIcT_ES5_h _ZStlsIcSt11char_traitsIcEERSt13basic_ostreamIT_T0_ES6_St5_Setw "
+     "_ZStlsIcSt11char_traitsIcESaIcEERSt13basic_ostreamIT_T0_ES7_RKNSt7__cxx1112basic_stringIS4_S5_T1_EE "
+     "_ZSt16__ostream_insertIcSt11char_traitsIcEERSt13basic_ostreamIT_T0_ES6_PKS3_l", kWrites, "prints", -1, "C"},
+    {"_ZNSolsEPFRSoS_E", kWrites, "prints", -1, "C", Rule::Manipulator},
     {"__cxa_guard_acquire", 0, "", -1, "h"},
     {"__cxa_guard_release __cxa_guard_abort", kReleases, "", -1, "h"},
     {"__cxa_get_globals __cxa_get_globals_fast __cxa_uncaught_exceptions __cxa_uncaught_exception __dynamic_cast "
@@ -216,6 +230,11 @@ Table build_table(const Group (&groups)[N]) {
       known.holds_nothing = flags.find('h') != flags.npos;
       known.objects = flags.find('m') != flags.npos ? 2 : flags.find('o') != flags.npos ? 1 : 0;
       known.cancellable = flags.find('c') != flags.npos;
+      for (const char stream : {'0', '1', '3'})
+        if (flags.find(stream) != flags.npos) known.stream = stream - '0';
+      if (flags.find('O') != flags.npos) known.stream = Known::kStdout;
+      if (flags.find('E') != flags.npos) known.stream = Known::kStderr;
+      if (flags.find('C') != flags.npos) known.stream = Known::kOstream;
       known.rule = group.rule;
       table.emplace(name, known);
     }

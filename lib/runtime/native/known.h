@@ -25,12 +25,17 @@ struct Known {
     Call,         ///< syscall(2): the first argument is the number
     Futex,        ///< by its second argument
     Stream,       ///< stdio: a FILE may have functions of the program (fopencookie(3))
+    Manipulator,  ///< std::ostream's operator<< with a function, the second argument
     Allocates,    ///< malloc(3): the program may have hooked it (glibc before 2.34)
   };
   std::string_view name;
   std::uint32_t mask = 0;  ///< of snapshot::Effect
   std::string_view words;  ///< for a person, third person: "sleeps"; "" if not worth a word
   int descriptor = -1;     ///< the argument that is the descriptor of reads, writes, closes
+  /// The argument that is the FILE of them, or one of the program's own; kOstream: the first one is
+  /// the std::ostream, which it returns.
+  int stream = kNoStream;
+  static constexpr int kNoStream = -1, kStdout = -2, kStderr = -3, kOstream = -4;
   int objects = 0;  ///< so many first arguments are what it releases; 0: others
   bool returns = true;
   bool holds_nothing = false;  ///< while it is blocked it holds no lock of the library's own

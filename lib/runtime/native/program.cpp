@@ -329,6 +329,50 @@ std::vector<std::uint64_t> Program::definitions_of(const std::string& symbol) {
   return found;
 }
 
+const std::vector<std::uint64_t>& Program::variables_of_stream(const std::string& name) {
+  const auto [it, is_new] = streams_.try_emplace(name);
+  if (is_new) it->second = definitions_of(name);
+  return it->second;
+}
+
+std::optional<std::uint64_t> Program::standard_stream(const std::string& name) {
+  const auto& variables = variables_of_stream(name);
+  std::optional<std::uint64_t> all;
+  // a copy in the program is the one that everybody uses: the library's own says the same
+  for (const std::uint64_t variable : variables) {
+    const auto file = space_.memory.read_u64(RemoteAddr{variable});
+    if (!file || *file == 0 || (all && *all != *file)) return std::nullopt;
+    all = *file;
+  }
+  return all;
+}
+
+std::optional<std::uint64_t> Program::stream_at(std::uint64_t address) {
+  for (const char* name : {"stdout", "stderr"})
+    if (std::ranges::find(variables_of_stream(name), address) != variables_of_stream(name).end())
+      return standard_stream(name);
+  return std::nullopt;
+}
+
+std::optional<std::uint64_t> Program::descriptor_of_stream(std::uint64_t file) {
+  constexpr std::uint64_t kFileno = 112;  // struct _IO_FILE of glibc, an ABI since 2.1
+  const Linkage* linkage = linkage_at(file);
+  const bool is_standard = file == standard_stream("stdout") || file == standard_stream("stderr");
+  if (!is_standard || linkage == nullptr || linkage->soname != "libc.so.6") return std::nullopt;
+  const auto fd = space_.memory.read_u32(RemoteAddr{file + kFileno});
+  return fd ? std::optional<std::uint64_t>(*fd) : std::nullopt;
+}
+
+std::optional<std::uint64_t> Program::descriptor_of_ostream(std::uint64_t address) {
+  const auto is = [&](const char* symbol) {
+    const auto& objects = variables_of_stream(symbol);
+    return std::ranges::find(objects, address) != objects.end();
+  };
+  if (is("_ZSt4cout")) return 1;
+  if (is("_ZSt4cerr") || is("_ZSt4clog")) return 2;
+  return std::nullopt;
+}
+
 const Known* Program::known_by_slot(std::uint64_t address) {
   const std::string name = name_of_slot(address);
   const Known* known = name.empty() ? nullptr : find_function(name);

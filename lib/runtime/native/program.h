@@ -72,6 +72,15 @@ class Program {
   /// chose for this processor has no name of its own. nullptr: it is none, or not known.
   const Known* known_by_slot(std::uint64_t address);
 
+  /// What `stdout` or `stderr` points to: nobody is thought to set them to something else. The
+  /// address may be that of one of these variables, of the C library or a copy in the program.
+  std::optional<std::uint64_t> standard_stream(const std::string& name);
+  std::optional<std::uint64_t> stream_at(std::uint64_t address);
+  /// The descriptor of one of them, by glibc's FILE; nullopt: it is another FILE.
+  std::optional<std::uint64_t> descriptor_of_stream(std::uint64_t file);
+  /// The descriptor of std::cout, std::cerr or std::clog; nullopt: it is another one.
+  std::optional<std::uint64_t> descriptor_of_ostream(std::uint64_t address);
+
   /// Whether any image beside the system's own uses or has that function: without that nobody has
   /// called it.
   bool is_used(const std::string& function);
@@ -90,6 +99,7 @@ class Program {
   const linux::AddressSpace& space() const { return space_; }
 
  private:
+  const std::vector<std::uint64_t>& variables_of_stream(const std::string& name);
   unwind::Place place_at(std::uint64_t address);
   const Linkage& linkage_of(unwind::Image& image);
   std::vector<std::uint64_t> definitions_of(const std::string& symbol);
@@ -100,6 +110,7 @@ class Program {
   unwind::Place place_;  ///< the one that was asked for last
   std::vector<std::uint8_t> window_;
   std::uint64_t window_begin_ = 0, window_end_ = 0;
+  std::map<std::string, std::vector<std::uint64_t>> streams_;  ///< the variables of that name
   std::optional<std::vector<unwind::Place>> all_;  ///< every image
   bool all_seen_ = true;  ///< all executable memory belongs to images that could be read
 };

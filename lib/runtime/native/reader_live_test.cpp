@@ -202,6 +202,35 @@ TEST(NativeReader, KnowsWhichDescriptorsAServerUses) {
   EXPECT_EQ(effects.summary, "accepts connections, writes and closes descriptors");
 }
 
+TEST(NativeReader, KnowsWhereStdioWrites) {
+  struct Print {
+    const char* print;
+    std::vector<int> fds;
+  };
+  for (const char* options : {"-w -O2", "-w -O0", "-w -O0 -no-pie -fno-pic"}) {
+    for (const Print& one :
+         {Print{"fprintf(stderr, \"%d\\n\", n);", {2}}, Print{"fputs(\"a\", stderr);", {2}},
+          Print{"printf(\"%d\\n\", n); fflush(stdout);", {1}},
+          Print{"perror(\"a\"); puts(\"b\");", {1, 2}}, Print{"fputs(\"a\", own);", {}},
+          Print{"fflush(0);", {}}}) {
+      const std::string program = compile(
+          "#include <stdio.h>\nFILE *own;\n" + std::string(kBegin) +
+              "static void *body(void *unused) { own = fopen(\"/dev/null\", \"w\"); for (;;) "
+              "{ nap(); " +
+              one.print + " } }",
+          options);
+      ASSERT_NE(program, "");
+      const Child child(program);
+
+      const Effects effects = read_next(child, SYS_clock_nanosleep);
+
+      EXPECT_EQ(effects.mask, kWrites) << one.print << effects.unknown;
+      EXPECT_EQ(effects.fds, one.fds) << one.print << options;
+      std::filesystem::remove_all(std::filesystem::path(program).parent_path());
+    }
+  }
+}
+
 struct CxxCase {
   const char* what;
   const char* body;

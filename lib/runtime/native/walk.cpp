@@ -688,6 +688,10 @@ Value Walk::load(const State& state, const Instruction& at, const Operand& opera
       const auto targets = program_.targets_of_slot(address);
       values.insert(values.end(), targets.begin(), targets.end());
       if (!targets.empty()) continue;
+      if (const auto stream = program_.stream_at(address)) {
+        values.push_back(*stream);
+        continue;
+      }
     }
     const auto value = program_.read_constant(address, operand.bytes);
     if (!value) return nothing;
@@ -792,6 +796,15 @@ std::optional<Value> Walk::apply(const Known& known, const State& state, By by,
         add_unknown("makes a system call that is not known at", address);
       return apply(call, shifted, By::SystemCall, address);
     }
+    case Known::Rule::Manipulator: {
+      const std::vector<std::uint64_t> functions = argument(1).all(kMaxTargets);
+      const bool known_ones = std::ranges::all_of(functions, [&](std::uint64_t function) {
+        const Known* manipulator = program_.known_at(function);
+        return manipulator != nullptr && manipulator->stream == Known::kOstream;
+      });
+      if (functions.empty() || !known_ones) add_unknown("calls a manipulator at", address);
+      break;
+    }
     case Known::Rule::Stream:
       if (program_.is_used("fopencookie")) add_unknown("uses a stream of its own at", address);
       break;
@@ -800,6 +813,7 @@ std::optional<Value> Walk::apply(const Known& known, const State& state, By by,
         add_unknown("allocates through a hook at", address);
       break;
   }
+  if (known.stream == Known::kOstream) result = argument(0);
   if (known.name == "errno_location") result = Value::of(kErrnoAddress);
   if (known.cancellable && !in_cancellation_point_ && by == By::Function &&
       program_.is_used("pthread_cancel"))
@@ -813,14 +827,36 @@ std::optional<Value> Walk::apply(const Known& known, const State& state, By by,
         address);
   if ((mask & kRaises) != 0 && stack_ != nullptr)
     add_unknown("leaves the code that was read at", address);
-  if ((mask & kOfDescriptors) != 0)
-    add_descriptor(known.descriptor >= 0 ? argument(static_cast<std::size_t>(known.descriptor))
-                                         : Value());
+  if ((mask & kOfDescriptors) != 0) {
+    if (known.stream != Known::kNoStream)
+      add_descriptor(
+          descriptor_of(known, argument(static_cast<std::size_t>(std::max(known.stream, 0)))));
+    else
+      add_descriptor(known.descriptor >= 0 ? argument(static_cast<std::size_t>(known.descriptor))
+                                           : Value());
+  }
   if ((mask & kReleases) != 0) {
     for (int i = 0; i < known.objects; ++i) add_woken(argument(static_cast<std::size_t>(i)));
     if (known.objects == 0) other_woken_ = true;
   }
   return known.returns ? std::optional(result) : std::nullopt;
+}
+
+/// Of one of the two streams that every program has. fflush(nullptr) is for all.
+Value Walk::descriptor_of(const Known& known, const Value& stream) {
+  if (known.stream == Known::kStdout || known.stream == Known::kStderr) {
+    const auto file =
+        program_.standard_stream(known.stream == Known::kStdout ? "stdout" : "stderr");
+    const auto fd = file ? program_.descriptor_of_stream(*file) : std::nullopt;
+    return fd ? Value::of(*fd) : Value();
+  }
+  if (known.stream == Known::kOstream) {
+    const auto fd =
+        stream.is_one() ? program_.descriptor_of_ostream(stream.number()) : std::nullopt;
+    return fd ? Value::of(*fd) : Value();
+  }
+  const auto fd = stream.is_one() ? program_.descriptor_of_stream(stream.number()) : std::nullopt;
+  return fd ? Value::of(*fd) : Value();
 }
 
 void Walk::add(std::uint32_t mask, std::string_view words) {
