@@ -19,7 +19,8 @@ constexpr std::array<int, 6> kOrder = {kRdi, kRsi, kRdx, kRcx, kR8, 9};
 constexpr std::uint32_t kLostInCalls = 1U << kRax | 1U << kRcx | 1U << kRdx | 1U << kRsi |
                                        1U << kRdi | 1U << kR8 | 1U << 9 | 1U << 10 | 1U << 11;
 /// All that a way to the end of the process must not do.
-constexpr std::uint32_t kNoEnd = snapshot::kForks | snapshot::kUnknown | snapshot::kRaises;
+constexpr std::uint32_t kNoEnd = snapshot::kForks | snapshot::kUnknown | snapshot::kRaises |
+                                 snapshot::kReleases | snapshot::kWrites | snapshot::kSignals;
 
 /// Functions that return -1 and EINTR, and how many of their arguments are the system call's.
 struct Waiting {
@@ -296,8 +297,8 @@ class Run {
         const bool result = waiting_->size == 8 && (it->first - begin) % 8 >= 6;  // pollfd::revents
         if (!result && (!it->second.known || !real || *real != it->second.value)) return false;
       }
-      return std::ranges::none_of(written_, [&](std::uint64_t changed) {
-        return changed >= begin && changed < begin + bytes;
+      return std::ranges::none_of(written_, [&](const auto& changed) {
+        return changed.first < begin + bytes && begin < changed.first + changed.second;
       });
     };
     if (waiting_->count >= 0)
@@ -321,9 +322,8 @@ class Run {
         if (!it->second.known) return {};
         byte = it->second.value;
       } else {
-        constexpr std::uint64_t kWidest = 8;  // of a variable that a handler writes
-        if (std::ranges::any_of(written_, [&](std::uint64_t changed) {
-              return address + i >= changed && address + i < changed + kWidest;
+        if (std::ranges::any_of(written_, [&](const auto& changed) {
+              return address + i >= changed.first && address + i - changed.first < changed.second;
             }))
           return {};
         if (!was_read) {

@@ -2,7 +2,7 @@
 
 #include <array>
 #include <cstdint>
-#include <span>
+#include <utility>
 #include <vector>
 
 #include "runtime/native/disassembler.h"
@@ -11,14 +11,14 @@
 
 namespace ipcdoctor::runtime::native {
 
-/// Memory that a handler of a signal writes: the begin of each variable.
-using Written = std::vector<std::uint64_t>;
+/// Memory that a handler of a signal writes: begin and number of bytes of each variable.
+using Written = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
 
 /// What a thread does once a handler has ended its blocked call with EINTR.
 enum class Interrupted : std::uint8_t {
   Unknown,
   WaitsAgain,  ///< nothing, but that it waits for the same again
-  Ends,        ///< that, or its process ends: as what the handler has noted says
+  Ends,        ///< that, or its process ends, and does nothing for others before
 };
 
 /// Runs the code behind the call, in a copy of what it sees: the call gave -1, errno is EINTR, and

@@ -63,7 +63,7 @@ Interrupted interrupt(long nr, const std::string& body, const char* optimisation
   const auto stack = unwind::Unwinder(images.cache()).unwind(*space, registers, 512);
   const auto found = Reader(images.cache())
                          .read_interrupted(*space, stack, blocked.front().second.args,
-                                           {address.value_or(RemoteAddr{1}).value}, true);
+                                           {{address.value_or(RemoteAddr{1}).value, 4}}, true);
   std::filesystem::remove_all(std::filesystem::path(program).parent_path());
   return found;
 }

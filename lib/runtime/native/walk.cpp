@@ -507,7 +507,7 @@ void Walk::note_stores(const State& state, const Instruction& at) {
       if (places.empty() || places.size() > kMaxTargets)
         other_written_ = true;
       else
-        written_.insert(places.begin(), places.end());
+        for (const std::uint64_t place : places) written_.emplace(place, operand.bytes);
       continue;
     }
     const std::int64_t begin = base.offset() + operand.number;
@@ -898,9 +898,9 @@ void Walk::add_unknown(const std::string& what, std::uint64_t address) {
   if (unknown_.empty()) unknown_ = what + " " + program_.name_of(address);
 }
 
-std::optional<std::vector<std::uint64_t>> Walk::written() const {
+std::optional<std::vector<std::pair<std::uint64_t, std::uint64_t>>> Walk::written() const {
   if (other_written_ || (mask_ & kUnknown) != 0) return std::nullopt;
-  return std::vector<std::uint64_t>(written_.begin(), written_.end());
+  return std::vector(written_.begin(), written_.end());
 }
 
 Effects Walk::finish() {

@@ -42,7 +42,7 @@ class Walk {
   snapshot::Effects read_function(std::uint64_t address);
   /// Where the code that was read writes, but for its own stack and what the C library writes for
   /// it; nullopt: not known.
-  std::optional<std::vector<std::uint64_t>> written() const;
+  std::optional<std::vector<std::pair<std::uint64_t, std::uint64_t>>> written() const;
 
  private:
   static constexpr std::size_t kRegisters = 16;
@@ -137,7 +137,7 @@ class Walk {
   std::vector<std::uint64_t> woken_;
   bool other_woken_ = false;
   bool changes_memory_ = false;
-  std::set<std::uint64_t> written_;
+  std::set<std::pair<std::uint64_t, std::uint64_t>> written_;
   bool other_written_ = false;
   std::string unknown_;
 };
