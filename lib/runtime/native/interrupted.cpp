@@ -1,10 +1,12 @@
 #include "runtime/native/interrupted.h"
 
 #include <capstone/x86.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <bit>
 #include <cerrno>
+#include <climits>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -22,46 +24,45 @@ constexpr std::uint32_t kLostInCalls = 1U << kRax | 1U << kRcx | 1U << kRdx | 1U
 constexpr std::uint32_t kNoEnd = snapshot::kForks | snapshot::kUnknown | snapshot::kRaises |
                                  snapshot::kReleases | snapshot::kWrites | snapshot::kSignals;
 
-/// Functions that return -1 and EINTR, and how many of their arguments are the system call's.
+/// Functions that return -1 and EINTR, and which of their arguments are the system call's.
 struct Waiting {
   std::string_view name;
-  int arguments = 0;
-  int memory = -1;  ///< the argument that points to what it waits for: not what it puts there
-  int count = -1;   ///< the argument that is the number of its members; -1: there are three sets
-  unsigned size = 0;
+  unsigned same = 0;  ///< bit i: argument i says what it waits for, or for how long
+  int memory = -1;    ///< the argument that points to what it waits for: not what it puts there
+  int count = -1;     ///< the argument that is the number of its members; -1: it is `sets`
+  unsigned size = 0;  ///< of a member, bytes
+  int sets = 1;
+  std::string_view within = {};  ///< the function of the library that blocks for it; "": itself
 };
 constexpr Waiting kWaiting[] = {
-    {"semop", 3, 1, 2, 6},
-    {"semtimedop", 3, 1, 2, 6},
-    {"msgsnd", 4},
-    {"msgrcv", 5},
-    {"epoll_wait", 4},
-    {"epoll_pwait", 4},
-    {"poll", 3, 0, 1, 8},
-    {"ppoll", 2, 0, 1, 8},
-    {"select", 4, 1, -1, 128},
-    {"pselect", 4, 1, -1, 128},
-    {"read", 3},
-    {"write", 3},
-    {"readv", 3},
-    {"writev", 3},
-    {"recv", 4},
-    {"recvfrom", 4},
-    {"recvmsg", 3},
-    {"send", 4},
-    {"sendto", 4},
-    {"sendmsg", 3},
-    {"accept", 3},
-    {"accept4", 4},
-    {"wait", 0},
-    {"waitpid", 0},
-    {"wait4", 0},  // which wait(3) jumps to with other arguments
-    {"waitid", 0},
-    {"flock", 2},
-    {"fcntl", 3},
-    {"mq_receive", 3},
-    {"mq_send", 4},
-    {"sem_wait", 0},
+    {"semop", 0b111, 1, 2, 6, 1, "semtimedop"},
+    {"semtimedop", 0b1111, 1, 2, 6},
+    {"msgsnd", 0b1111},
+    {"msgrcv", 0b11111},
+    {"epoll_wait", 0b1111},
+    {"epoll_pwait", 0b1111},
+    {"poll", 0b111, 0, 1, 8},
+    {"ppoll", 0b111, 0, 1, 8},
+    {"select", 0b11111, 1, -1, 128, 3},
+    {"pselect", 0b11111, 1, -1, 128, 3},
+    {"read", 0b111},
+    {"write", 0b111},
+    {"readv", 0b111},
+    {"recv", 0b1111},
+    {"recvfrom", 0b1111},
+    {"recvmsg", 0b111},
+    {"accept", 0b111},
+    {"accept4", 0b1111},
+    {"wait", 0, -1, -1, 0, 1, "wait4"},
+    {"waitpid", 0b101, -1, -1, 0, 1, "wait4"},
+    {"wait4", 0b101},
+    {"waitid", 0b1011},
+    {"flock", 0b11},
+    {"fcntl", 0b111, 2, -1, 32},
+    {"mq_receive", 0b111},
+    {"mq_send", 0b1111},
+    {"sendto", 0b11111},
+    {"sem_wait", 0b1},
 };
 
 const Waiting* find_waiting(const Known* known) {
@@ -81,6 +82,7 @@ bool may_wait(const Known& known) {
 struct Number {
   bool known = false;
   std::uint64_t value = 0;
+  bool is(std::uint64_t other) const { return known && value == other; }
 };
 
 std::uint64_t mask_of(unsigned bytes) {
@@ -203,7 +205,7 @@ class Run {
       ++i;
     if (i == 0 || i >= frames.size() || frames[i].guessed) return false;
     waiting_ = find_waiting(program_.known_around(frames[i - 1].pc - (i == 1 ? 0 : 1)));
-    if (waiting_ == nullptr) return false;
+    if (waiting_ == nullptr || may_end_in_part()) return false;
     frame_ = i;
     const unwind::RawFrame& frame = frames[i];
     Way way;
@@ -222,6 +224,14 @@ class Run {
     write(way, kErrnoAddress, 4, {true, EINTR});
     todo_.push_back(std::move(way));
     return true;
+  }
+
+  /// Who has done a part before a signal comes returns how much, not -1: pipe(7), recv(2).
+  bool may_end_in_part() const {
+    if (waiting_->name == "write") return arguments_[2] > PIPE_BUF;
+    if (waiting_->name == "sendto") return arguments_[4] == 0;  // a datagram has an address
+    return waiting_->name.starts_with("recv") &&
+           (arguments_[waiting_->name == "recvmsg" ? 2 : 3] & MSG_WAITALL) != 0;
   }
 
   Interrupted follow(Way& way) {
@@ -254,6 +264,11 @@ class Run {
 
   /// A function whose effects are known is called; its return address is on the stack.
   std::optional<Interrupted> call(Way& way, const Known& known) {
+    const unwind::RawFrame& frame = stack_.frames[frame_];
+    const Number& sp = way.registers[kRsp];
+    if (sp.known && sp.value + 8 == frame.sp && read(way, sp.value, 8).is(frame.pc))
+      return way.done == 0 && !way.waits && is_same_wait(way, known) ? Interrupted::WaitsAgain
+                                                                     : Interrupted::Unknown;
     way.done |= known.mask;
     way.waits = way.waits || may_wait(known);
     if (!known.returns) {
@@ -278,34 +293,45 @@ class Run {
     return std::nullopt;
   }
 
-  /// Whether the call, about to be made, waits for what it waited for.
-  bool is_same_wait(const Way& way) {
+  /// Whether the function that is called where the blocked one was waits for what that waits for.
+  bool is_same_wait(const Way& way, const Known& known) {
+    const Waiting* called = find_waiting(&known);
+    if (called == nullptr) return false;
+    // wait(3) is wait4(2) for any child
+    if (called->same == 0) return static_cast<int>(arguments_[0]) == -1 && arguments_[2] == 0;
+    if (called != waiting_ && called->within != waiting_->name) return false;
     const auto argument = [&](int i) {
       return way.registers[static_cast<std::size_t>(kOrder[static_cast<std::size_t>(i)])];
     };
-    for (int i = 0; i < waiting_->arguments; ++i) {
-      constexpr std::uint64_t kInt = 0xffff'ffff;  // what is above it of an int is not defined
+    for (int i = 0; (called->same >> i) != 0; ++i) {
+      if ((called->same >> i & 1) == 0) continue;
       const Number now = argument(i);
       const std::uint64_t then = arguments_[static_cast<std::size_t>(i)];
-      if (!now.known || (now.value & kInt) != (then & kInt)) return false;
+      const auto is_int = [](std::uint64_t value) {  // what is above it is not defined
+        return value >> 31 == 0 || value >> 31 == 1 || value >> 31 == 0x1'ffff'ffff;
+      };
+      const bool same = is_int(now.value) && is_int(then) ? static_cast<std::uint32_t>(now.value) ==
+                                                                static_cast<std::uint32_t>(then)
+                                                          : now.value == then;
+      if (!now.known || !same) return false;
     }
-    if (waiting_->memory < 0) return true;
+    if (called->memory < 0) return true;
     const auto is_as_it_was = [&](std::uint64_t begin, std::uint64_t bytes) {
       for (auto it = way.memory.lower_bound(begin);
            it != way.memory.end() && it->first < begin + bytes; ++it) {
         const auto real = program_.space().memory.read_object<std::uint8_t>(RemoteAddr{it->first});
-        const bool result = waiting_->size == 8 && (it->first - begin) % 8 >= 6;  // pollfd::revents
+        const bool result = called->size == 8 && (it->first - begin) % 8 >= 6;  // pollfd::revents
         if (!result && (!it->second.known || !real || *real != it->second.value)) return false;
       }
       return std::ranges::none_of(written_, [&](const auto& changed) {
         return changed.first < begin + bytes && begin < changed.first + changed.second;
       });
     };
-    if (waiting_->count >= 0)
-      return is_as_it_was(argument(waiting_->memory).value,
-                          (argument(waiting_->count).value & 0xffff) * waiting_->size);
-    for (int set = waiting_->memory; set < waiting_->memory + 3; ++set)
-      if (!is_as_it_was(argument(set).value, waiting_->size)) return false;
+    if (called->count >= 0)
+      return is_as_it_was(argument(called->memory).value,
+                          (argument(called->count).value & 0xffff) * called->size);
+    for (int set = called->memory; set < called->memory + called->sets; ++set)
+      if (!is_as_it_was(argument(set).value, called->size)) return false;
     return true;
   }
 
@@ -462,10 +488,6 @@ class Run {
     Number& sp = way.registers[kRsp];
     if (at.operation == Operation::Call) {
       if (!sp.known) return Interrupted::Unknown;
-      const unwind::RawFrame& frame = stack_.frames[frame_];
-      if (at.next() == frame.pc && sp.value == frame.sp)
-        return way.done == 0 && !way.waits && is_same_wait(way) ? Interrupted::WaitsAgain
-                                                                : Interrupted::Unknown;
       sp.value -= 8;
       write(way, sp.value, 8, {true, at.next()});
     }

@@ -110,6 +110,38 @@ TEST_P(InterruptedLive, ALoopThatLooksAtErrnoWaitsAgain) {
   }
 }
 
+TEST_P(InterruptedLive, WhoWaitsForTheSameChildWaitsAgain) {
+  const std::string fork =
+      "int st; pid_t k[2]; for (int i = 0; i < 2; i++) if (!(k[i] = fork())) "
+      "{ prctl(PR_SET_PDEATHSIG, SIGKILL); for (;;) pause(); }\n";
+  const auto next = [&](const std::string& body, const char* variable = "seen") {
+    return interrupt(SYS_wait4, fork + body, GetParam(), variable);
+  };
+
+  EXPECT_EQ(next("while (wait(&st) < 0 && errno == EINTR) {}"), Interrupted::WaitsAgain);
+  EXPECT_EQ(next("while (waitpid(k[0], &st, 0) < 0 && errno == EINTR) {}"),
+            Interrupted::WaitsAgain);
+  EXPECT_NE(next("for (int i = 0; i < 2; i++) waitpid(k[i], &st, 0);"), Interrupted::WaitsAgain);
+  EXPECT_EQ(next("for (count = 0;; count = WNOHANG) waitpid(k[0], &st, count);"),
+            Interrupted::Unknown);
+  EXPECT_NE(next("pid_t (*how)(pid_t, int *, int) = waitpid; for (int i = 0; i < 2; i++) {\n"
+                 "how(k[0], &st, 0); how = (pid_t(*)(pid_t, int *, int))wait; }"),
+            Interrupted::WaitsAgain);
+}
+
+TEST_P(InterruptedLive, WhatMayHaveBeenWrittenInPartIsNotKnown) {
+  const std::string fill =
+      "static char big[1 << 17]; while (n < 1 << 16) n += write(p[1], big, 1 << 12);\n";
+
+  EXPECT_EQ(interrupt(SYS_write, fill + "while (write(p[1], big, 9) < 0 && errno == EINTR) {}",
+                      GetParam()),
+            Interrupted::WaitsAgain);
+  EXPECT_EQ(
+      interrupt(SYS_write, fill + "while (write(p[1], big, sizeof big) < 0 && errno == EINTR) {}",
+                GetParam()),
+      Interrupted::Unknown);
+}
+
 TEST_P(InterruptedLive, WhatTheHandlerNotedMayEndIt) {
   const char* body =
       "while (!quit) { n = poll(&f, 1, -1); if (n < 0 && errno == EINTR) continue; }\n"

@@ -78,7 +78,7 @@ class Program {
   std::optional<std::uint64_t> stream_at(std::uint64_t address);
   /// The descriptor of one of them, by glibc's FILE; nullopt: it is another FILE.
   std::optional<std::uint64_t> descriptor_of_stream(std::uint64_t file);
-  /// The descriptor of std::cout, std::cerr or std::clog; nullopt: it is another one.
+  /// The descriptor of one of the standard streams of C++; nullopt: it is another one.
   std::optional<std::uint64_t> descriptor_of_ostream(std::uint64_t address);
 
   /// Whether any image beside the system's own uses or has that function: without that nobody has
