@@ -289,8 +289,15 @@ std::string Build::describe_helper(const Thread& thread, const TaskRef& task,
 std::vector<TaskRef> Build::those_who_wait_for(const std::vector<std::uint64_t>& released,
                                                const Process& process) const {
   std::vector<TaskRef> found;
-  const auto is_released = [&](RemoteAddr address) {
-    return std::ranges::find(released, address.value) != released.end();
+  const auto is_released = [&](const snapshot::FutexWait& futex) {
+    // a thread may wait for any word of a pthread_cond_t, pthread_barrier_t or pthread_rwlock_t
+    const bool has_words =
+        futex.lock.kind == LockKind::Condition || futex.lock.kind == LockKind::Barrier ||
+        futex.lock.kind == LockKind::RwlockRead || futex.lock.kind == LockKind::RwlockWrite;
+    const std::uint64_t words = has_words ? 48 : 1;
+    return std::ranges::any_of(released, [&](std::uint64_t begin) {
+      return futex.lock.address.value == begin || futex.address.value - begin < words;
+    });
   };
   const Pid memory = snapshot::memory_of(process);
   for (const Process& other : snapshot_.processes) {
@@ -299,10 +306,9 @@ std::vector<TaskRef> Build::those_who_wait_for(const std::vector<std::uint64_t>&
       if (!thread.wait || !gates_.node_of_task.contains({other.pid, thread.tid})) continue;
       const snapshot::FutexWait& futex = thread.wait->futex;
       const bool looks = thread.wait->asked || !thread.asks.empty();  // again and again
-      const bool waits =
-          thread.wait->kind == WaitKind::Futex &&
-          (futex.lock.kind == LockKind::Unknown || futex.lock.kind == LockKind::Semaphore ||
-           is_released(futex.address) || is_released(futex.lock.address));
+      const bool waits = thread.wait->kind == WaitKind::Futex &&
+                         (futex.lock.kind == LockKind::Unknown ||
+                          futex.lock.kind == LockKind::Semaphore || is_released(futex));
       if (looks || waits) found.push_back({other.pid, thread.tid});
     }
   }

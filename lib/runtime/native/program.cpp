@@ -255,14 +255,25 @@ const Known* Program::known_around(std::uint64_t address) {
 
 std::optional<std::uint64_t> Program::read_constant(std::uint64_t address, std::size_t size) {
   const linux::Mapping* mapping = linux::find_mapping(space_.maps(), RemoteAddr{address});
-  const bool constant = mapping != nullptr && mapping->readable && !mapping->writable &&
-                        !mapping->shared && mapping->ino != 0 && size <= mapping->end - address;
+  const bool constant = mapping != nullptr && !mapping->writable && mapping->ino != 0;
+  return constant ? read_variable(address, size) : std::nullopt;
+}
+
+std::optional<std::uint64_t> Program::read_variable(std::uint64_t address, std::size_t size) const {
+  const linux::Mapping* mapping = linux::find_mapping(space_.maps(), RemoteAddr{address});
+  const bool own =
+      mapping != nullptr && mapping->readable && !mapping->shared && size <= mapping->end - address;
   std::uint64_t value = 0;
-  if (!constant || size > sizeof value ||
+  if (!own || size > sizeof value ||
       !space_.memory.read(RemoteAddr{address},
                           std::as_writable_bytes(std::span(&value, 1)).first(size)))
     return std::nullopt;
   return value;
+}
+
+bool Program::is_shared(std::uint64_t address) const {
+  const linux::Mapping* mapping = linux::find_mapping(space_.maps(), RemoteAddr{address});
+  return mapping == nullptr || mapping->shared;
 }
 
 std::vector<std::uint64_t> Program::targets_of_slot(std::uint64_t address) {

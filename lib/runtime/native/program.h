@@ -62,6 +62,10 @@ class Program {
 
   /// Memory that keeps its value: read-only, of a file.
   std::optional<std::uint64_t> read_constant(std::uint64_t address, std::size_t size);
+  /// What the process's own memory holds now, of at most 8 bytes.
+  std::optional<std::uint64_t> read_variable(std::uint64_t address, std::size_t size) const;
+  /// Another process may see the memory there, or nobody knows it.
+  bool is_shared(std::uint64_t address) const;
   /// Where a call through a pointer that the dynamic linker fills may lead; empty: it is none, or
   /// nobody defines it.
   std::vector<std::uint64_t> targets_of_slot(std::uint64_t address);
@@ -111,7 +115,7 @@ class Program {
   std::vector<std::uint8_t> window_;
   std::uint64_t window_begin_ = 0, window_end_ = 0;
   std::map<std::string, std::vector<std::uint64_t>> streams_;  ///< the variables of that name
-  std::optional<std::vector<unwind::Place>> all_;  ///< every image
+  std::optional<std::vector<unwind::Place>> all_;              ///< every image
   bool all_seen_ = true;  ///< all executable memory belongs to images that could be read
 };
 

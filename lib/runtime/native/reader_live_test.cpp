@@ -231,6 +231,38 @@ TEST(NativeReader, KnowsWhereStdioWrites) {
   }
 }
 
+TEST(NativeReader, KnowsTheVariablesThatHoldADescriptorOrALock) {
+  struct Act {
+    const char* act;
+    std::uint32_t mask;
+    bool known;
+  };
+  for (const char* options : {"-w -O2", "-w -O0", "-w -O0 -no-pie -fno-pic"}) {
+    for (const Act& one :
+         {Act{"write(to[1], \"\", 1);", kWrites, true},
+          Act{"write(to[1], \"\", 1); to[1] = 3;", kWrites, false},
+          Act{"sem_post(&posted);", kReleases, true}, Act{"sem_post(by);", kReleases, true},
+          Act{"sem_post(common);", kReleases, false}}) {
+      const std::string program = compile(
+          "#include <semaphore.h>\n#include <sys/mman.h>\n" + std::string(kBegin) +
+              "static int to[2]; static sem_t posted, *by = &posted, *common;\n"
+              "static void *body(void *unused) { pipe(to); common = mmap(0, 4096, 3, MAP_SHARED | "
+              "MAP_ANONYMOUS, -1, 0); for (;;) { nap(); " +
+              one.act + " } }",
+          options);
+      ASSERT_NE(program, "");
+      const Child child(program);
+
+      const Effects effects = read_next(child, SYS_clock_nanosleep);
+
+      EXPECT_EQ(effects.mask, one.mask) << one.act << effects.unknown;
+      EXPECT_EQ(effects.fds.size() + effects.releases.size(), one.known ? 1U : 0U)
+          << one.act << options;
+      std::filesystem::remove_all(std::filesystem::path(program).parent_path());
+    }
+  }
+}
+
 struct CxxCase {
   const char* what;
   const char* body;

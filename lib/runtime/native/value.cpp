@@ -47,6 +47,14 @@ Value Value::accepted(std::vector<std::uint64_t> listeners) {
   return value;
 }
 
+Value Value::variable(std::vector<std::uint64_t> addresses, unsigned bits) {
+  Value value = one_of(std::move(addresses));
+  if (value.is_any()) return value;
+  value.kind_ = Kind::Variable;
+  value.most_ = mask_of(bits);
+  return value;
+}
+
 std::vector<std::uint64_t> Value::all(std::size_t limit) const {
   if (kind_ == Kind::OneOf && numbers_.size() <= limit) return numbers_;
   if (kind_ != Kind::Below || bits_ != 64 || most_ >= limit) return {};
@@ -66,6 +74,8 @@ Value Value::truncated(unsigned bits) const {
     return bits_ >= bits || bits_ == 64 ? below(most_, 64) : below(mask_of(bits), 64);
   // a descriptor is an int: its upper half is of no interest
   if (kind_ == Kind::Accepted && bits >= 32) return *this;
+  if (kind_ == Kind::Variable && bits >= 32)
+    return variable(numbers_, most_ >> 32 == 0 ? 32 : bits);
   return below(mask_of(bits), 64);
 }
 

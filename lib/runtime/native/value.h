@@ -14,6 +14,7 @@ class Value {
     Below,     ///< its lowest bits are at most some number
     Stack,     ///< a distance from the stack pointer at the function's begin
     Accepted,  ///< a descriptor that accept(2) on one of these gave; none: it is not known on which
+    Variable,  ///< what the memory at one of these addresses holds when the code runs
   };
 
   static Value any() { return {}; }
@@ -23,6 +24,7 @@ class Value {
   static Value below(std::uint64_t most, unsigned bits);
   static Value on_stack(std::int64_t offset);
   static Value accepted(std::vector<std::uint64_t> listeners);
+  static Value variable(std::vector<std::uint64_t> addresses, unsigned bits);
 
   Kind kind() const { return kind_; }
   bool is_any() const { return kind_ == Kind::Any; }

@@ -37,6 +37,8 @@ Value sign_extended(const Value& value, unsigned from, unsigned to) {
       value.most() < std::uint64_t{1} << (from - 1))
     return value;
   if (value.kind() == Value::Kind::Accepted && from == 32) return value;
+  if (value.kind() == Value::Kind::Variable && from == 32)
+    return Value::variable(value.numbers(), 64);
   return Value::any().truncated(to);
 }
 
@@ -439,8 +441,9 @@ void Walk::step_branch(std::size_t function, State& state, const Instruction& at
     Value& value = of.registers[of.compared->reg];
     const unsigned bits = of.compared->bits;
     if (value.kind() == Value::Kind::OneOf) return;
-    const bool narrow = value.kind() == Value::Kind::Below && value.bits() == 64 &&
-                        (bits == 64 || value.most() < std::uint64_t{1} << bits);
+    const bool narrow =
+        (value.kind() == Value::Kind::Below || value.kind() == Value::Kind::Variable) &&
+        value.bits() == 64 && (bits == 64 || value.most() < std::uint64_t{1} << bits);
     value = narrow ? Value::below(std::min(most, value.most()), 64) : Value::below(most, bits);
   };
   if (state.compared) {
@@ -682,7 +685,7 @@ Value Walk::load(const State& state, const Instruction& at, const Operand& opera
   const unsigned bits = operand.bytes * 8U;
   const Value nothing = bits < 64 ? Value::any().truncated(bits) : Value::any();
   const auto addresses = addresses_of(state, at, operand);
-  std::vector<std::uint64_t> values;
+  std::vector<std::uint64_t> values, variables;
   for (const std::uint64_t address : addresses) {
     if (operand.bytes == 8) {
       const auto targets = program_.targets_of_slot(address);
@@ -693,11 +696,14 @@ Value Walk::load(const State& state, const Instruction& at, const Operand& opera
         continue;
       }
     }
-    const auto value = program_.read_constant(address, operand.bytes);
-    if (!value) return nothing;
-    values.push_back(*value);
+    if (const auto value = program_.read_constant(address, operand.bytes))
+      values.push_back(*value);
+    else
+      variables.push_back(address);
   }
-  return addresses.empty() ? nothing : Value::one_of(std::move(values));
+  if (values.empty() && bits >= 32 && bits <= 64)
+    return Value::variable(std::move(variables), bits);
+  return variables.empty() ? Value::one_of(std::move(values)) : nothing;
 }
 
 Value Walk::value_of(const State& state, const Instruction& at, const Operand& operand, bool sign) {
@@ -869,28 +875,49 @@ void Walk::add(std::uint32_t mask, std::string_view words) {
     words_.emplace_back(words);
 }
 
+/// The numbers of those variables, as they are now; nullopt: they are not known, or the code that
+/// was read sets one of them. (Nobody is thought to do that by a pointer.)
+std::optional<std::vector<std::uint64_t>> Walk::numbers_of(const Variables& variables) const {
+  std::vector<std::uint64_t> numbers;
+  for (const auto& [address, bytes] : variables) {
+    const bool is_set = std::ranges::any_of(written_, [&](const auto& place) {
+      return place.first < address + bytes && address < place.first + place.second;
+    });
+    const auto number = is_set ? std::nullopt : program_.read_variable(address, bytes);
+    if (!number) return std::nullopt;
+    numbers.push_back(*number);
+  }
+  return numbers;
+}
+
 void Walk::add_descriptor(const Value& value) {
   const Value fd = value.truncated(32);
-  const bool known = (fd.kind() == Value::Kind::OneOf || fd.kind() == Value::Kind::Accepted) &&
-                     !fd.numbers().empty();
-  if (!known) {
-    other_descriptors_ = true;
-    return;
-  }
-  for (const std::uint64_t number : fd.numbers()) {
-    const auto one = static_cast<int>(static_cast<std::uint32_t>(number));
-    if (one < 0) continue;  // the kernel refuses it
-    if (std::ranges::find(descriptors_, one) == descriptors_.end()) descriptors_.push_back(one);
+  switch (fd.kind()) {
+    case Value::Kind::OneOf:
+    case Value::Kind::Accepted:
+      for (const std::uint64_t number : fd.numbers())
+        descriptors_.insert(static_cast<int>(static_cast<std::uint32_t>(number)));
+      other_descriptors_ = other_descriptors_ || fd.numbers().empty();
+      break;
+    case Value::Kind::Variable:
+      for (const std::uint64_t address : fd.numbers()) descriptor_variables_.emplace(address, 4);
+      break;
+    default:
+      other_descriptors_ = true;
   }
 }
 
 void Walk::add_woken(const Value& value) {
-  if (value.kind() != Value::Kind::OneOf) {
-    other_woken_ = true;
-    return;
+  switch (value.kind()) {
+    case Value::Kind::OneOf:
+      woken_.insert(value.numbers().begin(), value.numbers().end());
+      break;
+    case Value::Kind::Variable:
+      for (const std::uint64_t address : value.numbers()) woken_variables_.emplace(address, 8);
+      break;
+    default:
+      other_woken_ = true;
   }
-  for (const std::uint64_t address : value.numbers())
-    if (std::ranges::find(woken_, address) == woken_.end()) woken_.push_back(address);
 }
 
 void Walk::add_unknown(const std::string& what, std::uint64_t address) {
@@ -907,9 +934,17 @@ Effects Walk::finish() {
   Effects effects;
   effects.mask = mask_;
   effects.unknown = unknown_;
-  if (!other_descriptors_ && (mask_ & kUnknown) == 0) {
-    effects.fds = descriptors_;
-    std::ranges::sort(effects.fds);
+  const bool known = (mask_ & kUnknown) == 0;
+  if (const auto fds = numbers_of(descriptor_variables_); known && fds && !other_descriptors_) {
+    for (const std::uint64_t fd : *fds) descriptors_.insert(static_cast<int>(fd));
+    // those below 0 the kernel refuses
+    effects.fds.assign(descriptors_.lower_bound(0), descriptors_.end());
+  }
+  if (const auto woken = numbers_of(woken_variables_); known && woken && !other_woken_) {
+    woken_.insert(woken->begin(), woken->end());
+    // what lies in memory of several processes wakes others too
+    if (std::ranges::none_of(woken_, [&](std::uint64_t a) { return program_.is_shared(a); }))
+      effects.releases.assign(woken_.begin(), woken_.end());
   }
   std::vector<std::string> words = words_;
   if (changes_memory_ && words.size() < 2) words.emplace_back("changes memory");

@@ -132,12 +132,17 @@ class Walk {
 
   std::uint32_t mask_ = 0;
   std::vector<std::string> words_;
-  std::vector<int> descriptors_;
+  using Variables = std::set<std::pair<std::uint64_t, std::uint64_t>>;  ///< begin, bytes
+  std::optional<std::vector<std::uint64_t>> numbers_of(const Variables& variables) const;
+
+  std::set<int> descriptors_;
+  Variables descriptor_variables_;  ///< that hold others
   bool other_descriptors_ = false;
-  std::vector<std::uint64_t> woken_;
+  std::set<std::uint64_t> woken_;
+  Variables woken_variables_;
   bool other_woken_ = false;
   bool changes_memory_ = false;
-  std::set<std::pair<std::uint64_t, std::uint64_t>> written_;
+  Variables written_;
   bool other_written_ = false;
   std::string unknown_;
 };
