@@ -50,6 +50,7 @@ bool seems_a_bystander(const snapshot::Process& process, const snapshot::Thread&
     case WaitKind::Read:
       return !is_fiber && !wait.objects.empty() && is_channel(wait.objects.front().object.kind);
     case WaitKind::Accept:
+      return true;
     case WaitKind::Poll:
     case WaitKind::Epoll:
       return !is_fiber;
