@@ -96,8 +96,8 @@ void Build::add_wait(const Process& process, const Thread& thread) {
   // A timeout of the interrupted call does not continue a stopped task.
   const bool stopped = wait.kind == WaitKind::Stopped || wait.kind == WaitKind::Traced;
   const bool watched = thread.polls && snapshot_.observed_ms > 0;
-  const bool supposed = timed_ == WaitGraph::Timed::AsWatched && thread.stable && !wait.untimed &&
-                        !for_gil && !stopped;
+  const bool supposed =
+      timed_ == WaitGraph::Timed::AsWatched && !wait.untimed && !for_gil && !stopped;
   if (watched && !snapshot_.observed_briefly && snapshot::has_condition(wait)) {
     live(Life::Polling, snapshot::label(snapshot_, task) + " does nothing between two looks");
   } else if ((watched || supposed) && snapshot::has_condition(wait)) {

@@ -137,6 +137,7 @@ class Debts {
         owe(Debt::Kind::Result, task);
       if (unread_.contains(task.pid)) owe(Debt::Kind::Data, task);
       if (is_left_by_its_peer(task.pid, *thread->wait, set.level)) owe(Debt::Kind::Answer, task);
+      if (waits_to_be_accepted(*thread->wait)) owe(Debt::Kind::Open, task);
     }
     if (await_each_other(set.core)) owe(Debt::Kind::Answer, set.core.front());
   }
@@ -188,6 +189,14 @@ class Debts {
              const snapshot::Object* object = snapshot::find_object(snapshot_, awaited.object);
              return object != nullptr && object->socket && object->socket->half_open;
            });
+  }
+
+  /// Nobody has accepted its connection, for which a server that rests would have been woken.
+  bool waits_to_be_accepted(const Wait& wait) const {
+    return std::ranges::any_of(wait.objects, [this](const snapshot::Awaited& awaited) {
+      const snapshot::Object* object = snapshot::find_object(snapshot_, awaited.object);
+      return object != nullptr && object->socket && object->socket->peer_in_backlog;
+    });
   }
 
   /// It lives, but nothing of what it could do counts at that level. A main thread that lives is

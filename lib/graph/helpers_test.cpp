@@ -262,9 +262,15 @@ TEST(Helper, AThreadThatOnlyCarriesIsNoTask) {
   EXPECT_EQ(graph_of(b).level(task(40)), Level::Proved);
 }
 
-TEST(Helper, ATaskOfARuntimeThatAcceptsIsNoBystander) {
+TEST(Helper, ATaskOfARuntimeThatAcceptsMakesAClaimUnderACondition) {
   Builder b = two_threads();
   b.process(40).fd(3, inet_socket(9)).thread(kFirstFiber + 7).accepts(3);
+  EXPECT_EQ(graph_of(b).level(task(40)), Level::Conditional);
+}
+
+TEST(Helper, ATaskOfARuntimeThatReadsHandsOnWhatItGets) {
+  Builder b = two_threads();
+  b.process(40).fd(3, inet_socket(9)).thread(kFirstFiber + 7).reads(3);
   EXPECT_EQ(graph_of(b).level(task(40)), Level::Live);
 }
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include "diagnosis/repairs.h"
 #include "probes/all_probes.h"
@@ -139,13 +140,30 @@ std::string fix(const Snapshot& snapshot, Pid pid) {
          "without a terminal.";
 }
 
-Finding about_reader(const Context& context, TaskRef reader) {
+/// Of the tree, who has the other side of the terminal that it reads from: what it types, or hands
+/// on from a person, is the input.
+std::optional<Pid> typist_of(const Context& context, const Ends& ends, TaskRef reader) {
+  const Thread* thread = snapshot::find_thread(context.snapshot, reader);
+  for (const snapshot::Awaited& awaited : thread->wait->objects) {
+    if (awaited.object.kind != ObjectKind::Terminal) continue;
+    for (const Pid pid : pids_of(ends.senders(awaited.object))) {
+      const Process* process = snapshot::find_process(context.snapshot, pid);
+      if (pid != reader.pid && process != nullptr && is_of_tree(*process)) return pid;
+    }
+  }
+  return std::nullopt;
+}
+
+Finding about_reader(const Context& context, const Ends& ends, TaskRef reader) {
   const Snapshot& snapshot = context.snapshot;
+  const std::optional<Pid> typist = typist_of(context, ends, reader);
   const std::vector<TaskRef> stuck = with_those_behind(context, {reader});
   Finding finding =
       diagnosis::start_finding(context, kExternalInput, diagnosis::Verdict::Waiting, stuck);
-  finding.title = snapshot::label(snapshot, reader) + " waits for " +
-                  diagnosis::describe_wait(snapshot, reader) + ", which comes from outside";
+  finding.title =
+      snapshot::label(snapshot, reader) + " waits for " +
+      diagnosis::describe_wait(snapshot, reader) + ", which comes " +
+      (typist ? "through " + snapshot::label(snapshot, {*typist, Tid{}}) : "from outside");
   finding.explanation = "Nothing is wrong inside: as soon as somebody answers" +
                         place(snapshot, reader) + ", it goes on.";
   finding.fix = fix(snapshot, reader.pid);
@@ -163,7 +181,7 @@ diagnosis::Answer run(const Context& context) {
   }
   // One is enough to say it; the stuck list has who waits behind it.
   const std::vector<TaskRef> readers = readers_from_outside(context, ends);
-  if (!readers.empty()) findings.push_back(about_reader(context, readers.front()));
+  if (!readers.empty()) findings.push_back(about_reader(context, ends, readers.front()));
   return conclude(context, std::move(findings));
 }
 

@@ -33,6 +33,17 @@ TEST(ExternalInput, SaysWaitingForAReadOfTheTerminal) {
   EXPECT_THAT(culprits(answer), IsEmpty());
 }
 
+TEST(ExternalInput, NamesWhoHasTheOtherSideOfTheTerminal) {
+  Builder b;
+  b.process(40).comm("expect").fd(3, object(ObjectKind::TerminalMaster, 0, kPts));
+  b.process(40).thread().reads(3).timed();
+  b.process(41).child_of(40).fd(0, object(ObjectKind::Terminal, 0, kPts)).thread().reads(0);
+
+  const auto answer = ask(kExternalInput, b);
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_TRUE(answer.findings[0].title.ends_with("which comes through expect[40]"));
+}
 TEST(ExternalInput, SaysStuckForATerminalWhoseOutputIsStopped) {
   Builder b;
   b.process(40).comm("xterm").fd(3, object(ObjectKind::TerminalMaster, 0, kPts)).thread().reads(3);
