@@ -63,6 +63,13 @@ bool may_live_by_itself(const snapshot::Process& process, const ThreadEntry& thr
                              [](const snapshot::Handler& handler) { return !handler.restarts; });
 }
 
+/// One of a program without a language that has locks of its own made of semaphores.
+bool waits_for_semaphore(const snapshot::Process& process, const snapshot::Wait& wait) {
+  const snapshot::LockKind lock = wait.futex.lock.kind;
+  return wait.kind == WaitKind::Futex && process.python.version.empty() &&
+         (lock == snapshot::LockKind::Semaphore || lock == snapshot::LockKind::SharedSemaphore);
+}
+
 /// A sleep has an end anyway; the C library repeats what waits for its own locks.
 bool may_be_interrupted(const snapshot::Wait& wait) {
   if (!wait.untimed || wait.kind == WaitKind::Signal) return false;
@@ -312,7 +319,16 @@ void NativeCode::read_thread(ProcessEntry& process, linux::AddressSpace& space, 
       std::ranges::any_of(*thread.out.native, [](const snapshot::Frame& frame) {
         return runtime::native::Reader::is_of_runtime(frame.module);
       });
-  if (!lives && !runs_runtime) return;
+  const bool may_lock = is_blocked(thread) && waits_for_semaphore(process.out, *thread.out.wait);
+  if (!lives && !runs_runtime && !may_lock) return;
+  runtime::native::Walk::Thread about;
+  about.is_leader = is_leader;
+  about.is_alone = process.threads.size() == 1;
+  about.call = thread.call->nr;
+  about.argument = thread.call->args[0];
+  if (may_lock &&
+      reader_.gives_back(space, images_.unwind_raw(space, registers_of(thread, true)), about))
+    thread.out.activity.operation = snapshot::Operation::Acquire;
   unwind::Registers registers = registers_of(thread, false);
   unwind::RawStack stack = images_.unwind_raw(space, registers);
   if (runs_runtime) {
@@ -324,11 +340,6 @@ void NativeCode::read_thread(ProcessEntry& process, linux::AddressSpace& space, 
     }
   }
   if (!lives) return;
-  runtime::native::Walk::Thread about;
-  about.is_leader = is_leader;
-  about.is_alone = process.threads.size() == 1;
-  about.call = thread.call->nr;
-  about.argument = thread.call->args[0];
   std::vector<std::uint64_t> key{about.argument, std::uint64_t{is_leader}};
   for (const unwind::RawFrame& frame : stack.frames) {
     const unwind::Registers& r = frame.registers;

@@ -169,7 +169,7 @@ class Build {
   bool holds(const ObjectId& id, Side side, Pid who) const;
   bool somebody_else_holds(const ObjectId& id, Side side, Pid than) const;
   bool anyone_holds(const ObjectId& id, Side side) const;
-  bool awaits_notice_by_name(const snapshot::FutexWait& futex) const;
+  bool awaits_notice_by_name(const Thread& thread) const;
   bool serves_clients(Pid pid) const;
   std::string name(const ObjectId& id) const;
   void connect_in_flight(Node to, const ObjectId& id);

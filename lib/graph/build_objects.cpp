@@ -61,9 +61,12 @@ bool Build::somebody_else_holds(const ObjectId& id, Side side, Pid than) const {
       holders_on(id), [&](const Holder& h) { return is_on(side, h.access) && h.pid != than; });
 }
 
-/// It waits for a post, a signal, or a change of memory that whoever knows its name may map.
-bool Build::awaits_notice_by_name(const snapshot::FutexWait& futex) const {
-  if (!futex.shared_memory || snapshot::has_owner(futex.lock.kind) ||
+/// It waits for a post, a signal, or a change of memory that whoever knows its name may map, and
+/// not for its turn.
+bool Build::awaits_notice_by_name(const Thread& thread) const {
+  const snapshot::FutexWait& futex = thread.wait->futex;
+  if (thread.activity.operation == snapshot::Operation::Acquire || !futex.shared_memory ||
+      snapshot::has_owner(futex.lock.kind) ||
       futex.lock.ownership != snapshot::Ownership::NotStored || !futex.lock.likely_owners.empty())
     return false;
   const snapshot::SharedArea* area = snapshot::find_area(snapshot_, futex.page);
@@ -95,7 +98,7 @@ bool Build::serves_clients(Pid pid) const {
                  object.id == wait.sysv.id && object.key != IPC_PRIVATE;
         });
       case WaitKind::Futex:  // the parties of a barrier are counted
-        return wait.futex.lock.kind != LockKind::Barrier && awaits_notice_by_name(wait.futex);
+        return wait.futex.lock.kind != LockKind::Barrier && awaits_notice_by_name(thread);
       default:
         return false;
     }

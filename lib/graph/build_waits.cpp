@@ -431,7 +431,7 @@ void Build::memory_event(Node to, const Waiter& waiter) {
   if (area->has_name) {
     // Who waits for a notice, alone or beside others who serve whoever comes, as with a FIFO, waits
     // for others to come; a mutex is nobody's to release but its holder's.
-    const bool notice = awaits_notice_by_name(futex);
+    const bool notice = awaits_notice_by_name(waiter.thread);
     const bool alone = std::ranges::all_of(
         area->mappers, [&](const Pid mapper) { return mapper == waiter.process.pid; });
     const bool crew = notice && std::ranges::all_of(area->mappers, [&](const Pid mapper) {

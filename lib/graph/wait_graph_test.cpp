@@ -536,6 +536,17 @@ TEST(Futex, WorkersAtANamedSemaphoreWaitForAClient) {
   EXPECT_EQ(graph_of(b).level(task(41)), Level::Assuming) << "who waits for others of the program";
 }
 
+TEST(Futex, WhoPostsANamedSemaphoreAgainWantsItsTurnAndIsNoWorker) {
+  Builder b;
+  b.process(40).thread().waits_for_children({41, 42});
+  for (const int pid : {41, 42}) {
+    b.process(pid).child_of(40).thread().shared_futex(5, LockKind::Semaphore);
+    b.process(pid).last().activity.operation = snapshot::Operation::Acquire;
+  }
+  b.area(5, {40, 41, 42}, "/dev/shm/sem.turn", true);
+  EXPECT_EQ(graph_of(b).level(task(41)), Level::Assuming);
+}
+
 /// A condition variable of a named segment, or a word of a ring in it.
 TEST(Futex, WorkersAtAConditionOrAWordInANamedSegmentWaitForAClientToo) {
   for (const LockKind kind : {LockKind::Condition, LockKind::Unknown}) {

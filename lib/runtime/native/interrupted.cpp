@@ -204,7 +204,8 @@ class Run {
     while (i < frames.size() && !frames[i].guessed && is_library(frames[i].pc - (i == 0 ? 0 : 1)))
       ++i;
     if (i == 0 || i >= frames.size() || frames[i].guessed) return false;
-    waiting_ = find_waiting(program_.known_around(frames[i - 1].pc - (i == 1 ? 0 : 1)));
+    const Known* known = program_.known_around(frames[i - 1].pc - (i == 1 ? 0 : 1));
+    waiting_ = find_waiting(known != nullptr ? known : program_.known_called_at(frames[i].pc));
     if (waiting_ == nullptr || may_end_in_part()) return false;
     frame_ = i;
     const unwind::RawFrame& frame = frames[i];

@@ -19,6 +19,7 @@ constexpr const char* kBegin = R"(
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,6 +128,17 @@ TEST_P(InterruptedLive, WhoWaitsForTheSameChildWaitsAgain) {
   EXPECT_NE(next("pid_t (*how)(pid_t, int *, int) = waitpid; for (int i = 0; i < 2; i++) {\n"
                  "how(k[0], &st, 0); how = (pid_t(*)(pid_t, int *, int))wait; }"),
             Interrupted::WaitsAgain);
+}
+
+TEST_P(InterruptedLive, WhoWaitsForTheSameSemaphoreWaitsAgain) {
+  const auto next = [](const char* body) {
+    return interrupt(SYS_futex,
+                     std::string("sem_t a[2]; sem_init(a, 0, 0); sem_init(a + 1, 0, 0);\n") + body,
+                     GetParam());
+  };
+
+  EXPECT_EQ(next("while (sem_wait(a) < 0 && errno == EINTR) {}"), Interrupted::WaitsAgain);
+  EXPECT_NE(next("for (int i = 0; i < 2; i++) sem_wait(a + i);"), Interrupted::WaitsAgain);
 }
 
 TEST_P(InterruptedLive, WhatMayHaveBeenWrittenInPartIsNotKnown) {

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/text.h"
+#include "unwind/frame_pointer.h"
 
 namespace ipcdoctor::runtime::native {
 namespace {
@@ -251,6 +252,11 @@ const Known* Program::known_around(std::uint64_t address) {
   if (symbol == nullptr) return nullptr;
   const auto it = linkage.known.find(symbol->address);
   return it == linkage.known.end() ? nullptr : it->second;
+}
+
+const Known* Program::known_called_at(std::uint64_t return_address) {
+  const auto callee = unwind::find_callee(space_, images_, return_address);
+  return callee ? known_at(*callee) : nullptr;
 }
 
 std::optional<std::uint64_t> Program::read_constant(std::uint64_t address, std::size_t size) {

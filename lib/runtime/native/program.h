@@ -59,6 +59,8 @@ class Program {
   const Known* known_at(std::uint64_t address);
   /// The known function whose code contains the address.
   const Known* known_around(std::uint64_t address);
+  /// The known function that the call before the address is for.
+  const Known* known_called_at(std::uint64_t return_address);
 
   /// Memory that keeps its value: read-only, of a file.
   std::optional<std::uint64_t> read_constant(std::uint64_t address, std::size_t size);

@@ -65,6 +65,17 @@ snapshot::Effects Reader::read_thread(const linux::AddressSpace& space,
   return effects;
 }
 
+bool Reader::gives_back(const linux::AddressSpace& space, const unwind::RawStack& stack,
+                        const Walk::Thread& thread) {
+  Program program(space, images_, linkages_);
+  std::size_t left = std::min(budget_, kMostOfOne);
+  const std::size_t before = left;
+  Walk walk(program, disassembler_, left);
+  (void)walk.read_thread(stack, thread);
+  budget_ -= before - left;
+  return walk.releases(thread.argument);
+}
+
 Interrupted Reader::read_interrupted(const linux::AddressSpace& space,
                                      const unwind::RawStack& stack,
                                      const std::array<std::uint64_t, 6>& arguments,

@@ -37,6 +37,10 @@ class Reader {
   /// What a handler of a signal may do until it returns to the code that it interrupted.
   Handler read_handler(const linux::AddressSpace& space, RemoteAddr address);
 
+  /// Whether a thread that waits for a semaphore posts it later: to it, it is a lock.
+  bool gives_back(const linux::AddressSpace& space, const unwind::RawStack& stack,
+                  const Walk::Thread& thread);
+
   /// What a blocked thread does once a handler that writes that has interrupted it.
   /// @param arguments  of its call
   Interrupted read_interrupted(const linux::AddressSpace& space, const unwind::RawStack& stack,

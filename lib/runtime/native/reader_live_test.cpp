@@ -18,7 +18,7 @@ using unwind::test::Child;
 using unwind::test::compile;
 
 /// What the thread that is blocked in call `nr` and is not the main one does next.
-Effects read_next(const Child& child, long nr) {
+Effects read_next(const Child& child, long nr, bool* gives_back = nullptr) {
   const auto blocked = child.wait_blocked(nr);
   const auto thread =
       std::ranges::find_if(blocked, [&](const auto& entry) { return entry.first != child.pid(); });
@@ -40,6 +40,7 @@ Effects read_next(const Child& child, long nr) {
   Walk::Thread about;
   about.call = thread->second.nr;
   about.argument = thread->second.args[0];
+  if (gives_back != nullptr) *gives_back = Reader(images).gives_back(*space, stack, about);
   return Reader(images).read_thread(*space, stack, about);
 }
 
@@ -241,15 +242,20 @@ TEST(NativeReader, KnowsTheVariablesThatHoldADescriptorOrALock) {
     for (const Act& one :
          {Act{"write(to[1], \"\", 1);", kWrites, true},
           Act{"write(to[1], \"\", 1); to[1] = 3;", kWrites, false},
-          Act{"sem_post(&posted);", kReleases, true}, Act{"sem_post(by);", kReleases, true},
-          Act{"sem_post(common);", kReleases, false}}) {
-      const std::string program = compile(
-          "#include <semaphore.h>\n#include <sys/mman.h>\n" + std::string(kBegin) +
-              "static int to[2]; static sem_t posted, *by = &posted, *common;\n"
-              "static void *body(void *unused) { pipe(to); common = mmap(0, 4096, 3, MAP_SHARED | "
-              "MAP_ANONYMOUS, -1, 0); for (;;) { nap(); " +
-              one.act + " } }",
-          options);
+          Act{"write(end, \"\", 1);", kWrites, true},
+          Act{"write(end, \"\", 1); end = n;", kWrites, false},
+          Act{"write(end, \"\", 1); scanned(&end);", kWrites, false},
+          Act{"sem_post(&posted);", kReleases, true}, Act{"sem_post(own);", kReleases, true},
+          Act{"sem_post(by);", kReleases, true}, Act{"sem_post(common);", kReleases, false}}) {
+      const std::string program =
+          compile("#include <semaphore.h>\n#include <sys/mman.h>\n" + std::string(kBegin) +
+                      "static int to[2]; static sem_t posted, *by = &posted, *common;\n"
+                      "static __attribute__((noipa)) void scanned(int *fd) { *fd = n; }\n"
+                      "static void *body(void *unused) { pipe(to); sem_t *own = by; int end = "
+                      "to[1]; common = mmap(0, 4096, 3, MAP_SHARED | "
+                      "MAP_ANONYMOUS, -1, 0); for (;;) { nap(); " +
+                      one.act + " } }",
+                  options);
       ASSERT_NE(program, "");
       const Child child(program);
 
@@ -258,6 +264,30 @@ TEST(NativeReader, KnowsTheVariablesThatHoldADescriptorOrALock) {
       EXPECT_EQ(effects.mask, one.mask) << one.act << effects.unknown;
       EXPECT_EQ(effects.fds.size() + effects.releases.size(), one.known ? 1U : 0U)
           << one.act << options;
+      std::filesystem::remove_all(std::filesystem::path(program).parent_path());
+    }
+  }
+}
+
+TEST(NativeReader, KnowsWhetherASemaphoreIsPostedByWhoWaitsForIt) {
+  for (const char* options : {"-w -O2", "-w -O0"}) {
+    for (const auto& [act, is_lock] :
+         {std::pair{"sem_wait(own); n++; sem_post(own);", true},
+          std::pair{"while (sem_wait(&sem) == 0) { n++; sem_post(&sem); }", true},
+          std::pair{"while (sem_wait(own) == 0) { n++; sem_post(&other); }", false},
+          std::pair{"while (sem_wait(own) == 0) n++;", false}}) {
+      const std::string program = compile(std::string(kBegin) +
+                                              "static sem_t other; static void *body(void *unused) "
+                                              "{ sem_t *own = &sem; if (n) own = &other;\n" +
+                                              act + " return 0; }",
+                                          options);
+      ASSERT_NE(program, "");
+      const Child child(program);
+      bool gives_back = !is_lock;
+
+      (void)read_next(child, SYS_futex, &gives_back);
+
+      EXPECT_EQ(gives_back, is_lock) << act << options;
       std::filesystem::remove_all(std::filesystem::path(program).parent_path());
     }
   }

@@ -96,8 +96,8 @@ Effects Walk::read_thread(const unwind::RawStack& stack, const Thread& thread) {
 bool Walk::cover_library_calls() {
   const auto& frames = stack_->frames;
   const Known* known = nullptr;
-  std::size_t outermost = 0;
-  for (std::size_t i = 0; i < frames.size(); ++i) {
+  std::size_t outermost = 0, i = 0;
+  for (; i < frames.size(); ++i) {
     const std::uint64_t pc = frames[i].pc - (i == 0 ? 0 : 1);
     const Linkage* linkage = program_.linkage_at(pc);
     const bool library = linkage != nullptr && (linkage->kind == Linkage::Kind::CLibrary ||
@@ -110,6 +110,11 @@ bool Walk::cover_library_calls() {
     if (here == nullptr) continue;
     known = here;
     outermost = i;
+  }
+  // one that has gone on in another function of the library has no frame of its own
+  if (known == nullptr && i > 0 && i < frames.size() && !frames[i].guessed) {
+    known = program_.known_called_at(frames[i].pc);
+    outermost = i - 1;
   }
   if (known == nullptr) return false;
   in_cancellation_point_ = known->cancellable;
@@ -220,6 +225,7 @@ void Walk::start_frame(std::size_t index, const Value& result) {
   if (index + 1 < frames.size()) {
     // the caller's stack pointer lies above the return address
     const std::uint64_t begin = frames[index + 1].sp - 8;
+    state.frame_begin = begin;
     state.registers[kRsp] = Value::on_stack(static_cast<std::int64_t>(frame.sp - begin));
     if (registers.rbp && *registers.rbp >= frame.sp && *registers.rbp <= begin)
       state.registers[kRbp] = Value::on_stack(static_cast<std::int64_t>(*registers.rbp - begin));
@@ -336,6 +342,7 @@ std::optional<Value> Walk::enter(std::size_t caller, std::uint64_t target, std::
     if (value.kind() == Value::Kind::Stack) value = Value::any();
   entry.registers[kRsp] = Value::on_stack(0);
   entry.compared.reset();
+  entry.frame_begin = 0;
   entry.joins = 0;
   const bool returns = function.returns;
   const Value result = function.result;
@@ -386,6 +393,7 @@ bool Walk::step(std::size_t function, State& state, const Instruction& at) {
 }
 
 bool Walk::step_call(std::size_t function, State& state, const Instruction& at) {
+  note_arguments(state);
   const Targets targets = targets_of(state, at);
   if (targets.addresses.empty()) {
     add_unknown("calls through a pointer at", at.address);
@@ -414,6 +422,7 @@ bool Walk::step_call(std::size_t function, State& state, const Instruction& at) 
 
 /// Also calls in tail position, and what a procedure linkage table consists of.
 bool Walk::step_jump(std::size_t function, State& state, const Instruction& at) {
+  note_arguments(state);
   const Targets targets = targets_of(state, at);
   if (targets.addresses.empty()) {
     add_unknown("jumps through a pointer at", at.address);
@@ -478,6 +487,7 @@ void Walk::step_branch(std::size_t function, State& state, const Instruction& at
 }
 
 bool Walk::step_system_call(State& state, const Instruction& at) {
+  note_arguments(state);
   const std::vector<std::uint64_t> numbers = state.registers[kRax].all(64);
   if (numbers.empty()) {
     add_unknown("makes a system call that is not known at", at.address);
@@ -514,9 +524,25 @@ void Walk::note_stores(const State& state, const Instruction& at) {
       continue;
     }
     const std::int64_t begin = base.offset() + operand.number;
+    if (operand.written && operand.index != Operand::kNone)
+      note_pointer(state, Value::on_stack(begin));
+    else if (operand.written && state.frame_begin != 0)
+      written_.emplace(state.frame_begin + static_cast<std::uint64_t>(begin), operand.bytes);
     const bool here = operand.index == Operand::kNone && begin < 8 && begin + operand.bytes > 0;
     if (here && operand.written) add_unknown("changes where it returns to at", at.address);
   }
+}
+
+/// Through a pointer into the frame all that lies above it there may be changed.
+void Walk::note_pointer(const State& state, const Value& value) {
+  if (state.frame_begin == 0 || value.kind() != Value::Kind::Stack || value.offset() >= 0) return;
+  written_.emplace(state.frame_begin + static_cast<std::uint64_t>(value.offset()),
+                   static_cast<std::uint64_t>(-value.offset()));
+}
+
+void Walk::note_arguments(const State& state) {
+  for (const int reg : {int{kRdi}, int{kRsi}, int{kRdx}, int{kRcx}, int{kR8}, 9})
+    note_pointer(state, state.registers[static_cast<std::size_t>(reg)]);
 }
 
 void Walk::step_data(std::size_t function, State& state, const Instruction& at) {
@@ -608,6 +634,7 @@ void Walk::step_data(std::size_t function, State& state, const Instruction& at) 
           value = Value::on_stack(reg(memory.reg).offset() + memory.number);
         else if (!memory.segment)
           value = Value::one_of(addresses_of(state, at, memory));
+        if (operands[0].reg != kRsp && operands[0].reg != kRbp) note_pointer(state, value);
         break;
       }
       case Operation::Add:
@@ -686,6 +713,14 @@ Value Walk::load(const State& state, const Instruction& at, const Operand& opera
   const Value nothing = bits < 64 ? Value::any().truncated(bits) : Value::any();
   const auto addresses = addresses_of(state, at, operand);
   std::vector<std::uint64_t> values, variables;
+  const bool based = operand.reg >= 0 && operand.reg < static_cast<int>(kRegisters);
+  const Value base = based ? state.registers[static_cast<std::size_t>(operand.reg)] : Value();
+  if (base.kind() == Value::Kind::Stack && state.frame_begin != 0 && bits >= 32 && bits <= 64 &&
+      operand.index == Operand::kNone) {
+    const std::int64_t offset = base.offset() + operand.number;
+    if (offset < 0)
+      return Value::variable({state.frame_begin + static_cast<std::uint64_t>(offset)}, bits);
+  }
   for (const std::uint64_t address : addresses) {
     if (operand.bytes == 8) {
       const auto targets = program_.targets_of_slot(address);
@@ -888,6 +923,11 @@ std::optional<std::vector<std::uint64_t>> Walk::numbers_of(const Variables& vari
     numbers.push_back(*number);
   }
   return numbers;
+}
+
+bool Walk::releases(std::uint64_t address) const {
+  const auto held = numbers_of(woken_variables_);
+  return woken_.contains(address) || (held && std::ranges::find(*held, address) != held->end());
 }
 
 void Walk::add_descriptor(const Value& value) {

@@ -43,6 +43,8 @@ class Walk {
   /// Where the code that was read writes, but for its own stack and what the C library writes for
   /// it; nullopt: not known.
   std::optional<std::vector<std::pair<std::uint64_t, std::uint64_t>>> written() const;
+  /// Whether it posts, unlocks or signals what lies there, on some way that was read.
+  bool releases(std::uint64_t address) const;
 
  private:
   static constexpr std::size_t kRegisters = 16;
@@ -55,6 +57,7 @@ class Walk {
   struct State {
     std::array<Value, kRegisters> registers;
     std::optional<Comparison> compared;  ///< by the last instruction that set the flags
+    std::uint64_t frame_begin = 0;       ///< of a frame of the stack: where its distances begin
     int joins = 0;
   };
   /// A call of a function that goes on behind it once that returns.
@@ -93,6 +96,8 @@ class Walk {
   bool step_system_call(State& state, const Instruction& at);
   void step_data(std::size_t function, State& state, const Instruction& at);
   void note_stores(const State& state, const Instruction& at);
+  void note_pointer(const State& state, const Value& value);
+  void note_arguments(const State& state);
   void return_from(std::size_t function, const Value& result);
   void go(std::size_t function, std::uint64_t address, State state);
   /// Enters the function at `target` from a call. nullopt: it does not return, or not yet.
