@@ -223,6 +223,20 @@ TEST(Text, AHealthyTargetGetsOneLineThatSaysWhatItWaitsFor) {
   EXPECT_THAT(out.str(), HasSubstr("waiting: app[40]"));
 }
 
+TEST(Text, AWaitBesideNoFindingNamesWhoHasTheOtherSide) {
+  const snapshot::ObjectId pipe = snapshot::testing::pipe(7);
+  Builder b;
+  b.process(40).comm("app").fd(3, pipe, Access::Read).thread().reads(3).timed();
+  b.process(41).comm("main").fd(4, pipe, Access::Write).thread().waits_for_child(40);
+  const snapshot::Snapshot snapshot = b.build();
+  const graph::WaitGraph graph(snapshot);
+  std::ostringstream out;
+
+  write_text(out, {snapshot, graph, {diagnosis::Verdict::Waiting, {}, {}}}, {.width = 200});
+
+  EXPECT_THAT(out.str(), HasSubstr("data or EOF on pipe:[7] from main[41] (waits with a timeout)"));
+}
+
 TEST(Text, WhatABlamedTaskWaitsForIsSaidOnce) {
   Case c;
   c.diagnosis.findings.front().culprits = {

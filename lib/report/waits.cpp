@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "base/text.h"
+#include "diagnosis/ends.h"
 #include "graph/lives.h"
 #include "report/words.h"
 #include "snapshot/own_tree.h"
@@ -91,9 +93,40 @@ std::string reasons(const Report& report, TaskRef task) {
   return why.empty() ? "" : " (" + why + ")";
 }
 
+bool has_two_sides(snapshot::ObjectKind kind) {
+  using snapshot::ObjectKind;
+  return kind == ObjectKind::Pipe || kind == ObjectKind::Fifo || kind == ObjectKind::UnixSocket ||
+         kind == ObjectKind::InetSocket || kind == ObjectKind::Terminal;
+}
+
+/// " from app[42]": who has the other side of what it reads from, or writes to, and is not told
+/// among the reasons.
+std::string other_side(const Report& report, const diagnosis::Ends& ends, TaskRef task,
+                       const Thread& thread, const std::string& why) {
+  std::set<Pid> senders, receivers;
+  for (const snapshot::Awaited& awaited : thread.wait->objects) {
+    if (!has_two_sides(awaited.object.kind)) continue;
+    if (awaited.in)
+      for (const diagnosis::Holder& holder : ends.senders(awaited.object))
+        senders.insert(holder.pid);
+    if (awaited.out)
+      for (const diagnosis::Holder& holder : ends.receivers(awaited.object))
+        receivers.insert(holder.pid);
+  }
+  const auto named = [&](const char* how, const std::set<Pid>& pids) {
+    std::vector<std::string> labels;
+    for (const Pid pid : pids) {
+      const std::string who = label(report, {pid, Tid{}});
+      if (pid != task.pid && why.find(who) == std::string::npos) labels.push_back(who);
+    }
+    return labels.empty() ? "" : how + enumerate(labels, kMaxReasons);
+  };
+  return named(" from ", senders) + named(" for ", receivers);
+}
+
 /// What one thread does, without its name; nothing for the runtime's own.
-std::optional<std::string> words(const Report& report, const Process& process,
-                                 const Thread& thread) {
+std::optional<std::string> words(const Report& report, const diagnosis::Ends& ends,
+                                 const Process& process, const Thread& thread) {
   if (!thread.housekeeping.empty()) return std::nullopt;
   const TaskRef task{process.pid, thread.tid};
   std::string text;
@@ -102,8 +135,10 @@ std::optional<std::string> words(const Report& report, const Process& process,
   if (thread.polls || (thread.wait && thread.wait->asked)) text += ", again and again";
   const bool waits =
       thread.wait && thread.wait->kind != WaitKind::Running && thread.wait->kind != WaitKind::Sleep;
+  const std::string why = reasons(report, task);
   if (waits) text += ": " + escape_untrusted(diagnosis::describe_wait(report.snapshot, task));
-  return text + reasons(report, task) + backend_words(report, thread);
+  if (waits && !report.graph.is_at_rest(task)) text += other_side(report, ends, task, thread, why);
+  return text + why + backend_words(report, thread);
 }
 
 std::string end_of(const Process& process) {
@@ -120,12 +155,13 @@ std::vector<std::string> wait_lines(const Report& report) {
     std::vector<TaskRef> tasks;
     bool of_target = false;
   };
+  const diagnosis::Ends ends(report.snapshot);
   std::vector<std::string> order;
   std::map<std::string, Alike> groups;
   for (const Process& process : report.snapshot.processes) {
     if (!snapshot::is_of_own_tree(report.snapshot, process)) continue;
     for (const Thread& thread : process.threads) {
-      auto text = words(report, process, thread);
+      auto text = words(report, ends, process, thread);
       if (!text) continue;
       const auto [it, is_new] = groups.try_emplace(*text);
       if (is_new) order.push_back(*text);
