@@ -138,6 +138,8 @@ class Debts {
       if (unread_.contains(task.pid)) owe(Debt::Kind::Data, task);
       if (is_left_by_its_peer(task.pid, *thread->wait, set.level)) owe(Debt::Kind::Answer, task);
       if (waits_to_be_accepted(*thread->wait)) owe(Debt::Kind::Open, task);
+      if (process != nullptr && takes_what_nobody_puts(*process, *thread))
+        owe(Debt::Kind::Work, task);
     }
     if (await_each_other(set.core)) owe(Debt::Kind::Answer, set.core.front());
   }
@@ -189,6 +191,14 @@ class Debts {
              const snapshot::Object* object = snapshot::find_object(snapshot_, awaited.object);
              return object != nullptr && object->socket && object->socket->half_open;
            });
+  }
+
+  /// Items came to it before, and who put them has ended: of its memory it is the only thread left.
+  /// Who only wants to be parked takes from what nobody has ever put into.
+  static bool takes_what_nobody_puts(const Process& process, const Thread& thread) {
+    return thread.activity.operation == Operation::Take && thread.wait->kind == WaitKind::Futex &&
+           !thread.wait->futex.shared_memory && process.threads.size() == 1 &&
+           thread.activity.object.numbers.get_or(snapshot::Number::Unfinished, 0) > 0;
   }
 
   /// Nobody has accepted its connection, for which a server that rests would have been woken.

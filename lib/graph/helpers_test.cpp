@@ -549,6 +549,19 @@ TEST(Rest, WhenAllIsDeadNothingIsAtRest) {
   EXPECT_EQ(graph_of(b).stuck_sets().size(), 1U);
 }
 
+/// As `queue.Queue().get()` of a main thread that is parked beside its helpers.
+TEST(Rest, WhoTakesFromAQueueThatNobodyHasPutIntoIsParked) {
+  Builder b = server();
+  b.process(42).child_of(40).thread().futex(0x1000, LockKind::Condition);
+  snapshot::Activity& activity = b.process(42).last().activity;
+  activity.operation = Operation::Take;
+  EXPECT_THAT(graph_of(b).stuck_sets(), IsEmpty());
+  activity.object.numbers.set(snapshot::Number::Unfinished, 3);
+  EXPECT_EQ(graph_of(b).stuck_sets().size(), 1U) << "items came, and nobody is left to put one";
+  b.process(42).thread(43).futex(0x2000, LockKind::Condition);
+  EXPECT_THAT(graph_of(b).stuck_sets(), IsEmpty()) << "the other thread puts";
+}
+
 TEST(Rest, UnreadDataIsOwedToItsSender) {
   Builder b = server();
   b.process(42)

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "runtime/cpython/taken_locks.h"
+
 namespace ipcdoctor::runtime::cpython {
 namespace {
 
@@ -123,6 +125,18 @@ std::vector<LockObject> read_held_locks(const std::vector<PyFrame>& frames, cons
       if (lock.futex == 0 || !is_taken(objects, lock)) continue;
       if (!given_back(frames, reader, objects, types, lock.object)) held.push_back(lock);
     }
+  }
+  return held;
+}
+
+std::vector<LockObject> read_acquired_semaphores(const std::vector<PyFrame>& frames,
+                                                 const Frames& reader, const Objects& objects,
+                                                 const Types& types, const Runtime& runtime) {
+  std::vector<LockObject> held;
+  for (const Object taken : read_taken_locks(frames, reader, objects, types, runtime)) {
+    const LockObject lock = read_lock(objects, types, lock_behind(objects, types, taken));
+    if (lock.type == "multiprocessing.SemLock" && lock.futex != 0 && is_taken(objects, lock))
+      held.push_back(lock);
   }
   return held;
 }

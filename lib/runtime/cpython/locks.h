@@ -1,12 +1,12 @@
 #pragma once
 
 #include <optional>
-
 #include <unordered_map>
 #include <vector>
 
 #include "runtime/cpython/frames.h"
 #include "runtime/cpython/reach.h"
+#include "runtime/cpython/runtime_finder.h"
 #include "runtime/cpython/types.h"
 
 namespace ipcdoctor::runtime::cpython {
@@ -40,6 +40,12 @@ LockObject read_lock(const Objects& objects, const Types& types, Object object);
 /// objects and multiprocessing locks are followed to the lock inside.
 std::vector<LockObject> read_held_locks(const std::vector<PyFrame>& frames, const Frames& reader,
                                         const Objects& objects, const Types& types);
+
+/// The semaphores of multiprocessing that these frames have taken by acquire() and give back by
+/// release(), and that their process has taken more often than it has given them back.
+std::vector<LockObject> read_acquired_semaphores(const std::vector<PyFrame>& frames,
+                                                 const Frames& reader, const Objects& objects,
+                                                 const Types& types, const Runtime& runtime);
 
 /// The lock of that futex word among what the frames refer to: locals and value stacks. object 0 =
 /// not there.

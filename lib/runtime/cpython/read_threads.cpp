@@ -159,6 +159,10 @@ Result<std::vector<PythonThread>> Interpreter::Impl::read_threads(
     mark_inherited(state.frames, described);
     thread.frames = std::move(described);
     if (extent == Extent::All) thread.activity = describe_activity(state);
+    if (thread.activity.call.starts_with("multiprocessing.") &&
+        thread.activity.call.ends_with(".acquire"))
+      std::ranges::copy(read_acquired_semaphores(state.frames, frames, objects, types, runtime),
+                        std::back_inserter(state.held));
     for (const LockObject& lock : state.held) {
       const RemoteAddr object{lock.object};
       if (std::ranges::find(thread.held_locks, object) != thread.held_locks.end()) continue;

@@ -16,7 +16,8 @@ constexpr std::uint64_t kMaxUnits = 1 << 13;
 constexpr std::uint64_t kNames = 32, kConstants = 24;  // PyCodeObject of 3.11 to 3.15
 
 bool is_lock(std::string_view type) {
-  return type == "threading.Lock" || type == "asyncio.Lock" || type == "asyncio.Semaphore";
+  return type == "threading.Lock" || type == "asyncio.Lock" || type == "asyncio.Semaphore" ||
+         type.starts_with("multiprocessing.");
 }
 
 /// What an instruction leaves on the value stack, as far as it is followed: an object as it is now.

@@ -11,8 +11,8 @@ namespace ipcdoctor::runtime::cpython {
 /// The locks of which these frames have called acquire() before the instruction in progress, and
 /// call release() behind it: taken without a `with`. It goes by the order of the instructions, so
 /// it is a guess; and such code may also wait for somebody else's release(). It tells whom to name,
-/// and is no reason to count anybody as the only one to release it. Of threading.Lock, and of
-/// asyncio's Lock and Semaphore, which `async with` holds too.
+/// and is no reason to count anybody as the only one to release it. Of threading.Lock, of what
+/// multiprocessing has, and of asyncio's Lock and Semaphore, which `async with` holds too.
 std::vector<Object> read_taken_locks(const std::vector<PyFrame>& frames, const Frames& reader,
                                      const Objects& objects, const Types& types,
                                      const Runtime& runtime);
