@@ -65,6 +65,15 @@ TEST_F(WithoutAReport, NoMemoryIsOneAndNothingElseComesBeforeIt) {
   EXPECT_TRUE(ran_out);
 }
 
+TEST_F(WithoutAReport, ASmallStackIsNoReason) {
+  const Result result = attach([] {
+    const rlimit stack{48 << 10, 48 << 10};
+    ::setrlimit(RLIMIT_STACK, &stack);
+  });
+  EXPECT_THAT(result.exit_code, AnyOf(0, 3)) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("WAITING"));
+}
+
 TEST(WithoutATarget, ThatIsGoneIsOneOfItsOwn) {
   const Result result = run_command({IPCDOCTOR_BINARY, "attach", "4194304"});
   EXPECT_EQ(result.exit_code, 4);

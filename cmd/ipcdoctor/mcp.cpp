@@ -60,7 +60,7 @@ class Lines {
 
  private:
   bool read_more() {
-    std::array<char, 65536> bytes{};
+    std::array<char, 16384> bytes{};
     ssize_t got = -1;
     do {
       got = ::read(0, bytes.data(), bytes.size());

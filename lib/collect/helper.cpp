@@ -173,7 +173,7 @@ class Watched {
  private:
   /// false at the end of the stream.
   bool read_some(std::string& buffer) {
-    char piece[65536];
+    char piece[16384];  // RLIMIT_STACK may be small
     const ssize_t n = ::read(in_.get(), piece, sizeof piece);
     if (n < 0) return errno == EINTR || errno == EAGAIN;
     buffer.append(piece, static_cast<std::size_t>(n));

@@ -185,7 +185,7 @@ Result<std::string> Confined::ask(std::string_view question, const GoOn& go_on) 
       if (!go_on()) return end("took too long", Cause::TimedOut);
       continue;
     }
-    char piece[65536];
+    char piece[16384];  // RLIMIT_STACK may be small
     const ssize_t n = ::read(socket_.get(), piece, sizeof piece);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return end();

@@ -393,7 +393,7 @@ class TextWriter {
     std::string text =
         count_of(processes, "process", "processes") + ", " +
         count_of(threads, "thread", "threads") +
-        (apart == 0 ? "" : " (beside " + std::to_string(apart) + " of the same session)") +
+        (apart == 0 ? "" : " (" + std::to_string(apart) + " more in the same session)") +
         (all ? ", all seen in " : ", seen in ") +
         std::to_string(std::llround(snapshot.elapsed_ms)) + " ms, " +
         (snapshot.stopped_threads == 0 ? "none" : std::to_string(snapshot.stopped_threads)) +

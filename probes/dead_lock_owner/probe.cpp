@@ -221,7 +221,8 @@ std::string fix_for(const Member& waiter, const std::string& what) {
     return "Hold " + what +
            " with `with`, so that a thread that ends releases it, whatever happens.";
   if (wait.futex.lock.kind == LockKind::RwlockWrite || wait.futex.lock.kind == LockKind::RwlockRead)
-    return "A rwlock is not released when its holder dies, and has no robust kind: use a robust "
+    return "An rwlock is not released when its holder dies, and there is no robust kind: use a "
+           "robust "
            "mutex "
            "(pthread_mutexattr_setrobust), or flock() on a file, which the kernel releases.\nOr "
            "find out "

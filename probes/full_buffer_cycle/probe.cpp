@@ -119,7 +119,7 @@ std::string fix(const Snapshot& snapshot, Pid pid, TaskRef task, bool only_itsel
   const std::string at = place(snapshot, task);
   if (only_itself && puts_into_full_queue(snapshot, task))
     return "Let a thread take from the last of the queues while the others put" + at +
-           ": before anybody joins them, or give that queue room for all.";
+           ", before anybody joins them, or give that queue room for all.";
   if (only_itself)
     return "Make the descriptor non-blocking and ignore EAGAIN (a byte is already there to wake "
            "the reader), or use an eventfd" +

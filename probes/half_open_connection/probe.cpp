@@ -11,7 +11,7 @@ diagnosis::Answer run(const Context& context);
 
 extern const diagnosis::Probe kHalfOpenConnection{
     "IPC406", "half-open-connection",
-    "It reads from a connection of which the other host knows nothing", run};
+    "It reads from a connection that the other host knows nothing of", run};
 
 namespace {
 

@@ -32,7 +32,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   finding.explanation = tell_ring(context, members, ring) + "None can end before another one has.";
   const std::string at = place(members[ring.back().from]);
   finding.fix =
-      "Let one side only wait for the other: the one that started it.\nRemove the wait " +
+      "Let only one side wait for the other: the one that started it.\nRemove the wait " +
       (at.empty() ? "of " + snapshot::label(context.snapshot, members[ring.back().from].task)
                   : "at " + at) +
       ", or give it a timeout.";

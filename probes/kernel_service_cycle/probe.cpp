@@ -67,7 +67,7 @@ Finding describe(const Context& context, int set, const std::vector<Service>& se
     finding.culprits.push_back(
         diagnosis::culprit(snapshot, task, -1, "should answer, but " + doing(snapshot, task)));
   finding.fix = first.device.kind == snapshot::ObjectKind::Fuse
-                    ? "Do not touch the own mount while serving it: open what lies underneath "
+                    ? "Do not touch your own mount while serving it: open what lies underneath "
                       "before mounting and use openat(); or "
                       "serve requests in several threads.\nTo end it now: write 1 to "
                       "/sys/fs/fuse/connections/N/abort."

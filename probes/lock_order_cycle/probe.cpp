@@ -8,6 +8,7 @@
 namespace ipcdoctor::probes {
 namespace {
 
+using snapshot::FileLock;
 using snapshot::LockKind;
 
 Answer run(const Context& context);
@@ -24,18 +25,30 @@ bool is_file_lock_ring(const Members& members, const Ring& ring) {
       ring, [&](const Step& s) { return waits_in(members[s.from], WaitKind::FileLock); });
 }
 
-/// Each has the file shared and wants it for itself alone.
-bool is_upgrade(const Members& members, const Ring& ring) {
+bool is_about_one_file(const Members& members, const Ring& ring) {
   const auto file = [&](const Step& s) { return wait_of(members[s.from])->file_lock.file; };
   return is_file_lock_ring(members, ring) &&
          std::ranges::all_of(ring, [&](const Step& s) { return file(s) == file(ring.front()); });
 }
 
+/// Each has the file shared and wants it for itself alone.
+bool is_upgrade(const Context& context, const Members& members, const Ring& ring) {
+  return is_about_one_file(members, ring) &&
+         std::ranges::none_of(context.snapshot.file_locks, [&](const FileLock& lock) {
+           return lock.exclusive &&
+                  lock.file == wait_of(members[ring.front().from])->file_lock.file;
+         });
+}
+
 std::string fix_for(const Context& context, const Members& members, const Ring& ring) {
-  if (is_upgrade(members, ring))
-    return "All of them have a lock on the file and ask for more of it. Take it exclusively from "
-           "the beginning where it will be written, or release the shared one before asking: then "
-           "look again at what was read under it.";
+  if (is_upgrade(context, members, ring))
+    return "All of them hold a shared lock on the file and ask for an exclusive one. Take it "
+           "exclusively from the start where the file will be written, or release the shared lock "
+           "before asking, and then read again what was read under it.";
+  if (is_about_one_file(members, ring))
+    return "Lock the parts of the file in the same order everywhere, for example by offset, or "
+           "lock "
+           "the whole file.";
   // As the first of them does; the last one breaks it.
   const Process& first = *members[ring.front().from].process;
   std::string order = lock_name_in(context, first, members[ring.back().from]);
@@ -139,8 +152,8 @@ std::optional<Finding> by_ring(const Context& context, int set, const Members& m
     const std::string wants = lock_name(context, members[ring[i].from]);
     finding.culprits.push_back(
         diagnosis::culprit(context.snapshot, members[ring[i].from].task, -1,
-                           is_upgrade(members, ring)
-                               ? "waits for more of " + wants + " than it has"
+                           is_upgrade(context, members, ring)
+                               ? "holds " + wants + " shared, and waits to have it exclusively"
                                : (held.sure ? "holds " : "most likely holds ") + has +
                                      " and waits for " + (has == wants ? "another one" : wants)));
     if (!ring[i].evidence.empty())

@@ -176,6 +176,22 @@ TEST(LockOrderCycle, FindsARingOfFileLocksAndNamesOnlyItsMembers) {
   EXPECT_EQ(blamed(answer), "41 42 43");
 }
 
+TEST(LockOrderCycle, TellsAnUpgradeOfSharedLocksFromPartsOfOneFile) {
+  const auto fix_of_two_with = [](bool exclusive) {
+    Builder b;
+    b.object(file(100));
+    for (const int pid : {41, 42}) {
+      const std::uint64_t start = exclusive && pid == 42 ? 10 : 0;
+      b.lock(FileLock{file(100), "posix", exclusive, start, start + 9, Pid{pid}, {{Pid{pid}, -1}}});
+      b.process(pid).thread().file_lock(file(100), "posix");
+    }
+    return ask(kLockOrderCycle, b.build()).findings.at(0).fix;
+  };
+
+  EXPECT_THAT(fix_of_two_with(false), HasSubstr("release the shared lock"));
+  EXPECT_THAT(fix_of_two_with(true), HasSubstr("Lock the parts of the file in the same order"));
+}
+
 TEST(LockOrderCycle, FindsASecondReadBehindAWaitingWriter) {
   Builder b;
   auto p = b.process(40).thread().futex(0x1000, LockKind::RwlockRead);

@@ -166,8 +166,7 @@ Finding describe(const Context& context, int set, const Pool& pool) {
                     ? "Give the token back in a finally: before any other wait, and take it with a "
                       "non-blocking read."
                     : "Give the token back before any other wait, and take it with a non-blocking "
-                      "read: poll() may say readable "
-                      "and another process be faster.";
+                      "read: poll() may say readable, and another process then be faster.";
   // One reader whose parent waits for it: more often a forgotten write end.
   diagnosis::add_wakes(finding, {pool.reader});
   finding.strength = pool.shared ? Strength::Clear : Strength::Likely;

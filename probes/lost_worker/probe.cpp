@@ -58,8 +58,8 @@ Loss lost_helper_thread(const Pool& pool) {
     return {Strength::Read,
             "the manager thread of " + pool.name + " has died",
             "the executor's manager thread ended with an exception",
-            "Look for its traceback on stderr, and update Python: several such errors of "
-            "ProcessPoolExecutor were mended.",
+            "Look for its traceback on stderr, and update Python: several such bugs of "
+            "ProcessPoolExecutor have been fixed.",
             {}};
   return {};
 }
@@ -97,8 +97,8 @@ Loss lost_of_pool(const Context& context, const Members& members, const Member& 
             pool->name + " has no worker left, and " + std::to_string(pending) +
                 (pending == 1 ? " work item waits" : " work items wait"),
             "",
-            "Python 3.11 to 3.14 may start no worker in place of one that has done "
-            "max_tasks_per_child: update Python, or do without it.\nElse look for what ended the "
+            "Python 3.11 to 3.14 may not replace a worker that has done max_tasks_per_child tasks: "
+            "update Python, or do without it.\nElse look for what ended the "
             "workers; wait with result(timeout=...).",
             dead};
   if (pool->object->numbers.get_or(Number::DeadWorkers, 0) > 0)

@@ -33,8 +33,8 @@ struct Signal {
 constexpr const char* kEventFix =
     "Do not set() and clear() an event at once: a waiter that comes later misses it. Leave it set, "
     "or count in a queue.\n"
-    "Whoever should set it must do so in a `finally`; wait(timeout=...) and look whether it still "
-    "lives.";
+    "Whoever should set it must do so in a `finally`; use wait(timeout=...), and check that it is "
+    "still alive.";
 constexpr const char* kConditionFix =
     "Keep what is waited for in a variable under the lock, and wait only while it is not true: "
     "while (!ready) wait(). A signal that comes before the wait is then not lost.\n"
@@ -43,14 +43,13 @@ constexpr const char* kFutureFix =
     "Whoever promises a result must deliver it on every path: the value, or the exception that "
     "came "
     "instead (set_result and set_exception, in C++ set_value and set_exception).\n"
-    "Wait with a timeout, and look whether the one that should deliver it still lives.";
+    "Wait with a timeout, and check that the one that should deliver it is still alive.";
 constexpr const char* kAsyncFix =
-    "Look which task should have done it: it has ended, perhaps by an exception that nobody "
-    "awaited, "
-    "or waits itself. asyncio.run(main(), debug=True) tells of lost exceptions.\n"
+    "Find the task that should have done it: it has ended, perhaps with an exception that nobody "
+    "awaited, or it is waiting itself. asyncio.run(main(), debug=True) reports lost exceptions.\n"
     "Await with a limit: asyncio.timeout() or asyncio.wait_for().";
 constexpr const char* kOneShotFix =
-    "Arm the descriptor again after each event, when its data was handled: "
+    "Re-arm the descriptor after each event, once its data has been handled: "
     "epoll_ctl(EPOLL_CTL_MOD) with the events and EPOLLONESHOT.";
 constexpr const char* kEdgeFix =
     "With EPOLLET read until EAGAIN after each event, as the next comes only with new data; or "
@@ -153,8 +152,8 @@ Signal of_epoll(const Context& context, const Member& member) {
         (watched.events & EPOLLONESHOT) != 0 && (watched.events & (EPOLLIN | EPOLLRDNORM)) == 0;
     if (disarmed)
       return {Strength::Clear,
-              "an event of a descriptor that has data, but was switched off by EPOLLONESHOT",
-              kOneShotFix, "has not armed the descriptor again"};
+              "an event on a descriptor that has data, but was disarmed by EPOLLONESHOT",
+              kOneShotFix, "has not re-armed the descriptor"};
     if (waits_for_an_edge(watched.events))
       return {Strength::Clear,
               "an edge of a descriptor that has data still, and whose edge has passed", kEdgeFix,

@@ -143,7 +143,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   finding.explanation = who + place_in_brackets(*first.thread) + " takes from " + queue +
                         " until something tells it to stop. ";
   finding.explanation += joiners.empty()
-                             ? "All that could put an item there are gone or wait themselves."
+                             ? "All who could put an item there are gone or wait themselves."
                              : snapshot::label(context.snapshot, joiners.front().task) +
                                    place_in_brackets(*joiners.front().thread) +
                                    " waits for its end and puts nothing more.";

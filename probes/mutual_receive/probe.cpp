@@ -210,10 +210,9 @@ Finding describe(const Context& context, int set, const std::vector<Flow>& flows
   const bool threads = parties.size() == 1;
   finding.title = (threads ? std::to_string(tasks.size()) + " threads of " : "") +
                   names(snapshot, parties) +
-                  (parties.size() > 2 ? " all"
-                   : threads          ? ""
-                                      : " both") +
-                  " wait to receive first";
+                  (parties.size() > 2 ? " all wait for another one to send first"
+                   : threads          ? " wait for each other to send first"
+                                      : " each wait for the other to send first");
   finding.explanation = explanation(snapshot, flows);
   const std::map<Pid, TaskRef> first = first_of_each(tasks);
   for (const TaskRef& task : tasks) {
@@ -257,7 +256,7 @@ Finding describe_own_request(const Context& context, int set, const Flow& flow) 
       diagnosis::culprit(snapshot, flow.task, -1, "should accept, but waits for " + what));
   finding.fix =
       "Serve each connection in a thread or process of its own (Python: ThreadingHTTPServer, "
-      "gunicorn --threads), or call the function directly instead of sending oneself a request.";
+      "gunicorn --threads), or call the function directly instead of sending a request to itself.";
   finding.strength = Strength::Clear;
   diagnosis::add_wakes(finding, {flow.task});
   return finding;

@@ -24,7 +24,7 @@ TEST(MutualReceive, FindsTwoThatBothWaitForTheFirstMessage) {
 
   ASSERT_EQ(answer.outcome, Outcome::Found);
   EXPECT_THAT(culprits(answer), UnorderedElementsAre(40, 41));
-  EXPECT_THAT(answer.findings[0].title, HasSubstr("both wait to receive first"));
+  EXPECT_THAT(answer.findings[0].title, HasSubstr("each wait for the other to send first"));
 }
 
 TEST(MutualReceive, IsAGuessWhereWhoWouldSendWaitsForALock) {

@@ -100,7 +100,7 @@ std::optional<Finding> by_pool(const Context& context, int set, const Members& m
         (place(first).empty() ? "the task" : place(first)) +
         " return what it has and start the second step from outside, or use a second pool for the "
         "inner tasks.\n"
-        "More workers than tasks that wait at the same time hide the mistake and do not mend it.";
+        "More workers only hide the mistake, until more tasks wait at once than there are workers.";
     blame(context, workers,
           "occupies a worker of " + pool->name + " while it waits for a task that needs one",
           finding);

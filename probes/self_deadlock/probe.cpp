@@ -221,8 +221,8 @@ SelfWait by_upgrade(const Context& context, const Members& members, const Member
       is_sure ? Strength::Read : Strength::Possible,
       "waits to write under " + lock_name(context, member) + ", of which it is itself the reader",
       wait->futex.lock.evidence,
-      "A rwlock cannot be upgraded: unlock it and take the write lock, then look again at what was "
-      "read."};
+      "An rwlock cannot be upgraded: unlock it, take the write lock, and read again what was read "
+      "under the read lock."};
 }
 
 /// By the names on its stack; what is initialised there may be two things.

@@ -100,7 +100,7 @@ Lost by_worker(const Context& context, const Member& child) {
   if (has_listener && puts_a_record(*child.thread))
     return {Strength::Clear, "the thread of the QueueListener",
             "Start a QueueListener in each process, or let the children log into a "
-            "multiprocessing.Queue of which the parent's listener takes."};
+            "multiprocessing.Queue that the parent's listener reads."};
   const auto worker = std::ranges::find_if(parent->threads, [&](const Thread& t) {
     return t.tid.value != parent->pid.value && serves_others(t) && may_bring(t) &&
            !snapshot::where(t).empty();

@@ -139,7 +139,7 @@ std::string go_fix(const Snapshot& snapshot, const Blame& blame, TaskRef task) {
              " before the first read.";
     case Omission::LeakedToFilter:
       return "Do not pass " + fd_text(blame.holder) + " on to the child (ExtraFiles, " +
-             "SysProcAttr): what os.Pipe() makes is not inherited by itself.";
+             "SysProcAttr): what os.Pipe() makes is not inherited by default.";
     case Omission::InFlight:
       return "Receive the queued descriptors, and close them, before waiting.";
     default:

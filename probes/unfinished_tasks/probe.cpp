@@ -72,7 +72,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   finding.title =
       who + " waits until all tasks of " + queue + " are done: task_done() is missing for " + open;
   finding.explanation =
-      "join() returns when task_done() was called once for each item that was put. Not done of " +
+      "join() returns once task_done() has been called for each item that was put. Not done of " +
       queue + ": " + open + ". ";
   if (!dead.empty())
     finding.explanation +=

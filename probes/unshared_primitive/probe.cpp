@@ -109,7 +109,7 @@ std::string fix_for(const Member& waiter, const std::string& what) {
            call.substr(10, call.rfind('.') - 10) + "()) instead of " + what +
            ": threading's works inside one process only.";
   return "Put it into memory that both map (mmap MAP_SHARED) and initialise it as process-shared: "
-         "pthread_*attr_setpshared(PTHREAD_PROCESS_SHARED), sem_init(sem, 1, n).";
+         "pthread_*attr_setpshared(attr, PTHREAD_PROCESS_SHARED), or sem_init(sem, 1, n).";
 }
 
 /// An object in shared memory that was made for threads: its wake-ups look for waiters of the own
@@ -155,8 +155,8 @@ Finding describe_unshared(const Context& context, int set, const Members& member
                         "wake-up in one process does not reach the waiters of another.";
   finding.fix =
       "Initialise it as process-shared before the first use: "
-      "pthread_*attr_setpshared(attr, PTHREAD_PROCESS_SHARED), sem_init(sem, 1, n).";
-  blame(context, {waiter}, "waits where the wake-ups of other processes do not come", finding);
+      "pthread_*attr_setpshared(attr, PTHREAD_PROCESS_SHARED), or sem_init(sem, 1, n).";
+  blame(context, {waiter}, "waits where wake-ups from other processes do not arrive", finding);
   for (const Member& other : one_a_process(members))
     if (other.task.pid == waiter.process->ppid)
       blame(context, {other}, "shares it without PTHREAD_PROCESS_SHARED", finding);
@@ -184,9 +184,9 @@ Finding describe_signalled_copy(const Context& context, int set, const Member& w
                                   who + " has set its own copy, which fork() made.");
   const TaskRef parent{setter.pid, Tid{setter.pid.value}};
   if (waiter.process->ppid == setter.pid)
-    finding.culprits.push_back(
-        diagnosis::culprit(context.snapshot, parent, -1,
-                           "has another copy: what it does to that one does not reach the child"));
+    finding.culprits.push_back(diagnosis::culprit(
+        context.snapshot, parent, -1,
+        "has a copy of its own: what it does to that one does not reach the child"));
   else
     blame(context, {waiter},
           "waits on a " + word_for(waiter) + " that only its own threads could signal", finding);
@@ -220,15 +220,15 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
                                       "fork() gave it a copy of what its parent has.");
       finding.culprits.push_back(diagnosis::culprit(
           context.snapshot, {parent->pid, Tid{parent->pid.value}}, -1,
-          "has another copy: what it does to that one does not reach the child"));
+          "has a copy of its own: what it does to that one does not reach the child"));
       return finding;
     }
     if (const Process* twin = parent_with_twin(context, waiter)) {
       Finding finding = describe_copy(context, set, waiter, Strength::Likely,
-                                      "It imported the module again and made one of its own.");
+                                      "It imported the module again, which made one of its own.");
       finding.culprits.push_back(diagnosis::culprit(
           context.snapshot, {twin->pid, Tid{twin->pid.value}}, -1,
-          "has another of that name: what it does to that one does not reach the child"));
+          "has one of its own by that name: what it does to that one does not reach the child"));
       return finding;
     }
     if (forked_children(context, members, waiter) == 0 || is_told_by_a_handler(waiter)) continue;
