@@ -194,6 +194,21 @@ TEST(WithoutSomePages, NothingIsConcludedFromTheOthers) {
   }
 }
 
+TEST(ShortReads, ShowNothingLess) {
+  Process hung({std::string(IPCDOCTOR_PROGRAMS) + "/unclosed_write_end/parent_keeps_end"}, false);
+  hung.read_until("READY");
+  std::this_thread::sleep_for(200ms);
+
+  for (const char* seed : {"1", "2", "3", "4", "5", "6"}) {
+    const Result result = run_command(attach(hung.pid()), [seed] {
+      ::setenv("LD_PRELOAD", IPCDOCTOR_SHORT_READS, 1);
+      ::setenv("SHORT_READS", seed, 1);
+    });
+    EXPECT_EQ(result.exit_code, 1) << seed << ": " << result.output;
+    EXPECT_THAT(result.output, HasSubstr("DEADLOCK  unclosed-write-end"));
+  }
+}
+
 TEST(FewDescriptors, AreEnoughForManyProcesses) {
   std::vector<std::unique_ptr<Process>> crowd;
   for (int i = 0; i < 40; ++i)

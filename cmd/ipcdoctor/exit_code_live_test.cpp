@@ -67,7 +67,7 @@ TEST_F(WithoutAReport, NoMemoryIsOneAndNothingElseComesBeforeIt) {
 
 TEST_F(WithoutAReport, ASmallStackIsNoReason) {
   const Result result = attach([] {
-    const rlimit stack{48 << 10, 48 << 10};
+    const rlimit stack{64 << 10, 64 << 10};
     ::setrlimit(RLIMIT_STACK, &stack);
   });
   EXPECT_THAT(result.exit_code, AnyOf(0, 3)) << result.output;

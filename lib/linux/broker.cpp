@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "linux/fd_message.h"
+#include "linux/one_record.h"
 
 namespace ipcdoctor::linux {
 namespace {
@@ -49,7 +50,7 @@ void answer(int socket, const Request& request, const UniqueFd& of) {
   }
   if (!file.is_open()) reply.error = errno;
   if (file.is_open() && request.wish == Wish::Read) {
-    const ssize_t n = ::read(file.get(), reply.text, sizeof reply.text);
+    const ssize_t n = read_one_record(file.get(), reply.text, sizeof reply.text);
     if (n < 0) reply.error = errno;
     reply.size = static_cast<std::size_t>(std::max<ssize_t>(n, 0));
     file.reset();

@@ -21,6 +21,7 @@
 #include "linux/deputy_message.h"
 #include "linux/fd_message.h"
 #include "linux/interfaces.h"
+#include "linux/one_record.h"
 #include "linux/pidfd.h"
 #include "linux/ptrace.h"
 #include "linux/sock_diag.h"
@@ -247,13 +248,17 @@ class Server {
 
   /// @return 1 if there is more to come
   std::int64_t read(std::size_t limit) {
-    const std::size_t most = record_ ? kRecord : kWindow;
-    while (reply_.size < most && reply_.size <= limit) {
-      const ssize_t n = ::read(file_.get(), window_ + reply_.size, most - reply_.size);
+    if (record_) {
+      const ssize_t n = read_one_record(file_.get(), reinterpret_cast<char*>(window_), kRecord);
+      reply_.size = static_cast<std::uint64_t>(std::max<ssize_t>(n, 0));
+      return n < 0 ? -1 : 0;
+    }
+    while (reply_.size < kWindow && reply_.size <= limit) {
+      const ssize_t n = ::read(file_.get(), window_ + reply_.size, kWindow - reply_.size);
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) return -1;
+      if (n == 0) return 0;
       reply_.size += static_cast<std::uint64_t>(n);
-      if (n == 0 || record_) return 0;
     }
     return 1;
   }
@@ -282,8 +287,9 @@ class Server {
         piece.size = static_cast<std::uint32_t>(std::max<ssize_t>(n, 0));
       }
       while (!links && piece.error == 0 && piece.size < room) {
-        const ssize_t n =
-            ::read(file.get(), bytes + piece.size, records ? kRecord : room - piece.size);
+        const ssize_t n = records
+                              ? read_one_record(file.get(), reinterpret_cast<char*>(bytes), kRecord)
+                              : ::read(file.get(), bytes + piece.size, room - piece.size);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) piece.error = errno;
         if (n > 0) piece.size += static_cast<std::uint32_t>(n);

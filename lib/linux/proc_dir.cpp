@@ -12,6 +12,7 @@
 
 #include "linux/broker.h"
 #include "linux/deputy.h"
+#include "linux/one_record.h"
 #include "linux/proc_stat.h"
 
 namespace ipcdoctor::linux {
@@ -138,10 +139,7 @@ Result<std::string> ProcDir::read_record_here(const std::string& name) const {
   const auto file = open_in(name, O_RDONLY, "read");
   if (!file) return file.error();
   char record[kRoom];
-  ssize_t n = -1;
-  do {
-    n = ::read(file->get(), record, sizeof record);
-  } while (n < 0 && errno == EINTR);
+  const ssize_t n = read_one_record(file->get(), record, sizeof record);
   if (n < 0) return error_of(errno, "read", path_, name);
   if (static_cast<std::size_t>(n) == sizeof record) return read(name);  // it has no room here
   return std::string(record, static_cast<std::size_t>(n));

@@ -117,12 +117,14 @@ Result<const ProcessMemory::Page*> ProcessMemory::page_at(std::uint64_t start) c
   };
   if (pages_.size() >= kMaxPages) return failed({Cause::Limit, 0, "read " + path_});
   auto page = take_page();
-  ssize_t n = -1;
-  do {
-    n = ::pread(mem_.get(), page->data(), page->size(), static_cast<off_t>(start));
-  } while (n < 0 && errno == EINTR);
-  if (n < 0) return failed({cause_of(errno), errno, "read " + path_});
-  if (static_cast<std::size_t>(n) < page->size()) return Error{Cause::Gone, 0, "read " + path_};
+  for (std::size_t size = 0; size < page->size();) {
+    const ssize_t n = ::pread(mem_.get(), page->data() + size, page->size() - size,
+                              static_cast<off_t>(start + size));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return failed({cause_of(errno), errno, "read " + path_});
+    if (n == 0) return Error{Cause::Gone, 0, "read " + path_};
+    size += static_cast<std::size_t>(n);
+  }
   return pages_.emplace(start, Cached{std::move(page)}).first->second.page.get();
 }
 

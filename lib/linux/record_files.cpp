@@ -8,6 +8,8 @@
 #include <iterator>
 #include <utility>
 
+#include "linux/one_record.h"
+
 namespace ipcdoctor::linux {
 
 Result<RecordFiles> RecordFiles::open_system() {
@@ -29,7 +31,7 @@ Result<std::string> RecordFiles::read(const std::string& name) {
     }
     file->second.used = true;
     char record[4096];
-    const ssize_t n = ::pread(file->second.fd.get(), record, sizeof record, 0);
+    const ssize_t n = read_one_record(file->second.fd.get(), record, sizeof record, From::Start);
     if (n >= 0 && static_cast<std::size_t>(n) < sizeof record)
       return std::string(record, static_cast<std::size_t>(n));
     if (n >= 0) break;   // it has no room here

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "snapshot/enumerators.h"
+#include "snapshot/json_depth.h"
 
 namespace ipcdoctor {
 
@@ -254,6 +255,11 @@ Result<Snapshot> load(std::istream& in) try {
   return Error{Cause::Malformed, 0, "not an ipcdoctor snapshot"};
 }
 
+static json parse(std::string_view text) {
+  if (is_nested_too_deep(text)) return json(json::value_t::discarded);
+  return json::parse(text, nullptr, false);
+}
+
 /// What an engine wrote around the standard output of a command: strings of JSON, names of hosts
 /// before each line.
 static void find_snapshots(const json& value, std::vector<json>& found) {
@@ -265,21 +271,21 @@ static void find_snapshots(const json& value, std::vector<json>& found) {
     const std::string& text = value.get_ref<const std::string&>();
     const std::size_t begin = text.find(kBegin);
     if (begin == std::string::npos) return;
-    json inner = json::parse(text.substr(begin, text.find('\n', begin) - begin), nullptr, false);
+    json inner = parse(text.substr(begin, text.find('\n', begin) - begin));
     if (inner.is_object()) found.push_back(std::move(inner));
   }
 }
 
 Result<std::vector<Snapshot>> load_all(const std::string& text) try {
   std::vector<json> found;
-  if (json whole = json::parse(text, nullptr, false); !whole.is_discarded()) {
+  if (json whole = parse(text); !whole.is_discarded()) {
     find_snapshots(whole, found);
   } else {
     for (std::size_t at = 0; at < text.size();) {
       // of the line alone: what follows may be megabytes without a brace
       const auto line = std::string_view(text).substr(at, text.find('\n', at) - at);
       if (const std::size_t begin = line.find('{'); begin != line.npos) {
-        const json value = json::parse(line.substr(begin), nullptr, false);
+        const json value = parse(line.substr(begin));
         if (!value.is_discarded()) find_snapshots(value, found);
       }
       at += line.size() + 1;

@@ -141,6 +141,19 @@ TEST(Codec, AFileThatWasReorderedIsSortedAgain) {
   EXPECT_NE(find_process(*copy, Pid{42}), nullptr);
 }
 
+TEST(Codec, WhatIsNestedWithoutEndIsNoSnapshot) {  // else the stack had one
+  const auto nested = [](const std::string& open, const std::string& close) {
+    std::string text = "{\"schema\":\"ipcdoctor/snapshot/3\",\"snapshot\":";
+    for (int i = 0; i < 1'000'000; ++i) text += open;
+    text += "1";
+    for (int i = 0; i < 1'000'000; ++i) text += close;
+    return text + "}";
+  };
+
+  EXPECT_FALSE(load_all(nested("[", "]")));
+  EXPECT_FALSE(load_all(nested("{\"a\":", "}")));
+}
+
 TEST(Codec, AFileOfManyLinesIsReadLineByLine) {  // else this would take minutes
   const std::string lines(std::size_t{1} << 19U, '\n');
 
