@@ -1,6 +1,9 @@
 # Two hosts, healthy: one byte goes to and fro for ever.
+import ctypes
 import socket
 import sys
+
+ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
 
 if sys.argv[1] == "serve":
     listener = socket.socket()
