@@ -236,7 +236,7 @@ TEST(Orphans, OfTheSameSessionAreNoPartOfATreeThatDoesNotWaitForThem) {
   std::this_thread::sleep_for(500ms);
   const Result result = run_command(attach(healthy));
   expect_no_claim(result);
-  EXPECT_THAT(result.output, HasSubstr("(beside ")) << "and are counted apart";
+  EXPECT_THAT(result.output, HasSubstr("more in the same session)")) << "and are counted apart";
   std::vector<std::string> verbose = attach(healthy);
   verbose.push_back("-v");
   EXPECT_THAT(run_command(verbose).output, Not(HasSubstr("consumer_keeps_end.py")));
