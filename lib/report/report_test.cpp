@@ -237,6 +237,20 @@ TEST(Text, AWaitBesideNoFindingNamesWhoHasTheOtherSide) {
   EXPECT_THAT(out.str(), HasSubstr("data or EOF on pipe:[7] from main[41] (waits with a timeout)"));
 }
 
+TEST(Text, AWaitForWhatOnlyTheWaiterItselfCouldSendSaysSo) {
+  const snapshot::ObjectId pipe = snapshot::testing::pipe(7);
+  Builder b;
+  b.process(40).comm("app").fd(3, pipe, Access::Read).fd(4, pipe, Access::Write);
+  b.process(40).thread().reads(3).timed();
+  const snapshot::Snapshot snapshot = b.build();
+  const graph::WaitGraph graph(snapshot);
+  std::ostringstream out;
+
+  write_text(out, {snapshot, graph, {diagnosis::Verdict::Waiting, {}, {}}}, {.width = 200});
+
+  EXPECT_THAT(out.str(), HasSubstr("data or EOF on pipe:[7] from itself (waits with a timeout)"));
+}
+
 TEST(Text, WhatABlamedTaskWaitsForIsSaidOnce) {
   Case c;
   c.diagnosis.findings.front().culprits = {

@@ -113,7 +113,8 @@ std::string other_side(const Report& report, const diagnosis::Ends& ends, TaskRe
       for (const diagnosis::Holder& holder : ends.receivers(awaited.object))
         receivers.insert(holder.pid);
   }
-  const auto named = [&](const char* how, const std::set<Pid>& pids) {
+  const auto named = [&](const std::string& how, const std::set<Pid>& pids) {
+    if (pids.size() == 1 && *pids.begin() == task.pid) return how + "itself";
     std::vector<std::string> labels;
     for (const Pid pid : pids) {
       const std::string who = label(report, {pid, Tid{}});
