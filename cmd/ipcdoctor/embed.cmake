@@ -1,16 +1,7 @@
-# Texts of the repository that the program prints: embedded.cpp from probes/*/README.md and the JSON schema.
+# Texts of the repository that the program prints: embedded.cpp from the programs of `demo` and the JSON schema.
 function(ipcdoctor_embed output)
-  file(GLOB pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/probes/*/README.md)
   set(schema ${PROJECT_SOURCE_DIR}/lib/report/report.schema.json)
-  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${pages} ${schema})
-  set(entries "")
-  foreach(page IN LISTS pages)
-    get_filename_component(folder ${page} DIRECTORY)
-    get_filename_component(slug ${folder} NAME)
-    string(REPLACE "_" "-" slug ${slug})
-    file(READ ${page} text)
-    string(APPEND entries "    {\"${slug}\", R\"~page~(${text})~page~\"},\n")
-  endforeach()
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${schema})
   set(demos "")
   foreach(demo testdata/programs/unclosed_write_end/consumer_keeps_end.py cmd/ipcdoctor/reads_its_own_pipe.sh)
     get_filename_component(name ${demo} NAME)
@@ -21,11 +12,6 @@ function(ipcdoctor_embed output)
   file(READ ${schema} schema_text)
   file(WRITE ${output}.new "// Made by embed.cmake; do not edit.\n#include \"cmd/ipcdoctor/embedded.h\"\n
 namespace ipcdoctor::cmd {
-
-const std::vector<Page>& pages() {
-  static const std::vector<Page> kPages = {\n${entries}  };
-  return kPages;
-}
 
 const std::vector<DemoText>& demo_texts() {
   static const std::vector<DemoText> kDemos = {\n${demos}  };

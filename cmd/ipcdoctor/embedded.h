@@ -6,13 +6,6 @@
 /// Texts that were files when ipcdoctor was built (embed.cmake).
 namespace ipcdoctor::cmd {
 
-struct Page {
-  std::string_view slug;
-  std::string_view text;  ///< probes/<slug>/README.md
-};
-
-const std::vector<Page>& pages();
-
 struct DemoText {
   std::string_view name;
   std::string_view text;

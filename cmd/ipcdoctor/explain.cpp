@@ -9,9 +9,9 @@
 #include <sstream>
 
 #include "commands.h"
-#include "embedded.h"
 #include "exit_code.h"
 #include "probes/all_probes.h"
+#include "probes/pages.h"
 #include "report/layout.h"
 #include "reports.h"
 #include "suggest.h"
@@ -35,7 +35,7 @@ std::string slug_of(std::string name) {
 
 std::vector<std::string> slugs() {
   std::vector<std::string> all;
-  for (const Page& page : pages()) all.emplace_back(page.slug);
+  for (const probes::Page& page : probes::pages()) all.emplace_back(page.slug);
   return all;
 }
 
@@ -48,26 +48,30 @@ std::string filled(std::string_view page, std::size_t width) {
   std::string out, paragraph;
   const auto end_paragraph = [&] {
     if (paragraph.empty()) return;
-    out += report::wrap(paragraph, width, "", paragraph.starts_with("* ") ? "  " : "");
+    const std::size_t begin = paragraph.find_first_not_of(' ');
+    const bool is_item = paragraph.compare(begin, 2, "* ") == 0;
+    const std::string indent(begin, ' ');
+    out += report::wrap(paragraph.substr(begin), width, indent, indent + (is_item ? "  " : ""));
     paragraph.clear();
   };
   std::istringstream lines{std::string(page)};
   for (std::string line; std::getline(lines, line);) {
     const bool stands = line.empty() || line.starts_with("#") || line.starts_with("    ");
-    if (stands || line.starts_with("* ")) end_paragraph();
+    const std::size_t begin = stands ? 0 : line.find_first_not_of(' ');
+    const bool is_item = !stands && line.compare(begin, 2, "* ") == 0;
+    if (stands || is_item) end_paragraph();
     if (stands) {
       out += line + '\n';
       continue;
     }
-    const std::size_t begin = line.find_first_not_of(' ');
-    paragraph += (paragraph.empty() ? "" : " ") + line.substr(begin);
+    paragraph += (paragraph.empty() ? "" : " ") + line.substr(is_item ? 0 : begin);
   }
   end_paragraph();
   return out;
 }
 
 int explain(const std::string& name) {
-  const Result<std::string_view> page = page_of(name);
+  const Result<std::string> page = page_of(name);
   if (!page) return fail(kUsage, page.error().what);
   std::cout << filled(*page,
                       static_cast<std::size_t>(std::min(width_of(STDOUT_FILENO), kMaxWidth)));
@@ -76,13 +80,13 @@ int explain(const std::string& name) {
 
 }  // namespace
 
-Result<std::string_view> page_of(const std::string& name) {
-  const auto page = std::ranges::find(pages(), slug_of(name), &Page::slug);
-  if (page == pages().end())
+Result<std::string> page_of(const std::string& name) {
+  std::string page = probes::page_of(slug_of(name));
+  if (page.empty())
     return Error{
         Cause::Unsupported, 0,
         "no class " + name + did_you_mean(name, slugs()) + " (`ipcdoctor probes` lists them)"};
-  return std::string_view(page->text);
+  return page;
 }
 
 void add_explain(CLI::App& app, Command& command) {

@@ -94,9 +94,7 @@ Result<std::string> analyze(const json& arguments) {
 }
 
 Result<std::string> explain(const json& arguments) {
-  const Result<std::string_view> page = page_of(arguments.at("class").get<std::string>());
-  if (!page) return page.error();
-  return std::string(*page);
+  return page_of(arguments.at("class").get<std::string>());
 }
 
 // What the arguments may be, as JSON Schema and for check().

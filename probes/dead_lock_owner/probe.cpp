@@ -210,36 +210,21 @@ Orphan orphan_of(const Context& context, const Members& members, const Member& w
   return *std::ranges::max_element(found, {}, &Orphan::strength);
 }
 
-std::string fix_for(const Member& waiter, const std::string& what) {
+Situation situation_of(const Member& waiter) {
   const Wait& wait = *wait_of(waiter);
-  if (wait.kind == WaitKind::SysvSem)
-    return "Use SEM_UNDO in every semop() on " + what +
-           ": the kernel then gives back what a dead process took.\n"
-           "To free it now: semctl(id, n, SETVAL, 1), or ipcrm -s " +
-           std::to_string(wait.sysv.id) + ".";
-  if (wait.futex.lock.kind == LockKind::UnownedLock && !serves_a_client(*waiter.thread))
-    return "Hold " + what +
-           " with `with`, so that a thread that ends releases it, whatever happens.";
-  if (wait.futex.lock.kind == LockKind::RwlockWrite || wait.futex.lock.kind == LockKind::RwlockRead)
-    return "An rwlock is not released when its holder dies, and there is no robust kind: use a "
-           "robust "
-           "mutex "
-           "(pthread_mutexattr_setrobust), or flock() on a file, which the kernel releases.\nOr "
-           "find out "
-           "why the holder ended without pthread_rwlock_unlock().";
-  if (wait.futex.lock.kind == LockKind::SharedSemaphore || waiter.thread->is_python)
-    return "Do not kill or os._exit() a process that may hold " + what +
-           "; hold it with `with`, so that an exception releases it.\n"
-           "A lock that must survive its holder: fcntl.flock() on a file, which the kernel "
-           "releases when the holder dies.";
-  if (wait.futex.lock.kind == LockKind::Semaphore)
-    return "A semaphore is not released when its holder dies: use a robust mutex, or flock() on a "
-           "file.\n"
-           "A stale named semaphore is removed by sem_unlink() or rm /dev/shm/sem.*.";
-  return "Make it a robust mutex: pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST), and on "
-         "EOWNERDEAD repair the data "
-         "and call pthread_mutex_consistent().\nOr find out why the owner ended while it held " +
-         what + ".";
+  if (wait.kind == WaitKind::SysvSem) return Situation{"a semaphore of System V"};
+  switch (wait.futex.lock.kind) {
+    case LockKind::UnownedLock:
+      return serves_a_client(*waiter.thread) ? Situation{} : Situation{"a lock of threads"};
+    case LockKind::RwlockWrite:
+    case LockKind::RwlockRead:
+      return Situation{"a rwlock"};
+    case LockKind::SharedSemaphore:
+    case LockKind::Semaphore:
+      return Situation{"a semaphore"};
+    default:
+      return {};
+  }
 }
 
 Finding describe_orphan(const Context& context, int set, const Members& members,
@@ -262,7 +247,8 @@ Finding describe_orphan(const Context& context, int set, const Members& members,
       who + " for " + what + place_in_brackets(*waiter.thread) + ". " + orphan.because +
       (is_private ? ". A lock is not released when the thread that took it ends."
                   : ". A lock in shared memory is not released by the kernel when its owner dies.");
-  finding.fix = fix_for(waiter, what);
+  finding.fix = what_to_do(context.snapshot, kDeadLockOwner, waiter.task, {situation_of(waiter)},
+                           {{"the lock", what}, {"ID", std::to_string(wait_of(waiter)->sysv.id)}});
   finding.evidence.push_back({orphan.because, orphan.source});
   if (orphan.owner.tid.value != 0) {
     diagnosis::Culprit gone = dead_culprit({}, "held " + what + " when it ended");

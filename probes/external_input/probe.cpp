@@ -73,9 +73,8 @@ void fill_frozen(Finding& finding, const Snapshot& snapshot, const Frozen& froze
   for (const Pid pid : frozen.keepers)
     finding.culprits.push_back(
         diagnosis::culprit(snapshot, {pid, Tid{0}}, -1, "has the terminal; its output is stopped"));
-  finding.fix =
-      "Press ^Q there, or switch flow control off: stty -ixon (C: tcflow(fd, TCOON); Python: "
-      "termios.tcflow(fd, termios.TCOON)).";
+  finding.fix = what_to_do(snapshot, kExternalInput, frozen.writer,
+                           {Situation{"the terminal's output is stopped"}});
   finding.strength = Strength::Likely;
   diagnosis::add_wakes(finding, {frozen.writer});
 }
@@ -125,21 +124,6 @@ std::vector<TaskRef> readers_from_outside(const Context& context, const Ends& en
   return readers;
 }
 
-std::string fix(const Snapshot& snapshot, Pid pid) {
-  switch (language_of(snapshot, pid)) {
-    case Language::Python:
-      return "If nobody is there to answer: stdin=subprocess.DEVNULL, start_new_session=True, or "
-             "give the answer in a file or variable.";
-    case Language::Shell:
-      return "If nobody is there to answer: `command </dev/null`.";
-    case Language::C:
-    case Language::Go:
-      break;
-  }
-  return "If nobody is there to answer: give it /dev/null as standard input, or its own session "
-         "without a terminal.";
-}
-
 /// Of the tree, who has the other side of the terminal that it reads from: what it types, or hands
 /// on from a person, is the input.
 std::optional<Pid> typist_of(const Context& context, const Ends& ends, TaskRef reader) {
@@ -166,7 +150,7 @@ Finding about_reader(const Context& context, const Ends& ends, TaskRef reader) {
       (typist ? "through " + snapshot::label(snapshot, {*typist, Tid{}}) : "from outside");
   finding.explanation = "Nothing is wrong inside: as soon as somebody answers" +
                         place(snapshot, reader) + ", it goes on.";
-  finding.fix = fix(snapshot, reader.pid);
+  finding.fix = what_to_do(snapshot, kExternalInput, reader, {});
   finding.strength = Strength::Consequence;
   return finding;
 }

@@ -115,38 +115,13 @@ std::string explanation(const Snapshot& snapshot, const std::vector<Writer>& wri
   return text + "No buffer can be emptied before another one is.";
 }
 
-std::string fix(const Snapshot& snapshot, Pid pid, TaskRef task, bool only_itself) {
-  const std::string at = place(snapshot, task);
+Situation situation_of(const Snapshot& snapshot, TaskRef task, bool only_itself) {
   if (only_itself && puts_into_full_queue(snapshot, task))
-    return "Let a thread take from the last of the queues while the others put" + at +
-           ", before anybody joins them, or give that queue room for all.";
-  if (only_itself)
-    return "Make the descriptor non-blocking and ignore EAGAIN (a byte is already there to wake "
-           "the reader), or use an eventfd" +
-           at + ".";
+    return Situation{"its threads fill queues"};
+  if (only_itself) return Situation{"it fills its own pipe"};
   const Wait* wait = wait_of(snapshot, task);
   const bool only_reads = wait != nullptr && receives(*wait);
-  switch (language_of(snapshot, pid)) {
-    case Language::Python:
-      if (only_reads)
-        return "Let " + name(snapshot, pid) + " read all its pipes at once" + at +
-               ": subprocess communicate(), selectors, or a thread for each.";
-      return "Let " + name(snapshot, pid) + " receive while it sends" + at +
-             ": a thread or selectors for each direction, subprocess communicate(), or fewer items "
-             "in flight than the queue holds.";
-    case Language::Shell:
-      return "Send one of the streams to a file, or read both at once" + at +
-             " (command 2>&1 | ...).";
-    case Language::C:
-    case Language::Go:
-      break;
-  }
-  if (only_reads)
-    return "Let " + name(snapshot, pid) + " read all its inputs at once" + at +
-           ": poll() them, or a thread for each." +
-           idiom(snapshot, pid, Mistake::ReadsOneOfSeveral);
-  return "Let " + name(snapshot, pid) + " read while it writes" + at +
-         ": poll() both descriptors with O_NONBLOCK, or a thread for each direction.";
+  return only_reads ? Situation{"it reads one of several"} : Situation{};
 }
 
 Finding describe(const Context& context, int set, const std::vector<Writer>& writers) {
@@ -173,7 +148,9 @@ Finding describe(const Context& context, int set, const std::vector<Writer>& wri
         snapshot, task, -1,
         "does not read while it waits for " + diagnosis::describe_wait(snapshot, task)));
   }
-  finding.fix = fix(snapshot, guilty.front(), finding.culprits.front().task, only_itself);
+  const TaskRef first = finding.culprits.front().task;
+  finding.fix =
+      what_to_do(snapshot, kFullBufferCycle, first, {situation_of(snapshot, first, only_itself)});
   for (const Writer& writer : writers) diagnosis::add_wakes(finding, {writer.task});
   finding.strength = in_memory ? Strength::Likely : Strength::Possible;
   return finding;

@@ -172,30 +172,10 @@ std::optional<FullQueue> queue_without_taker(const Context& context,
   return full;
 }
 
-std::string fix(const Snapshot& snapshot, const FullQueue& full) {
-  const std::string at = place(snapshot, full.producer);
-  if (full.joiner)
-    return "Take everything from the queue before waiting for the producer's end" +
-           place(snapshot, *full.joiner) + ", or let the producer use put(item, timeout=...)" + at +
-           " and look for its consumer.";
-  if (full.consumer_is_gone)
-    return "Start a consumer before the queue is full, let it catch what goes wrong with one item "
-           "and go on, and use " +
-           std::string(language_of(snapshot, full.producer.pid) == Language::Python
-                           ? "put(item, timeout=...)"
-                           : "mq_timedsend()") +
-           at + " where it may end early.";
-  if (language_of(snapshot, full.producer.pid) == Language::Python)
-    return full.dead_consumers.empty() ? "Let the consumer read before it waits for anything else, "
-                                         "or send without blocking (setblocking(False), "
-                                         "settimeout)" +
-                                             at + "."
-                                       : "Use put(item, timeout=...) and check p.is_alive()" + at +
-                                             ", and keep the consumer alive when one item fails.";
-  return "Let the consumer take from the queue before it waits for anything else, or send without "
-         "blocking (MSG_DONTWAIT, "
-         "O_NONBLOCK)" +
-         at + ".";
+Situation situation_of(const FullQueue& full) {
+  if (full.joiner) return Situation{"the consumer waits for the producer's end"};
+  if (full.consumer_is_gone) return Situation{"nobody takes"};
+  return full.dead_consumers.empty() ? Situation{} : Situation{"the consumer is dead"};
 }
 
 Finding describe(const Context& context, int set, const std::vector<TaskRef>& tasks,
@@ -237,7 +217,9 @@ Finding describe(const Context& context, int set, const std::vector<TaskRef>& ta
     finding.culprits.push_back(
         diagnosis::culprit(snapshot, full.producer, -1, "fills the queue from which nobody takes"));
   }
-  finding.fix = fix(snapshot, full);
+  const Thread* joiner = full.joiner ? snapshot::find_thread(snapshot, *full.joiner) : nullptr;
+  finding.fix = what_to_do(snapshot, kFullQueueNoConsumer, full.producer, {situation_of(full)},
+                           {{"the wait", joiner == nullptr ? "" : place(*joiner)}});
   // Who waits for room himself is one of a cycle of full buffers.
   const bool all_send = std::ranges::all_of(full.stuck_consumers, [&](Pid pid) {
     const Wait* wait = wait_of(snapshot, task_of(tasks, pid));

@@ -25,21 +25,6 @@ const snapshot::Object* half_open_end(const Snapshot& snapshot, TaskRef task) {
   return nullptr;
 }
 
-std::string fix(const Snapshot& snapshot, TaskRef reader, const snapshot::Socket& socket) {
-  const std::string at = place(snapshot, reader);
-  const std::size_t colon = socket.remote.rfind(':');
-  const std::string now = "\nTo go on now, on its host: ss -K dst " +
-                          socket.remote.substr(0, colon) +
-                          " dport = " + socket.remote.substr(colon + 1);
-  if (language_of(snapshot, reader.pid) == Language::Python)
-    return "Switch keepalive on, sock.setsockopt(SOL_SOCKET, SO_KEEPALIVE, 1) and TCP_KEEPIDLE, or "
-           "receive with a limit, settimeout()," +
-           at + "." + now;
-  return "Switch keepalive on, SO_KEEPALIVE and TCP_KEEPIDLE of setsockopt(), or wait with a "
-         "limit" +
-         at + "." + now;
-}
-
 Finding describe(const Context& context, int set, TaskRef reader, const snapshot::Object& end) {
   const Snapshot& snapshot = context.snapshot;
   Finding finding = diagnosis::start_finding(context, kHalfOpenConnection, set);
@@ -50,7 +35,10 @@ Finding describe(const Context& context, int set, TaskRef reader, const snapshot
                         place(snapshot, reader) + ", which only reads, and keepalive is off.";
   finding.culprits.push_back(diagnosis::culprit(
       snapshot, reader, -1, "waits without a limit for a peer that is gone: " + socket.elsewhere));
-  finding.fix = fix(snapshot, reader, socket);
+  const std::size_t colon = socket.remote.rfind(':');
+  finding.fix = what_to_do(
+      snapshot, kHalfOpenConnection, reader, {},
+      {{"ADDRESS", socket.remote.substr(0, colon)}, {"PORT", socket.remote.substr(colon + 1)}});
   finding.strength = Strength::Clear;
   diagnosis::add_wakes(finding, {reader});
   return finding;

@@ -1,10 +1,10 @@
 #include "probes/internal/advice.h"
 
 #include <algorithm>
-#include <array>
 #include <string_view>
 
 #include "base/text.h"
+#include "snapshot/language.h"
 
 namespace ipcdoctor::probes {
 namespace {
@@ -24,68 +24,16 @@ std::string call_in(const snapshot::Frame& frame) {
   return is_whole ? frame.function : frame.function + "()";
 }
 
-struct Idiom {
-  std::string_view language;
-  std::array<std::string_view, 3> words;  ///< by Mistake
-};
-
-constexpr Idiom kIdioms[] = {
-    {"Rust",
-     {"drop() what holds it before the wait: the Command, the PipeWriter, or child.stdin.take()",
-      "child.wait_with_output()", "child.wait_with_output()"}},
-    {"Java",
-     {"process.getOutputStream().close() before waitFor()",
-      "read process.getInputStream() to its end before waitFor(), or let it go elsewhere with "
-      "ProcessBuilder.redirectOutput()",
-      "ProcessBuilder.redirectErrorStream(true), or a thread for each stream"}},
-    {"Node",
-     {"child.stdin.end()",
-      "read child.stdout, or child.stdout.resume(), before its exit is awaited",
-      "read child.stdout and child.stderr both, or stdio: 'inherit'"}},
-    {"PHP",
-     {"fclose($pipes[0]) before proc_close()", "stream_get_contents($pipes[1]) before proc_close()",
-      "stream_select() over the pipes, or send one of them to a file"}},
-    {"Ruby",
-     {"close_write before the wait", "Open3.capture2e instead of a wait",
-      "Open3.capture3, which reads both"}},
-};
-
-/// By what it runs, for words only; "" of others.
-std::string_view language_name(const Process& process) {
-  const std::string_view exe = process.exe;
-  const std::string_view program = exe.substr(exe.rfind('/') + 1);
-  if (program == "java") return "Java";
-  if (program == "node" || program == "nodejs") return "Node";
-  if (program.starts_with("php")) return "PHP";
-  if (program.starts_with("ruby")) return "Ruby";
-  const auto is_rust = [](const snapshot::Frame& frame) { return frame.file.ends_with(".rs"); };
-  for (const Thread& thread : process.threads)
-    if (thread.native && std::ranges::any_of(*thread.native, is_rust)) return "Rust";
-  return "";
-}
-
 }  // namespace
 
-std::string idiom(const Snapshot& snapshot, Pid pid, Mistake mistake) {
-  const Process* process = snapshot::find_process(snapshot, pid);
-  if (process == nullptr) return "";
-  const std::string_view language = language_name(*process);
-  const auto* found = std::ranges::find(kIdioms, language, &Idiom::language);
-  if (found == std::end(kIdioms)) return "";
-  return "\n" + std::string(language) + ": " +
-         std::string(found->words[static_cast<std::size_t>(mistake)]) + ".";
-}
-
-Language language_of(const Snapshot& snapshot, Pid pid) {
-  static constexpr std::array kShells = {"sh",   "bash", "dash", "zsh",    "ksh",
-                                         "mksh", "fish", "ash",  "busybox"};
-  const Process* process = snapshot::find_process(snapshot, pid);
-  if (process == nullptr) return Language::C;
-  if (!process->python.version.empty()) return Language::Python;
-  if (std::ranges::any_of(process->threads, &Thread::carries)) return Language::Go;
-  const bool is_shell =
-      std::ranges::any_of(kShells, [&](const char* shell) { return process->comm == shell; });
-  return is_shell ? Language::Shell : Language::C;
+std::string what_to_do(const Snapshot& snapshot, const diagnosis::Probe& probe, TaskRef task,
+                       const std::vector<Situation>& situations, Values values) {
+  const Process* process = snapshot::find_process(snapshot, task.pid);
+  const Thread* thread = thread_of(snapshot, task);
+  const std::string_view language = process == nullptr ? "" : snapshot::language_of(*process);
+  values.emplace_back("the process", name(snapshot, task.pid));
+  values.emplace_back("place", thread == nullptr ? "" : place(*thread));
+  return filled_in(find_advice(find_page(probe.slug), language, situations), values);
 }
 
 std::string all_of(std::size_t count) {

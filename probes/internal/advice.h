@@ -4,20 +4,15 @@
 
 #include "probes/internal/ends.h"
 #include "probes/internal/tasks.h"
+#include "probes/pages.h"
 
 /// Words that several probes share.
 namespace ipcdoctor::probes {
 
-enum class Language { C, Python, Shell, Go };
-
-/// The language that the process is written in: by its interpreter or runtime, else C.
-Language language_of(const Snapshot& snapshot, Pid pid);
-
-enum class Mistake { KeepsEndOpen, WaitsBeforeReading, ReadsOneOfSeveral };
-
-/// How it is mended in the language of that process, on a line of its own; "" where it is none of
-/// those that get the advice for C and have words of their own.
-std::string idiom(const Snapshot& snapshot, Pid pid, Mistake mistake);
+/// What the page of the probe says is to do in the first of these situations that it has, in the
+/// words of the task's language. {the process} and {place} are the task's.
+std::string what_to_do(const Snapshot& snapshot, const diagnosis::Probe& probe, TaskRef task,
+                       const std::vector<Situation>& situations, Values values = {});
 
 /// "both", "all 3": of so many, more than one.
 std::string all_of(std::size_t count);

@@ -174,29 +174,9 @@ std::string channel(const Snapshot& snapshot, const Pair& pair) {
   return diagnosis::object_name(snapshot, pair.object);
 }
 
-std::string fix(const Context& context, const Pair& pair) {
-  const Snapshot& snapshot = context.snapshot;
-  const Thread* joiner = snapshot::find_thread(snapshot, pair.joiner);
-  const Thread* writer = snapshot::find_thread(snapshot, pair.writer);
-  const std::string at = place(snapshot, pair.joiner);
-  if (language_of(snapshot, pair.joiner.pid) == Language::Python) {
-    if (joiner->activity.call == "subprocess.wait")
-      return "Use p.communicate() instead of p.wait()" + at + ".";
-    if (joiner->activity.call == "asyncio.Process.wait")
-      return "Use await p.communicate() instead of await p.wait()" + at + ".";
-    if (writer->activity.call.starts_with("multiprocessing.Queue"))
-      return "Take all results from the queue (q.get()) before join()" + at + ".";
-    return "Receive what the child sends (recv(), read()) before it is joined" + at + ".";
-  }
-  if (language_of(snapshot, pair.joiner.pid) == Language::Shell)
-    return "Read the output of the background command before `wait`" + at +
-           ", or send it to a file.";
-  if (language_of(snapshot, pair.joiner.pid) == Language::Go)
-    return "Read the pipe to its end before the wait" + at +
-           ", as StdoutPipe() asks for before Wait(), or use cmd.Output().";
-  return "Read " + channel(snapshot, pair) + " until it is empty before the wait" + at +
-         ", or make the writer non-blocking." +
-         idiom(snapshot, pair.joiner.pid, Mistake::WaitsBeforeReading);
+/// "multiprocessing.Queue" of "multiprocessing.Queue.put".
+std::string_view object_of_call(std::string_view call) {
+  return call.substr(0, std::min(call.rfind('.'), call.size()));
 }
 
 Finding describe(const Context& context, Finding finding, const Pair& pair) {
@@ -217,13 +197,16 @@ Finding describe(const Context& context, Finding finding, const Pair& pair) {
                          (full ? " could read it" : " could accept it") + ", but it waits for " +
                          diagnosis::describe_wait(snapshot, pair.joiner) +
                          place(snapshot, pair.joiner) + ".";
-  finding.fix = fix(context, pair);
+  const Thread* thread = snapshot::find_thread(snapshot, pair.writer);
+  finding.fix = what_to_do(snapshot, kJoinBeforeDrain, pair.joiner,
+                           {Situation{snapshot::find_thread(snapshot, pair.joiner)->activity.call},
+                            Situation{object_of_call(thread->activity.call)}},
+                           {{"the channel", channel(snapshot, pair)}});
   finding.culprits.push_back(
       diagnosis::culprit(snapshot, pair.joiner, -1,
                          (full ? "should read " + channel(snapshot, pair)
                                : "should accept the connection of " + writer) +
                              ", but waits for " + diagnosis::describe_wait(snapshot, pair.joiner)));
-  const Thread* thread = snapshot::find_thread(snapshot, pair.writer);
   diagnosis::add_wakes(finding, {pair.writer});
   finding.strength = thread->activity.call.starts_with("multiprocessing.Queue") ? Strength::Read
                                                                                 : Strength::Likely;
@@ -292,9 +275,8 @@ std::optional<Finding> in_memory(const Context& context, int set,
                           diagnosis::describe_wait(snapshot, *writer) + ").\n" +
                           "No thread of its process does: " + snapshot::label(snapshot, joiner) +
                           " waits for its end first" + place(snapshot, joiner) + ".";
-    finding.fix = "Take all results before the wait" + place(snapshot, joiner) +
-                  ", or wait in a thread of its own that closes the channel when all have ended. "
-                  "A buffer with room for all results helps too.";
+    finding.fix =
+        what_to_do(snapshot, kJoinBeforeDrain, joiner, {Situation{"threads of one process"}});
     finding.culprits.push_back(diagnosis::culprit(
         snapshot, joiner, -1,
         "should take what " + snapshot::label(snapshot, *writer) + " has, but waits for its end"));

@@ -41,10 +41,10 @@ TEST(JoinBeforeDrain, FindsAParentThatJoinsTheChildWhosePipeItShouldRead) {
 }
 
 TEST(JoinBeforeDrain, TellsTheFixInTheWordsOfTheLanguage) {
-  for (const auto& [exe, words] : {std::pair{"/usr/lib/jvm/java-17-openjdk-amd64/bin/java",
-                                             "Java: read process.getInputStream()"},
-                                   std::pair{"/usr/bin/node", "Node: read child.stdout"},
-                                   std::pair{"/usr/bin/php8.2", "PHP: stream_get_contents"}}) {
+  for (const auto& [exe, words] :
+       {std::pair{"/usr/lib/jvm/java-17-openjdk-amd64/bin/java", "Read process.getInputStream()"},
+        std::pair{"/usr/bin/node", "Read child.stdout"},
+        std::pair{"/usr/bin/php8.2", "stream_get_contents"}}) {
     Builder b;
     b.process(40).fd(3, pipe(7), Access::Read).thread().waits_for_child(41);
     b.process(41).child_of(40).fd(4, pipe(7), Access::Write).thread().writes(4);

@@ -31,11 +31,11 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
                             " more wait in a ring for each other's end";
   finding.explanation = tell_ring(context, members, ring) + "None can end before another one has.";
   const std::string at = place(members[ring.back().from]);
-  finding.fix =
-      "Let only one side wait for the other: the one that started it.\nRemove the wait " +
-      (at.empty() ? "of " + snapshot::label(context.snapshot, members[ring.back().from].task)
-                  : "at " + at) +
-      ", or give it a timeout.";
+  finding.fix = what_to_do(
+      context.snapshot, kJoinCycle, members[ring.back().from].task, {},
+      {{"of one of them",
+        at.empty() ? "of " + snapshot::label(context.snapshot, members[ring.back().from].task)
+                   : "at " + at}});
   for (const Step& step : ring)
     finding.culprits.push_back(diagnosis::culprit(
         context.snapshot, members[step.from].task, -1,

@@ -66,13 +66,10 @@ Finding describe(const Context& context, int set, const std::vector<Service>& se
   for (const TaskRef& task : first.servers)
     finding.culprits.push_back(
         diagnosis::culprit(snapshot, task, -1, "should answer, but " + doing(snapshot, task)));
-  finding.fix = first.device.kind == snapshot::ObjectKind::Fuse
-                    ? "Do not touch your own mount while serving it: open what lies underneath "
-                      "before mounting and use openat(); or "
-                      "serve requests in several threads.\nTo end it now: write 1 to "
-                      "/sys/fs/fuse/connections/N/abort."
-                    : "Answer the kernel's request before doing anything that makes it ask again, "
-                      "or serve in another thread.";
+  finding.fix =
+      what_to_do(snapshot, kKernelServiceCycle, server,
+                 {first.device.kind == snapshot::ObjectKind::Fuse ? Situation{"a mount of FUSE"}
+                                                                  : Situation{}});
   finding.strength = Strength::Clear;
   diagnosis::add_wakes(finding, {first.client});
   return finding;

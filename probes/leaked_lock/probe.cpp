@@ -69,21 +69,6 @@ std::vector<Leak> leaks_of(const Context& context) {
   return leaks;
 }
 
-std::string fix(const Snapshot& snapshot, const FileLock& lock) {
-  const auto& [pid, fd] = lock.holders.front();
-  const std::string number = std::to_string(fd);
-  const std::string now = "\nTo go on now: end " + name(snapshot, pid) + ".";
-  switch (language_of(snapshot, pid)) {
-    case Language::Python:
-      return "Close the lock file (fd " + number +
-             ") in the child that lives on, or unlock it before the parent ends." + now;
-    default:
-      break;
-  }
-  return "Start the background process without the lock's descriptor: shell `command " + number +
-         ">&- &` or flock -o; C O_CLOEXEC, or flock(fd, LOCK_UN) before the owner ends." + now;
-}
-
 Finding describe(const Context& context, const Leak& leak, int set) {
   const Snapshot& snapshot = context.snapshot;
   Finding finding = set >= 0
@@ -109,7 +94,9 @@ Finding describe(const Context& context, const Leak& leak, int set) {
     finding.explanation += "\n" + name(snapshot, pid) + " " + why + ".";
     finding.culprits.push_back(diagnosis::culprit(snapshot, {pid, Tid{0}}, fd, why));
   }
-  finding.fix = fix(snapshot, *leak.lock);
+  const auto& [holder, its_fd] = leak.lock->holders.front();
+  finding.fix =
+      what_to_do(snapshot, kLeakedLock, {holder, Tid{}}, {}, {{"FD", std::to_string(its_fd)}});
   std::vector<graph::Event> closes;
   for (const auto& [pid, fd] : leak.lock->holders)
     closes.push_back({graph::Event::Kind::Closes, {pid, Tid{0}}, fd});

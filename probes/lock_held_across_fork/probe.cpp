@@ -79,32 +79,6 @@ Inherited inherited_lock(const Context& context, const Member& waiter) {
           "that could release it exists there"};
 }
 
-std::string fix_for(const Member& child, const std::string& what, const Inherited& inherited) {
-  const std::string at = place(child);
-  if (child.thread->is_python || !child.process->python.version.empty()) {
-    std::string fix =
-        "Start the children before the threads, or use the \"spawn\" or \"forkserver\" start "
-        "method: "
-        "multiprocessing.set_start_method(\"spawn\").\n";
-    fix +=
-        "If fork must stay: os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, "
-        "after_in_child=lock.release) "
-        "for " +
-        what + ", or make a new one in the child";
-    if (!at.empty()) fix += " before " + at;
-    return fix + ".";
-  }
-  std::string fix = "Between fork() and exec() call only async-signal-safe functions";
-  if (!at.empty()) fix += "; " + at + " is not one";
-  fix += ".\n";
-  if (inherited.holder.tid.value != 0 || inherited.strength == Strength::Read)
-    fix += "Else take " + what +
-           " in a pthread_atfork() prepare handler and release it in the parent and the child "
-           "handler, "
-           "or use posix_spawn().";
-  return fix;
-}
-
 void add_culprits(const Context& context, const Member& child, const Inherited& inherited,
                   const std::string& what, Finding& finding) {
   if (inherited.parent != nullptr) {
@@ -152,7 +126,10 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
       "that another "
       "thread held at that moment is locked in the child for ever. " +
       who + place_in_brackets(*child->thread) + " waits for its own copy of " + what + ".";
-  finding.fix = fix_for(*child, what, best);
+  const bool known = best.holder.tid.value != 0 || best.strength == Strength::Read;
+  finding.fix = what_to_do(context.snapshot, kLockHeldAcrossFork, child->task,
+                           {known ? Situation{"the lock is known"} : Situation{}},
+                           {{"the lock", what}, {"place", place(*child)}});
   add_culprits(context, *child, best, what, finding);
   for (const Member* other : others)
     if (!std::ranges::any_of(finding.culprits,

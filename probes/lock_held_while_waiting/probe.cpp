@@ -40,17 +40,15 @@ std::string fix_for(const Context& context, const Members& members, const Ring& 
                     std::size_t lock_step) {
   const Member& waiter = members[ring[lock_step].from];
   const Member& holder = members[ring[lock_step].to];
-  const std::string what = lock_name(context, waiter);
-  const std::string at = place(holder);
-  if (waiter.thread->activity.call == "import" ||
-      wait_of(waiter)->futex.lock.kind == snapshot::LockKind::ImportLock)
-    return "Do not wait for threads or processes while a module is being imported: move the code" +
-           (at.empty() ? "" : " at " + at) +
-           " into a function and call it under if __name__ == \"__main__\".";
-  std::string fix = "Release " + what + " before " +
-                    (at.empty() ? "the wait" : "the wait at " + at) + ", or do not take it in ";
   const std::string other = place(waiter);
-  return fix + (other.empty() ? snapshot::label(context.snapshot, waiter.task) : other) + ".";
+  const bool import = waiter.thread->activity.call == "import" ||
+                      wait_of(waiter)->futex.lock.kind == snapshot::LockKind::ImportLock;
+  return what_to_do(
+      context.snapshot, kLockHeldWhileWaiting, holder.task,
+      {import ? Situation{"while a module is imported"} : Situation{}},
+      {{"the lock", lock_name(context, waiter)},
+       {"place", place(holder)},
+       {"the other", other.empty() ? snapshot::label(context.snapshot, waiter.task) : other}});
 }
 
 /// Who keeps the holder waiting while it waits itself for data or room that must come from the one
@@ -97,9 +95,8 @@ std::optional<Finding> by_managers_lock(const Context& context, int set, const M
                             "died, and " +
                             who + place_in_brackets(*holder.thread) +
                             " waits for it to end: it took the lock and has not released it.";
-      finding.fix = "Release the manager's lock before " +
-                    (place(holder).empty() ? "the wait" : "the wait at " + place(holder)) +
-                    ", or hold it with `with` around the work only.";
+      finding.fix = what_to_do(context.snapshot, kLockHeldWhileWaiting, holder.task,
+                               {Situation{"a lock of a manager"}}, {{"place", place(holder)}});
       finding.culprits.push_back(
           diagnosis::culprit(context.snapshot, holder.task, -1,
                              "must hold the manager's lock while it waits for " +

@@ -41,44 +41,34 @@ bool is_upgrade(const Context& context, const Members& members, const Ring& ring
 }
 
 std::string fix_for(const Context& context, const Members& members, const Ring& ring) {
-  if (is_upgrade(context, members, ring))
-    return "All of them hold a shared lock on the file and ask for an exclusive one. Take it "
-           "exclusively from the start where the file will be written, or release the shared lock "
-           "before asking, and then read again what was read under it.";
-  if (is_about_one_file(members, ring))
-    return "Lock the parts of the file in the same order everywhere, for example by offset, or "
-           "lock "
-           "the whole file.";
+  const Member& last = members[ring.back().from];
   // As the first of them does; the last one breaks it.
   const Process& first = *members[ring.front().from].process;
-  std::string order = lock_name_in(context, first, members[ring.back().from]);
+  std::string order = lock_name_in(context, first, last);
   std::set<std::string> names = {order};
   for (std::size_t i = 0; i + 1 < ring.size() && i < 3; ++i) {
     const std::string next = lock_name(context, members[ring[i].from]);
     order += ", then " + next;
     names.insert(next);
   }
-  std::string fix = "Take these locks in the same order everywhere";
-  if (names.size() == ring.size()) fix += ", for example " + order;  // at most four
-  fix += ".\n";
-  const Member& last = members[ring.back().from];
+  if (names.size() != ring.size()) order.clear();  // at most four
   const std::string at = place(last);
+  const auto say = [&](Situation situation) {
+    return what_to_do(context.snapshot, kLockOrderCycle, last.task, {situation},
+                      {{"one order", order}, {"place", at}});
+  };
+  if (is_upgrade(context, members, ring))
+    return say(Situation{"all share the file and ask to have it alone"});
+  if (is_about_one_file(members, ring)) return say(Situation{"parts of one file"});
   const bool one_place =
       std::ranges::all_of(ring, [&](const Step& step) { return place(members[step.from]) == at; });
-  if (!at.empty() && one_place)
-    fix += "All stand at " + at +
-           ": it is given the same locks in different orders. Sort them there before it takes "
-           "them, by a number or name that each lock has.\n";
-  else if (!at.empty())
-    fix += "The simplest place to change is " + at +
-           ": take both locks before, in that order, or release the first one.\n";
-  if (is_file_lock_ring(members, ring))
-    fix += "Or lock one file for all of them.";
-  else
-    fix +=
-        "Or try the second lock (trylock, acquire(timeout=...)) and release the first one when it "
-        "fails.";
-  return fix;
+  std::string fix = say({}) + "\n";
+  if (!at.empty())
+    fix += say(one_place ? Situation{"all stand at one place"}
+                         : Situation{"they stand at several places"}) +
+           "\n";
+  return fix + say(is_file_lock_ring(members, ring) ? Situation{"locks of files"}
+                                                    : Situation{"locks in memory"});
 }
 
 /// System V remembers who operated last on each semaphore (semctl(2), GETPID): of one at 0 that is
@@ -188,9 +178,9 @@ std::optional<Finding> by_commands(const Context& context, int set, const Member
                   " each hold a lock that a command of the other one waits for";
   finding.explanation = tell_ring(context, members, ring) +
                         "Each keeps its lock until the command that wants the next one is done.";
-  finding.fix = "Take these locks in the same order everywhere: " + held(locks.front()) +
-                ", then " + held(locks.back()) +
-                ".\nOr lock one file for all of them, or give up: flock -w 30.";
+  finding.fix = what_to_do(context.snapshot, kLockOrderCycle, holder(locks.front()).task,
+                           {Situation{"commands of scripts"}},
+                           {{"one order", held(locks.front()) + ", then " + held(locks.back())}});
   for (std::size_t n = 0; n < locks.size(); ++n) {
     const std::size_t i = locks[n], next = locks[(n + 1) % locks.size()];
     finding.culprits.push_back(
@@ -237,10 +227,8 @@ std::optional<Finding> by_nested_read(const Context& context, int set, const Mem
         "The lock prefers writers: while " + rival + place_in_brackets(*writer->thread) +
         " waits for it, new readers wait too. " + who + place_in_brackets(*reader.thread) +
         " is a reader already and asks again; the writer waits for its first read lock.";
-    finding.fix =
-        "Do not take a read lock again while you hold it: pass the knowledge down to the inner "
-        "function.\n"
-        "Or let readers pass: PTHREAD_RWLOCK_PREFER_READER_NP (the default of glibc).";
+    finding.fix = what_to_do(context.snapshot, kLockOrderCycle, reader.task,
+                             {Situation{"a read lock is taken twice"}});
     finding.culprits.push_back(diagnosis::culprit(
         context.snapshot, reader.task, -1, "takes the read lock that it holds a second time"));
     finding.culprits.push_back(diagnosis::culprit(context.snapshot, writer->task, -1,
@@ -270,9 +258,8 @@ std::optional<Finding> by_tasks(const Context& context, int set, const Members& 
     finding.explanation = who + place_in_brackets(*member.thread) + " awaits the " + what +
                           ". The task that holds it awaits another lock, and so on in a ring of " +
                           std::to_string(ring) + ": none lets go before it gets the next.";
-    finding.fix =
-        "Take the locks in one order in every coroutine, for example by name.\n"
-        "Or give up and start over: async with asyncio.timeout(...) around the second lock.";
+    finding.fix = what_to_do(context.snapshot, kLockOrderCycle, member.task,
+                             {Situation{"tasks of one event loop"}});
     finding.culprits.push_back(diagnosis::culprit(
         context.snapshot, member.task, -1, "runs tasks that take the same locks in other orders"));
     finding.evidence.push_back(

@@ -162,11 +162,7 @@ Finding describe(const Context& context, int set, const Pool& pool) {
     finding.culprits.push_back(
         diagnosis::culprit(snapshot, task, -1, "may have the token, but " + does));
   }
-  finding.fix = language_of(snapshot, pool.reader.pid) == Language::Python
-                    ? "Give the token back in a finally: before any other wait, and take it with a "
-                      "non-blocking read."
-                    : "Give the token back before any other wait, and take it with a non-blocking "
-                      "read: poll() may say readable, and another process then be faster.";
+  finding.fix = what_to_do(snapshot, kLostToken, pool.reader, {});
   // One reader whose parent waits for it: more often a forgotten write end.
   diagnosis::add_wakes(finding, {pool.reader});
   finding.strength = pool.shared ? Strength::Clear : Strength::Likely;
@@ -213,9 +209,7 @@ std::optional<Finding> examine_slots(const Context& context, int set, const Memb
       "A BoundedSemaphore is made with all the slots that there are. All are "
       "taken" +
       place(context.snapshot, waiter->task) + ", and none of those who live gives one back.";
-  finding.fix =
-      "Take it by `with semaphore:`, or release() it in a `finally`: an early return, a `continue` "
-      "or an exception between acquire() and release() keeps the slot for ever.";
+  finding.fix = what_to_do(context.snapshot, kLostToken, waiter->task, {Situation{"a semaphore"}});
   Members takers;
   std::ranges::copy_if(members, std::back_inserter(takers),
                        [](const Member& m) { return slots_of(m) > 0; });

@@ -27,7 +27,7 @@ struct Loss {
   Strength strength = Strength::None;
   std::string what;       ///< "the thread of the Pool that delivers results is dead"
   std::string why_owner;  ///< blames the process that waits; "": nobody alive is to blame
-  std::string fix;
+  std::vector<Situation> situations;
   std::vector<DeadProcess> dead;
 };
 
@@ -42,36 +42,26 @@ Loss lost_helper_thread(const Pool& pool) {
     return {Strength::Read,
             "the thread of " + pool.name + " that delivers results has died",
             "a callback or an unpicklable result ended the pool's result thread",
-            "Catch every exception inside the callback and error_callback of apply_async(), "
-            "map_async(): one that escapes ends "
-            "the thread that delivers all results.",
+            {Situation{"the thread that delivers results died"}},
             {}};
   if (pool.object->numbers.get_or(Number::TaskHandlerExists, 1) == 0 ||
       pool.object->numbers.get_or(Number::WorkerHandlerExists, 1) == 0)
     return {Strength::Read,
             "a helper thread of " + pool.name + " has died",
             "the thread that hands out tasks ended with an exception",
-            "Look for its traceback on stderr: an iterable that raises or a worker that cannot be "
-            "started ends it.",
+            {Situation{"the thread that hands out tasks died"}},
             {}};
   if (pool.object->numbers.get_or(Number::ManagerExists, 1) == 0)
     return {Strength::Read,
             "the manager thread of " + pool.name + " has died",
             "the executor's manager thread ended with an exception",
-            "Look for its traceback on stderr, and update Python: several such bugs of "
-            "ProcessPoolExecutor have been fixed.",
+            {Situation{"the manager thread died"}},
             {}};
   return {};
 }
 
-std::string worker_fix(bool is_pool) {
-  return is_pool
-             ? "A task must not end its process (os._exit, sys.exit, a crash, the OOM killer): "
-               "Pool starts a new worker, but the task is lost.\n"
-               "Use concurrent.futures.ProcessPoolExecutor, which raises BrokenProcessPool, or "
-               "wait with result.get(timeout=...)."
-             : "Look for a task or argument that cannot be pickled, and for what ended the worker; "
-               "wait with result(timeout=...), and do not cancel while items are being sent.";
+std::vector<Situation> lost_in(const Pool& pool) {
+  return {Situation{pool.object->type}, Situation{"a worker died"}};
 }
 
 /// The thread of a Pool that takes the tasks out of the program's iterable.
@@ -97,13 +87,11 @@ Loss lost_of_pool(const Context& context, const Members& members, const Member& 
             pool->name + " has no worker left, and " + std::to_string(pending) +
                 (pending == 1 ? " work item waits" : " work items wait"),
             "",
-            "Python 3.11 to 3.14 may not replace a worker that has done max_tasks_per_child tasks: "
-            "update Python, or do without it.\nElse look for what ended the "
-            "workers; wait with result(timeout=...).",
+            {Situation{"no worker is left"}},
             dead};
   if (pool->object->numbers.get_or(Number::DeadWorkers, 0) > 0)
     return {Strength::Read, "a worker of " + pool->name + " is dead and its task with it", "",
-            worker_fix(is_pool), dead};
+            lost_in(*pool), dead};
   // A helper thread that waits for a lock, or inside the program's own iterable, keeps the work
   // back: it is not lost.
   const bool held_back = std::ranges::any_of(members, [&](const Member& m) {
@@ -117,7 +105,7 @@ Loss lost_of_pool(const Context& context, const Members& members, const Member& 
     return {Strength::Clear,
             "all workers of " + pool->name +
                 " are idle, and the task was lost with a worker or on its way",
-            who_lost, worker_fix(is_pool), dead};
+            who_lost, lost_in(*pool), dead};
   }
   return {};
 }
@@ -171,11 +159,10 @@ Loss lost_of_queue(const Context& context, const Members& members, const Member&
                                        : ", and the process that should send them is dead: " +
                                              describe(context.snapshot, dead.front());
   if (all_in_peace) dead.clear();
-  return {fault ? Strength::Likely : Strength::Possible, "it takes results from " + queue + who,
+  return {fault ? Strength::Likely : Strength::Possible,
+          "it takes results from " + queue + who,
           all_in_peace ? "expects more results than were sent" : "",
-          "Wait for both, the item and the death of the sender: "
-          "multiprocessing.connection.wait([queue._reader, process.sentinel]), "
-          "or get(timeout=...) and look at process.exitcode.",
+          {Situation{"the sender died"}},
           dead};
 }
 
@@ -200,7 +187,7 @@ Loss lost_of_threads(const Context& context, const Member& receiver) {
           "it takes from " + queue_name(context, receiver) +
               ", and the thread that should put something there has ended: " + names.front(),
           "its worker thread ended without putting the result",
-          "Put a result, or the exception, into the queue in a `finally` of the worker thread.",
+          {Situation{"a thread of its own died"}},
           {}};
 }
 
@@ -211,7 +198,7 @@ void fill(const Context& context, const Member& waiter, const Loss& loss, Findin
   finding.title = who + " waits for a result that nobody works on: " + loss.what;
   finding.explanation =
       who + place_in_brackets(*waiter.thread) + " waits for a result, but " + loss.what + ".";
-  finding.fix = loss.fix;
+  finding.fix = what_to_do(context.snapshot, kLostWorker, waiter.task, loss.situations);
   if (!loss.why_owner.empty())
     finding.culprits.push_back(
         diagnosis::culprit(context.snapshot, waiter.task, -1, loss.why_owner));

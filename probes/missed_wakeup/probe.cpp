@@ -26,50 +26,28 @@ namespace {
 struct Signal {
   Strength strength = Strength::None;
   const char* what = "";  ///< "an event"
-  const char* fix = "";
+  Situation situation;
   const char* own_fault = "";  ///< what the waiter itself did or left out
 };
 
-constexpr const char* kEventFix =
-    "Do not set() and clear() an event at once: a waiter that comes later misses it. Leave it set, "
-    "or count in a queue.\n"
-    "Whoever should set it must do so in a `finally`; use wait(timeout=...), and check that it is "
-    "still alive.";
-constexpr const char* kConditionFix =
-    "Keep what is waited for in a variable under the lock, and wait only while it is not true: "
-    "while (!ready) wait(). A signal that comes before the wait is then not lost.\n"
-    "Signal after every change, with broadcast (notify_all) where several wait.";
-constexpr const char* kFutureFix =
-    "Whoever promises a result must deliver it on every path: the value, or the exception that "
-    "came "
-    "instead (set_result and set_exception, in C++ set_value and set_exception).\n"
-    "Wait with a timeout, and check that the one that should deliver it is still alive.";
-constexpr const char* kAsyncFix =
-    "Find the task that should have done it: it has ended, perhaps with an exception that nobody "
-    "awaited, or it is waiting itself. asyncio.run(main(), debug=True) reports lost exceptions.\n"
-    "Await with a limit: asyncio.timeout() or asyncio.wait_for().";
-constexpr const char* kOneShotFix =
-    "Re-arm the descriptor after each event, once its data has been handled: "
-    "epoll_ctl(EPOLL_CTL_MOD) with the events and EPOLLONESHOT.";
-constexpr const char* kEdgeFix =
-    "With EPOLLET read until EAGAIN after each event, as the next comes only with new data; or "
-    "leave EPOLLET out.";
-constexpr const char* kSemaphoreFix =
-    "Let one side post before it waits, or start one of the semaphores with 1.";
+constexpr Situation kEvent = Situation{"an event"};
+constexpr Situation kCondition = Situation{"a condition"};
+constexpr Situation kFuture = Situation{"a future"};
+constexpr Situation kSemaphore = Situation{"a semaphore"};
+constexpr Situation kTask = Situation{"a task of an event loop"};
 
 Signal of_python(const std::string& call) {
   if (call == "threading.Event.wait" || call == "multiprocessing.Event.wait")
-    return {Strength::Possible, "an event that nobody is left to set", kEventFix};
+    return {Strength::Possible, "an event that nobody is left to set", kEvent};
   if (call == "threading.Condition.wait" || call == "multiprocessing.Condition.wait")
-    return {Strength::Possible, "a notify that nobody is left to send", kConditionFix};
+    return {Strength::Possible, "a notify that nobody is left to send", kCondition};
   if (call == "multiprocessing.Condition.notify" || call == "multiprocessing.Event.set")
     return {Strength::Possible, "a sleeper that does not answer any more",
-            "A process was killed while it waited in Condition.wait() or Event.wait(): do not kill "
-            "such processes."};
+            Situation{"a sleeper that died"}};
   if (call == "Executor.result" || call == "Executor.wait")
-    return {Strength::Consequence, "a future that nobody is left to set", kFutureFix};
+    return {Strength::Consequence, "a future that nobody is left to set", kFuture};
   if (call == "threading.Semaphore.acquire" || call == "multiprocessing.Semaphore.acquire")
-    return {Strength::Possible, "a semaphore that nobody is left to release", kSemaphoreFix};
+    return {Strength::Possible, "a semaphore that nobody is left to release", kSemaphore};
   return {};
 }
 
@@ -85,29 +63,28 @@ Signal of_futex(const Member& member) {
   const snapshot::FutexWait& futex = wait_of(member)->futex;
   switch (futex.lock.kind) {
     case LockKind::Condition:
-      return {Strength::Possible, "a condition variable that nobody is left to signal",
-              kConditionFix};
+      return {Strength::Possible, "a condition variable that nobody is left to signal", kCondition};
     case LockKind::Latch:
       if (futex.lock.name == "std::future")
-        return {Strength::Possible, "a future that nobody is left to set", kFutureFix};
+        return {Strength::Possible, "a future that nobody is left to set", kFuture};
       if (futex.lock.name == "std::counting_semaphore")
-        return {Strength::Possible, "a semaphore that nobody is left to release", kSemaphoreFix};
-      return {Strength::Guess, "a value that nobody is left to change", kConditionFix};
+        return {Strength::Possible, "a semaphore that nobody is left to release", kSemaphore};
+      return {Strength::Guess, "a value that nobody is left to change", kCondition};
     case LockKind::Semaphore:
-      return {Strength::Possible, "a semaphore that nobody is left to post", kSemaphoreFix};
+      return {Strength::Possible, "a semaphore that nobody is left to post", kSemaphore};
     case LockKind::SharedSemaphore:
       return is_mutex_like(futex.lock)
                  ? Signal{}
                  : Signal{Strength::Guess, "a semaphore that nobody is left to release",
-                          kSemaphoreFix};
+                          kSemaphore};
     case LockKind::Parked:
-      return {Strength::Guess, "an event that nobody is left to set", kEventFix};
+      return {Strength::Guess, "an event that nobody is left to set", kEvent};
     case LockKind::UnownedLock:
       // A threading.Lock that no frame is inside of was taken to be released by somebody else: a
       // signal.
-      return {Strength::Consequence, "a lock that nobody is left to release", kEventFix};
+      return {Strength::Consequence, "a lock that nobody is left to release", kEvent};
     case LockKind::Unknown:
-      return {Strength::Consequence, "a wake-up that nobody is left to send", kConditionFix};
+      return {Strength::Consequence, "a wake-up that nobody is left to send", kCondition};
     default:
       return {};
   }
@@ -122,12 +99,12 @@ bool reads_eventfd(const Member& member) {
 /// An event loop that waits for a wake-up of its own, and watches nothing that others could fill.
 Signal of_event_loop(const std::string& call) {
   if (call == "asyncio.Lock.acquire" || call == "asyncio.Semaphore.acquire")
-    return {Strength::Guess, "a release that no task is left to make", kAsyncFix};
+    return {Strength::Guess, "a release that no task is left to make", kTask};
   if (call == "asyncio.Queue.get")
-    return {Strength::Guess, "an item that no task is left to put", kAsyncFix};
+    return {Strength::Guess, "an item that no task is left to put", kTask};
   if (call == "asyncio.Queue.put")
-    return {Strength::Guess, "room that no task is left to make", kAsyncFix};
-  return {Strength::Consequence, "a future that no task is left to set", kAsyncFix};
+    return {Strength::Guess, "room that no task is left to make", kTask};
+  return {Strength::Consequence, "a future that no task is left to set", kTask};
 }
 
 /// Edges of reading alone. The loops of Go, mio and asio watch for more with one call, and read
@@ -153,11 +130,11 @@ Signal of_epoll(const Context& context, const Member& member) {
     if (disarmed)
       return {Strength::Clear,
               "an event on a descriptor that has data, but was disarmed by EPOLLONESHOT",
-              kOneShotFix, "has not re-armed the descriptor"};
+              Situation{"an event that came once"}, "has not re-armed the descriptor"};
     if (waits_for_an_edge(watched.events))
       return {Strength::Clear,
-              "an edge of a descriptor that has data still, and whose edge has passed", kEdgeFix,
-              "has not read all that was there when the edge came"};
+              "an edge of a descriptor that has data still, and whose edge has passed",
+              Situation{"an edge"}, "has not read all that was there when the edge came"};
   }
   return {};
 }
@@ -187,7 +164,7 @@ Signal signal_of(const Context& context, const Member& member) {
       (waits_in(member, WaitKind::Epoll) || waits_in(member, WaitKind::Poll)))
     return of_event_loop(member.thread->activity.call);
   if (reads_eventfd(member))
-    return {Strength::Guess, "a count of an eventfd that nobody is left to write", kSemaphoreFix};
+    return {Strength::Guess, "a count of an eventfd that nobody is left to write", kSemaphore};
   if (!waits_in(member, WaitKind::Futex)) return {};
   if (const Signal found = of_python(method_of(*member.thread)); found.strength > Strength::None)
     return found;
@@ -329,7 +306,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
           : snapshot::label(context.snapshot, silent.front().task) +
                 place_in_brackets(*silent.front().thread) +
                 " waits itself. The signal was sent before the wait began, or is never sent.";
-  finding.fix = best.fix;
+  finding.fix = what_to_do(context.snapshot, kMissedWakeup, waiter->task, {best.situation});
   if (by_itself) {
     blame(context, {*waiter}, best.own_fault, finding);
     return finding;

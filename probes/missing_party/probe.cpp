@@ -147,13 +147,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
     finding.explanation += describe(context.snapshot, dead.front()) + " is dead.";
   else
     finding.explanation += "The others have ended or never started.";
-  finding.fix =
-      first.thread->is_python || !first.thread->activity.call.empty()
-          ? "A party that fails must call barrier.abort(), in a `finally`; wait with "
-            "barrier.wait(timeout=...).\n"
-            "Set the number of parties to the number of processes that were really started."
-          : "Set the barrier's count to the number of parties that really arrive; a party that "
-            "fails must not simply exit: let it arrive, or end the others.";
+  finding.fix = what_to_do(context.snapshot, kMissingParty, first.task, {});
   blame(context, elsewhere, "should come to the barrier, but waits elsewhere", finding);
   // As many at the one as at the other: neither is the one that strayed.
   const bool crossed =

@@ -76,23 +76,23 @@ std::string counted(std::size_t n, const char* thing) {
 std::string fix_for(const Member& consumer, const Members& joiners, std::size_t missing,
                     const std::string& queue) {
   const std::string at = joiners.empty() ? "" : place(joiners.front());
-  const bool connection = consumer.thread->activity.call == "Connection.recv";
-  std::string fix =
-      connection ? "Send a last message, such as None, or close the connection"
-      : waits_in(consumer, WaitKind::MqReceive) || waits_in(consumer, WaitKind::SysvReceive)
-          ? "Send one message that means the end for each consumer to " + queue
-      : consumer.thread->activity.call.starts_with("mpsc::")
-          ? "Drop every Sender of it, also the one that the others were cloned from, or send one "
-            "message that means the end for each consumer"
-      : takes_from_memory(*consumer.thread)
-          ? "Close it, or put an item that means the end for each consumer into " + queue
-          : "Put one sentinel, such as None, for each consumer into " + queue;
-  fix += at.empty() ? " when there is no more work" : " before " + at;
-  fix += " (" + std::to_string(missing) + " missing), and leave the loop at " + place(consumer) +
-         " when it comes.\n";
-  if (catches_term(consumer))
-    fix += "The consumer catches SIGTERM and goes on waiting: let its handler raise SystemExit.\n";
-  return fix + "Or make the consumers daemons, if they need not finish.";
+  const auto say = [&](std::vector<Situation> situations) {
+    return what_to_do(*consumer.snapshot, kMissingSentinel, consumer.task, situations,
+                      {{"the queue", queue},
+                       {"when there is no more work", at.empty() ? "" : "before " + at},
+                       {"how many", std::to_string(missing)},
+                       {"the consumer", place(consumer)}});
+  };
+  const bool messages =
+      waits_in(consumer, WaitKind::MqReceive) || waits_in(consumer, WaitKind::SysvReceive);
+  const std::string last =
+      say({Situation{consumer.thread->activity.call}, messages ? Situation{"a message queue"}
+                                                      : takes_from_memory(*consumer.thread)
+                                                          ? Situation{"a queue of threads"}
+                                                          : Situation{"a queue of processes"}});
+  return last + "\n" +
+         (catches_term(consumer) ? say({Situation{"the consumer catches SIGTERM"}}) + "\n" : "") +
+         say({Situation{"the consumers need not finish"}});
 }
 
 /// A helper's thread whose end nobody awaits, while the main thread waits for another process.

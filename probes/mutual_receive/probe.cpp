@@ -137,35 +137,10 @@ bool reads_from_pipe(const Snapshot& snapshot, TaskRef task) {
          wait->objects.front().object.kind == snapshot::ObjectKind::Pipe;
 }
 
-std::string fix(const Snapshot& snapshot, Pid pid, TaskRef task) {
-  const std::string who = name(snapshot, pid);
-  const std::string before =
-      place(snapshot, task).empty() ? "" : " before its receive" + place(snapshot, task);
+Situation situation_of(const Snapshot& snapshot, TaskRef task) {
   const Thread* thread = snapshot::find_thread(snapshot, task);
-  if (thread != nullptr && thread->activity.call.ends_with(".auth"))
-    return "Give Client() and Listener() the same authkey, or none to both" +
-           place(snapshot, task) + ".";
-  switch (language_of(snapshot, pid)) {
-    case Language::Python:
-      return "Let " + who + " send" + before +
-             "; if it already did, the message may still sit in its own buffer: flush() it "
-             "(print(..., flush=True), python -u). If the request is complete, " +
-             (reads_from_pipe(snapshot, task) ? "close() of the pipe, or communicate(), says so."
-                                              : "shutdown(socket.SHUT_WR) says so.");
-    case Language::Shell:
-      return "Let " + who + " write" + before +
-             "; a filter in between may buffer it: stdbuf -oL command.";
-    case Language::Go:
-      return "Let " + who + " send" + before +
-             "; if it already did, Flush() its bufio.Writer. If the request is complete, "
-             "stdin.Close() of a StdinPipe() or CloseWrite() of a connection says so.";
-    case Language::C:
-      break;
-  }
-  return "Let " + who + " send" + before +
-         "; if it already did, fflush() it, and take what stdio has already read before the next "
-         "poll(). If the request "
-         "is complete, shutdown(fd, SHUT_WR) says so.";
+  if (thread != nullptr && thread->activity.call.ends_with(".auth")) return Situation{"an authkey"};
+  return reads_from_pipe(snapshot, task) ? Situation{"a pipe"} : Situation{};
 }
 
 /// Threads beside the conversation wait for items in memory: it rests because they do.
@@ -225,7 +200,7 @@ Finding describe(const Context& context, int set, const std::vector<Flow>& flows
   TaskRef advised = task_of(tasks, guilty.front());
   for (const TaskRef& task : tasks)
     if (snapshot::find_thread(snapshot, task)->activity.call.ends_with(".auth")) advised = task;
-  finding.fix = fix(snapshot, advised.pid, advised);
+  finding.fix = what_to_do(snapshot, kMutualReceive, advised, {situation_of(snapshot, advised)});
   finding.strength = strength_of(snapshot, flows);
   for (const Flow& flow : flows)
     if (!(flow.task == advised) && is_partner(flow, advised.pid))
@@ -254,9 +229,7 @@ Finding describe_own_request(const Context& context, int set, const Flow& flow) 
       ". That connection has not been accepted, and the listening socket is its own.";
   finding.culprits.push_back(
       diagnosis::culprit(snapshot, flow.task, -1, "should accept, but waits for " + what));
-  finding.fix =
-      "Serve each connection in a thread or process of its own (Python: ThreadingHTTPServer, "
-      "gunicorn --threads), or call the function directly instead of sending a request to itself.";
+  finding.fix = what_to_do(snapshot, kMutualReceive, flow.task, {Situation{"a request to itself"}});
   finding.strength = Strength::Clear;
   diagnosis::add_wakes(finding, {flow.task});
   return finding;

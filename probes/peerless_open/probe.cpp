@@ -77,25 +77,11 @@ void add_culprits(Finding& finding, const Context& context, const std::vector<Ta
 }
 
 std::string fix(const Snapshot& snapshot, const std::vector<TaskRef>& openers) {
-  if (openers.size() > 1 && fifo_of(snapshot, openers[0]) != fifo_of(snapshot, openers[1]))
-    return "Open the FIFOs in the same order on both sides, or one of them with O_RDWR or "
-           "O_NONBLOCK.";
-  const std::string path = path_of(snapshot, openers.front());
-  switch (language_of(snapshot, openers.front().pid)) {
-    case Language::Python:
-      return "Open the other side of " + path + " before waiting" +
-             place(snapshot, openers.front()) +
-             ", or os.open(path, os.O_RDONLY | os.O_NONBLOCK); a writer can use os.O_RDWR.";
-    case Language::Shell:
-      return "Open it for both directions first: `exec 3<>" + path +
-             "`, or check that a reader runs.";
-    case Language::C:
-    case Language::Go:
-      break;
-  }
-  return "Open " + path +
-         " with O_NONBLOCK (ENXIO tells a writer that nobody reads) or O_RDWR, or open the other "
-         "side first.";
+  const bool two_fifos =
+      openers.size() > 1 && fifo_of(snapshot, openers[0]) != fifo_of(snapshot, openers[1]);
+  return what_to_do(snapshot, kPeerlessOpen, openers.front(),
+                    {two_fifos ? Situation{"two that open two FIFOs"} : Situation{}},
+                    {{"PATH", path_of(snapshot, openers.front())}});
 }
 
 Finding describe(const Context& context, int set, const std::vector<TaskRef>& openers) {

@@ -95,12 +95,8 @@ std::optional<Finding> by_pool(const Context& context, int set, const Members& m
                           place_in_brackets(*first.thread) +
                           ". What they wait for is the work of a task that is still queued, and no "
                           "worker is left to take it.";
-    finding.fix =
-        "Do not wait in a task for another task of the same pool: let " +
-        (place(first).empty() ? "the task" : place(first)) +
-        " return what it has and start the second step from outside, or use a second pool for the "
-        "inner tasks.\n"
-        "More workers only hide the mistake, until more tasks wait at once than there are workers.";
+    finding.fix = what_to_do(context.snapshot, kPoolStarvation, first.task, {Situation{"a pool"}},
+                             {{"the task", place(first)}});
     blame(context, workers,
           "occupies a worker of " + pool->name + " while it waits for a task that needs one",
           finding);
@@ -168,11 +164,8 @@ std::optional<Finding> by_threads(const Context& context, int set, const Members
     finding.explanation = "Each of them runs a task that waits for the result of another one" +
                           place_in_brackets(*waiter.thread) +
                           ". That one is still queued, and no thread is left to take it.";
-    finding.fix =
-        "Do not wait in a task for another task of the same pool: let " +
-        (place(waiter).empty() ? "the task" : place(waiter)) +
-        " return what it has and start the second step from outside, or use a second pool for the "
-        "inner tasks.";
+    finding.fix = what_to_do(context.snapshot, kPoolStarvation, waiter.task,
+                             {Situation{"threads that run tasks"}}, {{"the task", place(waiter)}});
     blame(context, workers, "waits in a task for one that needs its thread", finding);
     return finding;
   }
@@ -202,9 +195,7 @@ std::optional<Finding> by_nested_slots(const Context& context, int set, const Me
                           std::to_string(holders.size()) + " more are in the same function" +
                           place_in_brackets(*holders.front().thread) +
                           ", past that, and wait for what they have started.";
-    finding.fix =
-        "Give the slot back before waiting for the inner ones, or take slots only for the work "
-        "itself, not around a function that starts more of it.";
+    finding.fix = what_to_do(context.snapshot, kPoolStarvation, waiter.task, {Situation{"slots"}});
     blame(context, holders, "holds a slot while it waits for those that need one", finding);
     return finding;
   }
@@ -267,9 +258,9 @@ std::optional<Finding> by_slots(const Context& context, int set, const Members& 
         who + " starts the next job when one ends. Its " + std::to_string(count_of(context, jobs)) +
         " jobs wait: " + snapshot::label(context.snapshot, jobs.front().task) + " for " +
         diagnosis::describe_wait(context.snapshot, jobs.front().task) + ".";
-    finding.fix = "Give " + launcher.process->comm +
-                  " as many slots as there are jobs that wait for each other, or start the job "
-                  "that they wait for first.";
+    finding.fix = what_to_do(context.snapshot, kPoolStarvation, launcher.task,
+                             {Situation{"a program that starts jobs"}},
+                             {{"the launcher", launcher.process->comm}});
     blame(context, {launcher},
           "runs " + std::to_string(slots) + " jobs at once, and these wait for a later one",
           finding);

@@ -28,7 +28,8 @@ struct SelfWait {
   Strength strength = Strength::None;
   std::string what;  ///< "waits for mutex `m`, which it holds itself"
   std::string evidence;
-  std::string fix;
+  std::vector<Situation> situations;
+  std::string lock;  ///< where the situation is about one
 };
 
 /// A wait inside the very function of the library that would have to end it.
@@ -37,31 +38,28 @@ struct Reentry {
   std::string_view function;  ///< of a frame further out
   std::string_view file;      ///< end of that frame's file
   const char* what;
-  const char* fix;
+  Situation situation;
 };
 
 constexpr std::array kReentries = std::to_array<Reentry>({
     {"socketserver.shutdown", "serve_forever", "socketserver.py",
      "waits in shutdown() for serve_forever(), which runs further out in the same thread",
-     "Call server.shutdown() from another thread: "
-     "threading.Thread(target=self.server.shutdown).start()."},
+     Situation{"the thread of a server"}},
     {"Executor.result", "_run_once", "asyncio/base_events.py",
      "waits for a future that its own event loop would have to complete",
-     "In a coroutine await it instead: await asyncio.wrap_future(future); .result() is for other "
-     "threads."},
+     Situation{"the thread of an event loop"}},
     {"Executor.result", "run_executor_manager", "process.py",
      "waits in a done-callback for a future that only this thread can complete",
-     "Do not wait in a done-callback: collect the futures and wait in the main thread."},
+     Situation{"a callback of a future"}},
     {"Executor.result", "run", "concurrent/futures/process.py",
      "waits in a done-callback for a future that only this thread can complete",
-     "Do not wait in a done-callback: collect the futures and wait in the main thread."},
+     Situation{"a callback of a future"}},
     {"Pool.get", "_handle_results", "multiprocessing/pool.py",
      "waits in a callback for a result that only this thread can deliver",
-     "Do not call get(), map() or apply() in a callback: it runs in the thread that delivers all "
-     "results."},
+     Situation{"a callback of a pool"}},
     {"Pool.join", "_handle_results", "multiprocessing/pool.py",
      "joins in a callback the pool whose callback it is",
-     "Do not join the pool in a callback: it runs in one of the threads that are joined."},
+     Situation{"a callback that joins its pool"}},
 });
 
 bool has_frame(const Thread& thread, std::string_view function, std::string_view file) {
@@ -82,9 +80,11 @@ SelfWait by_reentry(const Member& member) {
     if (member.thread->activity.call != reentry.call) continue;
     if (!has_frame(*member.thread, reentry.function, reentry.file)) continue;
     return {
-        Strength::Read, reentry.what,
+        Strength::Read,
+        reentry.what,
         std::string(reentry.function) + "() of " + std::string(reentry.file) + " is on its stack",
-        reentry.fix};
+        {reentry.situation},
+        ""};
   }
   return {};
 }
@@ -98,28 +98,14 @@ bool is_inside(const Member& member) {
          std::ranges::find(held, wait->futex.address) != held.end();
 }
 
-std::string relock_fix(const Member& member, const std::string& what) {
-  if (in_signal_handler(*member.thread))
-    return "A signal handler may interrupt the code that holds " + what +
-           ": set a flag or write to a pipe in the handler "
-           "and do the work in the main loop, or block the signal while the lock is held.";
-  if (waits_in(member, WaitKind::FileLock))
-    return "It has the lock already, on another descriptor: open the file once and pass the "
-           "descriptor on.";
-  if (member.thread->is_python || member.thread->activity.call.find("ing.") != std::string::npos) {
-    // asyncio has no RLock
-    const bool asyncio = member.thread->activity.object.type.starts_with("asyncio.");
-    return "Take " + what + " once: split off an inner function that expects it to be held" +
-           (asyncio ? "." : ", or make it an RLock.") +
-           (is_inside(member) ? std::string()
-                              : "\nOr an earlier call took it and ended without release(), perhaps "
-                                "by an exception: `" +
-                                    std::string(asyncio ? "async with" : "with") +
-                                    "` releases it on every way out.");
-  }
-  return "Take " + what +
-         " once: split off an inner function that expects it to be held, or make it recursive "
-         "(PTHREAD_MUTEX_RECURSIVE).";
+std::vector<Situation> relocks(const Member& member) {
+  if (in_signal_handler(*member.thread)) return {Situation{"a signal handler"}};
+  if (waits_in(member, WaitKind::FileLock)) return {Situation{"a file lock"}};
+  const bool inside = is_inside(member);
+  if (member.thread->activity.object.type.starts_with("asyncio."))
+    return {inside ? Situation{"a task took the lock by `async with`"}
+                   : Situation{"a task took the lock"}};
+  return {inside ? Situation{"it took the lock by `with`"} : Situation{}};
 }
 
 /// No other thread of its process is stuck with it, but the runtime's own: those who live neither
@@ -148,7 +134,7 @@ SelfWait by_own_lock(const Context& context, const Members& members, const Membe
                         lock.numbers.get_or(LockNumber::Max, 1) != 1 && !is_inside(member);
     return {counts ? Strength::Guess : Strength::Read,
             "waits" + place_of_it + " for " + what + ", which it holds itself", holder.evidence,
-            relock_fix(member, what)};
+            relocks(member), what};
   }
   return {};
 }
@@ -164,9 +150,9 @@ SelfWait by_loneliness(const Context& context, const Member& member) {
   const std::string what = lock_name(context, member);
   if (!member.process->python.version.empty() && member.process->python.ended_threads != 0)
     return {Strength::Guess, "waits for " + what + ", which it or a thread that has ended took",
-            "it is the only thread that is left of its process", relock_fix(member, what)};
+            "it is the only thread that is left of its process", relocks(member), what};
   return {Strength::Possible, "waits for " + what + ", which only itself can have taken",
-          "it is the only thread of its process", relock_fix(member, what)};
+          "it is the only thread of its process", relocks(member), what};
 }
 
 SelfWait by_joining_itself(const Member& member) {
@@ -180,9 +166,7 @@ SelfWait by_joining_itself(const Member& member) {
                       return a.object.ino == static_cast<std::uint64_t>(member.task.pid.value);
                     });
   if (!thread && !poll) return {};
-  return {Strength::Read, "waits for its own end", "",
-          "Do not join the thread in which the call runs: compare with threading.current_thread() "
-          "or pthread_self() first."};
+  return {Strength::Read, "waits for its own end", "", {Situation{"its own end"}}, ""};
 }
 
 /// No code of the program is on its stack: it works for a library, and takes no lock of the
@@ -221,8 +205,8 @@ SelfWait by_upgrade(const Context& context, const Members& members, const Member
       is_sure ? Strength::Read : Strength::Possible,
       "waits to write under " + lock_name(context, member) + ", of which it is itself the reader",
       wait->futex.lock.evidence,
-      "An rwlock cannot be upgraded: unlock it, take the write lock, and read again what was read "
-      "under the read lock."};
+      {Situation{"a rwlock"}},
+      ""};
 }
 
 /// By the names on its stack; what is initialised there may be two things.
@@ -234,8 +218,8 @@ SelfWait by_reentered_initialisation(const Context& context, const Member& membe
       Strength::Clear,
       "waits for " + lock_name(context, member) + ", which it most likely runs itself further out",
       lock.evidence,
-      "Do not use in an initialiser what it initialises: pass the half-made object down, or make "
-      "it in two steps."};
+      {Situation{"an initialiser"}},
+      ""};
 }
 
 /// One task of asyncio that awaits what it holds itself, as the ring of tasks was followed.
@@ -247,7 +231,7 @@ SelfWait by_own_task(const Member& member) {
   const std::string what = lock.type + (lock.name.empty() ? "" : " `" + lock.name + "`");
   return {Strength::Read, "waits in a task for the " + what + ", which that task holds itself",
           "the task is inside `async with` on it, or has called acquire() and not release()",
-          relock_fix(member, what)};
+          relocks(member), what};
 }
 
 SelfWait self_wait(const Context& context, const Members& members, const Member& member) {
@@ -279,7 +263,8 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   finding.title = who + " " + best.what;
   finding.explanation = who + place_in_brackets(*culprit->thread) + " " + best.what +
                         ". No other task has to be involved.";
-  finding.fix = best.fix;
+  finding.fix = what_to_do(context.snapshot, kSelfDeadlock, culprit->task, best.situations,
+                           {{"the lock", best.lock}});
   if (!at.empty()) {
     finding.fix.front() = static_cast<char>(std::tolower(finding.fix.front()));
     finding.fix.insert(0, "At " + at + ": ");

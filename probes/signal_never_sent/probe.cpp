@@ -47,7 +47,7 @@ struct Missed {
   std::vector<TaskRef> tasks;  ///< the guilty
   std::string title;
   std::string why;
-  std::string fix;
+  Situation situation;
 };
 
 /// The child has ended, its SIGCHLD was handled, and only then the wait began.
@@ -61,8 +61,7 @@ std::optional<Missed> came_too_early(const Snapshot& snapshot, const Process& pr
       {{process.pid, thread.tid}},
       " waits for a signal that has already come: SIGCHLD",
       "A child of it is a zombie and SIGCHLD is handled, so the handler ran before the wait began.",
-      "Block SIGCHLD, test the flag, then sigsuspend(): the signal cannot slip in between"
-      " (Python: signal.pthread_sigmask() and signal.sigwait()); or simply waitpid()."};
+      Situation{"it came too early"}};
 }
 
 std::optional<Missed> is_blocked(const Process& process, const Thread& thread) {
@@ -72,12 +71,11 @@ std::optional<Missed> is_blocked(const Process& process, const Thread& thread) {
   if (held_back == 0) return std::nullopt;
   int number = 1;
   while ((held_back >> static_cast<unsigned>(number - 1) & 1U) == 0) ++number;
-  return Missed{
-      {{process.pid, thread.tid}},
-      " waits for a signal that is pending but blocked",
-      "Signal " + std::to_string(number) +
-          " has arrived and has a handler, but this thread blocks it.",
-      "Unblock it for the wait: sigsuspend() with a mask without it, or take it with sigwait()."};
+  return Missed{{{process.pid, thread.tid}},
+                " waits for a signal that is pending but blocked",
+                "Signal " + std::to_string(number) +
+                    " has arrived and has a handler, but this thread blocks it.",
+                Situation{"it is blocked"}};
 }
 
 /// Parent and child both wait for a signal; the parent does not wait for SIGCHLD.
@@ -96,8 +94,7 @@ std::optional<Missed> both_wait(const Snapshot& snapshot, const Process& process
                   " and " + name(snapshot, other.pid) + " both wait for a signal",
                   "Each could send the signal that the other waits for, and neither does before "
                   "its own wait ends.",
-                  "Let one side send its signal before it waits; a pipe or a semaphore is a safer "
-                  "handshake than signals."};
+                  Situation{"both sides wait"}};
   }
   return std::nullopt;
 }
@@ -118,8 +115,7 @@ std::optional<Missed> reads_what_it_does_not_block(const Snapshot& snapshot, con
       " reads from a signalfd whose signals it does not block",
       "A signalfd returns pending signals. No thread blocks those of this one, so each is handled, "
       "or dropped, when it comes, and is never pending.",
-      "Block the signals before making the signalfd: sigprocmask(SIG_BLOCK, &mask, NULL), in all "
-      "threads."};
+      Situation{"a signalfd"}};
 }
 
 std::optional<Missed> judge(const Snapshot& snapshot, TaskRef task) {
@@ -147,7 +143,7 @@ Finding describe(const Context& context, int set, TaskRef task, const Missed& mi
       finding.explanation += "\n" + snapshot::label(snapshot, guilty) + " waits" + at + ".";
     finding.culprits.push_back(diagnosis::culprit(snapshot, guilty, -1, blame));
   }
-  finding.fix = missed.fix;
+  finding.fix = what_to_do(snapshot, kSignalNeverSent, task, {missed.situation});
   finding.strength = Strength::Likely;
   diagnosis::add_wakes(finding, {task});
   return finding;

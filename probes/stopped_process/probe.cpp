@@ -72,32 +72,31 @@ std::string reason(const Snapshot& snapshot, TaskRef task) {
   return "stopped in the middle of " + (wait->call.empty() ? "its work" : wait->call);
 }
 
+/// In the words of whoever started it, where it can be told: the mistake is there.
 std::string fix(const Snapshot& snapshot, TaskRef stopped) {
-  const std::string pid = std::to_string(snapshot::local_number(snapshot, stopped.pid.value));
-  const bool python = language_of(snapshot, stopped.pid) == Language::Python ||
-                      std::ranges::any_of(snapshot.targets, [&](Pid p) {
-                        return language_of(snapshot, p) == Language::Python;
-                      });
-  std::string text;
+  const Process* process = snapshot::find_process(snapshot, stopped.pid);
+  const Process* starter = snapshot::find_process(snapshot, process->ppid);
+  const TaskRef speaker =
+      starter != nullptr && is_of_tree(*starter) ? TaskRef{starter->pid, Tid{}} : stopped;
+  const auto say = [&](Situation situation) {
+    return what_to_do(
+        snapshot, kStoppedProcess, speaker, {situation},
+        {{"PID", std::to_string(snapshot::local_number(snapshot, stopped.pid.value))}});
+  };
+  const std::string now = say(Situation{"it was stopped"});
   switch (find_stop(snapshot, stopped)) {
     case Stop::Frozen:
-      return "To go on now: write 0 to cgroup.freeze of the cgroup that /proc/" + pid +
-             "/cgroup names, or docker unpause.";
+      return say(Situation{"its cgroup is frozen"});
     case Stop::TerminalRead:
-      text = python ? "Start the helper with stdin=subprocess.DEVNULL, or leave it in the "
-                      "foreground process group.\n"
-                    : "Start it with </dev/null, or leave it in the foreground process group.\n";
-      break;
+      return say(Situation{"it reads from the terminal"}) + "\n" + now;
     case Stop::TerminalWrite:
     case Stop::TerminalSettings:
-      text = python ? "Ignore SIGTTOU around termios.tcsetattr(), or call os.tcsetpgrp() first.\n"
-                    : "Ignore SIGTTOU around tcsetattr(), or call tcsetpgrp() first.\n";
-      break;
+      return say(Situation{"it changes the terminal"}) + "\n" + now;
     case Stop::Tracer:
     case Stop::Other:
       break;
   }
-  return text + "To go on now: kill -CONT " + pid;
+  return now;
 }
 
 /// Tasks of other processes that wait for the stopped ones: without them it is a job that somebody

@@ -25,12 +25,8 @@ namespace {
 struct Lost {
   Strength strength = Strength::None;
   std::string what;  ///< "the threads of the ThreadPoolExecutor `executor`"
-  std::string fix;
+  Situation situation;
 };
-
-constexpr const char* kPoolFix =
-    "Make the pool or executor inside the child, not before the fork; or start children with "
-    "\"spawn\".";
 
 Lost by_pool(const Context& context, const Member& child) {
   const std::optional<Pool> pool = awaited_pool(context, child);
@@ -45,7 +41,7 @@ Lost by_pool(const Context& context, const Member& child) {
                           object.numbers.get_or(Number::Threads, 0) > 0;
   const bool no_manager = object.numbers.get_or(Number::ManagerExists, 1) == 0;
   if (!made_elsewhere && !no_handlers && !no_threads && !no_manager) return {};
-  return {Strength::Read, "the threads of " + pool->name, kPoolFix};
+  return {Strength::Read, "the threads of " + pool->name, Situation{"a pool"}};
 }
 
 /// Where the object was not reached: the only thread of a forked copy cannot get a result from
@@ -57,18 +53,16 @@ Lost by_call(const Member& child) {
       !call.starts_with("Executor.worker"))
     return {Strength::Read,
             call.starts_with("Pool") ? "the threads of its Pool" : "the threads of its executor",
-            kPoolFix};
+            Situation{"a pool"}};
   const RuntimeObject& object = child.thread->activity.object;
   if (call == "threading.Thread.join" && object.numbers.get_or(Number::Exists, 1) == 0)
     return {Strength::Read, "the thread" + (object.name.empty() ? "" : " `" + object.name + "`"),
-            "Join in the process that started the thread: a fork copies only the thread that calls "
-            "it."};
+            Situation{"a thread that is joined"}};
   const bool feeder = call.starts_with("multiprocessing.Queue.") &&
                       object.numbers.get_or(Number::FeederStarted, 0) == 1 &&
                       object.numbers.get_or(Number::FeederExists, 1) == 0;
   if (feeder)
-    return {Strength::Read, "the feeder thread of the queue",
-            "Make the queue before, but put only from the processes that use it after the fork."};
+    return {Strength::Read, "the feeder thread of the queue", Situation{"the feeder of a queue"}};
   return {};
 }
 
@@ -98,17 +92,14 @@ Lost by_worker(const Context& context, const Member& child) {
   const bool has_listener = std::ranges::any_of(
       parent->threads, [](const Thread& t) { return t.activity.call == "QueueListener.get"; });
   if (has_listener && puts_a_record(*child.thread))
-    return {Strength::Clear, "the thread of the QueueListener",
-            "Start a QueueListener in each process, or let the children log into a "
-            "multiprocessing.Queue that the parent's listener reads."};
+    return {Strength::Clear, "the thread of the QueueListener", Situation{"the listener of a log"}};
   const auto worker = std::ranges::find_if(parent->threads, [&](const Thread& t) {
     return t.tid.value != parent->pid.value && serves_others(t) && may_bring(t) &&
            !snapshot::where(t).empty();
   });
   if (worker == parent->threads.end()) return {};
   return {Strength::Clear, "the worker thread at " + snapshot::where(*worker),
-          "Start the worker thread in the child, after the fork, or start the children before the "
-          "threads, or with \"spawn\"."};
+          Situation{"a worker thread"}};
 }
 
 /// C: a private condition or join whose other side was a thread of the parent.
@@ -131,8 +122,7 @@ Lost by_futex(const Context& context, const Member& child) {
       });
   if (!joined && !parent_has_threads) return {};
   return {Strength::Likely, "a thread that exists only in its parent",
-          "After fork() in a program with threads only exec() is safe: start the helper thread "
-          "again in the child, or fork before the threads."};
+          Situation{"a helper thread"}};
 }
 
 /// OpenMP keeps its team of threads for the next parallel region, and does not start it anew after
@@ -151,10 +141,7 @@ Lost by_openmp(const Member& child) {
   if (!waits_in(child, WaitKind::Futex) || child.process->threads.size() != 1 ||
       !waits_in_openmp(*child.thread))
     return {};
-  return {Strength::Read, "the threads of OpenMP's team",
-          "Fork before the first parallel region, or exec() in the child (Python: "
-          "multiprocessing.set_start_method(\"spawn\")), or set OMP_NUM_THREADS=1 where children "
-          "compute too."};
+  return {Strength::Read, "the threads of OpenMP's team", Situation{"a team of OpenMP"}};
 }
 
 Lost lost_thread(const Context& context, const Member& member) {
@@ -195,7 +182,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
                         place_in_brackets(*child->thread) +
                         " uses an object whose work is done by other threads of its parent. They "
                         "do not exist here, so nothing ever comes.";
-  finding.fix = lost.fix;
+  finding.fix = what_to_do(context.snapshot, kThreadLostInFork, child->task, {lost.situation});
   for (const auto& [other, what] : children)
     finding.culprits.push_back(
         diagnosis::culprit(context.snapshot, other->task, -1,

@@ -2,7 +2,7 @@
 
 #include "diagnosis/repairs.h"
 #include "probes/all_probes.h"
-#include "probes/internal/tasks.h"
+#include "probes/internal/advice.h"
 
 namespace ipcdoctor::probes {
 namespace {
@@ -45,9 +45,7 @@ Finding describe(const Context& context, int set) {
   for (const TaskRef& task : stuck_set.core)
     finding.culprits.push_back(
         culprit(context.snapshot, task, -1, "waits for " + describe_wait(context.snapshot, task)));
-  finding.fix =
-      "Break one step of the chain: give one of these waits a timeout, or let one of them act "
-      "before it waits.";
+  finding.fix = what_to_do(context.snapshot, kUnclassifiedDeadlock, stuck_set.core.front(), {});
   finding.strength = Strength::None;
   constexpr std::size_t kMaxTried = 8;
   for (std::size_t i = 0; i < std::min(stuck_set.core.size(), kMaxTried); ++i)

@@ -76,23 +76,6 @@ std::optional<DeafPipe> judge(const Context& context, const Ends& ends,
   return deaf;
 }
 
-std::string fix(const Snapshot& snapshot, const Holder& holder) {
-  const std::string fd = std::to_string(holder.fd);
-  switch (language_of(snapshot, holder.pid)) {
-    case Language::Python:
-      return "Close the read end (fd " + fd + ") in " + name(snapshot, holder.pid) +
-             " as soon as the child has it: then a write to a dead reader fails with "
-             "BrokenPipeError.";
-    case Language::Shell:
-      return "Close it where it is not needed: `command " + fd + "<&-`.";
-    case Language::C:
-    case Language::Go:
-      break;
-  }
-  return "close(" + fd + ") in " + name(snapshot, holder.pid) +
-         " right after fork (or O_CLOEXEC): then a write to a dead reader fails with EPIPE.";
-}
-
 Finding describe(const Context& context, int set, const std::vector<TaskRef>& tasks,
                  const DeafPipe& deaf) {
   const Snapshot& snapshot = context.snapshot;
@@ -113,7 +96,9 @@ Finding describe(const Context& context, int set, const std::vector<TaskRef>& ta
     finding.culprits.push_back(
         diagnosis::culprit(snapshot, task, holder.fd, "has the read end open and never reads"));
   }
-  finding.fix = fix(snapshot, deaf.holders.front());
+  const Holder& first = deaf.holders.front();
+  finding.fix = what_to_do(snapshot, kUnclosedReadEnd, {first.pid, Tid{}}, {},
+                           {{"FD", std::to_string(first.fd)}});
   add_closes(finding, context.ends().receivers(deaf.object));
   finding.strength = deaf.dead_reader.value != 0 ? Strength::Likely : Strength::Possible;
   return finding;

@@ -7,6 +7,7 @@
 #include "probes/internal/pools.h"
 #include "probes/internal/receivers.h"
 #include "probes/unclosed_write_end/blame.h"
+#include "snapshot/language.h"
 
 namespace ipcdoctor::probes {
 namespace {
@@ -95,7 +96,7 @@ std::string explanation(const Snapshot& snapshot, const EofWait& eof,
 }
 
 /// "fd 4", or with the variable that the program knows it by: "`sender`, fd 4".
-std::string python_end(const Snapshot& snapshot, const Holder& holder) {
+std::string end_of(const Snapshot& snapshot, const Holder& holder) {
   const Process* process = snapshot::find_process(snapshot, holder.pid);
   if (process == nullptr) return fd_text(holder);
   for (const snapshot::RuntimeObject& object : process->python.objects) {
@@ -109,106 +110,55 @@ std::string python_end(const Snapshot& snapshot, const Holder& holder) {
   return fd_text(holder);
 }
 
-std::string python_fix(const Snapshot& snapshot, const Blame& blame, TaskRef task) {
-  const Thread* thread = snapshot::find_thread(snapshot, task);
-  const std::string call = thread == nullptr ? "" : thread->activity.call;
-  const std::string in = function_of(snapshot, task, name(snapshot, blame.holder.pid));
-  if (call == "subprocess.wait")
-    return "Close p.stdin before p.wait(), or use p.communicate(), which does both.";
+Situation situation_of(const Blame& blame) {
   switch (blame.omission) {
     case Omission::Itself:
-      return "Close the write end (" + python_end(snapshot, blame.holder) + ") in " + in +
-             " before the first read.";
+      return Situation{"the reader has it"};
     case Omission::LeakedToFilter:
-      return "Do not let the child inherit " + fd_text(blame.holder) +
-             ": keep close_fds=True and do not make the descriptor inheritable.";
+      return Situation{"leaked into a filter"};
     case Omission::InFlight:
-      return "Receive the queued descriptors, and close them, before waiting.";
-    default:
-      return "Close the write end (" + python_end(snapshot, blame.holder) + ") in " + in +
-             " when the last item is sent and before waiting, or send one message that means the "
-             "end.";
-  }
-}
-
-std::string go_fix(const Snapshot& snapshot, const Blame& blame, TaskRef task) {
-  const std::string in = function_of(snapshot, task, name(snapshot, blame.holder.pid));
-  switch (blame.omission) {
-    case Omission::Itself:
-      return "Close the write end (" + fd_text(blame.holder) + ") in " + in +
-             " before the first read.";
-    case Omission::LeakedToFilter:
-      return "Do not pass " + fd_text(blame.holder) + " on to the child (ExtraFiles, " +
-             "SysProcAttr): what os.Pipe() makes is not inherited by default.";
-    case Omission::InFlight:
-      return "Receive the queued descriptors, and close them, before waiting.";
-    default:
-      return "Close the writer (" + fd_text(blame.holder) + ") in " + in +
-             " when all is written and before it waits: stdin.Close() of a StdinPipe(), w.Close() "
-             "of an os.Pipe(); a defer comes too late.";
-  }
-}
-
-std::string c_fix(const Snapshot& snapshot, const Blame& blame, TaskRef task) {
-  const std::string in = function_of(snapshot, task, name(snapshot, blame.holder.pid));
-  if (blame.holder.hold == Hold::Registered)
-    return "Unregister the fixed file (IORING_REGISTER_FILES_UPDATE with -1) before waiting.";
-  switch (blame.omission) {
-    case Omission::Itself:
-      return "close(" + std::to_string(blame.holder.fd) + ") in " +
-             function_of(snapshot, task, "the reader") +
-             " right after fork, before the first read.";
-    case Omission::LeakedToFilter:
-      return "Open it with O_CLOEXEC (pipe2, SOCK_CLOEXEC), so that " +
-             name(snapshot, blame.holder.pid) + " does not inherit it as " + fd_text(blame.holder) +
-             ".";
-    case Omission::InFlight:
-      return "Receive the queued descriptors, and close them, before waiting.";
+      return Situation{"it is in flight"};
     case Omission::LeaderExited:
-      return "Close the descriptor before pthread_exit(), or end the whole process with exit().";
-    default:
-      return "close(" + std::to_string(blame.holder.fd) + ") in " + in +
-             " before it waits; for a socket shutdown(fd, SHUT_WR) does it for all copies.";
+      return Situation{"its main thread has ended"};
+    case Omission::LeftTree:
+      return Situation{"it was left behind"};
+    case Omission::WaitsForReader:
+    case Omission::Inherited:
+      break;
   }
+  return {};
 }
 
 /// A program without a line that could be named, started by a script.
-bool is_tool_of_shell(const Snapshot& snapshot, Pid pid, TaskRef task) {
+bool is_tool_of_script(const Snapshot& snapshot, Pid pid, TaskRef task) {
   const Process* process = snapshot::find_process(snapshot, pid);
-  return process != nullptr && place(snapshot, task).empty() &&
-         language_of(snapshot, process->ppid) == Language::Shell;
+  const Process* starter =
+      process == nullptr ? nullptr : snapshot::find_process(snapshot, process->ppid);
+  return starter != nullptr && place(snapshot, task).empty() && snapshot::is_shell(*starter);
 }
 
 std::string fix(const Snapshot& snapshot, const Blame& blame, TaskRef task) {
-  if (blame.omission == Omission::LeftTree) {
-    const std::string fd = std::to_string(blame.holder.fd);
-    const std::string redirect = blame.holder.fd <= 2 ? "</dev/null >/dev/null 2>&1" : fd + ">&-";
-    return "Start the background process without that descriptor: shell `command " + redirect +
-           " &`; Python stdout=DEVNULL, stderr=DEVNULL, close_fds=True; C close(" + fd +
-           ") before exec; Go an *os.File as cmd.Stdout, which Wait() does not copy from, or " +
-           "cmd.WaitDelay." +
-           (listens_on(snapshot, blame.holder.pid).empty()
-                ? "\nTo go on now: end " + name(snapshot, blame.holder.pid) + "."
-                : "");
-  }
-  if (blame.omission == Omission::Itself && is_tool_of_shell(snapshot, blame.holder.pid, task))
-    return "Start " + name(snapshot, blame.holder.pid) + " without it: `command " +
-           std::to_string(blame.holder.fd) + ">&-`.";
-  switch (language_of(snapshot, blame.holder.pid)) {
-    case Language::Python:
-      return python_fix(snapshot, blame, task);
-    case Language::Shell:
-      return "Close " + fd_text(blame.holder) + " where it is not needed: `command " +
-             std::to_string(blame.holder.fd) + ">&-`, before `wait`.";
-    case Language::Go:
-      return go_fix(snapshot, blame, task);
-    case Language::C:
-      break;
-  }
-  const std::string own = blame.omission == Omission::WaitsForReader
-                              ? idiom(snapshot, blame.holder.pid, Mistake::KeepsEndOpen)
-                              : "";
-  return c_fix(snapshot, blame, task) + own;
+  const Holder& holder = blame.holder;
+  const Thread* thread = snapshot::find_thread(snapshot, task);
+  const std::string fd = std::to_string(holder.fd);
+  const auto say = [&](std::vector<Situation> situations) {
+    return what_to_do(snapshot, kUnclosedWriteEnd, {holder.pid, task.tid}, situations,
+                      {{"FD", fd},
+                       {"REDIRECTION", holder.fd <= 2 ? "</dev/null >/dev/null 2>&1" : fd + ">&-"},
+                       {"the end", end_of(snapshot, holder)},
+                       {"the function", function_of(snapshot, task, name(snapshot, holder.pid))},
+                       {"the reader", function_of(snapshot, task, "the reader")}});
+  };
+  const bool itself = blame.omission == Omission::Itself;
+  if (itself && is_tool_of_script(snapshot, holder.pid, task))
+    return say({Situation{"a tool of a script"}});
+  if (blame.omission == Omission::LeftTree)
+    return say({situation_of(blame)}) + (listens_on(snapshot, holder.pid).empty()
+                                             ? "\n" + say({Situation{"it serves nobody"}})
+                                             : "");
+  return say({Situation{thread == nullptr ? "" : thread->activity.call},
+              holder.hold == Hold::Registered ? Situation{"a fixed file of io_uring"} : Situation{},
+              situation_of(blame)});
 }
 
 /// It takes items from a queue of Python's library: there a sentinel ends it, not EOF.

@@ -82,11 +82,8 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
         "Its consumers wait for more items: for some they did not call task_done().";
   else
     finding.explanation += "Nobody is left who takes from it.";
-  const std::string at = takers.empty() ? "" : place(takers.front());
-  finding.fix = "Call task_done() in a `finally` after every get()" +
-                (at.empty() ? "" : " (the consumer gets at " + at + ")") +
-                ", so that an item that fails counts too.\nLet a worker that fails go on with the "
-                "next item instead of ending.";
+  finding.fix = what_to_do(context.snapshot, kUnfinishedTasks, joiner->task, {},
+                           {{"place", takers.empty() ? "" : place(takers.front())}});
   for (const DeadProcess& one : dead)
     if (one.pid.value != 0 && finding.culprits.size() < 8)
       finding.culprits.push_back(dead_culprit(

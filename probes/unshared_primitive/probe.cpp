@@ -99,17 +99,14 @@ std::string word_for(const Member& waiter) {
   }
 }
 
-std::string fix_for(const Member& waiter, const std::string& what) {
-  const std::string& call = waiter.thread->activity.call;
-  if (call.starts_with("queue."))
-    return "Use multiprocessing.Queue() instead of " + what +
-           ": a queue.Queue connects the threads of one process only.";
-  if (call.starts_with("threading."))
-    return "Use its twin of multiprocessing (multiprocessing." +
-           call.substr(10, call.rfind('.') - 10) + "()) instead of " + what +
-           ": threading's works inside one process only.";
-  return "Put it into memory that both map (mmap MAP_SHARED) and initialise it as process-shared: "
-         "pthread_*attr_setpshared(attr, PTHREAD_PROCESS_SHARED), or sem_init(sem, 1, n).";
+std::string fix_for(const Context& context, const Member& waiter, const std::string& what) {
+  const std::string_view call = waiter.thread->activity.call;  // "threading.Event.wait"
+  const std::string_view library = call.substr(0, call.find('.'));
+  const std::string_view type = call.substr(0, std::min(call.rfind('.'), call.size()));
+  return what_to_do(
+      context.snapshot, kUnsharedPrimitive, waiter.task, {Situation{library}},
+      {{"the object", what},
+       {"Event", std::string(type.substr(std::min(library.size() + 1, type.size())))}});
 }
 
 /// An object in shared memory that was made for threads: its wake-ups look for waiters of the own
@@ -136,7 +133,7 @@ Finding describe_copy(const Context& context, int set, const Member& waiter, Str
   finding.explanation = who + place_in_brackets(*waiter.thread) + " waits on a " + what +
                         " in its own memory. " + how +
                         " What one process puts or sets there the other never sees.";
-  finding.fix = fix_for(waiter, what);
+  finding.fix = fix_for(context, waiter, what);
   return finding;
 }
 
@@ -153,9 +150,8 @@ Finding describe_unshared(const Context& context, int set, const Members& member
   finding.explanation = who + place_in_brackets(*waiter.thread) + " waits for a " + what +
                         " that other processes map too. It lacks PTHREAD_PROCESS_SHARED, so a "
                         "wake-up in one process does not reach the waiters of another.";
-  finding.fix =
-      "Initialise it as process-shared before the first use: "
-      "pthread_*attr_setpshared(attr, PTHREAD_PROCESS_SHARED), or sem_init(sem, 1, n).";
+  finding.fix = what_to_do(context.snapshot, kUnsharedPrimitive, waiter.task,
+                           {Situation{"in shared memory"}});
   blame(context, {waiter}, "waits where wake-ups from other processes do not arrive", finding);
   for (const Member& other : one_a_process(members))
     if (other.task.pid == waiter.process->ppid)
