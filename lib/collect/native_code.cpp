@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 
+#include "snapshot/restarts.h"
 #include "unwind/unwinder.h"
 
 namespace ipcdoctor::collect {
@@ -366,6 +367,7 @@ void NativeCode::read_thread(ProcessEntry& process, linux::AddressSpace& space, 
 /// nothing but make the same call again, or ends it, as the handler has noted.
 void NativeCode::read_interruptions(ProcessEntry& process, linux::AddressSpace& space) {
   using runtime::native::Interrupted;
+  using runtime::native::Outcome;
   const bool repeats = !process.out.python.version.empty();  // PEP 475
   if (repeats || !process.out.handlers || written_.empty()) return;
   std::map<int, Interrupted> found;  // of all threads
@@ -375,24 +377,39 @@ void NativeCode::read_interruptions(ProcessEntry& process, linux::AddressSpace& 
     std::optional<unwind::RawStack> stack;
     std::map<runtime::native::Written, Interrupted> known;
     for (const auto& [signal, written] : written_) {
-      if (!snapshot::has_signal(handled, signal)) continue;
-      const auto [it, is_new] = found.try_emplace(signal, Interrupted::WaitsAgain);
-      if (it->second == Interrupted::Unknown) continue;
+      const auto handler =
+          std::ranges::find(*process.out.handlers, signal, &snapshot::Handler::signal);
+      const bool restarts = handler != process.out.handlers->end() && handler->restarts &&
+                            !snapshot::never_restarts(*thread.out.wait);
+      if (!snapshot::has_signal(handled, signal) || restarts) continue;
+      auto& [outcome, printed] =
+          found.try_emplace(signal, Interrupted{Outcome::WaitsAgain, {}}).first->second;
+      if (outcome == Outcome::Unknown) continue;
       if (!stack) stack = images_.unwind_raw(space, registers_of(thread, true));
       const auto [same, is_new_code] = known.try_emplace(written);
       if (is_new_code)
         same->second = reader_.read_interrupted(space, *stack, thread.call->args, written,
                                                 thread.tid.value == process.pid.value);
-      if (same->second != Interrupted::WaitsAgain) it->second = same->second;
+      if (same->second.outcome != Outcome::WaitsAgain) outcome = same->second.outcome;
+      printed.insert(same->second.printed.begin(), same->second.printed.end());
     }
     const bool stayed = switches_of(process, thread.tid) == thread.status.switches();
     if (stack && !stayed) return;  // it is not where it was read
   }
   for (snapshot::Handler& handler : *process.out.handlers) {
     const auto it = found.find(handler.signal);
-    if (it == found.end() || !handler.effects || handler.effects->may(0)) continue;
-    handler.idle = it->second == Interrupted::WaitsAgain;
-    if (it->second == Interrupted::Ends) handler.effects->mask |= snapshot::kLeaves;
+    if (it == found.end() || it->second.outcome == Outcome::Unknown || !handler.effects ||
+        handler.effects->may(0))
+      continue;
+    Effects& effects = *handler.effects;
+    handler.idle = it->second.outcome == Outcome::WaitsAgain;
+    if (!handler.idle) effects.mask |= snapshot::kLeaves;
+    if (it->second.printed.empty()) continue;
+    const bool known = !effects.may(snapshot::kReads | snapshot::kWrites | snapshot::kCloses) ||
+                       !effects.fds.empty();
+    effects.mask |= snapshot::kWrites;
+    if (known)
+      effects.fds.insert(effects.fds.end(), it->second.printed.begin(), it->second.printed.end());
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "graph/build.h"
 #include "graph/debts.h"
+#include "snapshot/restarts.h"
 
 /// What a task that lives can do for others, as far as its code was read; and what the handlers of
 /// signals can.
@@ -96,23 +97,6 @@ bool libc_repeats(const snapshot::Wait& wait) {
       return false;
     default:
       return true;
-  }
-}
-
-/// Calls that return EINTR also with SA_RESTART: signal(7).
-bool never_restarts(const snapshot::Wait& wait) {
-  switch (wait.kind) {
-    case WaitKind::Poll:
-    case WaitKind::Epoll:
-    case WaitKind::SysvSem:
-    case WaitKind::SysvSend:
-    case WaitKind::SysvReceive:
-    case WaitKind::Signal:
-    case WaitKind::Sleep:
-    case WaitKind::IoUring:
-      return true;
-    default:
-      return false;
   }
 }
 
@@ -393,8 +377,8 @@ void Build::add_handlers(const Process& process, const Thread& thread, Node node
     if (effects.may(snapshot::kExits) && (handler->any_thread || !helps_besides)) continue;
     const bool acts = channels || effects.may((kAnything & ~snapshot::kLeaves) | releases);
     const bool ends = effects.may(snapshot::kLeaves);
-    const bool goes_on =
-        language_repeats(thread) || repeats || (handler->restarts && !never_restarts(*thread.wait));
+    const bool goes_on = language_repeats(thread) || repeats ||
+                         (handler->restarts && !snapshot::never_restarts(*thread.wait));
     // Nobody sends what a program takes no note of in order to have its call fail.
     const bool unasked = handler->idle && !acts;
     (!acts && ends && !owned           ? ending

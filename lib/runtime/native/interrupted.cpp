@@ -9,6 +9,7 @@
 #include <climits>
 #include <map>
 #include <optional>
+#include <set>
 #include <string_view>
 
 #include "snapshot/effects.h"
@@ -170,17 +171,18 @@ class Run {
         budget_(budget) {}
 
   Interrupted read() {
-    if (!begin()) return Interrupted::Unknown;
-    bool ends = false;
+    if (!begin()) return {};
+    Interrupted all{Outcome::WaitsAgain, {}};
     for (std::size_t ways = 0; !todo_.empty(); ++ways) {
-      if (ways == kMaxWays) return Interrupted::Unknown;
+      if (ways == kMaxWays) return {};
       Way way = std::move(todo_.back());
       todo_.pop_back();
-      const Interrupted found = follow(way);
-      if (found == Interrupted::Unknown) return found;
-      ends = ends || found == Interrupted::Ends;
+      const Outcome found = follow(way);
+      if (found == Outcome::Unknown) return {};
+      if (found == Outcome::Ends) all.outcome = found;
+      all.printed.merge(way.printed);
     }
-    return ends ? Interrupted::Ends : Interrupted::WaitsAgain;
+    return all;
   }
 
  private:
@@ -189,7 +191,8 @@ class Run {
     std::map<std::uint64_t, Number> memory;  ///< bytes that were written on this way
     Flags flags;
     std::uint64_t pc = 0;
-    std::uint32_t done = 0;  ///< effects of what was called
+    std::uint32_t done = 0;  ///< effects of what was called, but for:
+    std::set<int> printed;   ///< descriptors that it wrote to
     bool waits = false;      ///< what was called may wait for something else
   };
 
@@ -235,7 +238,7 @@ class Run {
            (arguments_[waiting_->name == "recvmsg" ? 2 : 3] & MSG_WAITALL) != 0;
   }
 
-  Interrupted follow(Way& way) {
+  Outcome follow(Way& way) {
     while (budget_ > 0) {
       --budget_;
       if (const auto end = arrive(way)) return *end;
@@ -245,11 +248,11 @@ class Run {
       if (!at) break;
       if (const auto end = step(way, *at, code.first(at->size))) return *end;
     }
-    return Interrupted::Unknown;
+    return Outcome::Unknown;
   }
 
   /// At a function of the library, or behind the last frame of the program.
-  std::optional<Interrupted> arrive(Way& way) {
+  std::optional<Outcome> arrive(Way& way) {
     const Known* known = program_.known_at(way.pc);
     if (known != nullptr) return call(way, *known);
     const Linkage* linkage = program_.linkage_at(way.pc);
@@ -259,25 +262,28 @@ class Run {
     const bool returned =
         std::any_of(frames.begin() + static_cast<std::ptrdiff_t>(frame_), frames.end(),
                     [&](const unwind::RawFrame& frame) { return frame.pc == way.pc; });
-    return returned && leads_ && (way.done & kNoEnd) == 0 ? Interrupted::Ends
-                                                          : Interrupted::Unknown;
+    return returned && leads_ && (way.done & kNoEnd) == 0 ? Outcome::Ends : Outcome::Unknown;
   }
 
   /// A function whose effects are known is called; its return address is on the stack.
-  std::optional<Interrupted> call(Way& way, const Known& known) {
+  std::optional<Outcome> call(Way& way, const Known& known) {
     const unwind::RawFrame& frame = stack_.frames[frame_];
     const Number& sp = way.registers[kRsp];
     if (sp.known && sp.value + 8 == frame.sp && read(way, sp.value, 8).is(frame.pc))
-      return way.done == 0 && !way.waits && is_same_wait(way, known) ? Interrupted::WaitsAgain
-                                                                     : Interrupted::Unknown;
-    way.done |= known.mask;
+      return way.done == 0 && !way.waits && is_same_wait(way, known) ? Outcome::WaitsAgain
+                                                                     : Outcome::Unknown;
+    const auto fd = known.mask == snapshot::kWrites ? descriptor_of(way, known) : std::nullopt;
+    if (fd)
+      way.printed.insert(*fd);
+    else
+      way.done |= known.mask;
     way.waits = way.waits || may_wait(known);
     if (!known.returns) {
       const bool ends = (known.mask & snapshot::kExits) != 0 &&
                         (way.done & (kNoEnd & ~std::uint32_t{snapshot::kUnknown})) == 0;
-      return ends ? Interrupted::Ends : Interrupted::Unknown;
+      return ends ? Outcome::Ends : Outcome::Unknown;
     }
-    if ((way.done & kNoEnd) != 0) return Interrupted::Unknown;
+    if ((way.done & kNoEnd) != 0) return Outcome::Unknown;
     for (std::size_t i = 0; i < way.registers.size(); ++i)
       if ((kLostInCalls >> i & 1) != 0) way.registers[i] = {};
     if (known.name == "errno_location") way.registers[kRax] = {true, kErrnoAddress};
@@ -285,10 +291,31 @@ class Run {
     return go_back(way);
   }
 
-  std::optional<Interrupted> go_back(Way& way) {
+  /// Where a function that only writes writes to.
+  std::optional<int> descriptor_of(const Way& way, const Known& known) {
+    const auto argument = [&](int i) {
+      return way.registers[static_cast<std::size_t>(kOrder[static_cast<std::size_t>(i)])];
+    };
+    std::optional<std::uint64_t> fd;
+    if (known.stream == Known::kStdout || known.stream == Known::kStderr) {
+      const auto file =
+          program_.standard_stream(known.stream == Known::kStdout ? "stdout" : "stderr");
+      if (file) fd = program_.descriptor_of_stream(*file);
+    } else if (known.stream == Known::kOstream) {
+      if (argument(0).known) fd = program_.descriptor_of_ostream(argument(0).value);
+    } else if (known.stream >= 0) {
+      if (argument(known.stream).known)
+        fd = program_.descriptor_of_stream(argument(known.stream).value);
+    } else if (known.descriptor >= 0 && argument(known.descriptor).known) {
+      fd = argument(known.descriptor).value;
+    }
+    return fd ? std::optional(static_cast<int>(static_cast<std::uint32_t>(*fd))) : std::nullopt;
+  }
+
+  std::optional<Outcome> go_back(Way& way) {
     const Number& sp = way.registers[kRsp];
     const Number to = sp.known ? read(way, sp.value, 8) : Number{};
-    if (!to.known) return Interrupted::Unknown;
+    if (!to.known) return Outcome::Unknown;
     way.registers[kRsp].value += 8;
     way.pc = to.value;
     return std::nullopt;
@@ -432,8 +459,7 @@ class Run {
   // ---- instructions
 
   /// nullopt: it goes on at way.pc.
-  std::optional<Interrupted> step(Way& way, const Instruction& at,
-                                  std::span<const std::uint8_t> code) {
+  std::optional<Outcome> step(Way& way, const Instruction& at, std::span<const std::uint8_t> code) {
     const auto& operands = at.operands;
     way.pc = at.next();
     switch (at.operation) {
@@ -447,7 +473,7 @@ class Run {
       case Operation::Branch: {
         const auto condition = condition_of(code);
         if (!condition || operands.empty() || operands[0].kind != Operand::Kind::Number)
-          return Interrupted::Unknown;
+          return Outcome::Unknown;
         const auto target = static_cast<std::uint64_t>(operands[0].number);
         const auto taken = holds(*condition, way.flags);
         if (!taken) {
@@ -457,38 +483,37 @@ class Run {
         } else if (*taken) {
           way.pc = target;
         }
-        return todo_.size() > kMaxWays ? std::optional(Interrupted::Unknown) : std::nullopt;
+        return todo_.size() > kMaxWays ? std::optional(Outcome::Unknown) : std::nullopt;
       }
       case Operation::Push: {
-        if (operands.size() != 1 || !way.registers[kRsp].known) return Interrupted::Unknown;
+        if (operands.size() != 1 || !way.registers[kRsp].known) return Outcome::Unknown;
         const Number value = load(way, at, operands[0]);
         way.registers[kRsp].value -= 8;
         write(way, way.registers[kRsp].value, 8, value);
         return std::nullopt;
       }
       case Operation::Pop: {
-        if (operands.size() != 1 || !way.registers[kRsp].known) return Interrupted::Unknown;
+        if (operands.size() != 1 || !way.registers[kRsp].known) return Outcome::Unknown;
         const Number value = read(way, way.registers[kRsp].value, 8);
         way.registers[kRsp].value += 8;
-        return store(way, at, operands[0], value) ? std::nullopt
-                                                  : std::optional(Interrupted::Unknown);
+        return store(way, at, operands[0], value) ? std::nullopt : std::optional(Outcome::Unknown);
       }
       case Operation::Leave:
-        if (!way.registers[kRbp].known) return Interrupted::Unknown;
+        if (!way.registers[kRbp].known) return Outcome::Unknown;
         way.registers[kRsp] = {true, way.registers[kRbp].value + 8};
         way.registers[kRbp] = read(way, way.registers[kRbp].value, 8);
         return std::nullopt;
       default:
-        return step_data(way, at, code) ? std::nullopt : std::optional(Interrupted::Unknown);
+        return step_data(way, at, code) ? std::nullopt : std::optional(Outcome::Unknown);
     }
   }
 
-  std::optional<Interrupted> transfer(Way& way, const Instruction& at) {
-    if (at.operands.size() != 1) return Interrupted::Unknown;
+  std::optional<Outcome> transfer(Way& way, const Instruction& at) {
+    if (at.operands.size() != 1) return Outcome::Unknown;
     const Operand& operand = at.operands[0];
     Number& sp = way.registers[kRsp];
     if (at.operation == Operation::Call) {
-      if (!sp.known) return Interrupted::Unknown;
+      if (!sp.known) return Outcome::Unknown;
       sp.value -= 8;
       write(way, sp.value, 8, {true, at.next()});
     }
@@ -498,7 +523,7 @@ class Run {
         return call(way, *known);
     }
     const Number to = load(way, at, operand);
-    if (!to.known) return Interrupted::Unknown;
+    if (!to.known) return Outcome::Unknown;
     way.pc = to.value;
     return std::nullopt;
   }

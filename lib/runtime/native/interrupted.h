@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -15,10 +16,15 @@ namespace ipcdoctor::runtime::native {
 using Written = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
 
 /// What a thread does once a handler has ended its blocked call with EINTR.
-enum class Interrupted : std::uint8_t {
+enum class Outcome : std::uint8_t {
   Unknown,
   WaitsAgain,  ///< nothing, but that it waits for the same again
   Ends,        ///< that, or its process ends, and does nothing for others before
+};
+
+struct Interrupted {
+  Outcome outcome = Outcome::Unknown;
+  std::set<int> printed;  ///< descriptors that it writes to on the way, as with an error message
 };
 
 /// Runs the code behind the call, in a copy of what it sees: the call gave -1, errno is EINTR, and

@@ -41,8 +41,8 @@ int main(int c, char **v) { prctl(PR_SET_PDEATHSIG, SIGKILL); if (pipe(p)) retur
 )";
 
 /// What it does once a handler that writes `variable` has interrupted its call.
-Interrupted interrupt(long nr, const std::string& body, const char* optimisation,
-                      const char* variable = "seen") {
+Outcome interrupt(long nr, const std::string& body, const char* optimisation,
+                  const char* variable = "seen", std::set<int>* printed = nullptr) {
   const std::string program =
       compile(kBegin + body + "\nreturn c + !v; }\n", std::string("-w ") + optimisation);
   const Child child(program);
@@ -51,7 +51,7 @@ Interrupted interrupt(long nr, const std::string& body, const char* optimisation
   auto space = linux::AddressSpace::open(Pid{child.pid()});
   if (blocked.empty() || !space) {
     ADD_FAILURE() << "it does not block: " << body;
-    return Interrupted::Unknown;
+    return Outcome::Unknown;
   }
   unwind::Registers registers = unwind::test::registers_of(blocked.front().second);
   if (tasks) {
@@ -62,11 +62,13 @@ Interrupted interrupt(long nr, const std::string& body, const char* optimisation
   unwind::Images images;
   const auto address = images.address_of(*space, "app", variable);
   const auto stack = unwind::Unwinder(images.cache()).unwind(*space, registers, 512);
-  const auto found = Reader(images.cache())
-                         .read_interrupted(*space, stack, blocked.front().second.args,
-                                           {{address.value_or(RemoteAddr{1}).value, 4}}, true);
+  const Interrupted found =
+      Reader(images.cache())
+          .read_interrupted(*space, stack, blocked.front().second.args,
+                            {{address.value_or(RemoteAddr{1}).value, 4}}, true);
   std::filesystem::remove_all(std::filesystem::path(program).parent_path());
-  return found;
+  if (printed != nullptr) *printed = found.printed;
+  return found.outcome;
 }
 
 class InterruptedLive : public ::testing::TestWithParam<const char*> {
@@ -107,7 +109,7 @@ TEST_P(InterruptedLive, ALoopThatLooksAtErrnoWaitsAgain) {
            Case{SYS_read, "char b; while (read(p[0], &b, 1) != 1) if (errno != EINTR) return 2;"},
        }) {
     if (!one.is_plain && std::string(GetParam()) != "-O0") continue;
-    EXPECT_EQ(interrupt(one.call, one.body, GetParam()), Interrupted::WaitsAgain) << one.body;
+    EXPECT_EQ(interrupt(one.call, one.body, GetParam()), Outcome::WaitsAgain) << one.body;
   }
 }
 
@@ -119,15 +121,13 @@ TEST_P(InterruptedLive, WhoWaitsForTheSameChildWaitsAgain) {
     return interrupt(SYS_wait4, fork + body, GetParam(), variable);
   };
 
-  EXPECT_EQ(next("while (wait(&st) < 0 && errno == EINTR) {}"), Interrupted::WaitsAgain);
-  EXPECT_EQ(next("while (waitpid(k[0], &st, 0) < 0 && errno == EINTR) {}"),
-            Interrupted::WaitsAgain);
-  EXPECT_NE(next("for (int i = 0; i < 2; i++) waitpid(k[i], &st, 0);"), Interrupted::WaitsAgain);
-  EXPECT_EQ(next("for (count = 0;; count = WNOHANG) waitpid(k[0], &st, count);"),
-            Interrupted::Unknown);
+  EXPECT_EQ(next("while (wait(&st) < 0 && errno == EINTR) {}"), Outcome::WaitsAgain);
+  EXPECT_EQ(next("while (waitpid(k[0], &st, 0) < 0 && errno == EINTR) {}"), Outcome::WaitsAgain);
+  EXPECT_NE(next("for (int i = 0; i < 2; i++) waitpid(k[i], &st, 0);"), Outcome::WaitsAgain);
+  EXPECT_EQ(next("for (count = 0;; count = WNOHANG) waitpid(k[0], &st, count);"), Outcome::Unknown);
   EXPECT_NE(next("pid_t (*how)(pid_t, int *, int) = waitpid; for (int i = 0; i < 2; i++) {\n"
                  "how(k[0], &st, 0); how = (pid_t(*)(pid_t, int *, int))wait; }"),
-            Interrupted::WaitsAgain);
+            Outcome::WaitsAgain);
 }
 
 TEST_P(InterruptedLive, WhoWaitsForTheSameSemaphoreWaitsAgain) {
@@ -137,8 +137,8 @@ TEST_P(InterruptedLive, WhoWaitsForTheSameSemaphoreWaitsAgain) {
                      GetParam());
   };
 
-  EXPECT_EQ(next("while (sem_wait(a) < 0 && errno == EINTR) {}"), Interrupted::WaitsAgain);
-  EXPECT_NE(next("for (int i = 0; i < 2; i++) sem_wait(a + i);"), Interrupted::WaitsAgain);
+  EXPECT_EQ(next("while (sem_wait(a) < 0 && errno == EINTR) {}"), Outcome::WaitsAgain);
+  EXPECT_NE(next("for (int i = 0; i < 2; i++) sem_wait(a + i);"), Outcome::WaitsAgain);
 }
 
 TEST_P(InterruptedLive, WhatMayHaveBeenWrittenInPartIsNotKnown) {
@@ -147,11 +147,11 @@ TEST_P(InterruptedLive, WhatMayHaveBeenWrittenInPartIsNotKnown) {
 
   EXPECT_EQ(interrupt(SYS_write, fill + "while (write(p[1], big, 9) < 0 && errno == EINTR) {}",
                       GetParam()),
-            Interrupted::WaitsAgain);
+            Outcome::WaitsAgain);
   EXPECT_EQ(
       interrupt(SYS_write, fill + "while (write(p[1], big, sizeof big) < 0 && errno == EINTR) {}",
                 GetParam()),
-      Interrupted::Unknown);
+      Outcome::Unknown);
 }
 
 TEST_P(InterruptedLive, WhatTheHandlerNotedMayEndIt) {
@@ -159,8 +159,25 @@ TEST_P(InterruptedLive, WhatTheHandlerNotedMayEndIt) {
       "while (!quit) { n = poll(&f, 1, -1); if (n < 0 && errno == EINTR) continue; }\n"
       "close(p[1]); exit(0);";
 
-  EXPECT_EQ(interrupt(SYS_poll, body, GetParam(), "quit"), Interrupted::Ends);
-  EXPECT_EQ(interrupt(SYS_poll, body, GetParam(), "seen"), Interrupted::WaitsAgain);
+  EXPECT_EQ(interrupt(SYS_poll, body, GetParam(), "quit"), Outcome::Ends);
+  EXPECT_EQ(interrupt(SYS_poll, body, GetParam(), "seen"), Outcome::WaitsAgain);
+}
+
+TEST_P(InterruptedLive, WhereItPrintsBeforeItEndsIsKnown) {
+  for (const char* body : {
+           "if (poll(&f, 1, -1) < 0) { perror(\"poll\"); exit(1); }",
+           "if (poll(&f, 1, -1) < 0) { fprintf(stderr, \"%d\\n\", errno); return 2; }",
+           "if (poll(&f, 1, -1) < 0) { dprintf(2, \"%d\\n\", errno); _exit(2); } exit(0);",
+       }) {
+    std::set<int> printed;
+    EXPECT_EQ(interrupt(SYS_poll, body, GetParam(), "seen", &printed), Outcome::Ends) << body;
+    EXPECT_EQ(printed, std::set<int>{2}) << body;
+  }
+  EXPECT_EQ(
+      interrupt(SYS_poll,
+                "FILE *own = fdopen(p[1], \"w\"); poll(&f, 1, -1); fputs(\"a\", own); exit(0);",
+                GetParam()),
+      Outcome::Unknown);
 }
 
 TEST_P(InterruptedLive, WhatItDoesForOthersIsNoWaitAgain) {
@@ -172,8 +189,11 @@ TEST_P(InterruptedLive, WhatItDoesForOthersIsNoWaitAgain) {
            "while (poll(&f, 1, -1) < 0 && errno == EINTR) if (seen) hand_on();",
            "while (poll(&f, 1, -1) < 0 && errno == EINTR) if (seen) fork();",
            "while (poll(&f, 1, -1) < 0 && errno == EINTR) waitpid(-1, 0, 0);",
-       })
-    EXPECT_EQ(interrupt(SYS_poll, body, GetParam()), Interrupted::Unknown) << body;
+       }) {
+    std::set<int> written;
+    const Outcome outcome = interrupt(SYS_poll, body, GetParam(), "seen", &written);
+    EXPECT_TRUE(outcome == Outcome::Unknown || !written.empty()) << body;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Optimised, InterruptedLive, ::testing::Values("-O0", "-O2"));

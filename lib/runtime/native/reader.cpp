@@ -84,7 +84,7 @@ Interrupted Reader::read_interrupted(const linux::AddressSpace& space,
   Program program(space, images_, linkages_);
   std::size_t left = std::min(budget_, kMost);
   const std::size_t before = left;
-  const Interrupted found =
+  Interrupted found =
       native::read_interrupted(program, disassembler_, stack, arguments, written, leads, left);
   budget_ -= before - left;
   return found;
