@@ -110,17 +110,15 @@ Result<std::string> ProcDir::read(const std::string& name, std::size_t limit) co
   }
   const auto file = open_in(name, O_RDONLY, "read");
   if (!file) return file.error();
-  std::string text;
+  // The same room for all: a text that grows where it is leaves holes that nobody fills again.
+  thread_local std::vector<char> room(std::size_t{64} << 10);
   std::size_t size = 0;
   while (size <= limit) {
-    text.resize(std::max<std::size_t>(4096, size * 2));
-    const ssize_t n = ::read(file->get(), text.data() + size, text.size() - size);
+    if (size == room.size()) room.resize(size * 2);
+    const ssize_t n = ::read(file->get(), room.data() + size, room.size() - size);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return error_of(errno, "read", path_, name);
-    if (n == 0) {
-      text.resize(size);
-      return text;
-    }
+    if (n == 0) return std::string(room.data(), size);
     size += static_cast<std::size_t>(n);
   }
   return Error{Cause::Limit, 0, "read " + path_ + "/" + name};
