@@ -91,9 +91,11 @@ const linux::MappedFiles* SharedAreas::mapped_by(ProcessEntry& process) {
 std::optional<linux::MappedFiles> SharedAreas::read_files(ProcessEntry& process) {
   const Risk risk(system_.progress(), process.pid, Fact::Maps);
   if (!risk.allowed()) return std::nullopt;
-  const auto known_maps = process.space ? process.space->load_maps() : Status(Error{});
-  auto files = known_maps ? files_of(process.space->maps()) : linux::MappedFiles();
-  if (!files.empty()) return files;
+  if (const linux::Maps* maps = process.space ? process.space->shared_maps() : nullptr) {
+    const auto [known, is_new] = files_of_.try_emplace(maps);
+    if (is_new) known->second = files_of(maps->all);
+    if (!known->second.empty()) return known->second;
+  }
   const auto text = read_maps(process);
   auto read = text ? linux::parse_mapped_files(*text) : Result<linux::MappedFiles>(text.error());
   if (text && text->empty() && !process.stat.has_exited())

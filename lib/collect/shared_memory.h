@@ -42,6 +42,7 @@ class SharedAreas {
   System& system_;
   std::map<std::pair<std::uint64_t, std::uint64_t>, snapshot::SharedArea> areas_;
   std::map<Pid, std::optional<linux::MappedFiles>> mapped_;  ///< by each, asked once
+  std::map<const linux::Maps*, linux::MappedFiles> files_of_;
   std::size_t gone_ = 0;        ///< how many had exited before their mappings were read
   std::size_t known_gone_ = 0;  ///< of those at the last look
   std::set<Pid> mappers_;

@@ -116,7 +116,9 @@ Result<linux::AddressSpace*> System::space_of(ProcessEntry& process) {
         Error{Cause::TimedOut, 0, to_string(Mark{process.pid.value, 0, Fact::Maps})};
     return *process.space_error;
   }
-  auto space = linux::AddressSpace::open(live_task(process));
+  const Pid task = live_task(process);
+  auto space = task == process.pid ? linux::AddressSpace::open(task, *process.dir)
+                                   : linux::AddressSpace::open(task);
   Status usable = space ? Status(Done{}) : Status(space.error());
   if (usable && read_maps_ahead_) usable = space->load_maps();
   if (!usable) {

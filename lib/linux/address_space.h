@@ -27,6 +27,14 @@ class AddressSpace {
     if (!memory) return memory.error();
     return AddressSpace(pid, std::move(*dir), std::move(*memory));
   }
+  /// Of a process whose directory is open.
+  static Result<AddressSpace> open(Pid pid, const ProcDir& opened) {
+    auto dir = opened.duplicate();
+    if (!dir) return dir.error();
+    auto memory = ProcessMemory::open(*dir);
+    if (!memory) return memory.error();
+    return AddressSpace(pid, std::move(*dir), std::move(*memory));
+  }
   AddressSpace(Pid process, ProcDir directory, ProcessMemory pages)
       : pid(process), dir(std::move(directory)), memory(std::move(pages)) {}
 
@@ -38,26 +46,23 @@ class AddressSpace {
   /// none if they cannot be read: load_maps() says why.
   const std::vector<Mapping>& maps() const {
     static const std::vector<Mapping> kNone;
-    return load_maps() ? **maps_ : kNone;
+    return load_maps() ? (**maps_)->all : kNone;
   }
-  /// Those with a path, a name in brackets, or code: all but plain memory and the stacks of
-  /// threads, of which there may be thousands.
+  /// See Maps::notable.
   auto notable_maps() const {
-    (void)load_maps();  // none then
-    return notable_ | std::views::transform(
-                          [this](std::uint32_t i) -> const Mapping& { return (**maps_)[i]; });
+    static const Maps kNone;
+    const Maps* maps = load_maps() ? maps_->value().get() : &kNone;
+    return maps->notable | std::views::transform(
+                               [maps](std::uint32_t i) -> const Mapping& { return maps->all[i]; });
   }
   /// @return Denied, Gone.
   Status load_maps() const {
-    if (!maps_) {
-      maps_ = read_maps(dir);
-      for (std::uint32_t i = 0; *maps_ && i < (*maps_)->size(); ++i)
-        if (const Mapping& mapping = (**maps_)[i]; !mapping.path.empty() || mapping.executable)
-          notable_.push_back(i);
-    }
+    if (!maps_) maps_ = Maps::read(dir);
     if (!*maps_) return maps_->error();
     return Done{};
   }
+  /// The same for all that share them; nullptr: not known.
+  const Maps* shared_maps() const { return load_maps() ? maps_->value().get() : nullptr; }
 
   /// A read of memory that failed and should not: what was made of it may lack anything. Of pages
   /// that the kernel says are not there (EIO) the list of mappings tells whether that is so; those
@@ -86,8 +91,7 @@ class AddressSpace {
            ((entry >> 58) & 1) != 0;
   }
 
-  mutable std::optional<Result<std::vector<Mapping>>> maps_;
-  mutable std::vector<std::uint32_t> notable_;
+  mutable std::optional<Result<std::shared_ptr<const Maps>>> maps_;
 };
 
 }  // namespace ipcdoctor::linux

@@ -77,6 +77,14 @@ int ProcDir::fd() const {
   return dir_.get();
 }
 
+Result<ProcDir> ProcDir::duplicate() const {
+  UniqueFd dir(dir_.is_open() ? ::fcntl(dir_.get(), F_DUPFD_CLOEXEC, 0) : -1);
+  if (dir_.is_open() && !dir.is_open()) return error_of(errno, "open", path_, ".");
+  ProcDir copy(std::move(dir), path_);
+  copy.start_ticks_ = start_ticks_;
+  return copy;
+}
+
 Result<UniqueFd> ProcDir::open_in(const std::string& name, int flags, const char* verb) const {
   const auto dir = opened();
   if (!dir) return dir.error();

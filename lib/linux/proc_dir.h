@@ -19,6 +19,9 @@ class ProcDir {
   static Result<ProcDir> open_system();                       ///< /proc
   Result<ProcDir> open_below(const std::string& name) const;  ///< "task/43", "fd"
 
+  /// Another one of the same process, parked or not.
+  Result<ProcDir> duplicate() const;
+
   /// openat(2) of something in it that cannot wait. @param verb  for the Error: "list"
   Result<UniqueFd> open_in(const std::string& name, int flags, const char* verb) const;
 

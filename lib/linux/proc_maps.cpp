@@ -60,6 +60,25 @@ Result<std::vector<Mapping>> read_maps(const ProcDir& process) {
   return parse_maps(*text);
 }
 
+Result<std::shared_ptr<const Maps>> Maps::read(const ProcDir& process) {
+  struct Last {
+    std::string text;
+    std::shared_ptr<const Maps> maps;
+  };
+  thread_local Last last;
+  auto text = process.read("maps", 64 << 20);
+  if (!text) return text.error();
+  if (last.maps != nullptr && *text == last.text) return last.maps;
+  auto all = parse_maps(*text);
+  if (!all) return all.error();
+  auto maps = std::make_shared<Maps>();
+  maps->all = *std::move(all);
+  for (std::uint32_t i = 0; i < maps->all.size(); ++i)
+    if (!maps->all[i].path.empty() || maps->all[i].executable) maps->notable.push_back(i);
+  last = {*std::move(text), maps};
+  return last.maps;
+}
+
 const Mapping* find_mapping(const std::vector<Mapping>& maps, RemoteAddr address) {
   const auto it = std::ranges::upper_bound(maps, address.value, {}, &Mapping::start);
   if (it == maps.begin()) return nullptr;

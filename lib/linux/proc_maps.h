@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,16 @@ struct Mapping {
 /// Sorted by address. @return Malformed if a line does not parse.
 Result<std::vector<Mapping>> parse_maps(std::string_view text);
 Result<std::vector<Mapping>> read_maps(const ProcDir& process);
+
+/// All mappings of a process.
+struct Maps {
+  std::vector<Mapping> all;  ///< sorted by address
+  /// Those with a path, a name in brackets, or code: all but plain memory and the stacks of
+  /// threads, of which there may be thousands.
+  std::vector<std::uint32_t> notable;
+  /// A text is parsed once for all that follow each other and have it: forked siblings do.
+  static Result<std::shared_ptr<const Maps>> read(const ProcDir& process);
+};
 
 /// The mapping that holds the address, or nullptr. `maps` is sorted.
 const Mapping* find_mapping(const std::vector<Mapping>& maps, RemoteAddr address);
