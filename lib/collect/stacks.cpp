@@ -92,40 +92,73 @@ struct Found {
 /// kernel put its stack.
 using Image = std::pair<std::string, std::uint64_t>;
 
-/// Fetches for a process what the reading of the one before of its image used.
+/// Fetches for a process, and for the next ones of its image, what the reading of the one before
+/// used.
 class PagesOfImages {
  public:
-  explicit PagesOfImages(System& system) {
+  explicit PagesOfImages(System& system) : system_(system) {
     std::unordered_map<Pid, int> sharing;
     for (const auto& process : system.processes()) ++sharing[process->out.mm_group];
-    for (const auto& [group, members] : sharing)
-      if (members == 1) alone_.insert(group);
     may_fetch_ = system.numbers_as_proc_does();
     for_each_table(system, [&](ProcessEntry&, Tid, std::vector<Fd>& fds) {
       may_fetch_ = may_fetch_ && std::ranges::none_of(fds, [](const Fd& fd) {
                      return fd.object.kind == snapshot::ObjectKind::UserFault;
                    });
     });
+    if (!may_fetch_) return;
+    for (const auto& process : system.processes())
+      if (process->space && sharing[process->out.mm_group] == 1)  // its memory is nobody else's
+        images_[image_of(*process)].pids.push_back(process->space->pid.value);
   }
 
-  void fetch(System& system, const ProcessEntry& process, const linux::AddressSpace& space) const {
-    const auto known = used_.find(image_of(process));
-    if (!may_fetch_ || known == used_.end() || !alone_.contains(process.pid)) return;
-    const Risk risk(system.progress(), process.pid, Fact::Memory);
-    if (risk.allowed()) space.memory.prefetch(space.pid, known->second);
+  void fetch(const ProcessEntry& process, const linux::AddressSpace& space) {
+    const auto known = images_.find(image_of(process));
+    if (known == images_.end() || known->second.used.empty()) return;
+    const int pid = space.pid.value;
+    auto at = std::ranges::find(pids_, pid);
+    if (at == pids_.end() && fetch_from(pid, known->second)) at = pids_.begin();
+    if (at == pids_.end()) return;
+    const auto place = static_cast<std::size_t>(at - pids_.begin());
+    if (place < fetched_.size()) space.memory.take(fetched_[place]);
   }
   void keep(const ProcessEntry& process, const linux::AddressSpace& space) {
-    used_[image_of(process)] = space.memory.used_pages();
+    const auto known = images_.find(image_of(process));
+    if (known != images_.end() && known->second.pids.size() > 1)
+      known->second.used = space.memory.used_pages();
   }
 
  private:
+  struct Processes {
+    std::vector<int> pids;
+    std::vector<std::uint64_t> used;  ///< of the one that was read last
+    std::size_t at_once = 1;          ///< grows: the first of them may not be like the others
+  };
+
   static Image image_of(const ProcessEntry& process) {
     return {process.out.exe, process.stat.start_stack};
   }
 
-  std::map<Image, std::vector<std::uint64_t>> used_;
-  std::unordered_set<Pid> alone_;  ///< their address space is nobody else's
-  bool may_fetch_ = false;         ///< nobody is seen to have a userfaultfd
+  bool fetch_from(int pid, Processes& image) {
+    const auto begin = std::ranges::find(image.pids, pid);
+    // whose memory does not come is not known: then all of it is read as always
+    const Risk risk(system_.progress(), Pid{}, Fact::Memory);
+    if (begin == image.pids.end() || !risk.allowed()) return false;
+    const auto pages =
+        std::span(image.used).first(std::min(image.used.size(), linux::deputy::kMostPages));
+    const auto left = static_cast<std::size_t>(image.pids.end() - begin);
+    const std::size_t count =
+        std::min({left, image.at_once, linux::deputy::kMostPages / pages.size()});
+    image.at_once *= 2;
+    pids_.assign(begin, begin + static_cast<std::ptrdiff_t>(count));
+    fetched_ = linux::deputy::fetch_pages(pids_, pages);
+    return true;
+  }
+
+  System& system_;
+  bool may_fetch_ = false;  ///< nobody is seen to have a userfaultfd
+  std::map<Image, Processes> images_;
+  std::vector<int> pids_;  ///< whose pages were fetched last
+  std::vector<linux::deputy::FetchedPages> fetched_;
 };
 
 /// The stacks of one process and what they tell.
@@ -753,7 +786,7 @@ void for_each_space(System& system, Read read) {
       system.note_unseen(process->pid, Tid{}, unless_it_lives(*process, space.error()));
       continue;
     }
-    pages.fetch(system, *process, **space);
+    pages.fetch(*process, **space);
     read(ProcessStacks(system, *process, **space, found));
     pages.keep(*process, **space);
     if (const Status failure = (*space)->read_failure(); !failure) {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <climits>
@@ -27,9 +28,16 @@ namespace ipcdoctor::linux::deputy {
 namespace {
 
 int socket_of_deputy = -1, pid_of_deputy = 0;
-std::byte* window = nullptr;
+std::byte *window = nullptr, *slab = nullptr;
 bool asked = false;
 std::map<std::pair<int, std::string>, std::pair<int, std::string>> ahead;  // errno and bytes
+
+/// Of us and of who is forked from now on.
+std::byte* shared_memory(std::size_t size) {
+  void* const shared =
+      ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  return shared == MAP_FAILED ? nullptr : static_cast<std::byte*>(shared);
+}
 
 /// A deputy that does not answer has gone: nothing can be read any more, so we go too, and whoever
 /// watches us tells.
@@ -91,9 +99,8 @@ Status start(int not_for_it) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return failed();
   UniqueFd ours(ends[0]), its(ends[1]);
-  void* shared =
-      ::mmap(nullptr, kWindow, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (shared == MAP_FAILED) return failed();
+  std::byte* const shared = shared_memory(kWindow + kSlab);
+  if (shared == nullptr) return failed();
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
   if (pid == 0) {
@@ -101,18 +108,19 @@ Status start(int not_for_it) {
     if (::getppid() != parent) ::_exit(0);  // it died before the line above
     ours.reset();
     (void)::close(not_for_it);
-    serve(its.get(), static_cast<std::byte*>(shared));
+    serve(its.get(), shared, shared + kWindow);
   }
   if (pid < 0) {
     const Error error = failed();
-    (void)::munmap(shared, kWindow);
+    (void)::munmap(shared, kWindow + kSlab);
     return error;
   }
   // processes that only parse, which are forked from here, shall not see what it reads
-  (void)::madvise(shared, kWindow, MADV_DONTFORK);
+  (void)::madvise(shared, kWindow + kSlab, MADV_DONTFORK);
   socket_of_deputy = ours.release();
   pid_of_deputy = pid;
-  window = static_cast<std::byte*>(shared);
+  window = shared;
+  slab = shared + kWindow;
   return Done{};
 }
 
@@ -203,24 +211,29 @@ long robust_list(int tid, std::uint64_t& head, std::size_t& size) {
   return result;
 }
 
-ssize_t fetch_pages(int pid, std::span<const std::uint64_t> pages, std::span<const iovec> into,
-                    std::size_t page_size) {
-  static_assert(kWindow >= IOV_MAX * std::size_t{4096});
-  if (!asked) {
-    std::vector<iovec> remote;
-    for (const std::uint64_t page : pages)
-      remote.push_back({reinterpret_cast<void*>(page), page_size});
-    return ::process_vm_readv(pid, into.data(), into.size(), remote.data(), remote.size(), 0);
+std::vector<FetchedPages> fetch_pages(std::span<const int> pids,
+                                      std::span<const std::uint64_t> pages) {
+  const std::size_t all = pids.size() * pages.size();
+  if (pids.size() > kMostPages || pages.size() > kMostPages || all > kMostPages || all == 0)
+    return {};
+  if (slab == nullptr) slab = shared_memory(kSlab);
+  if (slab == nullptr) return {};
+  std::array<std::uint8_t, kMostPages> came{};
+  if (asked) {
+    std::memcpy(window, pids.data(), pids.size_bytes());
+    std::memcpy(window + pids.size_bytes(), pages.data(), pages.size_bytes());
+    const auto numbers = {pids.size(), pages.size()};
+    Question question{Wish::Fetch, {}};
+    std::ranges::copy(numbers, question.numbers);
+    (void)call_for(question, {}, -1, came.data(), all);
+  } else {
+    fetch_into(slab, pids, pages, came.data());
   }
-  std::memcpy(window, pages.data(), pages.size_bytes());
-  const Reply reply =
-      call({Wish::Fetch,
-            {pid, static_cast<std::int64_t>(pages.size()), static_cast<std::int64_t>(page_size)}},
-           {}, -1);
-  for (std::size_t i = 0; reply.result > 0 && (i + 1) * page_size <= reply.size && i < into.size();
-       ++i)
-    std::memcpy(into[i].iov_base, window + i * page_size, page_size);
-  return reply.result;
+  std::vector<FetchedPages> fetched(pids.size());
+  for (std::size_t i = 0; i < all; ++i)
+    fetched[i / pages.size()].emplace_back(pages[i % pages.size()],
+                                           came[i] != 0 ? slab + i * kPage : nullptr);
+  return fetched;
 }
 
 namespace {

@@ -2,7 +2,6 @@
 
 #include <sys/stat.h>
 #include <sys/types.h>
-#include <sys/uio.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -71,9 +70,15 @@ int statx_at(int dir, const char* name, int flags, unsigned mask, struct statx* 
 long compare(long a, long b, long type, unsigned long index_a, unsigned long index_b,
              const void* slot, std::size_t size);  ///< kcmp(2)
 long robust_list(int tid, std::uint64_t& head, std::size_t& size);
-/// process_vm_readv(2) of whole pages, at most IOV_MAX. @return bytes
-ssize_t fetch_pages(int pid, std::span<const std::uint64_t> pages, std::span<const iovec> into,
-                    std::size_t page_size);
+
+/// Pages of a process that were fetched, each with what is in it; nullptr: it did not come.
+using FetchedPages = std::vector<std::pair<std::uint64_t, const std::byte*>>;
+/// With one call.
+constexpr std::size_t kMostPages = 512;
+/// process_vm_readv(2) of the same pages of several processes, at most kMostPages in all.
+/// @return of each process; none where it is refused. The bytes stand until the next call.
+std::vector<FetchedPages> fetch_pages(std::span<const int> pids,
+                                      std::span<const std::uint64_t> pages);
 
 /// A whole file below `dir`, or what one read(2) gives of it. @return false: errno says why, EFBIG
 /// beyond `limit`

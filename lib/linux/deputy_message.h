@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "linux/deputy.h"
 
@@ -30,7 +31,15 @@ struct Piece {
 /// Memory of both: the answer's bytes, or those of a question.
 constexpr std::size_t kWindow = 4 << 20;
 
+/// Memory of both for the pages of processes.
+constexpr std::size_t kPage = 4096, kSlab = kMostPages * kPage;
+
+/// @param slab  where the pages come one after the other, those of the first process first
+/// @param came  for each of them, 1 if it did
+void fetch_into(std::byte* slab, std::span<const int> pids, std::span<const std::uint64_t> pages,
+                std::uint8_t* came);
+
 /// The deputy's life: answers until the other side of the socket is closed.
-[[noreturn]] void serve(int socket, std::byte* window);
+[[noreturn]] void serve(int socket, std::byte* window, std::byte* slab);
 
 }  // namespace ipcdoctor::linux::deputy

@@ -1,11 +1,9 @@
 #include "linux/process_memory.h"
 
 #include <fcntl.h>
-#include <sys/uio.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <climits>
 
 #include "linux/broker.h"
 #include "linux/deputy.h"
@@ -36,7 +34,7 @@ std::unique_ptr<ProcessMemory::Page> take_page() {
 void ProcessMemory::drop_cache() const {
   auto& spare = spare_pages();
   for (auto& [start, cached] : pages_)
-    if (spare.size() < kMaxSpare) spare.push_back(std::move(cached.page));
+    if (cached.own != nullptr && spare.size() < kMaxSpare) spare.push_back(std::move(cached.own));
   pages_ = decltype(pages_)();  // its buckets too
   last_page_ = nullptr;
 }
@@ -53,7 +51,11 @@ Result<ProcessMemory> ProcessMemory::open(const ProcDir& process) {
 
 ProcessMemory ProcessMemory::from_pages(const std::map<std::uint64_t, Page>& pages) {
   ProcessMemory memory(UniqueFd(), "recorded memory");
-  for (const auto& [start, page] : pages) memory.pages_[start].page = std::make_unique<Page>(page);
+  for (const auto& [start, page] : pages) {
+    auto own = std::make_unique<Page>(page);
+    const Page* const bytes = own.get();
+    memory.pages_.emplace(start, Cached{bytes, std::move(own)});
+  }
   return memory;
 }
 
@@ -71,41 +73,25 @@ std::vector<std::uint64_t> ProcessMemory::used_pages() const {
   return out;
 }
 
-bool ProcessMemory::is_alive() const {
+bool ProcessMemory::is_alive_at(std::uint64_t page) const {
   // any page will do, as one that is not there is an error and the end of the process is not
   char byte = 0;
-  return !pages_.empty() &&
-         ::pread(mem_.get(), &byte, 1, static_cast<off_t>(pages_.begin()->first)) != 0;
+  return ::pread(mem_.get(), &byte, 1, static_cast<off_t>(page)) != 0;
 }
 
-void ProcessMemory::prefetch(Pid pid, std::span<const std::uint64_t> pages) const {
-  std::vector<std::uint64_t> fetched;
-  while (!pages.empty() && pages_.size() < kMaxPages) {
-    const auto some = pages.first(std::min<std::size_t>(pages.size(), IOV_MAX));
-    std::vector<std::unique_ptr<Page>> into;
-    std::vector<iovec> local;
-    for (std::size_t i = 0; i < some.size(); ++i) {
-      into.push_back(take_page());
-      local.push_back({into.back()->data(), kPageSize});
-    }
-    const ssize_t n = deputy::fetch_pages(pid.value, some, local, kPageSize);
-    const std::size_t whole = n > 0 ? static_cast<std::size_t>(n) / kPageSize : 0;
-    for (std::size_t i = 0; i < whole; ++i) {
-      if (pages_.try_emplace(some[i], std::move(into[i]), false).second) fetched.push_back(some[i]);
-    }
-    if (n < 0 && errno != EFAULT) break;  // refused
-    // the transfer ends before the first page that is not there: leave that one out
-    pages = pages.subspan(std::min(whole + 1, some.size()));
-  }
-  if (is_alive()) return;
-  for (const std::uint64_t start : fetched) pages_.erase(start);
+void ProcessMemory::take(const deputy::FetchedPages& pages) const {
+  if (pages.empty() || !is_alive_at(pages.front().first)) return;
+  pages_.reserve(pages.size());
+  for (const auto& [start, bytes] : pages)
+    if (bytes != nullptr)
+      pages_.try_emplace(start, Cached{reinterpret_cast<const Page*>(bytes), nullptr, false});
 }
 
 Result<const ProcessMemory::Page*> ProcessMemory::page_at(std::uint64_t start) const {
   const auto known = pages_.find(start);
   if (known != pages_.end()) {
     known->second.used = true;
-    return known->second.page.get();
+    return known->second.page;
   }
   // An offset below zero is no gap in what can be seen: nobody has memory there.
   if (start >= std::uint64_t{1} << 63) return Error{Cause::Malformed, EFAULT, "read " + path_};
@@ -125,7 +111,9 @@ Result<const ProcessMemory::Page*> ProcessMemory::page_at(std::uint64_t start) c
     if (n == 0) return Error{Cause::Gone, 0, "read " + path_};
     size += static_cast<std::size_t>(n);
   }
-  return pages_.emplace(start, Cached{std::move(page)}).first->second.page.get();
+  const Page* const bytes = page.get();
+  pages_.emplace(start, Cached{bytes, std::move(page)});
+  return bytes;
 }
 
 Status ProcessMemory::read(RemoteAddr address, std::span<std::byte> into) const {

@@ -14,6 +14,7 @@
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "linux/deputy.h"
 #include "linux/proc_dir.h"
 
 namespace ipcdoctor::linux {
@@ -75,23 +76,25 @@ class ProcessMemory {
 
   /// The pages that somebody asked for since the last drop_cache(), ascending.
   std::vector<std::uint64_t> used_pages() const;
-  /// Fetches pages that will be asked for, such as those that the reading of a forked sibling used,
-  /// by one process_vm_readv(2) for a thousand of them instead of a pread(2) for each. What it does
-  /// not get is read as always. Only for a process that shares its address space with no other:
-  /// a pid is not bound to it as the descriptor is, which tells afterwards of an exec, an exit and
-  /// a reused pid. And only where no userfaultfd is open: unlike a pread(2) it waits for its answer
-  /// (mm/process_vm_access.c gives `locked`, fs/proc/base.c does not; Linux 6.1).
-  void prefetch(Pid pid, std::span<const std::uint64_t> pages) const;
+  /// Takes pages that will be asked for, such as those that the reading of a forked sibling used,
+  /// and that deputy::fetch_pages() got by a call for many of them instead of a pread(2) for each;
+  /// their bytes stand until drop_cache(). What did not come is read as always. Only for a process
+  /// that shares its address space with no other: a pid is not bound to it as the descriptor is,
+  /// which tells afterwards of an exec, an exit and a reused pid. And only where no userfaultfd is
+  /// open: unlike a pread(2) process_vm_readv(2) waits for its answer (mm/process_vm_access.c gives
+  /// `locked`, fs/proc/base.c does not; Linux 6.1).
+  void take(const deputy::FetchedPages& pages) const;
 
  private:
   explicit ProcessMemory(UniqueFd mem, std::string path)
       : mem_(std::move(mem)), path_(std::move(path)) {}
   struct Cached {
-    std::unique_ptr<Page> page;
-    bool used = true;  ///< false: fetched ahead, and not asked for yet
+    const Page* page = nullptr;
+    std::unique_ptr<Page> own;  ///< none: it was fetched
+    bool used = true;           ///< false: fetched ahead, and not asked for yet
   };
   Result<const Page*> page_at(std::uint64_t start) const;
-  bool is_alive() const;
+  bool is_alive_at(std::uint64_t page) const;
 
   UniqueFd mem_;
   std::string path_;

@@ -62,7 +62,10 @@ TEST(ProcessMemory, FetchesAheadWhatIsThereAndReadsTheRestAsAlways) {
   ASSERT_TRUE(memory);
   const std::uint64_t start = address_of(area).value;
 
-  memory->prefetch(child.pid(), std::vector{start, start + 4096, start + std::uint64_t{8192}});
+  const std::vector pages{start, start + 4096, start + std::uint64_t{8192}};
+  const auto fetched = deputy::fetch_pages(std::vector{child.pid().value}, pages);
+  ASSERT_EQ(fetched.size(), 1);
+  memory->take(fetched[0]);
 
   EXPECT_TRUE(memory->used_pages().empty());
   EXPECT_EQ(memory->recorded_pages().size(), 2);
@@ -129,7 +132,9 @@ TEST(ProcessMemory, SeesNothingOfTheProgramAfterAnExec) {
     return !value && value.error().cause == Cause::Gone;
   }));
   const std::uint64_t stack = read_stat(*child.dir())->start_stack / 4096 * 4096;
-  memory->prefetch(child.pid(), std::span(&stack, 1));
+  const auto fetched = deputy::fetch_pages(std::vector{child.pid().value}, std::span(&stack, 1));
+  ASSERT_EQ(fetched.size(), 1);
+  memory->take(fetched[0]);
   EXPECT_TRUE(memory->recorded_pages().empty());
 }
 
