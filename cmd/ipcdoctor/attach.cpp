@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "examine.h"
 #include "exit_code.h"
+#include "linux/big_pages.h"
 #include "reports.h"
 
 namespace ipcdoctor::cmd {
@@ -17,6 +18,7 @@ struct AttachOptions {
 };
 
 int attach(const AttachOptions& options) {
+  linux::use_big_pages();
   if (const Status writable = check_outputs(options.report); !writable)
     return fail(kUsage, words_of(writable.error()));
   Result<Examination> examination =

@@ -91,14 +91,17 @@ struct ByNames {
   }
 };
 
-/// The names of `like`, whose stack was `unnamed` before it had them, for the stack of another.
-Frames named_as(const Frames& like, const Frames& unnamed, const Frames& other) {
-  Frames named = like;
-  for (snapshot::Frame& frame : named) {
-    const auto it = std::ranges::find(unnamed, frame.pc, &snapshot::Frame::pc);
-    if (it != unnamed.end()) frame.pc = other[static_cast<std::size_t>(it - unnamed.begin())].pc;
+/// Gives a stack the names of `like`, which was `unnamed` before it had them. Its memory stays
+/// where it is: there may be thousands.
+void name_as(const Frames& like, const Frames& unnamed, Frames& frames) {
+  std::vector<RemoteAddr> places;
+  for (const snapshot::Frame& frame : frames) places.push_back(frame.pc);
+  frames.resize(like.size());
+  for (std::size_t i = 0; i < like.size(); ++i) {
+    frames[i] = like[i];
+    const auto it = std::ranges::find(unnamed, like[i].pc, &snapshot::Frame::pc);
+    if (it != unnamed.end()) frames[i].pc = places[static_cast<std::size_t>(it - unnamed.begin())];
   }
-  return named;
 }
 
 }  // namespace
@@ -137,7 +140,7 @@ void symbolise(Snapshot& snapshot, const std::vector<snapshot::TaskRef>& all,
     if (group == asked.end()) continue;
     const Frames unnamed = *group->second->front()->native;
     for (snapshot::Thread* one : *group->second) {
-      one->native = named_as(stack.frames, unnamed, *one->native);
+      name_as(stack.frames, unnamed, *one->native);
       find_library_call(*one);
     }
   }

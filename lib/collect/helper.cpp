@@ -1,7 +1,6 @@
 #include "collect/helper.h"
 
 #include <fcntl.h>
-#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -14,13 +13,13 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <new>
 #include <optional>
 #include <utility>
 
+#include "linux/big_pages.h"
 #include "linux/broker.h"
 #include "linux/deputy.h"
 #include "linux/proc_stat.h"
@@ -75,23 +74,6 @@ void write_all(int fd, const char* data, std::size_t size) {
   }
 }
 
-/// What is read of many processes goes to memory in big pages, where the kernel has such: the first
-/// touch of a small one costs more than what is read into it.
-void use_big_pages() {
-  constexpr std::size_t kRoom = 64 << 20, kBigPage = 2 << 20, kMore = 256 << 10;
-  struct rlimit space {};
-  if (::getrlimit(RLIMIT_AS, &space) != 0 || space.rlim_cur != RLIM_INFINITY) return;
-  (void)::mallopt(M_TOP_PAD, kRoom);
-  (void)::mallopt(M_TRIM_THRESHOLD, 2 * kRoom);
-  (void)::mallopt(M_MMAP_THRESHOLD, kRoom / 2);
-  void* const first = std::malloc(kMore);  // more than is left
-  const auto begin = (reinterpret_cast<std::uintptr_t>(first) + kBigPage - 1) & ~(kBigPage - 1);
-  const auto end = reinterpret_cast<std::uintptr_t>(::sbrk(0));
-  if (first != nullptr && begin < end)
-    (void)::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
-  std::free(first);
-}
-
 [[noreturn]] void run_child(pid_t parent, int out, int ancestor, SharedProgress& shared,
                             const std::vector<Mark>& skip, Clock::time_point deadline,
                             const Work& work) {
@@ -127,7 +109,7 @@ void use_big_pages() {
   // without one all is read with the rights that are there
   (void)linux::deputy::start(3);
   shared.deputy.store(linux::deputy::pid());
-  use_big_pages();
+  linux::use_big_pages();
   Progress progress(shared, skip, deadline);
   work(progress, [&](const std::string& bytes) {
     const std::uint64_t size = bytes.size();

@@ -501,15 +501,25 @@ bool has_read_nothing(const linux::ProcDir& dir) {
 }  // namespace
 
 void Objects::mark_first_reads() {
+  const auto reads_one_byte = [](const ThreadEntry& thread) {
+    if (!thread.out.wait || thread.out.wait->kind != snapshot::WaitKind::Read) return false;
+    const snapshot::Wait& wait = *thread.out.wait;
+    return wait.size == 1 && wait.objects.size() == 1 &&
+           wait.objects[0].object.kind == ObjectKind::Pipe;
+  };
+  std::vector<ProcessEntry*> readers;
+  std::vector<linux::deputy::File> files;
   for (const auto& process : system_.processes()) {
     if (!process->examined || process->dead) continue;
-    for (ThreadEntry& thread : process->threads) {
-      if (!thread.out.wait || thread.out.wait->kind != snapshot::WaitKind::Read) continue;
-      snapshot::Wait& wait = *thread.out.wait;
-      const bool one_byte = wait.size == 1 && wait.objects.size() == 1 &&
-                            wait.objects[0].object.kind == ObjectKind::Pipe;
-      wait.is_first = one_byte && has_read_nothing(*process->dir);
-    }
+    if (std::ranges::none_of(process->threads, reads_one_byte)) continue;
+    readers.push_back(process.get());
+    files.push_back({system_.dir_to_read_ahead(*process), "io"});
+  }
+  const linux::deputy::ReadAhead ahead(linux::deputy::Wish::ReadRecord, files);
+  for (ProcessEntry* process : readers) {
+    const bool first = has_read_nothing(*process->dir);
+    for (ThreadEntry& thread : process->threads)
+      if (reads_one_byte(thread)) thread.out.wait->is_first = first;
   }
 }
 

@@ -1,5 +1,7 @@
 #include "runtime/cpython/reach.h"
 
+#include <utility>
+
 namespace ipcdoctor::runtime::cpython {
 namespace {
 
@@ -59,7 +61,7 @@ void Reach::add_library_roots(const std::vector<PyFrame>& thread) {
 void Reach::walk(std::size_t limit) {
   limit_ = limit;
   while (next_ < queue_.size()) {
-    const Pending from = queue_[next_++];
+    const Pending from = std::move(queue_[next_++]);
     follow(from);
   }
 }
