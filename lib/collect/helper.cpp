@@ -145,7 +145,8 @@ class Watched {
   End watch(const Limits& limits, Clock::time_point deadline, std::optional<std::string>& answer) {
     std::uint64_t steps = shared_.steps.load();
     Clock::time_point last = Clock::now();
-    milliseconds worked = processor_time();
+    Clock::time_point ran = last;
+    milliseconds worked = processor_time(), used = worked;
     std::string buffer;
     for (;;) {
       struct pollfd ready {
@@ -160,13 +161,19 @@ class Watched {
       take_answers(buffer, answer);
       const auto now = Clock::now();
       if (now >= deadline) return kill(End::Late);
+      // on a machine that others use up neither may be seen awake while they ask each other
+      if (const milliseconds so_far = processor_time(); so_far != used) {
+        used = so_far;
+        ran = now;
+      }
       const std::uint64_t now_steps = shared_.steps.load(std::memory_order_acquire);
       if (n > 0 || now_steps != steps) {
         steps = now_steps;
         last = now;
-        worked = processor_time();
+        worked = used;
       } else if (now - last >= limits.patience &&
-                 (!is_busy() || processor_time() - worked >= limits.patience * kBusyFactor)) {
+                 ((now - ran >= limits.patience / 2 && !is_busy()) ||
+                  used - worked >= limits.patience * kBusyFactor)) {
         return kill(End::Stalled);
       }
     }
