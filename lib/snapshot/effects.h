@@ -56,8 +56,8 @@ struct Handler {
   bool any_thread = true;
   std::string name;  ///< "on_term in app.py:9", "note in libnoise.so"; "" if unknown
   Result<Effects> effects = Error{};
-  /// All that the signal does is to interrupt calls, which are made again: the runtime's own, behind
-  /// which nothing of the program stands, or one that only takes note.
+  /// All that the signal does is to interrupt calls, which are made again: the runtime's own,
+  /// behind which nothing of the program stands, or one that only takes note.
   bool idle = false;
 };
 
