@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "diagnosis/ends.h"
+#include "graph/debts.h"
 #include "graph/lives.h"
 #include "report/words.h"
 #include "snapshot/own_tree.h"
@@ -94,9 +95,7 @@ std::string reasons(const Report& report, TaskRef task) {
 }
 
 bool has_two_sides(snapshot::ObjectKind kind) {
-  using snapshot::ObjectKind;
-  return kind == ObjectKind::Pipe || kind == ObjectKind::Fifo || kind == ObjectKind::UnixSocket ||
-         kind == ObjectKind::InetSocket || kind == ObjectKind::Terminal;
+  return graph::is_channel(kind) || kind == snapshot::ObjectKind::Terminal;
 }
 
 /// " from app[42]": who has the other side of what it reads from, or writes to, and is not told

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -69,6 +70,8 @@ struct Instruction {
 
 /// Registers by their number in instructions.
 enum Register : int { kRax, kRcx, kRdx, kRbx, kRsp, kRbp, kRsi, kRdi, kR8 };
+/// The first arguments of a function, in their order.
+inline constexpr std::array<int, 6> kFunctionArguments = {kRdi, kRsi, kRdx, kRcx, kR8, 9};
 
 /// x86-64 by capstone.
 class Disassembler {

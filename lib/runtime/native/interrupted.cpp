@@ -18,7 +18,6 @@ namespace ipcdoctor::runtime::native {
 namespace {
 
 constexpr std::size_t kMaxWays = 64;
-constexpr std::array<int, 6> kOrder = {kRdi, kRsi, kRdx, kRcx, kR8, 9};
 constexpr std::uint32_t kLostInCalls = 1U << kRax | 1U << kRcx | 1U << kRdx | 1U << kRsi |
                                        1U << kRdi | 1U << kR8 | 1U << 9 | 1U << 10 | 1U << 11;
 /// All that a way to the end of the process must not do.
@@ -291,24 +290,19 @@ class Run {
     return go_back(way);
   }
 
+  static Number argument(const Way& way, int i) {
+    const int reg = kFunctionArguments[static_cast<std::size_t>(i)];
+    return way.registers[static_cast<std::size_t>(reg)];
+  }
+
   /// Where a function that only writes writes to.
   std::optional<int> descriptor_of(const Way& way, const Known& known) {
-    const auto argument = [&](int i) {
-      return way.registers[static_cast<std::size_t>(kOrder[static_cast<std::size_t>(i)])];
-    };
-    std::optional<std::uint64_t> fd;
-    if (known.stream == Known::kStdout || known.stream == Known::kStderr) {
-      const auto file =
-          program_.standard_stream(known.stream == Known::kStdout ? "stdout" : "stderr");
-      if (file) fd = program_.descriptor_of_stream(*file);
-    } else if (known.stream == Known::kOstream) {
-      if (argument(0).known) fd = program_.descriptor_of_ostream(argument(0).value);
-    } else if (known.stream >= 0) {
-      if (argument(known.stream).known)
-        fd = program_.descriptor_of_stream(argument(known.stream).value);
-    } else if (known.descriptor >= 0 && argument(known.descriptor).known) {
-      fd = argument(known.descriptor).value;
-    }
+    const bool of_stream = known.stream != Known::kNoStream;
+    const int which = of_stream ? std::max(known.stream, 0) : known.descriptor;
+    if (which < 0) return std::nullopt;
+    const Number number = argument(way, which);
+    std::optional<std::uint64_t> fd = number.known ? std::optional(number.value) : std::nullopt;
+    if (of_stream) fd = program_.descriptor_of(known, fd);
     return fd ? std::optional(static_cast<int>(static_cast<std::uint32_t>(*fd))) : std::nullopt;
   }
 
@@ -328,12 +322,9 @@ class Run {
     // wait(3) is wait4(2) for any child
     if (called->same == 0) return static_cast<int>(arguments_[0]) == -1 && arguments_[2] == 0;
     if (called != waiting_ && called->within != waiting_->name) return false;
-    const auto argument = [&](int i) {
-      return way.registers[static_cast<std::size_t>(kOrder[static_cast<std::size_t>(i)])];
-    };
     for (int i = 0; (called->same >> i) != 0; ++i) {
       if ((called->same >> i & 1) == 0) continue;
-      const Number now = argument(i);
+      const Number now = argument(way, i);
       const std::uint64_t then = arguments_[static_cast<std::size_t>(i)];
       const auto is_int = [](std::uint64_t value) {  // what is above it is not defined
         return value >> 31 == 0 || value >> 31 == 1 || value >> 31 == 0x1'ffff'ffff;
@@ -351,19 +342,24 @@ class Run {
         const bool result = called->size == 8 && (it->first - begin) % 8 >= 6;  // pollfd::revents
         if (!result && (!it->second.known || !real || *real != it->second.value)) return false;
       }
-      return std::ranges::none_of(written_, [&](const auto& changed) {
-        return changed.first < begin + bytes && begin < changed.first + changed.second;
-      });
+      return !may_be_written(begin, bytes);
     };
     if (called->count >= 0)
-      return is_as_it_was(argument(called->memory).value,
-                          (argument(called->count).value & 0xffff) * called->size);
+      return is_as_it_was(argument(way, called->memory).value,
+                          (argument(way, called->count).value & 0xffff) * called->size);
     for (int set = called->memory; set < called->memory + called->sets; ++set)
-      if (!is_as_it_was(argument(set).value, called->size)) return false;
+      if (!is_as_it_was(argument(way, set).value, called->size)) return false;
     return true;
   }
 
   // ---- memory
+
+  /// By the handler.
+  bool may_be_written(std::uint64_t begin, std::uint64_t bytes) const {
+    return std::ranges::any_of(written_, [&](const auto& changed) {
+      return changed.first < begin + bytes && begin < changed.first + changed.second;
+    });
+  }
 
   Number read(const Way& way, std::uint64_t address, unsigned bytes) const {
     Number all{true, 0};
@@ -376,10 +372,7 @@ class Run {
         if (!it->second.known) return {};
         byte = it->second.value;
       } else {
-        if (std::ranges::any_of(written_, [&](const auto& changed) {
-              return address + i >= changed.first && address + i - changed.first < changed.second;
-            }))
-          return {};
+        if (may_be_written(address + i, 1)) return {};
         if (!was_read) {
           std::array<std::byte, 8> now{};
           if (!program_.space().memory.read(RemoteAddr{address}, std::span(now).first(bytes)))

@@ -390,6 +390,15 @@ std::optional<std::uint64_t> Program::descriptor_of_ostream(std::uint64_t addres
   return std::nullopt;
 }
 
+std::optional<std::uint64_t> Program::descriptor_of(const Known& known,
+                                                    std::optional<std::uint64_t> stream) {
+  if (known.stream == Known::kStdout) stream = standard_stream("stdout");
+  if (known.stream == Known::kStderr) stream = standard_stream("stderr");
+  if (!stream) return std::nullopt;
+  return known.stream == Known::kOstream ? descriptor_of_ostream(*stream)
+                                         : descriptor_of_stream(*stream);
+}
+
 const Known* Program::known_by_slot(std::uint64_t address) {
   const std::string name = name_of_slot(address);
   const Known* known = name.empty() ? nullptr : find_function(name);

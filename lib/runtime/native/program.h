@@ -82,10 +82,11 @@ class Program {
   /// address may be that of one of these variables, of the C library or a copy in the program.
   std::optional<std::uint64_t> standard_stream(const std::string& name);
   std::optional<std::uint64_t> stream_at(std::uint64_t address);
-  /// The descriptor of one of them, by glibc's FILE; nullopt: it is another FILE.
-  std::optional<std::uint64_t> descriptor_of_stream(std::uint64_t file);
-  /// The descriptor of one of the standard streams of C++; nullopt: it is another one.
-  std::optional<std::uint64_t> descriptor_of_ostream(std::uint64_t address);
+  /// Where a function of stdio or iostreams writes to; nullopt: it is none of the streams that
+  /// every program has. fflush(nullptr) is for all.
+  /// @param stream  its argument, where it has one: see Known::stream
+  std::optional<std::uint64_t> descriptor_of(const Known& known,
+                                             std::optional<std::uint64_t> stream);
 
   /// Whether any image beside the system's own uses or has that function: without that nobody has
   /// called it.
@@ -106,6 +107,9 @@ class Program {
 
  private:
   const std::vector<std::uint64_t>& variables_of_stream(const std::string& name);
+  /// By glibc's FILE.
+  std::optional<std::uint64_t> descriptor_of_stream(std::uint64_t file);
+  std::optional<std::uint64_t> descriptor_of_ostream(std::uint64_t address);
   unwind::Place place_at(std::uint64_t address);
   const Linkage& linkage_of(unwind::Image& image);
   std::vector<std::uint64_t> definitions_of(const std::string& symbol);

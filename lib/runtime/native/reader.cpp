@@ -27,6 +27,19 @@ const Runtime* runtime_of(const Linkage& linkage) {
   return it == std::end(kRuntimes) ? nullptr : it;
 }
 
+/// What one reading may take of the budget; the rest goes back.
+struct Share {
+  Share(std::size_t& all, std::size_t most) : left(std::min(all, most)), budget(all) {
+    budget -= left;
+  }
+  Share(const Share&) = delete;
+  Share& operator=(const Share&) = delete;
+  ~Share() { budget += left; }
+
+  std::size_t left;
+  std::size_t& budget;
+};
+
 }  // namespace
 
 bool Reader::is_of_runtime(std::string_view module) {
@@ -58,21 +71,16 @@ Reader::Housekeeping Reader::find_housekeeping(const linux::AddressSpace& space,
 snapshot::Effects Reader::read_thread(const linux::AddressSpace& space,
                                       const unwind::RawStack& stack, const Walk::Thread& thread) {
   Program program(space, images_, linkages_);
-  std::size_t left = std::min(budget_, kMostOfOne);
-  const std::size_t before = left;
-  auto effects = Walk(program, disassembler_, left).read_thread(stack, thread);
-  budget_ -= before - left;
-  return effects;
+  Share share(budget_, kMostOfOne);
+  return Walk(program, disassembler_, share.left).read_thread(stack, thread);
 }
 
 bool Reader::gives_back(const linux::AddressSpace& space, const unwind::RawStack& stack,
                         const Walk::Thread& thread) {
   Program program(space, images_, linkages_);
-  std::size_t left = std::min(budget_, kMostOfOne);
-  const std::size_t before = left;
-  Walk walk(program, disassembler_, left);
+  Share share(budget_, kMostOfOne);
+  Walk walk(program, disassembler_, share.left);
   (void)walk.read_thread(stack, thread);
-  budget_ -= before - left;
   return walk.releases(thread.argument);
 }
 
@@ -82,12 +90,9 @@ Interrupted Reader::read_interrupted(const linux::AddressSpace& space,
                                      const Written& written, bool leads) {
   constexpr std::size_t kMost = 5000;
   Program program(space, images_, linkages_);
-  std::size_t left = std::min(budget_, kMost);
-  const std::size_t before = left;
-  Interrupted found =
-      native::read_interrupted(program, disassembler_, stack, arguments, written, leads, left);
-  budget_ -= before - left;
-  return found;
+  Share share(budget_, kMost);
+  return native::read_interrupted(program, disassembler_, stack, arguments, written, leads,
+                                  share.left);
 }
 
 std::optional<KnownHandler> Reader::known_handler(const linux::AddressSpace& space,
@@ -99,16 +104,14 @@ std::optional<KnownHandler> Reader::known_handler(const linux::AddressSpace& spa
 
 Reader::Handler Reader::read_handler(const linux::AddressSpace& space, RemoteAddr address) {
   Program program(space, images_, linkages_);
-  std::size_t left = std::min(budget_, kMostOfOne);
-  const std::size_t before = left;
+  Share share(budget_, kMostOfOne);
   Handler handler;
   handler.of_language = program.exports(address.value, "Py_IsInitialized") ||
                         program.exports(address.value, "ruby_version");
   if (handler.of_language) return handler;
-  Walk walk(program, disassembler_, left);
+  Walk walk(program, disassembler_, share.left);
   handler.effects = walk.read_function(address.value);
   handler.written = walk.written();
-  budget_ -= before - left;
   const std::string function = program.function_around(address.value);
   const unwind::Image* image = program.image_at(address.value);
   if (image != nullptr)

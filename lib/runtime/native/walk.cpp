@@ -17,7 +17,6 @@ constexpr int kMaxJoins = 8;  ///< of one place; what still changes then is not 
 constexpr std::size_t kMaxTable = 1024;
 constexpr std::size_t kMaxTargets = 256;
 constexpr std::uint32_t kOfDescriptors = kReads | kWrites | kCloses;
-constexpr std::array<int, 6> kFunctionArguments = {kRdi, kRsi, kRdx, kRcx, 8, 9};
 constexpr std::array<int, 6> kCallArguments = {kRdi, kRsi, kRdx, 10, 8, 9};
 constexpr std::uint32_t kPreserved = 1U << kRbx | 1U << kRsp | 1U << kRbp | 0xfU << 12;
 
@@ -541,7 +540,7 @@ void Walk::note_pointer(const State& state, const Value& value) {
 }
 
 void Walk::note_arguments(const State& state) {
-  for (const int reg : {int{kRdi}, int{kRsi}, int{kRdx}, int{kRcx}, int{kR8}, 9})
+  for (const int reg : kFunctionArguments)
     note_pointer(state, state.registers[static_cast<std::size_t>(reg)]);
 }
 
@@ -869,35 +868,21 @@ std::optional<Value> Walk::apply(const Known& known, const State& state, By by,
   if ((mask & kRaises) != 0 && stack_ != nullptr)
     add_unknown("leaves the code that was read at", address);
   if ((mask & kOfDescriptors) != 0) {
-    if (known.stream != Known::kNoStream)
-      add_descriptor(
-          descriptor_of(known, argument(static_cast<std::size_t>(std::max(known.stream, 0)))));
-    else
+    if (known.stream != Known::kNoStream) {
+      const Value& stream = argument(static_cast<std::size_t>(std::max(known.stream, 0)));
+      const auto fd = program_.descriptor_of(
+          known, stream.is_one() ? std::optional(stream.number()) : std::nullopt);
+      add_descriptor(fd ? Value::of(*fd) : Value());
+    } else {
       add_descriptor(known.descriptor >= 0 ? argument(static_cast<std::size_t>(known.descriptor))
                                            : Value());
+    }
   }
   if ((mask & kReleases) != 0) {
     for (int i = 0; i < known.objects; ++i) add_woken(argument(static_cast<std::size_t>(i)));
     if (known.objects == 0) other_woken_ = true;
   }
   return known.returns ? std::optional(result) : std::nullopt;
-}
-
-/// Of one of the two streams that every program has. fflush(nullptr) is for all.
-Value Walk::descriptor_of(const Known& known, const Value& stream) {
-  if (known.stream == Known::kStdout || known.stream == Known::kStderr) {
-    const auto file =
-        program_.standard_stream(known.stream == Known::kStdout ? "stdout" : "stderr");
-    const auto fd = file ? program_.descriptor_of_stream(*file) : std::nullopt;
-    return fd ? Value::of(*fd) : Value();
-  }
-  if (known.stream == Known::kOstream) {
-    const auto fd =
-        stream.is_one() ? program_.descriptor_of_ostream(stream.number()) : std::nullopt;
-    return fd ? Value::of(*fd) : Value();
-  }
-  const auto fd = stream.is_one() ? program_.descriptor_of_stream(stream.number()) : std::nullopt;
-  return fd ? Value::of(*fd) : Value();
 }
 
 void Walk::add(std::uint32_t mask, std::string_view words) {

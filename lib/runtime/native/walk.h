@@ -119,7 +119,6 @@ class Walk {
   /// @return its result; nullopt: it does not return.
   std::optional<Value> apply(const Known& known, const State& state, By by, std::uint64_t address);
   void add(std::uint32_t mask, std::string_view words);
-  Value descriptor_of(const Known& known, const Value& stream);
   void add_descriptor(const Value& value);
   void add_woken(const Value& value);
   void add_unknown(const std::string& what, std::uint64_t address);
