@@ -328,8 +328,10 @@ void NativeCode::read_thread(ProcessEntry& process, linux::AddressSpace& space, 
   about.call = thread.call->nr;
   about.argument = thread.call->args[0];
   if (may_lock &&
-      reader_.gives_back(space, images_.unwind_raw(space, registers_of(thread, true)), about))
+      reader_.gives_back(space, images_.unwind_raw(space, registers_of(thread, true)), about) &&
+      switches_of(process, thread.tid) == thread.status.switches())
     thread.out.activity.operation = snapshot::Operation::Acquire;
+  if (!lives && !runs_runtime) return;
   unwind::Registers registers = registers_of(thread, false);
   unwind::RawStack stack = images_.unwind_raw(space, registers);
   if (runs_runtime) {
@@ -382,8 +384,8 @@ void NativeCode::read_interruptions(ProcessEntry& process, linux::AddressSpace& 
       const bool restarts = handler != process.out.handlers->end() && handler->restarts &&
                             !snapshot::never_restarts(*thread.out.wait);
       if (!snapshot::has_signal(handled, signal) || restarts) continue;
-      auto& [outcome, printed] =
-          found.try_emplace(signal, Interrupted{Outcome::WaitsAgain, {}}).first->second;
+      auto& [outcome, mask, fds] =
+          found.try_emplace(signal, Interrupted{Outcome::WaitsAgain, 0, {}}).first->second;
       if (outcome == Outcome::Unknown) continue;
       if (!stack) stack = images_.unwind_raw(space, registers_of(thread, true));
       const auto [same, is_new_code] = known.try_emplace(written);
@@ -391,7 +393,8 @@ void NativeCode::read_interruptions(ProcessEntry& process, linux::AddressSpace& 
         same->second = reader_.read_interrupted(space, *stack, thread.call->args, written,
                                                 thread.tid.value == process.pid.value);
       if (same->second.outcome != Outcome::WaitsAgain) outcome = same->second.outcome;
-      printed.insert(same->second.printed.begin(), same->second.printed.end());
+      mask |= same->second.mask;
+      fds.insert(same->second.fds.begin(), same->second.fds.end());
     }
     const bool stayed = switches_of(process, thread.tid) == thread.status.switches();
     if (stack && !stayed) return;  // it is not where it was read
@@ -404,12 +407,12 @@ void NativeCode::read_interruptions(ProcessEntry& process, linux::AddressSpace& 
     Effects& effects = *handler.effects;
     handler.idle = it->second.outcome == Outcome::WaitsAgain;
     if (!handler.idle) effects.mask |= snapshot::kLeaves;
-    if (it->second.printed.empty()) continue;
+    const auto& [outcome, mask, fds] = it->second;
+    if (fds.empty()) continue;
     const bool known = !effects.may(snapshot::kReads | snapshot::kWrites | snapshot::kCloses) ||
                        !effects.fds.empty();
-    effects.mask |= snapshot::kWrites;
-    if (known)
-      effects.fds.insert(effects.fds.end(), it->second.printed.begin(), it->second.printed.end());
+    effects.mask |= mask;
+    if (known) effects.fds.insert(effects.fds.end(), fds.begin(), fds.end());
   }
 }
 

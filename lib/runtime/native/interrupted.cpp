@@ -22,7 +22,10 @@ constexpr std::uint32_t kLostInCalls = 1U << kRax | 1U << kRcx | 1U << kRdx | 1U
                                        1U << kRdi | 1U << kR8 | 1U << 9 | 1U << 10 | 1U << 11;
 /// All that a way to the end of the process must not do.
 constexpr std::uint32_t kNoEnd = snapshot::kForks | snapshot::kUnknown | snapshot::kRaises |
-                                 snapshot::kReleases | snapshot::kWrites | snapshot::kSignals;
+                                 snapshot::kReleases | snapshot::kReads | snapshot::kWrites |
+                                 snapshot::kSignals;
+/// But for these, where it is known of which descriptor.
+constexpr std::uint32_t kOfData = snapshot::kReads | snapshot::kWrites;
 
 /// Functions that return -1 and EINTR, and which of their arguments are the system call's.
 struct Waiting {
@@ -171,7 +174,7 @@ class Run {
 
   Interrupted read() {
     if (!begin()) return {};
-    Interrupted all{Outcome::WaitsAgain, {}};
+    Interrupted all{Outcome::WaitsAgain, 0, {}};
     for (std::size_t ways = 0; !todo_.empty(); ++ways) {
       if (ways == kMaxWays) return {};
       Way way = std::move(todo_.back());
@@ -179,7 +182,8 @@ class Run {
       const Outcome found = follow(way);
       if (found == Outcome::Unknown) return {};
       if (found == Outcome::Ends) all.outcome = found;
-      all.printed.merge(way.printed);
+      all.mask |= way.mask;
+      all.fds.merge(way.fds);
     }
     return all;
   }
@@ -190,9 +194,10 @@ class Run {
     std::map<std::uint64_t, Number> memory;  ///< bytes that were written on this way
     Flags flags;
     std::uint64_t pc = 0;
-    std::uint32_t done = 0;  ///< effects of what was called, but for:
-    std::set<int> printed;   ///< descriptors that it wrote to
-    bool waits = false;      ///< what was called may wait for something else
+    std::uint32_t done = 0;  ///< effects of what was called, but for those of `mask` on `fds`
+    std::uint32_t mask = 0;
+    std::set<int> fds;
+    bool waits = false;  ///< what was called may wait for something else
   };
 
   /// The innermost frames that are the library's become one call that failed.
@@ -271,11 +276,13 @@ class Run {
     if (sp.known && sp.value + 8 == frame.sp && read(way, sp.value, 8).is(frame.pc))
       return way.done == 0 && !way.waits && is_same_wait(way, known) ? Outcome::WaitsAgain
                                                                      : Outcome::Unknown;
-    const auto fd = known.mask == snapshot::kWrites ? descriptor_of(way, known) : std::nullopt;
-    if (fd)
-      way.printed.insert(*fd);
-    else
+    const bool only_data = (known.mask & ~kOfData) == 0;
+    if (const auto fd = only_data ? descriptor_of(way, known) : std::nullopt) {
+      way.mask |= known.mask;
+      way.fds.insert(*fd);
+    } else {
       way.done |= known.mask;
+    }
     way.waits = way.waits || may_wait(known);
     if (!known.returns) {
       const bool ends = (known.mask & snapshot::kExits) != 0 &&
@@ -295,7 +302,7 @@ class Run {
     return way.registers[static_cast<std::size_t>(reg)];
   }
 
-  /// Where a function that only writes writes to.
+  /// Where a function reads from or writes to.
   std::optional<int> descriptor_of(const Way& way, const Known& known) {
     const bool of_stream = known.stream != Known::kNoStream;
     const int which = of_stream ? std::max(known.stream, 0) : known.descriptor;

@@ -24,7 +24,9 @@ enum class Outcome : std::uint8_t {
 
 struct Interrupted {
   Outcome outcome = Outcome::Unknown;
-  std::set<int> printed;  ///< descriptors that it writes to on the way, as with an error message
+  std::uint32_t mask = 0;  ///< snapshot::kReads and kWrites, of these descriptors on the way, such
+                           ///< as an error message
+  std::set<int> fds;
 };
 
 /// Runs the code behind the call, in a copy of what it sees: the call gave -1, errno is EINTR, and

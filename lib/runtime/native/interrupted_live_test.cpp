@@ -67,7 +67,7 @@ Outcome interrupt(long nr, const std::string& body, const char* optimisation,
           .read_interrupted(*space, stack, blocked.front().second.args,
                             {{address.value_or(RemoteAddr{1}).value, 4}}, true);
   std::filesystem::remove_all(std::filesystem::path(program).parent_path());
-  if (printed != nullptr) *printed = found.printed;
+  if (printed != nullptr) *printed = found.fds;
   return found.outcome;
 }
 
@@ -178,6 +178,17 @@ TEST_P(InterruptedLive, WhereItPrintsBeforeItEndsIsKnown) {
                 "FILE *own = fdopen(p[1], \"w\"); poll(&f, 1, -1); fputs(\"a\", own); exit(0);",
                 GetParam()),
       Outcome::Unknown);
+}
+
+/// Who reads makes room for others.
+TEST_P(InterruptedLive, WhatItReadsBeforeItEndsIsKnown) {
+  std::set<int> read;
+  EXPECT_EQ(interrupt(SYS_poll, "char b; poll(&f, 1, -1); n = read(0, &b, 1); exit(0);", GetParam(),
+                      "seen", &read),
+            Outcome::Ends);
+  EXPECT_EQ(read, std::set<int>{0});
+  EXPECT_EQ(interrupt(SYS_poll, "char b; poll(&f, 1, -1); n = getc(stdin); exit(0);", GetParam()),
+            Outcome::Unknown);
 }
 
 TEST_P(InterruptedLive, WhatItDoesForOthersIsNoWaitAgain) {
