@@ -237,6 +237,24 @@ TEST(Text, AWaitBesideNoFindingNamesWhoHasTheOtherSide) {
   EXPECT_THAT(out.str(), HasSubstr("data or EOF on pipe:[7] from main[41] (waits with a timeout)"));
 }
 
+TEST(Text, AWaitThatAFindingTellsOfIsNotToldInFullOnceMore) {
+  const snapshot::ObjectId pipe = snapshot::testing::pipe(7);
+  Builder b;
+  b.process(40).comm("app").fd(3, pipe, Access::Read).thread().reads(3).timed();
+  b.process(41).comm("main").fd(4, pipe, Access::Write).thread().waits_for_child(40);
+  const snapshot::Snapshot snapshot = b.build();
+  const graph::WaitGraph graph(snapshot);
+  diagnosis::Finding finding;
+  finding.verdict = diagnosis::Verdict::Waiting;
+  finding.stuck.push_back({task(40), "", "", "data or EOF on pipe:[7]"});
+  finding.unless.emplace_back("somebody helps");
+  std::ostringstream out;
+
+  write_text(out, {snapshot, graph, {diagnosis::Verdict::Waiting, {finding}, {}}}, {.width = 200});
+
+  EXPECT_THAT(out.str(), HasSubstr("read: data or EOF on pipe:[7] (waits with a timeout)"));
+}
+
 TEST(Text, AWaitForWhatOnlyTheWaiterItselfCouldSendSaysSo) {
   const snapshot::ObjectId pipe = snapshot::testing::pipe(7);
   Builder b;

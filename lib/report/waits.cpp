@@ -98,6 +98,14 @@ bool has_two_sides(snapshot::ObjectKind kind) {
   return graph::is_channel(kind) || kind == snapshot::ObjectKind::Terminal;
 }
 
+/// A finding above tells of whom it waits.
+bool is_in_a_finding(const Report& report, TaskRef task) {
+  return std::ranges::any_of(report.diagnosis.findings, [&](const diagnosis::Finding& finding) {
+    return std::ranges::find(finding.stuck, task, &diagnosis::StuckTask::task) !=
+           finding.stuck.end();
+  });
+}
+
 /// " from app[42]": who has the other side of what it reads from, or writes to, and is not told
 /// among the reasons.
 std::string other_side(const Report& report, const diagnosis::Ends& ends, TaskRef task,
@@ -137,7 +145,8 @@ std::optional<std::string> words(const Report& report, const diagnosis::Ends& en
       thread.wait && thread.wait->kind != WaitKind::Running && thread.wait->kind != WaitKind::Sleep;
   const std::string why = reasons(report, task);
   if (waits) text += ": " + escape_untrusted(diagnosis::describe_wait(report.snapshot, task));
-  if (waits && !report.graph.is_at_rest(task)) text += other_side(report, ends, task, thread, why);
+  if (waits && !report.graph.is_at_rest(task) && !is_in_a_finding(report, task))
+    text += other_side(report, ends, task, thread, why);
   return text + why + backend_words(report, thread);
 }
 
