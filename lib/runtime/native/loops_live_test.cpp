@@ -14,17 +14,20 @@ namespace {
 using unwind::test::Child;
 using unwind::test::compile;
 
-/// Of a main() that blocks in openat(2) of a FIFO, compiled with and without optimisation.
+/// Of a main() that blocks in openat(2) of a FIFO of its own, compiled with and without
+/// optimisation.
 bool comes_back(const std::string& body, const char* optimisation) {
-  const std::string folder = ::testing::TempDir() + "loops_live_test";
-  std::filesystem::create_directories(folder);
   const std::string source =
       "#include <fcntl.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <sys/prctl.h>\n"
       "#include <signal.h>\n#include <sys/stat.h>\n#include <unistd.h>\n"
-      "int main(int c, char **v) { prctl(PR_SET_PDEATHSIG, SIGKILL); chdir(\"" +
-      folder + "\"); mkfifo(\"f\", 0600); char b[16];\n" + body + "\nreturn c + !v; }\n";
+      "int main(int c, char **v) { prctl(PR_SET_PDEATHSIG, SIGKILL); mkfifo(\"f\", 0600);\n"
+      "char b[16];\n" +
+      body + "\nreturn c + !v; }\n";
   const std::string program = compile(source, optimisation);
-  const Child child([&] { (void)::execl(program.c_str(), program.c_str(), "f", nullptr); });
+  const std::string folder = std::filesystem::path(program).parent_path();
+  const Child child([&] {
+    if (::chdir(folder.c_str()) == 0) (void)::execl(program.c_str(), program.c_str(), "f", nullptr);
+  });
   const auto blocked = child.wait_blocked(SYS_openat);
   if (blocked.empty()) {
     ADD_FAILURE() << "it does not open the FIFO";
