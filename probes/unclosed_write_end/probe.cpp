@@ -145,7 +145,7 @@ std::string fix(const Snapshot& snapshot, const Blame& blame, TaskRef task) {
     return what_to_do(snapshot, kUnclosedWriteEnd, {holder.pid, task.tid}, situations,
                       {{"FD", fd},
                        {"REDIRECTION", holder.fd <= 2 ? "</dev/null >/dev/null 2>&1" : fd + ">&-"},
-                       {"the end", end_of(snapshot, holder)},
+                       {"its descriptor", end_of(snapshot, holder)},
                        {"the function", function_of(snapshot, task, name(snapshot, holder.pid))},
                        {"the reader", function_of(snapshot, task, "the reader")}});
   };
