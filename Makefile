@@ -55,8 +55,9 @@ release:         ## dist/: the static binary, and packages of it for dpkg, rpm, 
 	@CCACHE_BASEDIR= $(MAKE) --no-print-directory static >/dev/null
 	@packaging/release $(BUILD) dist
 
+# Most of them wait for a program to hang.
 test: build      ## all tests; those with real processes too
-	@cd $(BUILD) && ctest --output-on-failure -j $(JOBS)
+	@cd $(BUILD) && ctest --output-on-failure -j $$((2 * $(JOBS)))
 
 test-live: build ## only the tests with real processes
 	@cd $(BUILD) && ctest --output-on-failure -L live
