@@ -470,6 +470,18 @@ bool CodeReader::is_library_queue(const Value& self) {
   return true;
 }
 
+// A multiprocessing.Process that this very process started by fork and has not closed: what its
+// methods assert of it holds, and they catch what waitpid(2) may fail with.
+bool CodeReader::is_own_child(const Value& process) {
+  if (process.kind != Value::Kind::Const) return false;
+  const Object popen = settled(process.object, "_popen");
+  return popen != 0 && is_false(settled(process.object, "_closed")) &&
+         objects_.integer(settled(process.object, "_parent_pid")) ==
+             std::optional<std::int64_t>(space_.pid.value) &&
+         is_method_of(popen, "poll", "multiprocessing/popen_fork.py", "Popen.poll") &&
+         is_method_of(popen, "wait", "multiprocessing/popen_fork.py", "Popen.wait");
+}
+
 CodeReader::CallResult CodeReader::call_function(Activation& act, Object function,
                                                  std::vector<Value> args, Object names) {
   CallResult result{unknown_value(Level::Owned), true, true};
@@ -497,8 +509,10 @@ CodeReader::CallResult CodeReader::call_function(Activation& act, Object functio
       add_releases(known->effects, *woken, known->verb);
     else
       add(known->effects, known->verb);
+    const bool joins = known->name == "BaseProcess.join" || known->name == "BaseProcess.is_alive";
+    const bool raises = known->raises && !(joins && !args.empty() && is_own_child(args[0]));
     for (const Value& v : args) drop(act, v);
-    return {given(*known, {}), true, known->raises};
+    return {given(*known, {}), true, raises};
   }
   if (auto logged = call_logging(act, *routine, args, names); logged) return *logged;
   if ((routine->flags & kMakesGenerator) != 0) {

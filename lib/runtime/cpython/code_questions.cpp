@@ -283,11 +283,15 @@ Value empty_list() {
 
 }  // namespace
 
+Value CodeReader::exception_type(const char* name, const char* module) {
+  const Object type = module_global(objects_, modules_, module, name);
+  return type != 0 && is_exactly(type, "type") ? constant(type) : unknown_value(Level::Plain);
+}
+
 CodeReader::CallResult CodeReader::raise_of(const char* module, const char* name) {
   CallResult result{unknown_value(Level::Borrowed), false, true};
-  const Object type = module_global(objects_, modules_, module, name);
-  if (type == 0 || !is_exactly(type, "type")) return result;
-  result.raised = raised_by(constant(type));
+  const Value type = exception_type(name, module);
+  if (type.kind == Value::Kind::Const) result.raised = raised_by(type);
   return result;
 }
 

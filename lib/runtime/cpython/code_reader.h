@@ -247,6 +247,7 @@ class CodeReader {
                       const std::vector<std::string>& names, State& state);
   Value given(const KnownCall& known, const std::vector<Value>& args);
   bool is_library_queue(const Value& self);
+  bool is_own_child(const Value& process);
   std::optional<std::vector<std::uint64_t>> woken_by(const KnownCall& known,
                                                      const std::vector<Value>& args);
   std::optional<int> descriptor_of_stream(Object stream);
@@ -265,6 +266,7 @@ class CodeReader {
   std::optional<CallResult> ask_thread_queue(std::string_view function, const Arguments& argument);
   std::optional<CallResult> ask_native(const KnownCall& known, const std::vector<Value>& args,
                                        Object names);
+  Value exception_type(const char* name, const char* module = "builtins");
   CallResult raise_of(const char* module, const char* name);
   std::optional<int> descriptor_of(const Value& v);
   void note(Question::Kind kind, std::int64_t number = 0, std::uint64_t address = 0);

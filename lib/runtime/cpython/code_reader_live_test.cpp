@@ -174,6 +174,8 @@ const Case kCases[] = {
      kHarmless},
     {"asks_a_flag_that_may_end_it", "def beat():\n  while not stop.is_set():\n    stop.wait(1)",
      kEnds},
+    {"asserts", "def beat():\n  while True:\n    assert number >= 0, 'it fell'\n    time.sleep(1)",
+     kMayEnd},
     {"returns", "def beat(): time.sleep(1000)", kEnds},
     {"raises_perhaps", "def beat():\n  while True:\n    time.sleep(1)\n    int(str(number))",
      kMayEnd},
@@ -479,9 +481,26 @@ def say_and_leave(s, f): print("ended by", s); sys.exit(1)
 def exit_hard(s, f): os._exit(3)
 def kill(s, f): os.kill(os.getppid(), s)
 def unknown(s, f): eval("1")
+import multiprocessing, subprocess
+class Farm:
+    def __init__(self):
+        fork = multiprocessing.get_context("fork")
+        self.workers = [fork.Process(target=time.sleep, args=(0,)) for _ in range(3)]
+        for w in self.workers:
+            w.start()
+            w.join()
+        self.program = subprocess.Popen(["true"])
+        self.program.wait()
+    def gather(self, *_):
+        for w in self.workers: w.join()
+        sys.exit(0)
+    def stop(self, *_):
+        for w in self.workers: w.terminate()
+        self.program.wait(timeout=5)
+farm = Farm()
 for n, h in {1: set_flag, 3: note, 10: put, 12: set_event, 14: write, 15: leave, 16: stop_now,
              17: exit_hard, 18: kill, 25: say, 26: say_and_leave, 27: end, 20: box.on, 21: functools.partial(set_event),
-             22: signal.default_int_handler, 23: unknown, 28: lambda n, f: None}.items():
+             22: signal.default_int_handler, 23: unknown, 29: farm.gather, 31: farm.stop, 28: lambda n, f: None}.items():
     signal.signal(n, h)
 faulthandler.register(24)
 )";
@@ -496,12 +515,13 @@ TEST_P(HandlersOfEachPython, AreReadWithWhatTheyDo) {
   std::map<int, const Handler*> handlers;
   for (const Handler& handler : *effects->handlers) handlers[handler.signal] = &handler;
   const std::map<int, std::uint32_t> masks = {
-      {1, kHarmless},  {3, kHarmless},          {10, kReleases | kRaises},
-      {12, kReleases}, {14, kWrites | kRaises}, {15, kLeaves},
-      {16, kLeaves},   {17, kExits | kRaises},  {18, kSignals | kRaises},
-      {20, kHarmless}, {21, kReleases},         {22, kLeaves},
-      {24, kWrites},   {25, kWrites},           {26, kWrites | kLeaves},
-      {27, kLeaves},   {28, kHarmless}};
+      {1, kHarmless},          {3, kHarmless},          {10, kReleases | kRaises},
+      {12, kReleases},         {14, kWrites | kRaises}, {15, kLeaves},
+      {16, kLeaves},           {17, kExits | kRaises},  {18, kSignals | kRaises},
+      {20, kHarmless},         {21, kReleases},         {22, kLeaves},
+      {24, kWrites},           {25, kWrites},           {26, kWrites | kLeaves},
+      {27, kLeaves},           {28, kHarmless},         {29, kLeaves},
+      {31, kSignals | kRaises}};
   for (const auto& [signal, mask] : masks) {
     ASSERT_TRUE(handlers.contains(signal)) << signal;
     const Handler& handler = *handlers[signal];

@@ -1058,9 +1058,13 @@ void CodeReader::load_special(Activation& act, State& s, std::uint32_t which, Fl
 
 // The arguments of LOAD_COMMON_CONSTANT (Include/internal/pycore_opcode_utils.h).
 Value CodeReader::common_constant(std::uint32_t which) {
-  constexpr std::uint32_t kTuple = 2, kSet = 6, kNone = 7, kEmptyStr = 8, kTrue = 9, kFalse = 10,
-                          kMinusOne = 11;
+  constexpr std::uint32_t kAssertionError = 0, kNotImplementedError = 1, kTuple = 2, kSet = 6,
+                          kNone = 7, kEmptyStr = 8, kTrue = 9, kFalse = 10, kMinusOne = 11;
   switch (which) {
+    case kAssertionError:
+      return exception_type("AssertionError");
+    case kNotImplementedError:
+      return exception_type("NotImplementedError");
     case kNone:
       return builtin_value(BuiltinType::None);
     case kEmptyStr:
@@ -1135,7 +1139,7 @@ bool CodeReader::step_exceptions(Activation& act, State& s, const Instruction& i
       return true;
     }
     case Op::LoadAssertionError:
-      s.stack.push_back(unknown_value(Level::Plain));
+      s.stack.push_back(exception_type("AssertionError"));
       return true;
     default:
       return false;

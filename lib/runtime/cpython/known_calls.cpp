@@ -233,6 +233,17 @@ constexpr LibraryRow kLibrary[] = {
     {"threading.py", {"Thread.join", kNone, Needs::Nothing, Gives::None, kRaises, "joins a thread"}},
     {"threading.py", {"Thread.is_alive", kNone, Needs::Nothing, Gives::Bool}},
     {"threading.py", {"Thread.start", kForks, Needs::Nothing, Gives::None, kRaises, "starts a thread"}},
+    // Of a child that was started: whoever else waits for its end is woken by that end itself.
+    {"multiprocessing/process.py", {"BaseProcess.join", kNone, Needs::Nothing, Gives::None, kRaises, "waits for a child's end"}},
+    {"multiprocessing/process.py", {"BaseProcess.is_alive", kNone, Needs::Nothing, Gives::Bool, kRaises}},
+    {"multiprocessing/process.py", {"BaseProcess.start", kForks, Needs::Nothing, Gives::None, kRaises, "starts a process"}},
+    {"multiprocessing/process.py", {"BaseProcess.terminate", kSignals, Needs::Nothing, Gives::None, kRaises, "sends a signal"}},
+    {"multiprocessing/process.py", {"BaseProcess.kill", kSignals, Needs::Nothing, Gives::None, kRaises, "sends a signal"}},
+    {"subprocess.py", {"Popen.wait", kNone, Needs::Nothing, Gives::Int, kRaises, "waits for a child's end"}},
+    {"subprocess.py", {"Popen.poll", kNone, Needs::Nothing, Gives::Plain, kRaises, "looks for a child's end"}},
+    {"subprocess.py", {"Popen.send_signal", kSignals, Needs::Nothing, Gives::None, kRaises, "sends a signal"}},
+    {"subprocess.py", {"Popen.terminate", kSignals, Needs::Nothing, Gives::None, kRaises, "sends a signal"}},
+    {"subprocess.py", {"Popen.kill", kSignals, Needs::Nothing, Gives::None, kRaises, "sends a signal"}},
     {"threading.py", {"current_thread", kNone, Needs::Nothing, Gives::Borrowed}},
     {"threading.py", {"active_count", kNone, Needs::Nothing, Gives::Int}},
     // run_forever() returns, and what follows it runs
