@@ -49,10 +49,11 @@ std::string all_told() {
   std::ranges::sort(files);
   std::string text;
   for (const fs::path& path : files) {
-    std::ifstream in(path);
-    const auto snapshot = snapshot::load(in);
+    std::ostringstream file;
+    file << std::ifstream(path).rdbuf();
+    const auto all = snapshot::load_all(file.str());
     text += fs::relative(path, kFolder).replace_extension().string() + ": " +
-            (snapshot ? told(*snapshot) : "broken: " + to_string(snapshot.error())) + "\n";
+            (all ? told(all->at(0)) : "broken: " + to_string(all.error())) + "\n";
   }
   return text;
 }

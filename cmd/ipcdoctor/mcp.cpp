@@ -13,7 +13,7 @@
 #include "exit_code.h"
 #include "mcp_tools.h"
 #include "output_file.h"
-#include "snapshot/json_depth.h"
+#include "snapshot/json_bounds.h"
 #include "version.h"
 
 /// A server of the Model Context Protocol on standard input and output: JSON-RPC 2.0, one message a
@@ -107,8 +107,8 @@ json call(const json& id, const json& params) {
 
 /// @return nothing for what needs no answer
 std::optional<json> answer(const std::string& line) {
-  const json message = snapshot::is_nested_too_deep(line) ? json(json::value_t::discarded)
-                                                          : json::parse(line, nullptr, false);
+  const json message = snapshot::is_out_of_bounds(line) ? json(json::value_t::discarded)
+                                                        : json::parse(line, nullptr, false);
   if (message.is_discarded()) return failure(nullptr, kParseError, "no JSON");
   if (!message.is_object() || message.value("jsonrpc", json()) != "2.0")
     return failure(nullptr, kInvalidRequest, "no JSON-RPC 2.0 message");

@@ -100,6 +100,8 @@ TEST(Mcp, AnalyzesSnapshotsAndExplainsClasses) {
 }
 
 TEST(Mcp, WhatAToolCannotDoIsItsErrorAndTheServerGoesOn) {
+  const std::string nested = ::testing::TempDir() + "nested." + std::to_string(::getpid());
+  std::ofstream(nested) << std::string(1'000'000, '[');
   const std::vector<json> calls = {
       call(1, "attach", json::object({{"pids", json::array({1 << 21})}})),
       call(2, "attach", json::object()),
@@ -109,11 +111,14 @@ TEST(Mcp, WhatAToolCannotDoIsItsErrorAndTheServerGoesOn) {
       call(6, "analyze", json::object({{"file", "/dev/zero"}})),
       call(7, "analyze", json::object({{"file", "/etc/passwd"}})),
       call(8, "explain", json::object({{"class", "no-such-class"}})),
-      call(9, "tree", json::array())};
+      call(9, "tree", json::array()),
+      call(10, "analyze", {{"file", nested}}),
+      call(11, "analyze", {{"file", "-"}})};
   std::vector<json> messages = calls;
-  messages.push_back(request(10, "ping", json::object()));
+  messages.push_back(request(12, "ping", json::object()));
 
   const auto got = answers(lines_of(messages));
+  ::unlink(nested.c_str());
 
   ASSERT_EQ(got.size(), messages.size());
   for (std::size_t i = 0; i < calls.size(); ++i) {

@@ -88,9 +88,10 @@ Result<std::string> analyze(const json& arguments) {
   std::error_code unknown;
   if (std::filesystem::exists(file, unknown) && !std::filesystem::is_regular_file(file, unknown))
     return wrong("no regular file: " + file);
-  Result<snapshot::Snapshot> snapshot = load_file(file);
-  if (!snapshot) return snapshot.error();
-  return render(Examination(*std::move(snapshot)).report(), arguments);
+  auto snapshots = load_files({std::filesystem::absolute(file, unknown)});  // "-" is a file, too
+  if (!snapshots) return snapshots.error();
+  if (snapshots->size() > 1) return wrong("several snapshots, which `ipcdoctor analyze` takes");
+  return render(Examination(std::move(snapshots->front())).report(), arguments);
 }
 
 Result<std::string> explain(const json& arguments) {

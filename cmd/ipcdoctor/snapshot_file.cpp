@@ -1,12 +1,12 @@
 #include "snapshot_file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <set>
 #include <string_view>
@@ -17,24 +17,12 @@
 
 namespace ipcdoctor::cmd {
 
-Result<snapshot::Snapshot> load_file(const std::string& path) {
-  errno = 0;
-  std::error_code unknown;  // then opening it says why
-  if (std::filesystem::is_directory(path, unknown))
-    return Error{cause_of(EISDIR), EISDIR, "read " + path};
-  std::ifstream file(path);
-  if (!file) return Error{cause_of(errno), errno, "read " + path};
-  Result<snapshot::Snapshot> snapshot = snapshot::load(file);
-  if (!snapshot) return Error{snapshot.error().cause, 0, path + " is " + snapshot.error().what};
-  return snapshot;
-}
-
 namespace {
 
 using Snapshots = std::vector<snapshot::Snapshot>;
 using Texts = std::vector<SnapshotText>;
 
-constexpr std::size_t kMaxBytes = std::size_t{4} << 30;
+constexpr std::size_t kMaxBytes = std::size_t{1} << 30;  // of all together
 constexpr std::size_t kMaxFiles = 100'000;
 
 Error has_no_snapshot(const std::string& folder) {
@@ -43,7 +31,14 @@ Error has_no_snapshot(const std::string& folder) {
 
 /// Stops at what no text has, such as /dev/zero.
 Result<std::string> read_text(int fd, const std::string& name) {
+  const Error too_large{Cause::Limit, 0, name + " is larger than 1 GB, as no snapshot is"};
   std::string text;
+  struct stat status {};
+  if (::fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) {
+    const auto size = static_cast<std::size_t>(status.st_size);
+    if (size > kMaxBytes) return too_large;
+    text.reserve(size);  // what grows is copied, and may be hundreds of megabytes
+  }
   std::vector<char> chunk(1 << 20);
   for (;;) {
     const ssize_t n = ::read(fd, chunk.data(), chunk.size());
@@ -52,8 +47,9 @@ Result<std::string> read_text(int fd, const std::string& name) {
     if (n == 0) return text;
     const std::string_view piece(chunk.data(), static_cast<std::size_t>(n));
     text += piece;
-    if (piece.find('\0') != piece.npos || text.size() > kMaxBytes)
+    if (piece.find('\0') != piece.npos)
       return Error{Cause::Malformed, 0, name + " is not an ipcdoctor snapshot"};
+    if (text.size() > kMaxBytes) return too_large;
   }
 }
 

@@ -8,9 +8,6 @@
 
 namespace ipcdoctor::cmd {
 
-/// What `ipcdoctor save` wrote. @return why not, with the path
-Result<snapshot::Snapshot> load_file(const std::string& path);
-
 /// A file as it is, not looked into.
 struct SnapshotText {
   std::string path;  ///< or what it is called in messages

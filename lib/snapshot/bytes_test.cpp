@@ -24,9 +24,10 @@ std::vector<Snapshot> recorded() {
   for (const auto& entry :
        std::filesystem::recursive_directory_iterator(IPCDOCTOR_TESTDATA "/snapshots")) {
     if (entry.path().extension() != ".json") continue;
-    std::ifstream file(entry.path());
-    auto snapshot = load(file);
-    if (snapshot) snapshots.push_back(std::move(*snapshot));
+    std::ostringstream text;
+    text << std::ifstream(entry.path()).rdbuf();
+    auto all = load_all(text.str());
+    if (all) snapshots.push_back(std::move(all->at(0)));
   }
   return snapshots;
 }

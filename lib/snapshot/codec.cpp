@@ -1,13 +1,12 @@
 #include "snapshot/codec.h"
 
 #include <algorithm>
-#include <istream>
 #include <nlohmann/json.hpp>
 #include <ostream>
 #include <string_view>
 
 #include "snapshot/enumerators.h"
-#include "snapshot/json_depth.h"
+#include "snapshot/json_bounds.h"
 
 namespace ipcdoctor {
 
@@ -249,14 +248,8 @@ static Result<Snapshot> snapshot_in(const json& file) {
   return snapshot;
 }
 
-Result<Snapshot> load(std::istream& in) try {
-  return snapshot_in(json::parse(in));
-} catch (const json::exception& failure) {
-  return Error{Cause::Malformed, 0, "not an ipcdoctor snapshot"};
-}
-
 static json parse(std::string_view text) {
-  if (is_nested_too_deep(text)) return json(json::value_t::discarded);
+  if (is_out_of_bounds(text)) return json(json::value_t::discarded);
   return json::parse(text, nullptr, false);
 }
 

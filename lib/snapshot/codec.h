@@ -9,11 +9,9 @@ namespace ipcdoctor::snapshot {
 /// The file format of `ipcdoctor save`: JSON with "schema": "ipcdoctor/snapshot/2". A process, or a
 /// thread of one, has only what differs from the one before it in the list.
 void save(std::ostream& out, const Snapshot& snapshot);
-/// @return Malformed for anything else than a snapshot file, Unsupported for one of another
-/// version than this and 1, where each has all.
-Result<Snapshot> load(std::istream& in);
-/// All that are in what an engine wrote around them: the name of a host before each line ("h1: "),
-/// lines of other commands, the standard output as a member of JSON. At least one.
+/// All that are in a file, or in what an engine wrote around them: the name of a host before each
+/// line ("h1: "), lines of other commands, the standard output as a member of JSON.
+/// @return at least one; Malformed for anything else, Unsupported for those of another version.
 Result<std::vector<Snapshot>> load_all(const std::string& text);
 
 }  // namespace ipcdoctor::snapshot

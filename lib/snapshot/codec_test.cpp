@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "snapshot/testing.h"
@@ -10,6 +11,7 @@
 namespace ipcdoctor::snapshot {
 namespace {
 
+using nlohmann::json;
 using testing::Builder;
 
 Snapshot two_processes() {
@@ -33,8 +35,9 @@ std::string saved(const Snapshot& snapshot) {
 }
 
 Result<Snapshot> loaded(const std::string& text) {
-  std::istringstream in(text);
-  return load(in);
+  auto all = load_all(text);
+  if (!all) return all.error();
+  return all->at(0);
 }
 
 TEST(Codec, WhatWasSavedIsLoadedWhole) {
@@ -152,6 +155,19 @@ TEST(Codec, WhatIsNestedWithoutEndIsNoSnapshot) {  // else the stack had one
 
   EXPECT_FALSE(load_all(nested("[", "]")));
   EXPECT_FALSE(load_all(nested("{\"a\":", "}")));
+}
+
+TEST(Codec, AStringLongerThanAnyOfOursIsNoSnapshot) {  // else its copies took the memory
+  const std::string text = saved(two_processes());
+  const std::string padding(std::size_t{2} << 20, 'x');
+  const std::string key = "\"host\":\"";
+  ASSERT_NE(text.find(key), std::string::npos);
+  std::string padded = text;
+  padded.insert(text.find(key) + key.size(), padding);
+
+  EXPECT_FALSE(load_all(padded));
+  // as ansible-playbook keeps what a command printed
+  EXPECT_TRUE(load_all(json{{"stdout", text + "\n" + padding}}.dump()));
 }
 
 TEST(Codec, AFileOfManyLinesIsReadLineByLine) {  // else this would take minutes

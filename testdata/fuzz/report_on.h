@@ -25,8 +25,9 @@ inline void report_on(const snapshot::Snapshot& snapshot) {
 }
 
 inline void load_and_report(const std::string& text) {
-  std::istringstream in(text);
-  if (const auto snapshot = snapshot::load(in)) report_on(*snapshot);
+  const auto all = snapshot::load_all(text);
+  if (!all) return;
+  for (const snapshot::Snapshot& snapshot : *all) report_on(snapshot);
 }
 
 }  // namespace ipcdoctor
