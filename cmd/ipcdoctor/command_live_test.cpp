@@ -223,6 +223,18 @@ TEST(Errors, ABrokenSnapshot) {
   expect_one_line(ipcdoctor({"analyze", path}), 2);
 }
 
+TEST(Errors, ASnapshotLargerThanAnyIs) {  // it is not read
+  const std::string path = ::testing::TempDir() + "large.json";
+  std::ofstream{path};
+  std::filesystem::resize_file(path, std::uintmax_t{2} << 30);
+
+  const Result result = ipcdoctor({"analyze", path});
+  std::filesystem::remove(path);
+
+  expect_one_line(result, 2);
+  EXPECT_THAT(result.output, HasSubstr("larger than 1 GB"));
+}
+
 TEST(Errors, AnUnknownFormatOrClass) {
   expect_one_line(ipcdoctor({"attach", "1", "--format", "xml"}), 2);
   expect_one_line(ipcdoctor({"explain", "no-such-class"}), 2);
