@@ -10,6 +10,7 @@
 #include <set>
 
 #include "collect/tables.h"
+#include "linux/deputy.h"
 #include "linux/kcmp.h"
 #include "linux/namespaces.h"
 #include "linux/pidfd.h"
@@ -71,6 +72,11 @@ class LiveSurroundings final : public Surroundings {
 
   std::vector<Pid> children(const ChildFilter& filter) override {
     std::vector<Pid> pids;
+    std::vector<linux::deputy::File> files;
+    for (const auto& process : system_.processes())
+      if (is_without_status(*process))
+        files.push_back({system_.dir_to_read_ahead(*process), "status"});
+    const linux::deputy::ReadAhead ahead(linux::deputy::Wish::ReadRecord, files);
     for (const auto& child : system_.processes()) {
       const bool own = child->stat.ppid == process_.pid;
       if (!own && !is_traced_by_us(*child)) continue;
@@ -144,10 +150,12 @@ class LiveSurroundings final : public Surroundings {
     return process.stat.has_exited() && process.stat.num_threads <= 1;
   }
 
+  static bool is_without_status(const ProcessEntry& process) {
+    return !process.status && process.status.error().cause == Cause::NotRead;
+  }
+
   const Result<linux::TaskStatus>& status_of(ProcessEntry& process) {
-    if (!process.status && process.status.error().cause == Cause::NotRead) {
-      process.status = linux::read_status(*process.dir);
-    }
+    if (is_without_status(process)) process.status = linux::read_status(*process.dir);
     return process.status;
   }
 
