@@ -70,6 +70,7 @@ class Collector {
     const Status scanned = scan_tree();
     if (!scanned) return scanned.error();
     group_shared_tables(system_);
+    if (!system_.all_holders_seen() || system_.has_missed()) read_pipe_ends(system_);
     give_up_rights();
     close_over_wakers();
     objects_.read_facts();
@@ -266,12 +267,12 @@ class Collector {
     out.uptime_ticks = uptime_ticks();
     out.targets = targets_;
     std::ranges::sort(out.targets);
+    out.objects = objects_.list();  // asks the processes, too
     out.processes.reserve(system_.processes().size());
     for (auto& process : system_.processes()) {
       add_process(out, *process, pieces);
       if (pieces == Pieces::Moved) process.reset();  // both of thousands are much
     }
-    out.objects = objects_.list();
     if (options_.place) out.place.networks = objects_.networks();
     out.file_locks = locks;
     out.shared_areas = areas_.list();

@@ -544,11 +544,44 @@ void Objects::mark_kernel_users() {
   });
 }
 
+/// Calls that wait with one of these descriptors: each refers to the open file too, unless its
+/// table is of one thread alone (fdget() of fs/file.c).
+std::size_t Objects::calls_with(const PipeEnds::File& file) const {
+  std::size_t calls = 0;
+  for (const auto& [pid, fd] : file.holders) {
+    const ProcessEntry* process = system_.find(pid);
+    if (process == nullptr || !process->examined) continue;
+    const bool shared = process->threads.size() > 1 || process->out.fd_group != process->pid;
+    for (const ThreadEntry& thread : process->threads)
+      if (shared && thread.out.wait)
+        calls += static_cast<std::size_t>(
+            std::ranges::count(thread.out.wait->objects, fd, &snapshot::Awaited::fd));
+  }
+  return calls;
+}
+
+snapshot::Counted Objects::counted(const PipeEnds& pipe, bool PipeEnds::File::*side,
+                                   std::uint32_t all) const {
+  std::uint32_t seen = 0;
+  bool complete = true;
+  for (const auto& [number, file] : pipe.files) {
+    if (!(file.*side)) continue;
+    ++seen;
+    complete = complete && file.references <= file.descriptors.size() + calls_with(file);
+  }
+  if (seen < all) return snapshot::Counted::More;
+  return seen == all && complete ? snapshot::Counted::All : snapshot::Counted::Unknown;
+}
+
 std::vector<Object> Objects::list() const {
   std::vector<Object> objects;
   for (const auto& [id, object] : objects_) {
     objects.push_back(object);
     objects.back().copies_unknown = system_.has_unknown_copies(id);
+    const PipeEnds* ends = id.kind == ObjectKind::Pipe ? system_.ends_of(id.ino) : nullptr;
+    if (ends == nullptr) continue;
+    objects.back().readers = counted(*ends, &PipeEnds::File::readable, ends->readers);
+    objects.back().writers = counted(*ends, &PipeEnds::File::writable, ends->writers);
   }
   return objects;
 }

@@ -62,6 +62,9 @@ class Objects {
   std::map<snapshot::ObjectId, Place> find_places();
   void read_facts_of(snapshot::Object& object, const Place& place);
   void mark_kernel_users();
+  std::size_t calls_with(const PipeEnds::File& file) const;
+  snapshot::Counted counted(const PipeEnds& pipe, bool PipeEnds::File::*side,
+                            std::uint32_t all) const;
   /// Sets Wait::is_first.
   void mark_first_reads();
 

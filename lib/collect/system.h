@@ -69,6 +69,18 @@ struct ProcessEntry {
   snapshot::Process out;  ///< what goes into the snapshot, except fds and threads
 };
 
+/// The open files of a pipe as the kernel itself has them, beside the descriptors that were read.
+struct PipeEnds {
+  struct File {
+    bool readable = false, writable = false;
+    std::uint64_t references = 0;
+    std::set<std::pair<std::uint64_t, int>> descriptors;  ///< that were read: table, number
+    std::vector<std::pair<Pid, int>> holders;             ///< of those
+  };
+  std::uint32_t readers = 0, writers = 0;  ///< open files, as the kernel counts them
+  std::map<std::uint64_t, File> files;     ///< of which a descriptor was read
+};
+
 /// All processes of the system but kernel threads, and what was read of them so far.
 class System {
  public:
@@ -165,6 +177,12 @@ class System {
   bool has_unknown_copies(const snapshot::ObjectId& id) const {
     return unknown_copies_.contains(id);
   }
+  void note_ends(std::uint64_t pipe, PipeEnds ends) { ends_[pipe] = std::move(ends); }
+  /// nullptr: not known
+  const PipeEnds* ends_of(std::uint64_t pipe) const {
+    const auto it = ends_.find(pipe);
+    return it == ends_.end() ? nullptr : &it->second;
+  }
   /// Pids of /proc are those of our own namespace, as system calls take them.
   bool numbers_as_proc_does() const { return numbers_as_proc_does_; }
   bool in_init_pid_ns() const { return in_init_pid_ns_; }
@@ -186,6 +204,7 @@ class System {
   std::optional<Status> compares_;  ///< what kcmp(2) says of us and ourselves
   bool said_unknown_sharing_ = false;
   std::set<snapshot::ObjectId> unknown_copies_;
+  std::unordered_map<std::uint64_t, PipeEnds> ends_;
   bool all_holders_seen_ = true, restless_ = false, lost_ = false;
   bool proc_hides_ = true, numbers_as_proc_does_ = false, in_init_pid_ns_ = false;
   bool read_maps_ahead_ = true;

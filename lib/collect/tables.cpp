@@ -261,6 +261,12 @@ bool is_tried(const ProcessEntry& process) {
          process.scope == snapshot::Scope::Self;
 }
 
+/// Numbers are reused; see proc_pid_stat(5) for the unit.
+bool is_of(const ProcessEntry& process, const linux::KernelFd& fd) {
+  static const auto hz = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+  return fd.started_ns / (1'000'000'000 / hz) == process.stat.start_ticks;
+}
+
 /// The tables of processes, from the kernel itself.
 class KernelTables {
  public:
@@ -312,12 +318,6 @@ class KernelTables {
       last_->fds.push_back({fd.fd, access_of(*entry), object_of(*entry, process, *process.dir)});
     else
       last_->unclear.push_back(fd.fd);
-  }
-
-  /// Numbers are reused; see proc_pid_stat(5) for the unit.
-  static bool is_of(const ProcessEntry& process, const linux::KernelFd& fd) {
-    static const auto hz = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
-    return fd.started_ns / (1'000'000'000 / hz) == process.stat.start_ticks;
   }
 
   bool look_at_unclear(Entry& entry) {
@@ -385,6 +385,33 @@ bool read_tables(System& system, TablesFrom from) {
     cost += kCostOfProcess + (process->fds ? process->fds->size() : 0);
   }
   return complete;
+}
+
+void read_pipe_ends(System& system) {
+  const Risk risk(system.progress(), Pid{}, Fact::KernelTasks);
+  if (!risk.allowed()) return;
+  std::unordered_map<std::uint64_t, PipeEnds> pipes;
+  const Status read = linux::read_kernel_pipes([&](const linux::KernelFd& fd) {
+    PipeEnds& pipe = pipes[fd.ino];
+    pipe.readers = std::max(pipe.readers, fd.readers);
+    pipe.writers = std::max(pipe.writers, fd.writers);
+    const ProcessEntry* process = system.find(fd.pid);
+    const bool same = process != nullptr && (fd.tid.value != fd.pid.value || is_of(*process, fd));
+    const std::vector<Fd>* table = same ? System::table_of(*process, fd.tid) : nullptr;
+    if (table == nullptr) return;
+    const auto found = std::ranges::lower_bound(*table, fd.fd, {}, &Fd::fd);
+    if (found == table->end() || found->fd != fd.fd ||
+        found->object != ObjectId{ObjectKind::Pipe, 0, fd.ino})
+      return;
+    PipeEnds::File& file = pipe.files[fd.file];
+    file.readable = fd.readable;
+    file.writable = fd.writable;
+    file.references = std::max(file.references, fd.references);
+    file.descriptors.insert({fd.table, fd.fd});
+    file.holders.push_back({fd.pid, fd.fd});
+  });
+  if (read)
+    for (auto& [ino, ends] : pipes) system.note_ends(ino, std::move(ends));
 }
 
 void for_each_table(System& system,

@@ -20,6 +20,10 @@ enum class TablesFrom { Cheapest, Proc, Kernel };
 ///              /proc.
 bool read_tables(System& system, TablesFrom from = TablesFrom::Cheapest);
 
+/// Asks the kernel how many there are of the ends of each pipe, for System::ends_of(). Nothing is
+/// learned where it does not tell. Call after read_tables().
+void read_pipe_ends(System& system);
+
 /// Calls `each` for every table: that of a process has tid 0.
 void for_each_table(
     System& system,

@@ -1,6 +1,7 @@
 #include "diagnosis/probe.h"
 
 #include <algorithm>
+#include <map>
 
 namespace ipcdoctor::diagnosis {
 
@@ -116,6 +117,32 @@ StuckTask stuck_task(const Snapshot& snapshot, TaskRef task) {
   return stuck;
 }
 
+namespace {
+
+/// It waits for work, and does none for somebody at the moment.
+bool is_idle(const Snapshot& snapshot, const StuckTask& stuck) {
+  const snapshot::Thread* thread = snapshot::find_thread(snapshot, stuck.task);
+  return stuck.serves && thread != nullptr &&
+         !thread->activity.object.texts.contains(snapshot::Text::Method);
+}
+
+/// Idle workers in processes of their own, of somebody who hangs, are at rest: the hang is without
+/// them. Of one process all threads count, as the helpers of who hangs tell how.
+void leave_out_idle_workers(const Snapshot& snapshot, std::vector<StuckTask>& stuck) {
+  std::map<Pid, bool> idle;
+  for (const StuckTask& one : stuck) {
+    const auto [it, is_new] = idle.emplace(one.task.pid, true);
+    it->second = it->second && is_idle(snapshot, one);
+  }
+  std::erase_if(stuck, [&](const StuckTask& one) {
+    const snapshot::Process* process = snapshot::find_process(snapshot, one.task.pid);
+    const auto owner = process == nullptr ? idle.end() : idle.find(process->ppid);
+    return idle.at(one.task.pid) && owner != idle.end() && !owner->second;
+  });
+}
+
+}  // namespace
+
 Finding start_finding(const Context& context, const Probe& probe, int set) {
   const graph::StuckSet& stuck_set = context.graph.stuck_sets().at(static_cast<std::size_t>(set));
   Finding finding;
@@ -147,6 +174,7 @@ Finding start_finding(const Context& context, const Probe& probe, int set) {
     finding.stuck.push_back(stuck_task(context.snapshot, task));
   for (const TaskRef& task : stuck_set.behind)
     finding.stuck.push_back(stuck_task(context.snapshot, task));
+  leave_out_idle_workers(context.snapshot, finding.stuck);
   for (const graph::Edge& edge : context.graph.chain(stuck_set))
     finding.chain.push_back(link_of(context.snapshot, edge));
   add_evidence(finding, context, stuck_set.core);

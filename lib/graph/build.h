@@ -162,6 +162,7 @@ class Build {
 
   // build_objects.cpp: descriptors
   Node holders(const ObjectId& id, Side side);
+  void connect_unseen(Node to, const ObjectId& id);
   void holders_event(Node to, const char* by, const ObjectId& id, Side side);
   auto holders_on(const ObjectId& id) const {
     return std::ranges::equal_range(holders_, id, {}, &Holder::object);

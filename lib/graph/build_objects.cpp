@@ -8,6 +8,7 @@ namespace ipcdoctor::graph {
 
 using snapshot::Access;
 using snapshot::Awaited;
+using snapshot::Counted;
 using snapshot::Fd;
 using snapshot::LockKind;
 using snapshot::Object;
@@ -36,6 +37,20 @@ const char* private_server(const snapshot::Thread& thread, const Socket& socket)
   const bool own_name =
       socket.local.find("/pymp-") != std::string::npos || socket.local.starts_with("@listener-");
   return !own_name ? nullptr : shares ? "sharer of descriptors" : "manager";
+}
+
+Counted counted_on(Side side, const Object& object) {
+  switch (side) {
+    case Side::Readers:
+      return object.readers;
+    case Side::Writers:
+      return object.writers;
+    case Side::All:
+      break;
+  }
+  return object.readers == object.writers                                     ? object.readers
+         : object.readers == Counted::More || object.writers == Counted::More ? Counted::More
+                                                                              : Counted::Unknown;
 }
 
 }  // namespace
@@ -113,21 +128,15 @@ Node Build::holders(const ObjectId& id, Side side) {
   for (const Holder& holder : holders_on(id)) {
     if (is_on(side, holder.access)) gates_.network.connect(holder.who, node, holder.fd);
   }
-  gates_.network.connect(unreadable_tables_, node);
   connect_in_flight(node, id);
-  if (!snapshot_.all_holders_seen) {
-    gates_.network.connect(
-        unlisted_or(Life::UnseenHolder,
-                    "no process that could not be looked into holds " + name(id), {}, id),
-        node);
-  }
-  if (snapshot_.unknown_fds_in_flight || strange_carriers_) {
-    gates_.network.connect(
-        add_leaf(Life::FdsInFlight,
-                 "no descriptor on its way through a socket refers to " + name(id), {}, id),
-        node);
-  }
   const Object* object = snapshot::find_object(snapshot_, id);
+  const Counted counted = object == nullptr ? Counted::Unknown : counted_on(side, *object);
+  const bool carried = carriers_.contains(id) || !unnamed_carriers_.empty();
+  if (counted == Counted::More && !carried)
+    gates_.network.connect(
+        add_leaf(Life::NotSeen, "somebody who was not seen has " + name(id) + " open", {}, id),
+        node);
+  if (counted != Counted::All) connect_unseen(node, id);
   if (object != nullptr && object->copies_unknown) {
     gates_.network.connect(
         add_leaf(Life::NotSeen, "who else has " + name(id) + " could not be told", {}, id), node);
@@ -137,6 +146,23 @@ Node Build::holders(const ObjectId& id, Side side) {
         add_leaf(Life::KernelUser, "the kernel itself does not use " + name(id), {}, id), node);
   }
   return node;
+}
+
+/// Holders of which nothing was seen.
+void Build::connect_unseen(Node to, const ObjectId& id) {
+  gates_.network.connect(unreadable_tables_, to);
+  if (!snapshot_.all_holders_seen) {
+    gates_.network.connect(
+        unlisted_or(Life::UnseenHolder,
+                    "no process that could not be looked into holds " + name(id), {}, id),
+        to);
+  }
+  if (snapshot_.unknown_fds_in_flight || strange_carriers_) {
+    gates_.network.connect(
+        add_leaf(Life::FdsInFlight,
+                 "no descriptor on its way through a socket refers to " + name(id), {}, id),
+        to);
+  }
 }
 
 /// Who can receive a descriptor, or close what carries it, holds it too. Of unnamed ones any may be

@@ -132,6 +132,30 @@ TEST(Pipe, UnseenHoldersMakeItAnAssumption) {
               ElementsAre("no process that could not be looked into holds pipe:[7]"));
 }
 
+TEST(Pipe, TheKernelsOwnCountSaysWhetherThereAreUnseenHolders) {
+  Builder b = forgotten_write_end();
+  b.raw().all_holders_seen = false;
+  b.raw().unknown_fds_in_flight = true;
+  b.object(pipe(7)).readers = snapshot::Counted::All;
+  EXPECT_EQ(graph_of(b).stuck_sets().at(0).level, Level::Assuming) << "not of writers";
+
+  b.object(pipe(7)).writers = snapshot::Counted::All;
+  EXPECT_EQ(graph_of(b).stuck_sets().at(0).level, Level::Proved);
+
+  b.object(pipe(7)).writers = snapshot::Counted::More;
+  EXPECT_THAT(graph_of(b).stuck_sets(), IsEmpty());
+}
+
+TEST(Pipe, WhatCarriesAnEndIsNobodyUnseen) {
+  Builder b = forgotten_write_end();
+  b.process(40).fd(5, unix_socket(1));
+  b.process(40).fd(6, unix_socket(2));
+  b.connect(unix_socket(1), unix_socket(2));
+  b.object(unix_socket(2)).in_flight = {pipe(7)};
+  b.object(pipe(7)).writers = snapshot::Counted::More;
+  EXPECT_FALSE(graph_of(b).stuck_sets().empty());
+}
+
 TEST(Pipe, UnseenHoldersOfSeveralAreOneAssumption) {
   Builder b;
   b.process(40).fd(3, pipe(7), Access::Read).fd(4, pipe(8), Access::Write).thread().reads(3);

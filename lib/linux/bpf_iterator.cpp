@@ -120,6 +120,10 @@ std::int16_t KernelTypes::size(const char* type) {
   return kept(types_.size_of(types_.find(type, BTF_KIND_STRUCT)));
 }
 
+bool KernelTypes::has(const char* type, std::string_view member) const {
+  return types_.offset_of(types_.find(type, BTF_KIND_STRUCT), member).has_value();
+}
+
 std::uint32_t KernelTypes::iterator(const char* function) const {
   return types_.find(function, BTF_KIND_FUNC);
 }

@@ -44,6 +44,7 @@ class KernelTypes {
   /// 0, and is_complete() no more, where there is none.
   std::int16_t offset(const char* type, std::string_view member);
   std::int16_t size(const char* type);
+  bool has(const char* type, std::string_view member) const;
   bool is_complete() const { return complete_; }
   /// The number of "bpf_iter_task" and its like; 0: there is none.
   std::uint32_t iterator(const char* function) const;

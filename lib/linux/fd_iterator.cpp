@@ -85,12 +85,14 @@ constexpr std::size_t kMaxFds = 64U << 20;
 
 struct Record {
   std::uint64_t tid, pid, fd, started, table, memory, file, mode_of_file, ino, dev, rdev, mode,
-      magic;
+      magic, readers, writers, references;
   char name[32];
 };
 
+enum class Of { All, Pipes };
+
 /// The kernel's half. r6 = context, r7 = task, r8 = file, r9 = inode.
-std::vector<bpf_insn> make_program(bpf::KernelTypes& types) {
+std::vector<bpf_insn> make_program(bpf::KernelTypes& types, Of which) {
   const int inode = types.offset("file", "f_inode");
   const int block = types.offset("inode", "i_sb");
   const int path = types.offset("file", "f_path");
@@ -114,11 +116,26 @@ std::vector<bpf_insn> make_program(bpf::KernelTypes& types) {
   to.copy(BPF_DW, 9, types.offset("inode", "i_ino"), offsetof(Record, ino));
   to.copy(BPF_W, 9, types.offset("inode", "i_rdev"), offsetof(Record, rdev));
   to.copy(BPF_H, 9, types.offset("inode", "i_mode"), offsetof(Record, mode));
+  const int pipe = which == Of::Pipes ? types.offset("inode", "i_pipe") : 0;
+  if (which == Of::Pipes) to.load(BPF_DW, 7, 9, pipe);  // the task is told
   to.load(BPF_DW, 9, 9, block);
   to.copy(BPF_W, 9, types.offset("super_block", "s_dev"), offsetof(Record, dev));
   to.copy(BPF_DW, 9, types.offset("super_block", "s_magic"), offsetof(Record, magic));
-  to.clear(offsetof(Record, name), sizeof(Record));
-  const std::size_t named = to.jump_unless(1, static_cast<int>(kAnonymous));  // r1 = the magic
+  to.clear(offsetof(Record, readers), sizeof(Record));
+  std::size_t no_pipe = 0;
+  if (which == Of::Pipes) {
+    no_pipe = to.jump_unless(1, static_cast<int>(kPipes));  // r1 = the magic
+    to.copy(BPF_W, 7, types.offset("pipe_inode_info", "readers"), offsetof(Record, readers));
+    to.copy(BPF_W, 7, types.offset("pipe_inode_info", "writers"), offsetof(Record, writers));
+    const char* count = types.has("file", "f_ref") ? "f_ref" : "f_count";
+    to.copy(BPF_DW, 8, types.offset("file", count), offsetof(Record, references));
+    if (types.has("file", "f_ref")) {  // FILE_REF_ONEREF is 0
+      to.add_number(1, 1);
+      to.store(1, offsetof(Record, references));
+    }
+    to.move_number(1, static_cast<int>(kPipes));
+  }
+  const std::size_t named = to.jump_unless(1, static_cast<int>(kAnonymous));
   to.load(BPF_DW, 3, 8, dentry);
   to.load(BPF_DW, 3, 3, name);
   to.move(1, 10);
@@ -127,6 +144,7 @@ std::vector<bpf_insn> make_program(bpf::KernelTypes& types) {
   to.call(BPF_FUNC_probe_read_kernel_str);
   to.land(named);
   to.write(6, sizeof(Record));
+  if (which == Of::Pipes) to.land(no_pipe);
   to.land(no_task);
   to.land(no_file);
   to.exit();
@@ -155,17 +173,18 @@ KernelFd fd_of(const Record& r) {
   fd.type = static_cast<std::uint32_t>(r.mode & S_IFMT);
   fd.readable = (r.mode_of_file & kRead) != 0;
   fd.writable = (r.mode_of_file & kWrite) != 0;
+  fd.readers = static_cast<std::uint32_t>(r.readers);
+  fd.writers = static_cast<std::uint32_t>(r.writers);
+  fd.references = r.references - 1;  // the iterator has one itself (fget_task_next())
   if (r.magic == kAnonymous) fd.name.assign(r.name, ::strnlen(r.name, sizeof r.name));
   return fd;
 }
 
-}  // namespace
-
-Status read_kernel_fds(const std::function<void(const KernelFd&)>& each) {
+Status read_kernel(Of which, const std::function<void(const KernelFd&)>& each) {
   auto types = bpf::KernelTypes::read();
   if (!types) return types.error();
-  const auto loaded =
-      bpf::load_iterator(*types, "bpf_iter_task_file", "ipcdoctor_fds", make_program(*types));
+  const auto loaded = bpf::load_iterator(*types, "bpf_iter_task_file", "ipcdoctor_fds",
+                                         make_program(*types, which));
   if (!loaded) return loaded.error();
   std::array<std::byte, sizeof(Record)> half;  // what the end of a piece cut off
   std::size_t kept = 0, seen = 0;
@@ -188,6 +207,16 @@ Status read_kernel_fds(const std::function<void(const KernelFd&)>& each) {
   if (kept != 0)
     return Error{Cause::Malformed, 0, "read the descriptors of the kernel: half a record"};
   return Done{};
+}
+
+}  // namespace
+
+Status read_kernel_fds(const std::function<void(const KernelFd&)>& each) {
+  return read_kernel(Of::All, each);
+}
+
+Status read_kernel_pipes(const std::function<void(const KernelFd&)>& each) {
+  return read_kernel(Of::Pipes, each);
 }
 
 }  // namespace ipcdoctor::linux

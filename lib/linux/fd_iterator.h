@@ -25,6 +25,10 @@ struct KernelFd {
   std::uint32_t type = 0;                    ///< S_IFMT of its mode
   bool readable = false, writable = false;   ///< FMODE_READ, FMODE_WRITE
   std::string name;                          ///< of an anonymous file: "[eventfd]"
+  // Of read_kernel_pipes() alone.
+  std::uint32_t readers = 0, writers = 0;  ///< open files of that pipe
+  std::uint64_t references = 0;  ///< to the open file: of each descriptor, of each call that uses
+                                 ///< one of a shared table just now, of messages under way ...
 };
 
 /// What /proc/PID/fd would say of it, but for links that nobody needs; nothing where only a look
@@ -39,5 +43,13 @@ std::optional<FdEntry> to_entry(const KernelFd& fd);
 /// Source: kernel/bpf/task_iter.c, include/linux/fs.h (Linux 6.1).
 /// @return Denied, Unsupported, Limit.
 Status read_kernel_fds(const std::function<void(const KernelFd&)>& each);
+
+/// The same of pipes alone, but not FIFOs, with how many open files the kernel itself counts for
+/// each side of a pipe: also those of processes that nobody here can see, and those that are on
+/// their way through a socket. Several descriptors may be of one open file,
+/// which counts them.
+/// Source: include/linux/pipe_fs_i.h, fs/pipe.c (Linux 6.1), include/linux/file_ref.h (6.13).
+/// @return Denied, Unsupported, Limit.
+Status read_kernel_pipes(const std::function<void(const KernelFd&)>& each);
 
 }  // namespace ipcdoctor::linux

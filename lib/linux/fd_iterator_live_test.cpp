@@ -118,6 +118,41 @@ TEST_F(FdIterator, ListsATableOfAThreadsOwnUnderThatThread) {
   EXPECT_TRUE(tables.contains(child.tid()));
 }
 
+TEST_F(FdIterator, CountsAllThatRefersToTheEndsOfAPipe) {
+  int ends[2] = {-1, -1}, sockets[2] = {-1, -1};
+  ASSERT_EQ(::pipe(ends), 0);
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);
+  struct stat about {};
+  ASSERT_EQ(::fstat(ends[0], &about), 0);
+  const auto writers = [&] {
+    std::vector<KernelFd> found;
+    EXPECT_TRUE(read_kernel_pipes([&](const KernelFd& fd) {
+      if (fd.ino == about.st_ino && fd.writable && fd.pid.value == ::getpid()) found.push_back(fd);
+    }));
+    return found;
+  };
+  const auto before = writers();
+  ASSERT_EQ(before.size(), 1);
+  EXPECT_EQ(before[0].readers, 1);
+  EXPECT_EQ(before[0].writers, 1);
+  EXPECT_EQ(before[0].references, 1);
+
+  const int copy = ::dup(ends[1]);
+  testing::send_fds(sockets[0], {&ends[1], 1});
+  const Child child([] { return ::pause(); });
+  const int another =
+      ::open(("/proc/self/fd/" + std::to_string(ends[1])).c_str(), O_WRONLY | O_CLOEXEC);
+
+  const auto after = writers();
+  ASSERT_EQ(after.size(), 3);
+  EXPECT_EQ(after[0].file, after[1].file);
+  EXPECT_NE(after[0].file, after[2].file);
+  EXPECT_EQ(after[0].writers, 2);
+  EXPECT_EQ(after[0].references, 5) << "two here, two in the child, one on its way";
+  EXPECT_EQ(after[2].references, 1);
+  for (const int fd : {ends[0], ends[1], sockets[0], sockets[1], copy, another}) (void)::close(fd);
+}
+
 TEST_F(FdIterator, ShowsEveryDescriptorOfABigTable) {
   const Child child([] {
     for (int fd = 100; fd < 1000; ++fd) (void)::dup2(0, fd);

@@ -70,20 +70,7 @@ TEST(ReadFdInfo, CountsTheDescriptorsInFlight) {
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
   const UniqueFd sender(pair[0]), receiver(pair[1]);
   const Pipe pipe;
-  char byte = 'x';
-  iovec data{&byte, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof pipe.ends)] = {};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  cmsghdr* head = CMSG_FIRSTHDR(&message);
-  head->cmsg_level = SOL_SOCKET;
-  head->cmsg_type = SCM_RIGHTS;
-  head->cmsg_len = CMSG_LEN(sizeof pipe.ends);
-  std::memcpy(CMSG_DATA(head), pipe.ends, sizeof pipe.ends);
-  ASSERT_EQ(::sendmsg(sender.get(), &message, 0), 1);
+  testing::send_fds(sender.get(), pipe.ends);
   const auto info = info_of(receiver.get());
 
   ASSERT_TRUE(info && info->has_scm_fds);

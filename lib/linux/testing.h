@@ -2,14 +2,18 @@
 
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <random>
+#include <span>
 #include <thread>
+#include <vector>
 
 #include "linux/address_space.h"
 #include "linux/proc_dir.h"
@@ -23,6 +27,25 @@ namespace ipcdoctor::linux::testing {
 inline void die_with(pid_t parent) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(1);
+}
+
+/// Puts descriptors on their way through a Unix socket, where they stay until somebody receives
+/// them.
+inline void send_fds(int socket, std::span<const int> fds) {
+  char byte = 'x';
+  iovec data{&byte, 1};
+  std::vector<char> control(CMSG_SPACE(fds.size_bytes()));
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  cmsghdr* head = CMSG_FIRSTHDR(&message);
+  head->cmsg_level = SOL_SOCKET;
+  head->cmsg_type = SCM_RIGHTS;
+  head->cmsg_len = CMSG_LEN(fds.size_bytes());
+  std::memcpy(CMSG_DATA(head), fds.data(), fds.size_bytes());
+  if (::sendmsg(socket, &message, 0) != 1) std::abort();
 }
 
 /// A child process that runs `body` and ends with what it returns.

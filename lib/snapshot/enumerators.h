@@ -21,6 +21,9 @@ namespace snapshot {
 constexpr ObjectKind last_of(ObjectKind) {
   return ObjectKind::OtherAnon;
 }
+constexpr Counted last_of(Counted) {
+  return Counted::More;
+}
 constexpr TcpTimer last_of(TcpTimer) {
   return TcpTimer::Probe;
 }

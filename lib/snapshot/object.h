@@ -116,6 +116,14 @@ struct Socket {
   bool half_open = false;       ///< peer_is_remote: the peer's host has no such connection any more
 };
 
+/// Of one side of a pipe: whether the descriptors that were read are all that refer to it, as the
+/// kernel counts open files and references to them.
+enum class Counted {
+  Unknown,
+  All,
+  More,  ///< somebody who was not seen has it, or it is on its way through a socket
+};
+
 /// A kernel object that somebody waits on or that a finding may name.
 struct Object {
   ObjectId id;
@@ -135,6 +143,7 @@ struct Object {
   std::vector<ObjectId> in_flight;   ///< UnixSocket: what its queued SCM_RIGHTS hold, where known
   std::vector<ObjectId> registered;  ///< IoUring: fixed files
   std::uint64_t pending = 0;         ///< IoUring: operations under way
+  Counted readers = Counted::Unknown, writers = Counted::Unknown;  ///< pipes only
   bool copies_unknown = false;  ///< other processes have such files, and without kcmp(2) nobody
                                 ///< can tell whether it is this one
 };
