@@ -335,6 +335,63 @@ TEST(Save, WhatWasSavedIsDiagnosedTheSame) {
   EXPECT_THAT(analyzed.output, HasSubstr("relock.c:7"));
 }
 
+/// A result of a Pool is awaited; `body` defines f, start and more of Pool's arguments.
+class PoolOfWorkers {
+ public:
+  explicit PoolOfWorkers(const std::string& body)
+      : program_(
+            {"/usr/bin/python3", "-c",
+             "import ctypes, multiprocessing as mp, os, sys, time\n"
+             "libc = ctypes.CDLL(None)\nlibc.prctl(1, 9)\n"
+             "os.register_at_fork(after_in_child=lambda: libc.prctl(1, 9))\n"
+             "mp.set_start_method('fork')\nsys.stderr.close()\n" +
+                 body +
+                 "print('READY', flush=True)\n"
+                 "with mp.Pool(2, initializer=start, **more) as p: p.map(f, range(100000), 1)\n"},
+            true) {
+    program_.read_until("READY");
+  }
+  json report() const { return json::parse(attach_json(program_.pid()).output, nullptr, false); }
+
+ private:
+  Process program_;
+};
+
+bool has_finding(const json& report, const std::string& code) {
+  return std::ranges::any_of(report["findings"],
+                             [&](const json& finding) { return finding["code"] == code; });
+}
+
+TEST(Pools, WhoseWorkersEndAsTheyStartMakeNoProgress) {
+  const PoolOfWorkers pool("def f(x): pass\ndef start(): raise OSError\nmore = {}\n");
+  const auto deadline = Clock::now() + 40s;
+  json report;
+  do {  // now and then it is met while it starts one
+    report = pool.report();
+  } while (!has_finding(report, "IPC301") && Clock::now() < deadline);
+
+  ASSERT_TRUE(has_finding(report, "IPC301")) << report;
+  EXPECT_TRUE(report["verdict"] == "waiting" || report["verdict"] == "running")
+      << report["verdict"];
+  EXPECT_EQ(report["findings"][0]["grade"], "suspected");
+  EXPECT_THAT(report["findings"][0]["title"], HasSubstr("end soon after they start"));
+}
+
+TEST(Pools, WhoseWorkersAreReplacedAsTheProgramSaysAreHealthy) {
+  for (const std::string body :
+       {"def f(x): time.sleep(0.01)\ndef start(): pass\nmore = {'maxtasksperchild': 1}\n",
+        "def f(x): time.sleep(0.01)\ndef start(): pass\nmore = {}\n"
+        "ps = [mp.Process(target=time.sleep, args=(0,)) for i in range(20)]\n"
+        "for p in ps: p.start()\nfor p in ps: p.join()\n"}) {
+    const PoolOfWorkers pool(body);
+    for (int look = 0; look < 10; ++look) {
+      const json report = pool.report();
+      EXPECT_FALSE(has_finding(report, "IPC301")) << report["findings"];
+      std::this_thread::sleep_for(100ms);
+    }
+  }
+}
+
 TEST(Stacks, NamesTheLinesOfPythonAndWithVTheNativeFramesThatRunThem) {
   Process program({"/usr/bin/python3", "-c",
                    "import threading\nlock = threading.Lock()\nlock.acquire()\n"

@@ -1,4 +1,5 @@
 #include "graph/build.h"
+#include "graph/short_lives.h"
 
 #include <algorithm>
 
@@ -89,6 +90,17 @@ std::array<Node, 4> Build::groups_of(const Process& process) {
           group(fd_groups_, snapshot::table_of(process)), group(exits_, process.pid)};
 }
 
+/// Workers that a pool only starts because the ones before them ended: whether one stays that
+/// works, nobody knows.
+const snapshot::RuntimeObject* Build::pool_of_short_lives(const Process& worker) const {
+  const Process* owner = snapshot::find_process(snapshot_, worker.ppid);
+  if (owner == nullptr || owner->dead) return nullptr;
+  for (const Thread& thread : owner->threads)
+    if (is_short_lived_worker(snapshot_, *owner, thread.activity.object, worker))
+      return &thread.activity.object;
+  return nullptr;
+}
+
 void Build::add_tasks() {
   for (const Process& process : snapshot_.processes) {
     const std::array<Node, 4> groups = groups_of(process);
@@ -98,6 +110,12 @@ void Build::add_tasks() {
     if (process.scope == Scope::Outsider || process.scope == Scope::Self ||
         process.threads.empty()) {
       for (const Node to : groups) gates_.network.connect(outsider(process), to);
+      continue;
+    }
+    if (const snapshot::RuntimeObject* pool = pool_of_short_lives(process); pool != nullptr) {
+      const Node worker = add_leaf(Life::Replaced, "the next worker that " + pool->type + " starts",
+                                   {process.ppid, Tid{process.ppid.value}});
+      for (const Node to : groups) gates_.network.connect(worker, to);
       continue;
     }
     for (const Thread& thread : process.threads) {

@@ -126,6 +126,7 @@ class Build {
                    const ObjectId& object = {});
   /// An alternative of `to` that only counts as long as the leaf is on; the caller connects it.
   Node add_guarded(Node to, Node leaf);
+  const snapshot::RuntimeObject* pool_of_short_lives(const Process& worker) const;
   void add_tasks();
   void add_task(const Process& process, const Thread& thread, bool has_own_table);
   void add_unseen_tasks();

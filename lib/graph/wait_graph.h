@@ -78,6 +78,7 @@ enum class Life {
             ///< wakes just those who wait for this
   Client,   ///< who may come to a service that waits by a name: of a FIFO, a queue, a semaphore
   Server,   ///< a main thread that only waits for clients: what it does for one is not known
+  Replaced,  ///< a pool's worker that will end soon, as those before it did
 };
 
 /// A reason to live: a task's own (task.pid != 0) or an object's.

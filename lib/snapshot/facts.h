@@ -57,6 +57,8 @@ enum class Number {
   FeederExists,         ///< flag: its thread is in this process
   Workers,              ///< in a pool's list
   DeadWorkers,          ///< of those, known to the pool
+  StartedWorkers,       ///< processes that the owner of a pool has started so far
+  TasksEach,            ///< after which a worker is replaced; missing: never
   Pending,              ///< work of an executor
   Queued,               ///< work that no thread of an executor took yet
   Threads,              ///< of an executor of threads

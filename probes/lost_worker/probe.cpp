@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 
+#include "graph/short_lives.h"
 #include "probes/all_probes.h"
 #include "probes/internal/dead_ones.h"
 #include "probes/internal/function_name.h"
@@ -88,6 +89,19 @@ Loss lost_of_pool(const Context& context, const Members& members, const Member& 
                 (pending == 1 ? " work item waits" : " work items wait"),
             "",
             {Situation{"no worker is left"}},
+            dead};
+  const bool are_short_lived =
+      std::ranges::any_of(context.snapshot.processes, [&](const Process& process) {
+        return graph::is_short_lived_worker(context.snapshot, *pool->owner, *pool->object, process);
+      });
+  if (are_short_lived)
+    return {Strength::Read,
+            "the workers of " + pool->name + " end soon after they start: for " +
+                std::to_string(pool->object->numbers.get_or(Number::Workers, 0)) + " at a time " +
+                std::to_string(pool->object->numbers.get_or(Number::StartedWorkers, 0)) +
+                " have been started",
+            "starts a worker for each one that ends",
+            {Situation{"workers end at once"}},
             dead};
   if (pool->object->numbers.get_or(Number::DeadWorkers, 0) > 0)
     return {Strength::Read, "a worker of " + pool->name + " is dead and its task with it", "",

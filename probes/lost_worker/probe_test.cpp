@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "probes/internal/ask.h"
@@ -22,10 +23,9 @@ ProcessBuilder build_pool(Builder& b, testing::Numbers numbers) {
   pool.worker_pids = {42};
   auto main =
       b.process(40).python().fd(4, pipe(7), Access::Write).fd(5, pipe(8), Access::Read).thread();
-  main.futex(0x2000, LockKind::Condition)
-      .activity("Pool.get", std::move(pool))
-      .at("/app/app.py", 9, "main");
-  main.thread(41).reads(5).activity("Pool.result_handler");
+  main.futex(0x2000, LockKind::Condition).activity("Pool.get", pool).at("/app/app.py", 9, "main");
+  main.thread(41).reads(5).activity("Pool.result_handler", pool);
+  main.last().activity.operation = snapshot::Operation::Serve;
   return b.process(42)
       .child_of(40)
       .python()
@@ -40,6 +40,32 @@ TEST(LostWorker, FindsAPoolWhoseWorkersAreAllIdle) {
   build_pool(b, {}).activity("Pool.worker.get");
 
   EXPECT_EQ(ask(kLostWorker, b.build()).outcome, Outcome::Found);
+}
+
+TEST(LostWorker, TellsAPoolWhoseWorkersEndAsSoonAsTheyStart) {
+  const auto ask_of = [](testing::Numbers numbers, std::uint64_t age_of_worker) {
+    Builder b;
+    build_pool(b, std::move(numbers)).runs();
+    b.raw().uptime_ticks = 2000;
+    b.process(40).process().start_ticks = 1000;
+    b.process(42).process().start_ticks = 2000 - age_of_worker;
+    return ask(kLostWorker, b.build());
+  };
+  using snapshot::Number;
+
+  const auto answer = ask_of({{Number::Workers, 1}, {Number::StartedWorkers, 50}}, 5);
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_THAT(answer.findings[0].title,
+              ::testing::HasSubstr("for 1 at a time 50 have been started"));
+  EXPECT_NE(ask_of({{Number::Workers, 1}, {Number::StartedWorkers, 50}}, 900).outcome,
+            Outcome::Found)
+      << "this one stays";
+  EXPECT_NE(ask_of({{Number::Workers, 1}, {Number::StartedWorkers, 2}}, 5).outcome, Outcome::Found);
+  EXPECT_NE(ask_of({{Number::Workers, 1}, {Number::StartedWorkers, 50}, {Number::TasksEach, 1}}, 5)
+                .outcome,
+            Outcome::Found)
+      << "as it was told to do";
 }
 
 TEST(LostWorker, BlamesTheOwnerForAResultThreadThatDied) {

@@ -108,8 +108,12 @@ void Describer::listener(Out& out) const {
 }
 
 void Describer::put_workers(Out& out, const std::vector<Object>& processes) const {
-  std::int64_t dead = 0;
+  std::int64_t dead = 0, newest = 0;
   for (const Object process_object : processes) {
+    // Lib/multiprocessing/process.py: the number of a child of the main process among its siblings
+    const std::vector<Object> identity = objects_->items(at(process_object, "_identity"), 8);
+    if (!identity.empty())
+      newest = std::max(newest, objects_->integer(identity.back()).value_or(0));
     const Object popen_object = at(process_object, "_popen");
     if (objects_->integer(at(popen_object, "returncode"))) ++dead;
     if (const auto pid = objects_->integer(at(popen_object, "pid")))
@@ -118,11 +122,13 @@ void Describer::put_workers(Out& out, const std::vector<Object>& processes) cons
   }
   out.to.numbers.set(Number::Workers, static_cast<std::int64_t>(processes.size()));
   out.to.numbers.set(Number::DeadWorkers, dead);
+  out.to.numbers.set(Number::StartedWorkers, newest);
 }
 
 void Describer::pool(Out& out) const {
   if (const Object workers = at(out.self, "_pool"); workers != 0)
     put_workers(out, objects_->items(workers, kMaxWorkers));
+  put_int(out, Number::TasksEach, at(out.self, "_maxtasksperchild"));
   put_exists(out, Number::WorkerHandlerExists, at(out.self, "_worker_handler"));
   put_exists(out, Number::TaskHandlerExists, at(out.self, "_task_handler"));
   put_exists(out, Number::ResultHandlerExists, at(out.self, "_result_handler"));
