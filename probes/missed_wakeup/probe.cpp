@@ -306,7 +306,10 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
           : snapshot::label(context.snapshot, silent.front().task) +
                 place_in_brackets(*silent.front().thread) +
                 " waits itself. The signal was sent before the wait began, or is never sent.";
-  finding.fix = what_to_do(context.snapshot, kMissedWakeup, waiter->task, {best.situation});
+  std::vector<Situation> situations{best.situation};
+  if (silent.empty() && !by_itself && std::ranges::any_of(dead, failed))
+    situations.insert(situations.begin(), Situation{"who should signal failed"});
+  finding.fix = what_to_do(context.snapshot, kMissedWakeup, waiter->task, situations);
   if (by_itself) {
     blame(context, {*waiter}, best.own_fault, finding);
     return finding;

@@ -21,7 +21,16 @@ extern const Probe kMissingParty{"IPC302", "missing-party",
 
 namespace {
 
+/// Each party takes one off a semaphore of System V, and who waits until none is left waits for
+/// all: a barrier by hand (semop(2), sem_op 0).
+bool waits_for_zero(const Member& member) {
+  return waits_in(member, WaitKind::SysvSem) &&
+         std::ranges::all_of(wait_of(member)->sysv.ops,
+                             [](const auto& op) { return op.second == 0; });
+}
+
 bool waits_at_barrier(const Member& member) {
+  if (waits_for_zero(member)) return true;
   const std::string& call = member.thread->activity.call;
   if (call == "threading.Barrier.wait" || call == "multiprocessing.Barrier.wait" ||
       call == "asyncio.Barrier.wait")
@@ -44,6 +53,7 @@ std::tuple<int, std::uint64_t, std::uint64_t, std::uint64_t> barrier_of(const Me
     return {0, 0, of_processes ? 0 : static_cast<std::uint64_t>(member.process->mm_group.value),
             object};
   const Wait* wait = wait_of(member);
+  if (waits_for_zero(member)) return {4, 0, 0, static_cast<std::uint64_t>(wait->sysv.id)};
   if (wait == nullptr || wait->kind != WaitKind::Futex) return {3, 0, 0, 0};
   const snapshot::FutexWait& futex = wait->futex;
   const std::uint64_t address =
@@ -120,6 +130,7 @@ Members starter(const Members& members, const Members& waiters) {
 }
 
 std::string arithmetic(const Member& waiter, std::size_t waiters) {
+  if (waits_for_zero(waiter)) return "the count has not come down to 0";
   const std::int64_t parties = parties_of(waiter);
   if (parties <= 0) return std::to_string(waiters) + " wait, more are needed";
   return std::to_string(waiters) + " of " + std::to_string(parties) + " parties wait";
