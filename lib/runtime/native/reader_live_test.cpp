@@ -275,12 +275,17 @@ TEST(NativeReader, KnowsWhetherASemaphoreIsPostedByWhoWaitsForIt) {
          {std::pair{"sem_wait(own); n++; sem_post(own);", true},
           std::pair{"while (sem_wait(&sem) == 0) { n++; sem_post(&sem); }", true},
           std::pair{"while (sem_wait(own) == 0) { n++; sem_post(&other); }", false},
+          std::pair{"sem_wait(own + 1); n++; sem_post(own + 1);", true},
+          std::pair{"sem_wait(own + 1); n++; sem_post(own + 2);", false},
+          std::pair{"sem_t *next = own + 1; sem_wait(own); n++; sem_post(next); sem_post(own);",
+                    true},
           std::pair{"while (sem_wait(own) == 0) n++;", false}}) {
-      const std::string program = compile(std::string(kBegin) +
-                                              "static sem_t other; static void *body(void *unused) "
-                                              "{ sem_t *own = &sem; if (n) own = &other;\n" +
-                                              act + " return 0; }",
-                                          options);
+      const std::string program =
+          compile(std::string(kBegin) +
+                      "static sem_t other, three[3]; static void *body(void *unused) "
+                      "{ sem_t *own = three; if (n) own = &other;\n" +
+                      act + " return 0; }",
+                  options);
       ASSERT_NE(program, "");
       const Child child(program);
       bool gives_back = !is_lock;

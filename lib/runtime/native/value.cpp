@@ -74,9 +74,17 @@ Value Value::truncated(unsigned bits) const {
     return bits_ >= bits || bits_ == 64 ? below(most_, 64) : below(mask_of(bits), 64);
   // a descriptor is an int: its upper half is of no interest
   if (kind_ == Kind::Accepted && bits >= 32) return *this;
-  if (kind_ == Kind::Variable && bits >= 32)
-    return variable(numbers_, most_ >> 32 == 0 ? 32 : bits);
+  if (kind_ == Kind::Variable && bits >= 32 && (bits == 64 || more_ == 0))
+    return variable(numbers_, most_ >> 32 == 0 ? 32 : bits).plus(more_);
   return below(mask_of(bits), 64);
+}
+
+Value Value::plus(std::uint64_t number) const {
+  if (number == 0) return *this;
+  if (kind_ != Kind::Variable || most_ != mask_of(64)) return {};
+  Value sum = *this;
+  sum.more_ += number;
+  return sum;
 }
 
 Value Value::joined(const Value& other) const {

@@ -14,7 +14,7 @@ class Value {
     Below,     ///< its lowest bits are at most some number
     Stack,     ///< a distance from the stack pointer at the function's begin
     Accepted,  ///< a descriptor that accept(2) on one of these gave; none: it is not known on which
-    Variable,  ///< what the memory at one of these addresses holds when the code runs
+    Variable,  ///< what the memory at one of these addresses holds when the code runs, and more()
   };
 
   static Value any() { return {}; }
@@ -32,6 +32,7 @@ class Value {
   bool is_one() const { return kind_ == Kind::OneOf && numbers_.size() == 1; }
   std::uint64_t number() const { return numbers_.front(); }                 ///< of one
   std::int64_t offset() const { return static_cast<std::int64_t>(most_); }  ///< on the stack
+  std::uint64_t more() const { return more_; }  ///< that is added to a variable's
   std::uint64_t most() const { return most_; }
   unsigned bits() const { return bits_; }
 
@@ -39,6 +40,8 @@ class Value {
   std::vector<std::uint64_t> all(std::size_t limit) const;
   /// As seen through a move of the lowest bits that clears those above.
   Value truncated(unsigned bits) const;
+  /// A variable of 64 bits, and so much more; of others nothing is known then.
+  Value plus(std::uint64_t number) const;
   /// What holds if either does.
   Value joined(const Value& other) const;
   friend bool operator==(const Value&, const Value&) = default;
@@ -46,7 +49,7 @@ class Value {
  private:
   Kind kind_ = Kind::Any;
   std::uint8_t bits_ = 64;
-  std::uint64_t most_ = 0;
+  std::uint64_t most_ = 0, more_ = 0;
   std::vector<std::uint64_t> numbers_;  ///< sorted
 };
 

@@ -391,6 +391,27 @@ bool Walk::step(std::size_t function, State& state, const Instruction& at) {
   }
 }
 
+/// Also behind an entry of a procedure linkage table, endbr64 and a jump through a slot: to go into
+/// that would join what all its callers give.
+const Known* Walk::known_behind(std::uint64_t target) {
+  if (const Known* known = program_.known_at(target)) return known;
+  for (int i = 0; i < 2; ++i) {
+    const auto instruction = disassembler_.decode(program_.code_at(target), target);
+    if (!instruction) return nullptr;
+    if (instruction->operation == Operation::Jump && instruction->operands.size() == 1) {
+      const Operand& slot = instruction->operands[0];
+      const bool fixed = slot.kind == Operand::Kind::Memory && !slot.segment &&
+                         slot.reg == Operand::kProgramCounter && slot.index == Operand::kNone;
+      return fixed ? program_.known_by_slot(instruction->next() +
+                                            static_cast<std::uint64_t>(slot.number))
+                   : nullptr;
+    }
+    if (instruction->operation != Operation::Nothing) return nullptr;
+    target = instruction->next();
+  }
+  return nullptr;
+}
+
 bool Walk::step_call(std::size_t function, State& state, const Instruction& at) {
   note_arguments(state);
   const Targets targets = targets_of(state, at);
@@ -404,7 +425,7 @@ bool Walk::step_call(std::size_t function, State& state, const Instruction& at) 
   };
   for (const std::uint64_t target : targets.addresses) {
     if (target == 0) continue;  // a weak symbol that nobody defines: asked for before
-    const Known* known = targets.known != nullptr ? targets.known : program_.known_at(target);
+    const Known* known = targets.known != nullptr ? targets.known : known_behind(target);
     if (known != nullptr)
       add_result(apply(*known, state, By::Function, at.address));
     else if (program_.in_vdso(target))
@@ -631,6 +652,9 @@ void Walk::step_data(std::size_t function, State& state, const Instruction& at) 
         const bool based = memory.reg >= 0 && memory.reg < static_cast<int>(kRegisters);
         if (based && memory.index == Operand::kNone && reg(memory.reg).kind() == Value::Kind::Stack)
           value = Value::on_stack(reg(memory.reg).offset() + memory.number);
+        else if (based && memory.index == Operand::kNone &&
+                 reg(memory.reg).kind() == Value::Kind::Variable)
+          value = reg(memory.reg).plus(static_cast<std::uint64_t>(memory.number));
         else if (!memory.segment)
           value = Value::one_of(addresses_of(state, at, memory));
         if (operands[0].reg != kRsp && operands[0].reg != kRbp) note_pointer(state, value);
@@ -647,6 +671,8 @@ void Walk::step_data(std::size_t function, State& state, const Instruction& at) 
         } else if (old.kind() == Value::Kind::Stack && by.is_one() && bits == 64) {
           const auto distance = static_cast<std::int64_t>(by.number());
           value = Value::on_stack(old.offset() + (minus ? -distance : distance));
+        } else if (old.kind() == Value::Kind::Variable && by.is_one() && bits == 64) {
+          value = old.plus(minus ? -by.number() : by.number());
         } else if (old.kind() == Value::Kind::OneOf && by.kind() == Value::Kind::OneOf &&
                    (old.is_one() || by.is_one())) {
           std::vector<std::uint64_t> sums;
@@ -899,13 +925,13 @@ void Walk::add(std::uint32_t mask, std::string_view words) {
 /// was read sets one of them. (Nobody is thought to do that by a pointer.)
 std::optional<std::vector<std::uint64_t>> Walk::numbers_of(const Variables& variables) const {
   std::vector<std::uint64_t> numbers;
-  for (const auto& [address, bytes] : variables) {
+  for (const auto& [address, bytes, more] : variables) {
     const bool is_set = std::ranges::any_of(written_, [&](const auto& place) {
       return place.first < address + bytes && address < place.first + place.second;
     });
     const auto number = is_set ? std::nullopt : program_.read_variable(address, bytes);
     if (!number) return std::nullopt;
-    numbers.push_back(*number);
+    numbers.push_back(*number + more);
   }
   return numbers;
 }
@@ -925,7 +951,7 @@ void Walk::add_descriptor(const Value& value) {
       other_descriptors_ = other_descriptors_ || fd.numbers().empty();
       break;
     case Value::Kind::Variable:
-      for (const std::uint64_t address : fd.numbers()) descriptor_variables_.emplace(address, 4);
+      for (const std::uint64_t address : fd.numbers()) descriptor_variables_.insert({address, 4});
       break;
     default:
       other_descriptors_ = true;
@@ -938,7 +964,8 @@ void Walk::add_woken(const Value& value) {
       woken_.insert(value.numbers().begin(), value.numbers().end());
       break;
     case Value::Kind::Variable:
-      for (const std::uint64_t address : value.numbers()) woken_variables_.emplace(address, 8);
+      for (const std::uint64_t address : value.numbers())
+        woken_variables_.insert({address, 8, value.more()});
       break;
     default:
       other_woken_ = true;

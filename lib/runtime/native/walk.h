@@ -90,6 +90,7 @@ class Walk {
 
   /// One instruction. false: the way ends here.
   bool step(std::size_t function, State& state, const Instruction& at);
+  const Known* known_behind(std::uint64_t target);
   bool step_call(std::size_t function, State& state, const Instruction& at);
   bool step_jump(std::size_t function, State& state, const Instruction& at);
   void step_branch(std::size_t function, State& state, const Instruction& at);
@@ -136,7 +137,12 @@ class Walk {
 
   std::uint32_t mask_ = 0;
   std::vector<std::string> words_;
-  using Variables = std::set<std::pair<std::uint64_t, std::uint64_t>>;  ///< begin, bytes
+  struct Variable {
+    std::uint64_t begin, bytes;
+    std::uint64_t more = 0;  ///< that is added to its value
+    friend auto operator<=>(const Variable&, const Variable&) = default;
+  };
+  using Variables = std::set<Variable>;
   std::optional<std::vector<std::uint64_t>> numbers_of(const Variables& variables) const;
 
   std::set<int> descriptors_;
@@ -146,7 +152,7 @@ class Walk {
   Variables woken_variables_;
   bool other_woken_ = false;
   bool changes_memory_ = false;
-  Variables written_;
+  std::set<std::pair<std::uint64_t, std::uint64_t>> written_;  ///< begin, bytes
   bool other_written_ = false;
   std::string unknown_;
 };
