@@ -189,6 +189,14 @@ std::vector<Blame> strongest(std::vector<Blame> blamed) {
   return blamed;
 }
 
+/// A thread of it may listen meanwhile: it may end when its main thread has slept.
+bool sleeps(const Process& process) {
+  return std::ranges::any_of(process.threads, [&](const Thread& thread) {
+    return thread.tid.value == process.pid.value && thread.wait &&
+           thread.wait->kind == WaitKind::Sleep;
+  });
+}
+
 std::vector<Blame> strangers_that_hold(const Context& context, const Ends& ends,
                                        const TaskRef& reader, const ObjectId& object) {
   const std::vector<Holder> senders = ends.senders(object);
@@ -199,7 +207,8 @@ std::vector<Blame> strangers_that_hold(const Context& context, const Ends& ends,
         process != nullptr && holder.pid != reader.pid && holder.hold == Hold::Descriptor &&
         !is_ancestor(context.snapshot, holder.pid, reader.pid) &&  // a daemon's own log writer
         left_the_tree(context.snapshot, *process) &&
-        (is_at_rest(context, *process) || !listens_on(context.snapshot, holder.pid).empty());
+        (is_at_rest(context, *process) ||
+         (!sleeps(*process) && !listens_on(context.snapshot, holder.pid).empty()));
     if (!stranger) return {};
     blamed.push_back({holder, Omission::LeftTree});
   }

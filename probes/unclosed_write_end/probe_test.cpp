@@ -154,6 +154,16 @@ TEST(UnclosedWriteEnd, SaysStuckWhereOnlyAServerKeepsTheOutputOfACommandThatIsOv
   EXPECT_THAT(culprits(answer), ElementsAre(44));
 }
 
+TEST(UnclosedWriteEnd, WhoSleepsMayEndThoughAThreadOfItListens) {
+  Builder b = server_keeps_the_output(true);
+  b.process(44).last().tid = Tid{45};
+  b.process(44).thread(44).sleeps(std::chrono::seconds(9));
+  b.raw().uptime_ticks = 1000;
+  b.process(44).process().start_ticks = 400;  // six seconds old
+
+  EXPECT_EQ(ask(kUnclosedWriteEnd, b).outcome, Outcome::NotFound);
+}
+
 TEST(UnclosedWriteEnd, WhoCollectsOfACommandThatLivesMayReadTheLogOfItsServer) {
   const auto answer = ask(kUnclosedWriteEnd, server_keeps_the_output(false));
 
