@@ -496,7 +496,11 @@ class ProcessStacks {
       if (runs || !before.contains(thread.tid)) all_seen = false;
       (goes_on_alone(thread) ? alive : others).push_back(thread.tid);
     }
+    const Error moved{Cause::Other, 0, "read what its code does next: it runs"};
     if (!all_seen) {
+      // also where its switches could not be read: who is not read may do anything
+      for (ThreadEntry& thread : process_.threads)
+        if (thread.out.is_python && is_alive_by_itself(thread)) thread.out.next = moved;
       alive.clear();
       others.clear();
     }
@@ -515,7 +519,7 @@ class ProcessStacks {
       if (all_seen)
         it->out.next = std::move(next);
       else
-        it->out.next = Error{Cause::Other, 0, "read what its code does next: it runs"};
+        it->out.next = moved;
     }
     for (const auto& [tid, polling] : effects.polling) {
       const auto it = std::ranges::find(process_.threads, tid, &ThreadEntry::tid);

@@ -306,7 +306,8 @@ constexpr std::uint64_t kStartMs = 2'000;
 /// It ends its sleep by itself, and has perhaps not slept before.
 bool naps_once(const Snapshot& snapshot, const Process& process, const Thread& thread) {
   const Wait& wait = *thread.wait;
-  if (!wait.sleep_ms) return true;
+  const bool is_unread = !thread.next && thread.next.error().cause != Cause::NotRead;
+  if (!wait.sleep_ms || is_unread) return true;
   const bool ends = !thread.next || thread.next->may(snapshot::kExits | snapshot::kEndsThread);
   if (!ends) return false;  // it was read: it sleeps again
   const std::uint64_t longest = thread.next ? kJobMs : kLongMs;
