@@ -95,6 +95,9 @@ TEST(Layering, EachFolderIncludesOnlyWhatTheTableAllows) {
         if (!kMayInclude.contains(target) || target == folder ||
             include.find('/') == std::string::npos)
           continue;
+        // hand-made snapshots say of calls what their runtime says
+        if (path.filename() == "testing.h" && include == "runtime/cpython/library_words.h")
+          continue;
         // <linux/futex.h> and its kin are the kernel's; ours exist under lib/
         if (target == "linux" && !fs::exists(kRoot / "lib" / include)) continue;
         EXPECT_TRUE(kMayInclude.at(folder).contains(target)) << path << " includes " << include;
@@ -169,44 +172,9 @@ TEST(Layering, EachFactIsWrittenByARuntimeAndReadByARule) {
 /// Which language a wait is of, the snapshot tells, and what to do about it the page of its class:
 /// no rule names one, nor a library. Lines of code that do, which only become fewer. Comments may.
 const std::map<std::string, int> kStillNamed = {
-    // The snapshot's frames and facts of one interpreter have members of their own, and some
-    // programs are known by what they run.
-    {"lib/diagnosis/alike.cpp", 5},
-    {"lib/diagnosis/fold.cpp", 1},
-    {"lib/graph/build_helpers.cpp", 2},
-    {"lib/graph/build_waits.cpp", 2},
-    {"lib/report/json.cpp", 4},
-    {"lib/report/ranks.cpp", 1},
-    {"lib/report/stacks.cpp", 6},
-    {"lib/report/words.cpp", 2},
-    {"probes/internal/advice.cpp", 1},
-    {"probes/internal/set_members.cpp", 4},
-    // A call's name where its operation does not tell enough, and types of a library's objects.
-    {"lib/diagnosis/describe_wait.cpp", 35},
-    {"lib/graph/build_objects.cpp", 2},
-    {"probes/dead_lock_owner/probe.cpp", 3},
-    {"probes/full_buffer_cycle/probe.cpp", 2},
-    {"probes/full_queue_no_consumer/probe.cpp", 8},
-    {"probes/internal/dead_ones.cpp", 10},
-    {"probes/internal/lock_facts.cpp", 32},
-    {"probes/internal/pools.cpp", 17},
-    {"probes/internal/receivers.cpp", 6},
-    {"probes/internal/tasks.cpp", 5},
-    {"probes/join_before_drain/probe.cpp", 9},
-    {"probes/lock_order_cycle/probe.cpp", 1},
-    {"probes/lost_token/probe.cpp", 4},
-    {"probes/lost_worker/probe.cpp", 7},
-    {"probes/missed_wakeup/probe.cpp", 15},
-    {"probes/missing_party/probe.cpp", 4},
-    {"probes/missing_sentinel/probe.cpp", 2},
-    {"probes/mutual_receive/probe.cpp", 2},
-    {"probes/pool_starvation/probe.cpp", 8},
-    {"probes/self_deadlock/probe.cpp", 11},
-    {"probes/thread_lost_in_fork/probe.cpp", 14},
-    {"probes/unclosed_write_end/blame.cpp", 3},
-    {"probes/unclosed_write_end/probe.cpp", 6},
-    {"probes/unfinished_tasks/probe.cpp", 4},
-    {"probes/unshared_primitive/probe.cpp", 7},
+    // Members and values of the report's JSON.
+    {"lib/report/json.cpp", 2},
+    {"lib/report/words.cpp", 1},
 };
 
 /// As a word of its own, or part of one behind an underscore.

@@ -3,10 +3,12 @@
 #include <chrono>
 #include <functional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/ids.h"
+#include "runtime/runtime.h"
 #include "snapshot/snapshot.h"
 
 /// The only place that touches a target, and all of it in one helper process that a watchdog may
@@ -40,7 +42,9 @@ struct Options {
   /// Also what snapshots of other hosts ask for: Snapshot::place, the ranks of processes, and
   /// connections that nobody here waits for.
   bool place = false;
-  std::string after;                ///< place only: Place::after
+  std::string after;  ///< place only: Place::after
+  /// Those that tell of threads by runtime/runtime.h.
+  std::span<const runtime::Runtime> runtimes = runtime::runtimes();
   std::function<void()> tick = {};  ///< called again and again meanwhile, here; may be empty
 };
 

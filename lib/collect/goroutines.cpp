@@ -28,17 +28,26 @@ struct MemoryWait {
   const char* call;
   const char* name;
   LockKind kind;
+  snapshot::Operation operation = snapshot::Operation::None;
+  snapshot::Resource resource = snapshot::Resource::Unknown;
 };
 
+using snapshot::Operation;
+using snapshot::Resource;
+
 constexpr MemoryWait kMemoryWaits[] = {
-    {Stage::Receive, "chan receive", "a value from a channel", LockKind::Unknown},
-    {Stage::Send, "chan send", "a receiver of its channel", LockKind::Unknown},
+    {Stage::Receive, "chan receive", "a value from a channel", LockKind::Unknown,
+     Operation::Receive, Resource::Channel},
+    {Stage::Send, "chan send", "a receiver of its channel", LockKind::Unknown, Operation::Put,
+     Resource::Channel},
     {Stage::Select, "select", "one of the channels of a select", LockKind::Unknown},
     {Stage::Forever, "select", "nothing: its select has no cases", LockKind::Unknown},
     {Stage::Mutex, "sync.Mutex.Lock", "a sync.Mutex", LockKind::Mutex},
     {Stage::ReadLock, "sync.RWMutex.RLock", "a sync.RWMutex, to read", LockKind::RwlockRead},
     {Stage::WriteLock, "sync.RWMutex.Lock", "a sync.RWMutex, to write", LockKind::RwlockWrite},
-    {Stage::WaitGroup, "sync.WaitGroup.Wait", "a sync.WaitGroup", LockKind::Latch},
+    // whatever it counts, most often the ends of goroutines
+    {Stage::WaitGroup, "sync.WaitGroup.Wait", "a sync.WaitGroup", LockKind::SharedValue,
+     Operation::None, Resource::Thread},
     {Stage::Condition, "sync.Cond.Wait", "a sync.Cond", LockKind::Condition},
     {Stage::Semaphore, "semacquire", "a semaphore of Go's library", LockKind::Semaphore},
 };
@@ -210,8 +219,23 @@ class Goroutines {
     fiber.out.wait = wait_of(goroutine);
     fiber.out.state = fiber.out.wait->kind == WaitKind::Running ? 'R' : 'S';
     fiber.out.signals = signals_of(goroutine);
-    if (goroutine.stage == Stage::Send) fiber.out.activity.operation = snapshot::Operation::Put;
+    tell_activity(goroutine, fiber.out.activity);
     process_.threads.push_back(std::move(fiber));
+  }
+
+  static void tell_activity(const Goroutine& goroutine, snapshot::Activity& activity) {
+    const auto row = std::ranges::find(kMemoryWaits, goroutine.stage, &MemoryWait::stage);
+    if (row == std::end(kMemoryWaits)) return;
+    activity.operation = row->operation;
+    activity.object.kind = row->resource;
+    activity.object.reach = snapshot::Reach::Memory;
+    // Cmd.Wait() of os/exec has reaped its command before it waits for those that read its output.
+    const bool collects = std::ranges::any_of(goroutine.frames, [](const snapshot::Frame& frame) {
+      return frame.function == "os/exec.(*Cmd).Wait";
+    });
+    if (goroutine.stage != Stage::Receive || !collects) return;
+    activity.object.kind = Resource::Process;
+    activity.object.numbers.set(snapshot::Number::Alive, 0);
   }
 
   ThreadEntry new_fiber(const Goroutine& goroutine) {

@@ -33,7 +33,7 @@ std::uint64_t handled_signals(const ThreadEntry& thread) {
 
 /// Signals whose handlers are known already; CPython's SIGINT always is its own.
 std::uint64_t told_signals(const snapshot::Process& process) {
-  std::uint64_t told = process.python.version.empty() ? 0 : bit(SIGINT);
+  std::uint64_t told = process.interpreter.version.empty() ? 0 : bit(SIGINT);
   if (process.handlers)
     for (const snapshot::Handler& handler : *process.handlers)
       if (handler.signal >= 1 && handler.signal <= 64) told |= bit(handler.signal);
@@ -67,7 +67,7 @@ bool may_live_by_itself(const snapshot::Process& process, const ThreadEntry& thr
 /// One of a program without a language that has locks of its own made of semaphores.
 bool waits_for_semaphore(const snapshot::Process& process, const snapshot::Wait& wait) {
   const snapshot::LockKind lock = wait.futex.lock.kind;
-  return wait.kind == WaitKind::Futex && process.python.version.empty() &&
+  return wait.kind == WaitKind::Futex && process.interpreter.version.empty() &&
          (lock == snapshot::LockKind::Semaphore || lock == snapshot::LockKind::SharedSemaphore);
 }
 
@@ -134,7 +134,7 @@ void NativeCode::read(ProcessEntry& process, linux::AddressSpace& space) {
   read_handlers(process, space, jvm);
   Stacks stacks;
   for (ThreadEntry& thread : process.threads) {
-    if (thread.out.is_python || thread.of_runtime || !thread.language_frames.empty()) continue;
+    if (thread.out.is_interpreted || thread.of_runtime || !thread.language_frames.empty()) continue;
     if (!is_blocked(thread)) continue;
     if (system_.progress().is_late() || reader_.budget() == 0) return;
     const Risk risk(system_.progress(), process.pid, Fact::Code, thread.tid.value);
@@ -221,7 +221,9 @@ void NativeCode::read_java(ProcessEntry& process, const Vm& jvm) {
       std::erase_if(*thread.native, &snapshot::Frame::guessed);
       thread.native->insert(thread.native->end(), java.frames.begin(), java.frames.end());
     }
+    const snapshot::Part part = java.activity.part;
     if (java.wanted_monitor.value == 0 && !java.of_vm) thread.activity = std::move(java.activity);
+    thread.activity.part = part;
     if (java.reaps && !awaited) thread.activity.operation = snapshot::Operation::Serve;
     if (!java.housekeeping.empty() && waits_for_work(*thread.wait) &&
         java.wanted_monitor.value == 0)
@@ -370,7 +372,7 @@ void NativeCode::read_thread(ProcessEntry& process, linux::AddressSpace& space, 
 void NativeCode::read_interruptions(ProcessEntry& process, linux::AddressSpace& space) {
   using runtime::native::Interrupted;
   using runtime::native::Outcome;
-  const bool repeats = !process.out.python.version.empty();  // PEP 475
+  const bool repeats = !process.out.interpreter.version.empty();  // PEP 475
   if (repeats || !process.out.handlers || written_.empty()) return;
   std::map<int, Interrupted> found;  // of all threads
   for (const ThreadEntry& thread : process.threads) {

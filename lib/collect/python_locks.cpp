@@ -44,7 +44,7 @@ std::map<snapshot::PageId, Uses> uses_of_semaphores(System& system) {
   std::map<snapshot::PageId, Uses> uses;
   for (const auto& process : system.processes()) {
     if (process->dead) continue;
-    for (const RuntimeObject& object : process->out.python.objects) {
+    for (const RuntimeObject& object : process->out.interpreter.objects) {
       if (object.type != "multiprocessing.SemLock") continue;
       const std::int64_t count = object.numbers.get_or(Number::Count, 0);
       if (count == 0) continue;
@@ -69,7 +69,7 @@ void add_semaphore_owners(const std::map<snapshot::PageId, Uses>& all,
   if (lock.numbers.get_or(LockNumber::Max, 0) == 1) {
     lock.likely_owners.insert(lock.likely_owners.end(), takers.begin(), takers.end());
   } else if (takers.size() == 1 && !uses->second.given &&
-             waiter.activity.call.ends_with("emaphore.acquire")) {
+             waiter.activity.object.kind == snapshot::Resource::Semaphore) {
     lock.numbers.set(LockNumber::UsedAsLock, 1);
     lock.numbers.set(LockNumber::TakenByPid, takers.front().pid.value);
     lock.numbers.set(LockNumber::TakenBy, takers.front().tid.value);
@@ -91,7 +91,7 @@ void find_owner_in_parent(System& system, const ProcessEntry& process, Lock& loc
 void complete_python_locks(System& system) {
   const std::map<snapshot::PageId, Uses> uses = uses_of_semaphores(system);
   for (const auto& process : system.processes()) {
-    if (process->out.python.version.empty()) continue;
+    if (process->out.interpreter.version.empty()) continue;
     for (ThreadEntry& thread : process->threads) {
       if (!thread.out.wait || thread.out.wait->kind != snapshot::WaitKind::Futex) continue;
       snapshot::FutexWait& futex = thread.out.wait->futex;

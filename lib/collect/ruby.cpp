@@ -120,6 +120,9 @@ class Ruby {
       wait.futex.address = wait.futex.lock.address = RemoteAddr{ruby.object};
       thread.out.activity.call = row->call;
       thread.out.activity.operation = row->operation;
+      const bool of_queue = ruby.sleep == Sleep::Queue || ruby.sleep == Sleep::FullQueue;
+      if (of_queue) thread.out.activity.object.kind = snapshot::Resource::Queue;
+      thread.out.activity.object.reach = snapshot::Reach::Memory;
       add_owner(wait.futex.lock, ruby);
     }
     thread.out.wait = std::move(wait);

@@ -8,7 +8,7 @@
 #include "collect/surroundings.h"
 #include "linux/fdinfo.h"
 #include "linux/proc_timers.h"
-#include "runtime/known_programs.h"
+#include "snapshot/known_programs.h"
 
 namespace ipcdoctor::collect {
 namespace {
@@ -119,16 +119,16 @@ void add_known_handlers(ProcessEntry& entry, std::uint64_t caught) {
   if (process.handlers) handlers = *process.handlers;
   for (snapshot::Handler& handler : handlers) {
     const bool vague = !handler.effects || handler.effects->may(0);
-    const auto known = runtime::known_effects(program, handler.name);
+    const auto known = snapshot::known_effects(program, handler.name);
     if (vague && known) handler.effects = *known;
   }
-  for (snapshot::Handler& known : runtime::known_handlers(program, caught)) {
+  for (snapshot::Handler& known : snapshot::known_handlers(program, caught)) {
     const auto told = std::ranges::find(handlers, known.signal, &snapshot::Handler::signal);
     if (told == handlers.end()) {
       handlers.push_back(std::move(known));
       continue;
     }
-    if (runtime::is_of_program(*told)) continue;
+    if (snapshot::is_of_program(*told)) continue;
     if (!told->effects || told->effects->may(0)) told->effects = known.effects;
     told->restarts = told->restarts || known.restarts;  // or it waits again by itself
   }

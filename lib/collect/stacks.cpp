@@ -28,9 +28,6 @@
 #include "runtime/libc/lock.h"
 #include "runtime/native/library_calls.h"
 #include "runtime/native/loops.h"
-#include "runtime/node/v8.h"
-#include "runtime/perl/frames.h"
-#include "runtime/php/frames.h"
 #include "runtime/shell/bash.h"
 #include "runtime/shell/dash.h"
 #include "runtime/shell/trap.h"
@@ -175,7 +172,7 @@ class ProcessStacks {
   /// @param which  None: only of threads that have no frames of a language
   void read_native(std::size_t& budget, Symbols which = Symbols::All) {
     for (ThreadEntry& thread : process_.threads) {
-      if (thread.of_runtime || (thread.out.python && which == Symbols::None)) continue;
+      if (thread.of_runtime || (thread.out.interpreted && which == Symbols::None)) continue;
       const bool blocked = thread.call && thread.call->kind != linux::SyscallState::Kind::Running;
       if (!blocked || budget == 0 || system_.progress().is_late()) continue;
       --budget;
@@ -229,7 +226,7 @@ class ProcessStacks {
   /// Of compiled programs the code tells; of a language whose loops nobody reads here it is not
   /// known, so it may.
   void read_loops() {
-    if (!process_.out.python.version.empty()) return;
+    if (!process_.out.interpreter.version.empty()) return;
     for (ThreadEntry& thread : process_.threads) {
       if (!thread.out.wait || thread.out.wait->kind != WaitKind::OpenFifo) continue;
       if (thread.out.wait->comes_back || runtime::shell::is_read(space_)) continue;
@@ -243,38 +240,19 @@ class ProcessStacks {
     }
   }
 
-  /// Interpreters that run their program in the main thread alone.
-  void read_interpreter() {
-    const auto leader = std::ranges::find(process_.threads, process_.pid.value,
-                                          [](const ThreadEntry& t) { return t.tid.value; });
-    if (leader == process_.threads.end()) return;
-    const Risk risk(system_.progress(), process_.pid, Fact::Runtime);
-    if (!risk.allowed()) return;
-    auto frames = runtime::perl::read_frames(space_, images_);
-    if (frames && leader->out.wait && may_come_back(*leader->out.wait))
-      leader->out.wait->comes_back = runtime::perl::is_in_loop(space_, images_);
-    if (!frames && frames.error().cause == Cause::Unsupported)
-      frames = runtime::php::read_frames(space_, images_);
-    if (frames)
-      leader->language_frames = *std::move(frames);
-    else
-      system_.note_unread(process_.pid, frames.error());
-  }
-
-  /// Its main thread and its Workers.
-  void read_javascript() {
-    const Risk risk(system_.progress(), process_.pid, Fact::Runtime, 1);
-    if (!risk.allowed()) return;
-    const auto v8 = runtime::node::V8::find(space_, images_);
-    if (!v8) return system_.note_unread(process_.pid, v8.error());
-    for (ThreadEntry& thread : process_.threads) {
-      if (!thread.call || thread.call->kind != linux::SyscallState::Kind::InCall) continue;
-      thread.language_frames = v8->frames(thread.call->sp);
-      if (thread.language_frames.empty()) continue;
-      const snapshot::Frame& inner = thread.language_frames.front();
-      if (inner.function != "spawnSync" || inner.file != "node:internal/child_process") continue;
-      thread.out.activity.call = "child_process.spawnSync";
-      thread.out.activity.operation = snapshot::Operation::AwaitEnd;
+  /// What each runtime of the table tells of the threads.
+  void read_runtimes(std::span<const runtime::Runtime> runtimes) {
+    std::vector<runtime::Blocked> blocked;
+    for (const ThreadEntry& thread : process_.threads)
+      if (thread.call && thread.call->kind == linux::SyscallState::Kind::InCall)
+        blocked.push_back({thread.tid, thread.ns_tid, thread.call->sp, thread.call->pc});
+    std::int32_t number = 0;
+    for (const runtime::Runtime& one : runtimes) {
+      const Risk risk(system_.progress(), process_.pid, Fact::Runtime, ++number);
+      if (!risk.allowed()) continue;
+      auto told = one.read({space_, images_, blocked});
+      if (!told) system_.note_unread(process_.pid, told.error());
+      if (told) std::ranges::for_each(*told, [&](runtime::Told& of) { add(of); });
     }
   }
 
@@ -370,7 +348,7 @@ class ProcessStacks {
   /// Names and lines for the native frames of threads that have nothing else, or of all.
   void name_native(Symbols symbols) {
     for (ThreadEntry& thread : process_.threads) {
-      if (!thread.out.native || (thread.out.python && symbols != Symbols::All)) continue;
+      if (!thread.out.native || (thread.out.interpreted && symbols != Symbols::All)) continue;
       const Risk risk(system_.progress(), process_.pid, Fact::Stack, -thread.tid.value);
       if (!risk.allowed() || system_.progress().is_late()) continue;
       for (Error& why : images_.describe(space_, *thread.out.native, go_on(system_.progress())))
@@ -379,12 +357,20 @@ class ProcessStacks {
     }
   }
 
+  void find_teams() {
+    for (ThreadEntry& thread : process_.threads) {
+      if (!thread.out.native || !runtime::native::is_of_a_team(*thread.out.native)) continue;
+      thread.out.activity.object.kind = snapshot::Resource::Team;
+      thread.out.activity.object.type = "team of OpenMP";
+    }
+  }
+
   void read_python(Extent extent = Extent::All) {
     const Risk risk(system_.progress(), process_.pid, Fact::Runtime);
     if (!risk.allowed()) return;
     auto interpreter = Interpreter::find(space_, pythons_);
     if (!interpreter) return system_.note_unread(process_.pid, interpreter.error());
-    process_.out.python.version = interpreter->version();
+    process_.out.interpreter.version = interpreter->version();
     const auto before =
         extent == Extent::All ? switches_of_alive() : std::map<Tid, std::uint64_t>{};
     std::vector<NativeThread> natives;
@@ -397,9 +383,10 @@ class ProcessStacks {
     }
     for (PythonThread& python : *threads) add_python(python);
     if (extent == Extent::Stacks) return;
-    if (const auto ended = interpreter->ended_threads()) process_.out.python.ended_threads = *ended;
-    process_.out.python.objects = interpreter->read_objects();
-    for (auto& object : process_.out.python.objects) resolve_fds(object);
+    if (const auto ended = interpreter->ended_threads())
+      process_.out.interpreter.ended_threads = *ended;
+    process_.out.interpreter.objects = interpreter->read_objects();
+    for (auto& object : process_.out.interpreter.objects) resolve_fds(object);
     for (ThreadEntry& thread : process_.threads) {
       if (thread.out.wait && thread.out.wait->kind == WaitKind::OpenFifo)
         thread.out.wait->comes_back = interpreter->comes_back(thread.tid);
@@ -411,6 +398,19 @@ class ProcessStacks {
   }
 
  private:
+  void add(runtime::Told& told) {
+    const auto it = std::ranges::find(process_.threads, told.tid, &ThreadEntry::tid);
+    if (it == process_.threads.end()) return;
+    snapshot::Thread& thread = it->out;
+    if (!told.name.empty()) thread.name = std::move(told.name);
+    if (!told.housekeeping.empty()) thread.housekeeping = std::move(told.housekeeping);
+    if (told.activity) thread.activity = *std::move(told.activity);
+    if (told.lock && waits_on_futex(*it)) thread.wait->futex.lock = *std::move(told.lock);
+    if (thread.wait && may_come_back(*thread.wait)) thread.wait->comes_back |= told.comes_back;
+    std::ranges::copy(told.held_locks, std::back_inserter(thread.held_locks));
+    it->language_frames = std::move(told.frames);
+  }
+
   bool shares_memory() const {
     return std::ranges::count_if(system_.processes(), [&](const auto& other) {
              return other->out.mm_group == process_.out.mm_group;
@@ -490,7 +490,7 @@ class ProcessStacks {
     std::vector<Tid> alive, others;
     bool all_seen = true;
     for (const ThreadEntry& thread : process_.threads) {
-      if (!thread.out.is_python || !is_alive_by_itself(thread)) continue;
+      if (!thread.out.is_interpreted || !is_alive_by_itself(thread)) continue;
       const bool runs = !thread.out.wait || thread.out.wait->kind == WaitKind::Running ||
                         thread.out.wait->futex.lock.kind == snapshot::LockKind::InterpreterLock;
       if (runs || !before.contains(thread.tid)) all_seen = false;
@@ -500,7 +500,7 @@ class ProcessStacks {
     if (!all_seen) {
       // also where its switches could not be read: who is not read may do anything
       for (ThreadEntry& thread : process_.threads)
-        if (thread.out.is_python && is_alive_by_itself(thread)) thread.out.next = moved;
+        if (thread.out.is_interpreted && is_alive_by_itself(thread)) thread.out.next = moved;
       alive.clear();
       others.clear();
     }
@@ -667,9 +667,9 @@ class ProcessStacks {
   void add_python(PythonThread& python) {
     const auto it = std::ranges::find(process_.threads, python.tid, &ThreadEntry::tid);
     if (it == process_.threads.end()) return;
-    it->out.is_python = true;
+    it->out.is_interpreted = true;
     it->out.name = python.name;
-    it->out.python = std::move(python.frames);
+    it->out.interpreted = std::move(python.frames);
     it->out.activity = std::move(python.activity);
     resolve_fds(it->out.activity.object);
     it->out.held_locks.insert(it->out.held_locks.end(), python.held_locks.begin(),
@@ -834,9 +834,9 @@ void read_stacks(System& system, const Options& options) {
     stacks.find_last_candidates();
     stacks.read_robust_locks();
     stacks.read_python();
+    stacks.find_teams();
     stacks.read_code();
-    stacks.read_interpreter();
-    stacks.read_javascript();
+    stacks.read_runtimes(options.runtimes);
     stacks.add_language_frames();
     stacks.read_shell();
     stacks.read_loops();
@@ -863,8 +863,7 @@ void read_only_stacks(System& system, Symbols symbols) {
   for_each_space(system, [&](ProcessStacks stacks) {
     stacks.read_python(Extent::Stacks);
     stacks.read_native(budget, symbols);
-    stacks.read_interpreter();
-    stacks.read_javascript();
+    stacks.read_runtimes(runtime::runtimes());
     stacks.add_language_frames();
     stacks.read_shell();
     stacks.name_native(symbols);
@@ -959,10 +958,15 @@ Result<linux::AddressSpace> open_space_of(const snapshot::Snapshot& snapshot,
 }  // namespace
 
 void find_library_call(snapshot::Thread& thread) {
+  if (!thread.native) return;
+  snapshot::Activity& activity = thread.activity;
+  if (runtime::native::runs_a_task(*thread.native)) activity.part = snapshot::Part::Worker;
   const bool waits = thread.wait && thread.wait->kind == WaitKind::Futex;
-  if (!waits || !thread.native || !thread.activity.call.empty()) return;
-  auto activity = runtime::native::library_call(*thread.native);
-  if (!activity.call.empty()) thread.activity = std::move(activity);
+  if (!waits || !activity.call.empty()) return;
+  auto found = runtime::native::library_call(*thread.native);
+  if (found.call.empty()) return;
+  found.part = activity.part;
+  activity = std::move(found);
 }
 
 snapshot::NamedStacks symbolise_here(const snapshot::Snapshot& snapshot,

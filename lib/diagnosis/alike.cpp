@@ -75,9 +75,11 @@ void add_lock(Mix& mix, const snapshot::FutexWait& futex) {
 std::uint64_t alone(const Relations::Thread& thread, Detail detail) {
   const snapshot::Thread& known = *thread.known;
   Mix mix;
-  mix.add(mixed(known.state, known.stable, known.polls, known.is_python, known.carries));
+  mix.add(mixed(known.state, known.stable, known.polls, known.is_interpreted, known.carries));
   mix.add(known.housekeeping).add(known.activity.call);
   mix.add(known.activity.object.type).add(known.activity.object.name);
+  mix.add(mixed(known.activity.operation, known.activity.part, known.activity.in_loop,
+                known.activity.object.kind, known.activity.object.reach));
   if (known.signals)
     mix.add(mixed(known.signals->blocked, known.signals->caught, known.signals->ignored));
   mix.add(known.held_locks.empty() ? 0U : 1U);
@@ -92,7 +94,7 @@ std::uint64_t alone(const Relations::Thread& thread, Detail detail) {
     mix.add(wait.file_lock.type).add(mixed(wait.file_lock.exclusive, wait.file_lock.relative));
   for (const auto& [number, op] : wait.sysv.ops) mix.add(mixed(number, op));
   if (detail != Detail::NoFrames) {
-    add_frames(mix, known.python, detail);
+    add_frames(mix, known.interpreted, detail);
     add_frames(mix, known.native, detail);
   }
   return mix.value();
@@ -118,15 +120,15 @@ struct NamespacesOf {
 
 std::uint64_t alone(const snapshot::Process& process, NamespacesOf& namespaces) {
   Mix mix;
-  mix.add(process.comm).add(process.exe).add(process.python.version);
-  if (!process.python.version.empty() && process.args.size() > 1) mix.add(process.args[1]);
+  mix.add(process.comm).add(process.exe).add(process.interpreter.version);
+  if (!process.interpreter.version.empty() && process.args.size() > 1) mix.add(process.args[1]);
   mix.add(mixed(process.scope, process.state, process.dead, process.exited, process.wait_status,
                 process.forked_copy, process.uid, namespaces.pid.number(process, process.pid_ns),
                 namespaces.net.number(process, process.net_ns), process.inits_pid_ns,
                 process.alarm_possible, process.timer_possible));
   mix.add(mixed(process.async_io, process.tracer.value != 0, process.mm_group == process.pid,
                 process.fd_group == process.pid, static_cast<bool>(process.fds)));
-  for (const snapshot::RuntimeObject& object : process.python.objects) {
+  for (const snapshot::RuntimeObject& object : process.interpreter.objects) {
     mix.add(object.type).add(object.name);
     if (const std::int64_t* count = object.numbers.find(snapshot::Number::Count))
       mix.add(*count > 0 ? 1U : 0U);

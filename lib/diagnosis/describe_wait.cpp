@@ -156,6 +156,12 @@ std::string kind_of(snapshot::LockKind kind) {
       return "a lock inside libc";
     case LockKind::Latch:
       return "a latch";
+    case LockKind::Future:
+      return "a future";
+    case LockKind::Slots:
+      return "a slot of a semaphore";
+    case LockKind::SharedValue:
+      return "a value of its memory";
     case LockKind::UnownedLock:
       return "a lock";
     case LockKind::ReentrantLock:
@@ -193,65 +199,6 @@ std::string futex_of(const Snapshot& snapshot, const Wait& wait) {
   if (wait.futex.address.value == 0) return "a wake-up of " + wait.detail;  // futex_waitv
   return (wait.futex.shared_memory ? "a word of shared memory at " : "a word of its memory at ") +
          hex(wait.futex.address.value);
-}
-
-/// What a blocked call of Python's library waits for: before the name of its object, and without
-/// one.
-struct LibraryWait {
-  std::string_view call;
-  const char* before;
-  const char* without;
-};
-
-constexpr std::array kLibraryWaits = std::to_array<LibraryWait>({
-    {"queue.Queue.get", "an item of ", "an item of a queue.Queue"},
-    {"queue.SimpleQueue.get", "an item of ", "an item of a queue.SimpleQueue"},
-    {"queue.Queue.put", "room in ", "room in a queue.Queue"},
-    {"queue.Queue.join", "task_done() for all items of ",
-     "task_done() for all items of a queue.Queue"},
-    {"multiprocessing.Queue.put", "room in ", "room in a multiprocessing.Queue"},
-    {"multiprocessing.JoinableQueue.join", "task_done() for all items of ",
-     "task_done() for all items of a JoinableQueue"},
-    {"threading.Barrier.wait", "the other parties of ", "the other parties of a threading.Barrier"},
-    {"multiprocessing.Barrier.wait", "the other parties of ",
-     "the other parties of a multiprocessing.Barrier"},
-    {"threading.Event.wait", "a set() of ", "a threading.Event to be set"},
-    {"multiprocessing.Event.wait", "a set() of ", "a multiprocessing.Event to be set"},
-    {"threading.Condition.wait", "a notify() of ", "a notify() of a threading.Condition"},
-    {"multiprocessing.Condition.wait", "a notify() of ",
-     "a notify() of a multiprocessing.Condition"},
-    {"threading.Semaphore.acquire", "a release() of ", "a release() of a threading.Semaphore"},
-    {"asyncio.Lock.acquire", "a release() of ", "a release() of an asyncio.Lock"},
-    {"asyncio.Semaphore.acquire", "a release() of ", "a release() of an asyncio.Semaphore"},
-    {"asyncio.Event.wait", "a set() of ", "a set() of an asyncio.Event"},
-    {"asyncio.Condition.wait", "a notify() of ", "a notify() of an asyncio.Condition"},
-    {"asyncio.Barrier.wait", "all parties of ", "all parties of an asyncio.Barrier"},
-    {"asyncio.Queue.get", "an item of ", "an item of an asyncio.Queue"},
-    {"asyncio.Queue.put", "room in ", "room in an asyncio.Queue"},
-    {"asyncio.Queue.join", "a task_done() for each item of ",
-     "a task_done() for each item of an asyncio.Queue"},
-    {"asyncio.Process.wait", "the exit of its subprocess", "the exit of its subprocess"},
-    {"asyncio.Process.communicate", "the output and exit of its subprocess",
-     "the output and exit of its subprocess"},
-    {"threading.shutdown", "the end of its other threads", "the end of its other threads"},
-    {"multiprocessing.Queue.feeder_idle", "items to send", "items to send"},
-    {"Pool.get", "a result of ", "a result of a Pool"},
-    {"Executor.result", "the result of ", "the result of a Future"},
-    {"Executor.wait", "the result of ", "the results of Futures"},
-    {"Executor.worker.get", "work from ", "work from its executor"},
-    {"QueueListener.get", "records to log", "records to log"},
-    {"Manager.serve", "a client of the manager", "a client of the manager"},
-    {"Manager.serve.method", "what its client waits for: ", "what its client waits for"},
-});
-
-/// "an item of queue.Queue `jobs`"; "" for a call that says no more than the lock.
-std::string library_wait(const snapshot::Activity& activity) {
-  const auto found = std::ranges::find(kLibraryWaits, activity.call, &LibraryWait::call);
-  if (found == kLibraryWaits.end()) return "";
-  const snapshot::RuntimeObject& object = activity.object;
-  if (object.type.empty() || object.name.empty()) return found->without;
-  const std::string before = found->before;
-  return before.ends_with(' ') ? before + object.type + " `" + object.name + "`" : before;
 }
 
 std::string file_lock_of(const Snapshot& snapshot, const Wait& wait) {
@@ -354,9 +301,9 @@ std::string describe_wait(const snapshot::Snapshot& snapshot, TaskRef task) {
   if (process != nullptr && (process->dead || process->exited)) return "nothing: it has exited";
   if (process == nullptr || thread == nullptr || !thread->wait)
     return "something that could not be seen";
-  const bool of_loop = thread->activity.call.starts_with("asyncio.");
-  if (thread->wait->kind == WaitKind::Futex || of_loop)
-    if (std::string words = library_wait(thread->activity); !words.empty()) return words;
+  const snapshot::Activity& activity = thread->activity;
+  if (!activity.wants.empty() && (thread->wait->kind == WaitKind::Futex || activity.in_loop))
+    return activity.wants;
   return describe(snapshot, *process, *thread->wait);
 }
 

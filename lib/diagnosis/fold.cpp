@@ -276,7 +276,7 @@ class Shrinking {
     copy.tracer = known.tracer, copy.forked_copy = known.forked_copy;
     copy.inits_pid_ns = known.inits_pid_ns, copy.alarm_possible = known.alarm_possible;
     copy.timer_possible = known.timer_possible, copy.async_io = known.async_io;
-    copy.handlers = known.handlers, copy.fds = known.fds, copy.python = known.python;
+    copy.handlers = known.handlers, copy.fds = known.fds, copy.interpreter = known.interpreter;
     copy.rank = known.rank;
     copy.kind = kind_of({known.pid, Tid{}});
     for (Index t = process.first_thread; t < all_.end_of_threads(p); ++t)

@@ -76,7 +76,7 @@ constexpr std::array kForServices = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 /// SIGINT becomes a KeyboardInterrupt, which ends the program as its default action would.
 bool is_default_of_language(const snapshot::Process& process, int signal, const Handler* handler) {
-  return signal == SIGINT && !process.python.version.empty() &&
+  return signal == SIGINT && !process.interpreter.version.empty() &&
          (handler == nullptr || handler->name.find("default_int_handler") != std::string::npos);
 }
 
@@ -100,10 +100,10 @@ bool libc_repeats(const snapshot::Wait& wait) {
   }
 }
 
-/// CPython repeats its calls after a handler that did not raise (PEP 475), but those that wait for
-/// a signal.
+/// An interpreter repeats its calls after a handler that did not raise (PEP 475), but those that
+/// wait for a signal.
 bool language_repeats(const snapshot::Thread& thread) {
-  return thread.is_python && thread.wait->kind != WaitKind::Signal;
+  return thread.is_interpreted && thread.wait->kind != WaitKind::Signal;
 }
 
 /// A thread that waits in memory for what anybody may give: whose end is awaited may wait for what

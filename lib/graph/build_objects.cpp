@@ -24,19 +24,18 @@ constexpr std::uint32_t kPollIn = 1, kPollOut = 4;
 /// entry that has fired, which then reports nothing (fs/eventpoll.c, EP_PRIVATE_BITS).
 constexpr std::uint32_t kEpollPrivateBits = 0xf0000000;
 
-/// Servers of Python's library to which only the program connects that started them; nullptr: none.
-/// The fork server also polls a pipe that this program has. A manager without an address of its own
-/// listens in a directory that only its user may enter (multiprocessing.util.get_temp_dir()).
-const char* private_server(const snapshot::Thread& thread, const Socket& socket) {
-  if (thread.activity.call == "multiprocessing.forkserver") return "fork server";
-  const bool shares = thread.activity.call == "multiprocessing.resource_sharer";
-  if ((!shares && thread.activity.call != "Manager.serve") || socket.family != "unix")
-    return nullptr;
-  // Lib/multiprocessing/connection.py, arbitrary_address(): an abstract name up to 3.9, then a
-  // path.
+/// Of a server to which only the program connects that started it, what it is; "": it is none. It
+/// listens at a name that its library made up, where only its user may enter
+/// (Lib/multiprocessing/connection.py, arbitrary_address(): an abstract name up to 3.9, then a path
+/// in a directory of its own).
+std::string private_server(const snapshot::Thread& thread, const Socket& socket) {
+  const snapshot::RuntimeObject& object = thread.activity.object;
+  const bool serves_tree = snapshot::is_idle(thread.activity) &&
+                           object.kind == snapshot::Resource::Server &&
+                           object.reach == snapshot::Reach::Tree;
   const bool own_name =
       socket.local.find("/pymp-") != std::string::npos || socket.local.starts_with("@listener-");
-  return !own_name ? nullptr : shares ? "sharer of descriptors" : "manager";
+  return serves_tree && socket.family == "unix" && own_name ? object.type : "";
 }
 
 Counted counted_on(Side side, const Object& object) {
@@ -321,15 +320,14 @@ void Build::socket_event(Node to, const Awaited& awaited, const Waiter& waiter) 
   const Socket& socket = *object->socket;
   if (socket.state == "listen") {
     holders_event(to, "own-end", id, Side::All);
-    const char* server = private_server(waiter.thread, socket);
+    const std::string server = private_server(waiter.thread, socket);
     const Node leaf =
-        server != nullptr
+        !server.empty()
             ? add_leaf(Life::PrivateName,
-                       "nobody else connects to the " + (server + (" at " + name(id))), waiter.task,
-                       id)
+                       "nobody else connects to the " + server + " at " + name(id), waiter.task, id)
             : add_leaf(Life::Outside, "anybody may connect to " + name(id), waiter.task, id);
     gates_.network.connect(leaf, to);
-    if (server != nullptr) gates_.network.connect(tree(), to);
+    if (!server.empty()) gates_.network.connect(tree(), to);
     return;
   }
   if (socket.half_open && awaited.in && !awaited.out) return half_open_event(to, *object, waiter);
@@ -387,7 +385,7 @@ bool Build::only_accepts(const Thread& thread) const {
          std::ranges::all_of(wait->objects, [&](const Awaited& awaited) {
            const Object* object = snapshot::find_object(snapshot_, awaited.object);
            return object != nullptr && object->socket && object->socket->state == "listen" &&
-                  private_server(thread, *object->socket) == nullptr;
+                  private_server(thread, *object->socket).empty();
          });
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "graph/build.h"
+#include "snapshot/known_programs.h"
+#include "snapshot/language.h"
 
 namespace ipcdoctor::graph {
 
@@ -19,13 +21,10 @@ using snapshot::WaitKind;
 namespace {
 
 /// Some catch every signal that would end them, to clean up, and set no alarm themselves: shells
-/// while they wait for a child (`read -t` sets one), sort and csplit (coreutils 9, sort.c,
-/// csplit.c).
-bool catches_alarm_by_habit(const std::string& comm, const snapshot::Thread& thread) {
-  if (comm == "sort" || comm == "csplit") return true;
-  const bool shell =
-      comm == "bash" || comm == "sh" || comm == "dash" || comm == "ksh" || comm == "zsh";
-  return shell && thread.wait && thread.wait->kind == WaitKind::Child;
+/// while they wait for a child (`read -t` sets one), and some others.
+bool catches_alarm_by_habit(const snapshot::Process& process, const snapshot::Thread& thread) {
+  return snapshot::has_trait(process, snapshot::kCatchesAll) ||
+         (snapshot::is_shell(process) && thread.wait && thread.wait->kind == WaitKind::Child);
 }
 
 /// A longer sleep is one for ever.
@@ -43,18 +42,17 @@ bool waits_for_gil(const snapshot::Wait& wait) {
          lock.ownership == Ownership::Known && lock.checked && !lock.owners.empty();
 }
 
-/// The main thread of a manager of multiprocessing, which looks once a second whether it should
-/// end (Server.serve_forever() in Lib/multiprocessing/managers.py); its clients' calls are served
-/// by other threads.
+/// A server of the program that looks again and again whether it should end, or waits for its next
+/// client.
 bool only_serves(const snapshot::Process& process, const snapshot::Thread& thread) {
-  return thread.activity.call == "Manager.serve" && process.scope != snapshot::Scope::Target;
+  return thread.activity.part == snapshot::Part::Server && snapshot::is_idle(thread.activity) &&
+         process.scope != snapshot::Scope::Target;
 }
 
 /// An event loop whose tasks wait for each other's locks: a timer of the loop is for another task,
 /// or a limit of one of these.
 bool waits_in_ring_of_tasks(const snapshot::Thread& thread) {
-  return thread.activity.call.starts_with("asyncio.") &&
-         thread.activity.operation == snapshot::Operation::Acquire &&
+  return thread.activity.operation == snapshot::Operation::Acquire &&
          thread.activity.object.numbers.contains(snapshot::Number::Ring);
 }
 
@@ -271,7 +269,7 @@ void Build::add_signals(const Process& process, const Thread& thread, Node node)
                              snapshot::has_signal(signals.caught & ~signals.blocked, kSigVtalrm) ||
                              snapshot::has_signal(signals.caught & ~signals.blocked, kSigProf);
   const TaskRef whole{process.pid, Tid{}};
-  const bool by_habit = catches_alarm_by_habit(process.comm, thread);
+  const bool by_habit = catches_alarm_by_habit(process, thread);
   if (process.alarm_possible && handles_alarm && (by_habit || !process.timer_possible)) {
     const auto [it, is_new] = alarms_.try_emplace(process.pid);
     if (is_new)

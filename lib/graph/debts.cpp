@@ -298,8 +298,10 @@ bool is_overdue(const Snapshot& snapshot, const StuckSet& set) {
 bool is_parked(const Snapshot& snapshot, const Leaf& leaf) {
   const Thread* thread = snapshot::find_thread(snapshot, leaf.task);
   if (leaf.life != Life::EndingHandler || thread == nullptr || !thread->wait) return false;
-  return thread->activity.operation == Operation::AwaitSignal ||
-         (thread->activity.operation == Operation::None && thread->wait->kind == WaitKind::Futex);
+  const Operation operation = thread->activity.operation;
+  const bool takes_any = operation == Operation::None || operation == Operation::Receive;
+  return operation == Operation::AwaitSignal ||
+         (takes_any && thread->wait->kind == WaitKind::Futex);
 }
 
 const Wait* open_of_fifo(const Snapshot& snapshot, const TaskRef& task) {

@@ -344,7 +344,7 @@ TEST(Handlers, OneThatAsksTheProgramToEndIsNotSent) {
 Builder two_waiters(std::vector<std::uint64_t> released) {
   Builder b;
   b.process(40).thread().futex(0x1000, LockKind::UnownedLock);
-  b.process(40).last().is_python = true;
+  b.process(40).last().is_interpreted = true;
   b.process(40).last().signals = SignalSets{.caught = bit(SIGTERM)};
   b.process(40).thread(41).futex(0x2000, LockKind::UnownedLock);
   for (snapshot::Thread& thread : b.process(40).process().threads)
@@ -386,14 +386,14 @@ TEST(Handlers, OfALanguageRunInTheMainThreadOnly) {
   b.process(42).process().handlers->front().any_thread = false;
   EXPECT_EQ(graph_of(b).level(task(42)), Level::Conditional) << "this is the main thread";
   b.process(42).last().tid = Tid{43};
-  b.process(42).last().is_python = true;
+  b.process(42).last().is_interpreted = true;
   EXPECT_EQ(graph_of(b).level(task(42, 43)), Level::Proved);
 }
 
 /// "The first SIGTERM sets the event, the second one ends the program."
 TEST(Handlers, OfALanguageThatMayEndTheProgramMayAlsoHelp) {
   Builder b = reader_with_handler(kReleases | kExits | kRaises, false);
-  b.process(42).last().is_python = true;
+  b.process(42).last().is_interpreted = true;
   b.process(42).process().handlers->front().any_thread = false;
   EXPECT_EQ(graph_of(b).level(task(42)), Level::Conditional);
   b.process(42).process().handlers->front().effects = effects(kExits | kRaises);
@@ -405,7 +405,7 @@ TEST(Handlers, OfALanguageWriteIntoTheWakeupPipeOnAnyThread) {
   b.process(42).process().handlers->front().any_thread = false;
   b.process(42).process().handlers->front().effects->fds = {3};
   b.process(42).last().tid = Tid{43};
-  b.process(42).last().is_python = true;
+  b.process(42).last().is_interpreted = true;
   EXPECT_EQ(graph_of(b).level(task(42, 43)), Level::Conditional);
 }
 

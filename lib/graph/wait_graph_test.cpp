@@ -257,7 +257,7 @@ TEST(Signals, AHandlerMayPostWhatAServiceWaitsFor) {
   Builder b;
   b.process(40).thread().futex(0x1000, LockKind::Semaphore);
   b.process(40).last().signals = SignalSets{.caught = 1U << 1};
-  b.process(40).process().python.version = "3.11.2";
+  b.process(40).process().interpreter.version = "3.11.2";
   EXPECT_EQ(graph_of(b).level(task(40)), Level::Proved) << "Python always handles SIGINT";
   b.process(40).last().signals = SignalSets{.caught = 1U << 14};
   EXPECT_EQ(graph_of(b).level(task(40)), Level::Conditional);

@@ -217,12 +217,12 @@ json stacks_of(const Snapshot& snapshot, const Thread& thread) {
           {"comm", safe(thread.comm)},
           {"name", or_null(thread.name)},
           {"state", safe(std::string(1, thread.state))},
-          {"python", frames_json(thread.python)},
+          {"python", frames_json(thread.interpreted)},
           {"native", frames_json(thread.native)}};
 }
 
 void add_stacks(Key& key, const Thread& thread) {
-  key << thread.comm << thread.name << thread.state << thread.python << thread.native;
+  key << thread.comm << thread.name << thread.state << thread.interpreted << thread.native;
 }
 
 json thread_json(const Report& report, const Thread& thread, TaskRef task) {
@@ -278,7 +278,7 @@ json process_json(const Snapshot& snapshot, const Process& process, const Words&
               {"state", safe(std::string(1, process.state))},
               {"scope", word_for(process.scope)},
               {"dead", process.dead || process.exited},
-              {"python", or_null(process.python.version)},
+              {"python", or_null(process.interpreter.version)},
               {"threads", std::move(threads)}};
   if (process.rank.number >= 0) out["rank"] = process.rank.number;
   return with_host(snapshot, process.pid, std::move(out));
@@ -300,7 +300,8 @@ json processes_json(const Snapshot& snapshot, const Words& words) {
         << process->comm << process->args.size();
     for (const std::string& arg : process->args) key << arg;
     key << process->exe << process->uid << process->state << process->scope
-        << (process->dead || process->exited) << process->python.version << process->rank.number;
+        << (process->dead || process->exited) << process->interpreter.version
+        << process->rank.number;
     words.distinguish(key, *process, process->threads[0]);
     keys.push_back(key.take());
   }

@@ -8,6 +8,7 @@
 #include "report/stacks.h"
 #include "report/tree.h"
 #include "report/words.h"
+#include "snapshot/language.h"
 
 namespace ipcdoctor::report {
 namespace {
@@ -25,11 +26,6 @@ const Thread* main_thread(const Process& process) {
   return it == process.threads.end() ? nullptr : &*it;
 }
 
-bool is_of_interpreter(const snapshot::Frame& frame) {
-  const std::string image = frame.module.substr(frame.module.rfind('/') + 1);
-  return image.starts_with("python") || image.starts_with("libpython");
-}
-
 /// The function of a library that the user's own innermost line is in, and that line.
 std::string place_of(const Thread& thread) {
   const std::vector<snapshot::Frame> frames = merged_stack(thread);
@@ -41,7 +37,7 @@ std::string place_of(const Thread& thread) {
   });
   if (at == frames.end()) return line;
   while (at != frames.begin())
-    if (--at; !at->function.empty() && !is_of_interpreter(*at))
+    if (--at; !at->function.empty() && !snapshot::is_of_interpreter(*at))
       return escape_untrusted(at->function) + " at " + line;
   return line;
 }

@@ -41,7 +41,7 @@ TEST(RollCall, NamesTheCallOfTheLibraryThatTheUsersLineIsIn) {
     frame.function = "all_reduce";
     frame.file = "/usr/lib/python3/torch/distributed.py";
     frame.line = 2;
-    auto& frames = *b.process(pid).last().python;
+    auto& frames = *b.process(pid).last().interpreted;
     frames.insert(frames.begin(), frame);
   }
 

@@ -724,14 +724,14 @@ TEST(Stacks, PythonFramesStandWhereTheirEvaluationLoopIs) {
   thread.native = {{native_frame("read"), native_frame("_PyEval_EvalFrameDefault"),
                     native_frame("slot_tp_call"), native_frame("_PyEval_EvalFrameDefault"),
                     native_frame("main")}};
-  thread.python = {
+  thread.interpreted = {
       {python_frame("get", false), python_frame("consume", true), python_frame("run", true)}};
   EXPECT_EQ(functions_of(thread), "read get consume slot_tp_call run main ");
 }
 
 TEST(Stacks, NoFrameIsLostWhereTheNativeStackIsCutOrHasNoNames) {
   snapshot::Thread thread;
-  thread.python = {{python_frame("get", true), python_frame("run", true)}};
+  thread.interpreted = {{python_frame("get", true), python_frame("run", true)}};
   EXPECT_EQ(functions_of(thread), "get run ");
   thread.native = {{native_frame("read"), native_frame("_PyEval_EvalFrameDefault")}};
   EXPECT_EQ(functions_of(thread), "read get run ");

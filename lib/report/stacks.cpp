@@ -28,7 +28,8 @@ bool is_evaluation(const Frame& frame) {
 }
 
 std::string stack_of(const Thread& thread) {
-  std::string out = missing_text(thread.python, "Python") + missing_text(thread.native, "native");
+  std::string out =
+      missing_text(thread.interpreted, "interpreter's") + missing_text(thread.native, "native");
   for (const Frame& frame : merged_stack(thread))
     out += "      " + frame_words(frame) + (frame.guessed ? "  (guessed)" : "") + "\n";
   return out;
@@ -53,25 +54,25 @@ std::string threads_text(const snapshot::Snapshot& snapshot,
 std::vector<Frame> merged_stack(const Thread& thread) {
   static const std::vector<Frame> kNone;
   const std::vector<Frame>& native = thread.native ? *thread.native : kNone;
-  const std::vector<Frame>& python = thread.python ? *thread.python : kNone;
+  const std::vector<Frame>& interpreted = thread.interpreted ? *thread.interpreted : kNone;
   if (std::ranges::none_of(native, is_evaluation)) {
-    std::vector<Frame> out = python;
+    std::vector<Frame> out = interpreted;
     out.insert(out.end(), native.begin(), native.end());
     return out;
   }
   std::vector<Frame> out;
-  auto next = python.begin();
+  auto next = interpreted.begin();
   for (const Frame& frame : native) {
     if (!is_evaluation(frame)) {
       out.push_back(frame);
       continue;
     }
-    for (bool more = true; more && next != python.end(); ++next) {
+    for (bool more = true; more && next != interpreted.end(); ++next) {
       out.push_back(*next);
       more = !next->entry;
     }
   }
-  out.insert(out.end(), next, python.end());  // the native stack was cut
+  out.insert(out.end(), next, interpreted.end());  // the native stack was cut
   return out;
 }
 

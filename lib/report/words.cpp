@@ -168,7 +168,7 @@ std::string caller_words(const snapshot::Snapshot& snapshot, snapshot::TaskRef t
   const snapshot::Thread* thread = snapshot::find_thread(snapshot, task);
   if (thread == nullptr || where.empty() || snapshot::where(*thread) != where) return "";
   const snapshot::Frame* frame = snapshot::user_frame(*thread);
-  for (const auto* frames : {&thread->python, &thread->native}) {
+  for (const auto* frames : {&thread->interpreted, &thread->native}) {
     if (!*frames) continue;
     auto it = std::ranges::find(**frames, frame, [](const auto& f) { return &f; });
     if (it == (*frames)->end()) continue;

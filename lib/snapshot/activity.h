@@ -27,10 +27,43 @@ struct Frame {
   bool entry = false;        ///< of a language: its interpreter's loop was entered anew for it
 };
 
-/// Something of a language's library that a thread uses or a process has: a queue, a pool, an
-/// executor. type and which keys it has are listed in runtime/cpython/objects.md.
+/// What a thing of a library is, in one word for all languages.
+enum class Resource {
+  Unknown,
+  Queue,        ///< items go in and come out
+  Pool,         ///< workers that are given tasks; one that died is replaced, its task is not
+  FuturesPool,  ///< workers that are given tasks, each with a Future; none is replaced
+  Team,         ///< threads that do the parts of one computation
+  Future,       ///< a value that comes once
+  Lock,         ///< whoever took it gives it back
+  Semaphore,    ///< counts what anybody may give
+  Event,        ///< is set, for all who wait
+  Condition,    ///< notifies those who wait at that moment
+  Barrier,      ///< opens when enough have come
+  Process,      ///< a child, or a command
+  Thread,
+  Channel,   ///< a connection: messages, or bytes
+  Listener,  ///< takes connections
+  Server,    ///< a loop that serves what it listens to
+  Proxy,     ///< stands for something that a server has
+  Module,    ///< is loaded once, by one
+};
+
+/// Whom a thing can be reached by.
+enum class Reach {
+  Unknown,
+  Loop,      ///< the tasks of one event loop
+  Memory,    ///< threads with the same memory; a copy over fork is another one
+  Tree,      ///< processes of the program that made it
+  Anywhere,  ///< whoever knows its name or address
+};
+
+/// Something of a language's library that a thread uses or a process has. What a runtime calls it
+/// is in the type, which is for people.
 struct RuntimeObject {
-  std::string type;  ///< "multiprocessing.Queue", "multiprocessing.Pool", "threading.Barrier"
+  std::string type;  ///< "multiprocessing.Queue", "threading.Barrier"
+  Resource kind = Resource::Unknown;
+  Reach reach = Reach::Unknown;
   std::string name;  ///< the variable that names it, "jobs"; "" if unknown
   RemoteAddr address;
   Facts<Number, std::int64_t> numbers;
@@ -56,13 +89,33 @@ enum class Operation {
   AwaitValue,    ///< of a future that is nobody's work, as far as is known: anybody may give it
 };
 
+/// What a thread is there for.
+enum class Part {
+  Program,  ///< the program's own work, or nothing is known
+  Worker,   ///< runs what a pool is given, or waits for it
+  Feeder,   ///< hands on what others have put into a queue
+  Server,   ///< does for others of the program what they ask for, or waits for that
+  Helper,   ///< of a library: hands out tasks, delivers results, waits for children
+};
+
 /// What a thread is doing in the words of its language's library, from the frames between the
 /// user's code and the kernel.
 struct Activity {
   std::string call;  ///< "multiprocessing.Queue.get", "threading.Event.wait", "Pool.map"; "" if
                      ///< none was recognised
   Operation operation = Operation::None;
-  RuntimeObject object;  ///< what it is called on
+  Part part = Part::Program;
+  /// What it is called on. Its kind and reach are known by the call, even where it was not found.
+  RuntimeObject object;
+  /// What a task of its event loop awaits, while the thread itself is in the loop's wait.
+  bool in_loop = false;
+  std::string wants;  ///< for a person: "an item of queue.Queue `jobs`"; "" = as the wait says
 };
+
+/// It is there for others, and waits for them to ask.
+inline bool is_idle(const Activity& activity) {
+  return activity.operation == Operation::Serve && activity.part != Part::Program &&
+         !activity.in_loop;
+}
 
 }  // namespace ipcdoctor::snapshot

@@ -10,6 +10,15 @@
 
 namespace ipcdoctor {
 
+/// For a word of another version; none where every word means something.
+template <snapshot::Enumerated E>
+constexpr std::optional<E> unknown() {
+  if constexpr (requires { E::Unknown; }) return E::Unknown;
+  if constexpr (std::is_same_v<E, snapshot::Operation>) return E::None;
+  if constexpr (std::is_same_v<E, snapshot::Part>) return E::Program;
+  return std::nullopt;
+}
+
 /// A file may hold anything where we write the name of an enumerator.
 template <snapshot::Enumerated E>
 static void to_json(nlohmann::json& j, E value) {
@@ -17,7 +26,8 @@ static void to_json(nlohmann::json& j, E value) {
 }
 template <snapshot::Enumerated E>
 static void from_json(const nlohmann::json& j, E& value) {
-  const auto known = snapshot::find_enumerator<E>(j.get_ref<const std::string&>());
+  auto known = snapshot::find_enumerator<E>(j.get_ref<const std::string&>());
+  if (!known) known = unknown<E>();
   if (!known) throw nlohmann::json::out_of_range::create(401, "no such enumerator", &j);
   value = *known;
 }
@@ -105,6 +115,15 @@ static void to_json(json& j, const Facts<Key, Value>& facts) {
   j = json::object();
   for (const auto& [key, value] : facts) j[key_of(key)] = value;
 }
+/// What a key was called before activities were saved in words; nullptr: as now.
+static const char* former_key(Number key) {
+  return key == Number::Doer ? "executor" : key == Number::Exitcode ? "returncode" : nullptr;
+}
+template <class Key>
+static const char* former_key(Key) {
+  return nullptr;
+}
+
 /// A key of another version is none that a rule of ours reads.
 template <class Key, class Value>
 static void from_json(const json& j, Facts<Key, Value>& facts) {
@@ -112,8 +131,10 @@ static void from_json(const json& j, Facts<Key, Value>& facts) {
   facts = {};
   for (std::size_t number = 0; number < kNames<Key>.size(); ++number) {
     const auto key = static_cast<Key>(number);
-    if (const auto it = j.find(key_of(key)); it != j.end())
-      facts.set(key, it->template get<Value>());
+    auto it = j.find(key_of(key));
+    if (const char* former = former_key(key); it == j.end() && former != nullptr)
+      it = j.find(former);
+    if (it != j.end()) facts.set(key, it->template get<Value>());
   }
 }
 
@@ -122,10 +143,19 @@ static void from_json(const json& j, std::vector<Process>& list);
 static void to_json(json& j, const std::vector<Thread>& list);
 static void from_json(const json& j, std::vector<Thread>& list);
 
+/// What a member was called before activities were saved in words; nullptr: as now.
+static const char* former_name(std::string_view name) {
+  if (name == "interpreted" || name == "interpreter") return "python";
+  return name == "is_interpreted" ? "is_python" : nullptr;
+}
+
 /// A member that is not there keeps its value.
 template <class T>
 static void get_if_there(const json& j, const char* name, T& member) {
-  if (const auto it = j.find(name); it != j.end()) it->get_to(member);
+  auto it = j.find(name);
+  if (const char* former = former_name(name); it == j.end() && former != nullptr)
+    it = j.find(former);
+  if (it != j.end()) it->get_to(member);
 }
 
 #define IPCDOCTOR_PUT(member) j[#member] = value.member;

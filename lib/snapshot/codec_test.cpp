@@ -109,14 +109,39 @@ TEST(Codec, OtherFilesAreRefusedByCause) {
             Cause::Unsupported);
 }
 
-TEST(Codec, EnumeratorsAreNamesAndOthersAreRefused) {
+TEST(Codec, EnumeratorsAreNamesAndOthersAreUnknown) {
   const std::string text = saved(two_processes());
   const std::string kind = "\"kind\":\"Child\"";
   ASSERT_NE(text.find(kind), std::string::npos);
-  for (const char* other : {"\"kind\":\"Nephew\"", "\"kind\":9", "\"kind\":null"}) {
+  const auto with = [&](const char* other) {
     std::string changed = text;
-    EXPECT_FALSE(loaded(changed.replace(text.find(kind), kind.size(), other))) << other;
-  }
+    return loaded(changed.replace(text.find(kind), kind.size(), other));
+  };
+  for (const char* other : {"\"kind\":9", "\"kind\":null"}) EXPECT_FALSE(with(other)) << other;
+
+  const Result<Snapshot> newer = with("\"kind\":\"Nephew\"");
+  ASSERT_TRUE(newer) << "a word of a newer version";
+  EXPECT_EQ(newer->processes.at(0).threads.at(0).wait->kind, WaitKind::Unknown);
+
+  std::string changed = text;
+  const std::string scope = "\"scope\":\"Target\"";
+  ASSERT_NE(text.find(scope), std::string::npos);
+  changed.replace(text.find(scope), scope.size(), "\"scope\":\"Moon\"");
+  EXPECT_FALSE(loaded(changed)) << "every scope means something";
+}
+
+TEST(Codec, WhatWasCalledOtherwiseBeforeIsRead) {
+  Snapshot snapshot = two_processes();
+  snapshot.processes[0].interpreter.version = "3.11.2";
+  std::string text = saved(snapshot);
+  const std::string now = "\"interpreter\":";
+  ASSERT_NE(text.find(now), std::string::npos);
+  text.replace(text.find(now), now.size(), "\"python\":");
+
+  const Result<Snapshot> copy = loaded(text);
+
+  ASSERT_TRUE(copy);
+  EXPECT_EQ(copy->processes.at(0).interpreter.version, "3.11.2");
 }
 
 TEST(Codec, ANumberThatIsNotWholeIsRefusedWhereWeWriteWholeOnes) {

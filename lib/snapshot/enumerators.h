@@ -45,6 +45,15 @@ constexpr FrameKind last_of(FrameKind) {
 constexpr Operation last_of(Operation) {
   return Operation::AwaitValue;
 }
+constexpr Part last_of(Part) {
+  return Part::Helper;
+}
+constexpr Resource last_of(Resource) {
+  return Resource::Module;
+}
+constexpr Reach last_of(Reach) {
+  return Reach::Anywhere;
+}
 constexpr LockNumber last_of(LockNumber) {
   return LockNumber::UsedAsLock;
 }
@@ -52,7 +61,7 @@ constexpr Number last_of(Number) {
   return Number::StdinFd;
 }
 constexpr Text last_of(Text) {
-  return Text::Semaphore;
+  return Text::Enclosing;
 }
 constexpr End last_of(End) {
   return End::Socket;

@@ -33,23 +33,22 @@ enum class LockNumber {
 /// Of an object of a library. Pids are as the target's own PID namespace numbers them, tids and
 /// addresses ours. Flags are 0 or 1.
 enum class Number {
-  Pid,         ///< of a child; missing: never started
-  ParentPid,   ///< of who made it, or a pool's workers
-  Exitcode,    ///< of a multiprocessing.Process; missing: not known to be over
-  Returncode,  ///< the same of a subprocess.Popen
-  Tid,         ///< of a thread that has a thread state here
-  Started,     ///< flag of a threading.Thread
-  Exists,      ///< flag: a thread state with its ident is in this process
-  Alive,       ///< flag
-  Set,         ///< flag of an event
-  Value,       ///< of a semaphore
-  Parties,     ///< that a barrier needs
-  Initial,     ///< value of a BoundedSemaphore
-  Kind,        ///< of a SemLock: 0 recursive mutex, 1 semaphore
-  Maxvalue,    ///< of a SemLock
-  Count,       ///< times that this process, or its owner, has it
-  Handle,      ///< address of the sem_t, which is the futex's word
-  PageDev,     ///< of the page of that word, as PageId has it
+  Pid,        ///< of a child; missing: never started
+  ParentPid,  ///< of who made it, or a pool's workers
+  Exitcode,   ///< of a child; missing: not known to be over
+  Tid,        ///< of a thread that has a thread state here
+  Started,    ///< flag of a threading.Thread
+  Exists,     ///< flag: a thread state with its ident is in this process
+  Alive,      ///< flag
+  Set,        ///< flag of an event
+  Value,      ///< of a semaphore
+  Parties,    ///< that a barrier needs
+  Initial,    ///< value of a BoundedSemaphore
+  Kind,       ///< of a SemLock: 0 recursive mutex, 1 semaphore
+  Maxvalue,   ///< of a SemLock
+  Count,      ///< times that this process, or its owner, has it
+  Handle,     ///< address of the sem_t, which is the futex's word
+  PageDev,    ///< of the page of that word, as PageId has it
   PageIno,
   PageOffset,
   Unfinished,           ///< items of a queue that nobody called task_done() for
@@ -64,13 +63,13 @@ enum class Number {
   Threads,              ///< of an executor of threads
   ThreadsExist,         ///< of those, in this process
   Shutdown,             ///< flag
-  IsThreadPool,         ///< flag
   WorkerHandlerExists,  ///< flags: a pool's helper thread is in this process
   TaskHandlerExists,
   ResultHandlerExists,
   ManagerExists,  ///< flag: the manager thread of an executor is in this process
-  Executor,       ///< address of who has a future to do
+  Doer,           ///< address of who has a future to do
   Initializes,    ///< flag of a worker that is in its initializer still
+  Maps,           ///< flag: what is awaited are the results of one function for many arguments
   OfTask,         ///< flag: what is awaited is an asyncio task
   Ring,           ///< tasks of a loop that wait for each other's locks in a circle
   ReaderFd,       ///< descriptors in the process that has the object
@@ -81,10 +80,12 @@ enum class Number {
 };
 
 enum class Text {
-  Method,     ///< that a manager's proxy calls
+  Method,     ///< that a proxy calls, or a server's thread for it
   Process,    ///< a multiprocessing.Process's name
   Thread,     ///< a threading.Thread's name
   Semaphore,  ///< the name of a sem_t
+  Enclosing,  ///< "f() of x.py": a function further out on the stack that would have to end the
+              ///< wait
 };
 
 /// The kernel object behind a descriptor of a library's object.

@@ -15,6 +15,12 @@ std::string_view language_of(const Process& process);
 /// A script that starts other programs.
 bool is_shell(const Process& process);
 
+/// A command of such a script, whose text its function is.
+bool is_of_script(const Frame& frame);
+
+/// An image of an interpreter that has frames of its own between those of its program.
+bool is_of_interpreter(const Frame& frame);
+
 /// All that language_of() may say.
 std::span<const std::string_view> languages();
 

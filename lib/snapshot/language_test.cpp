@@ -23,7 +23,7 @@ TEST(Language, IsKnownByTheInterpreterWhateverItsVersion) {
 TEST(Language, IsKnownByTheRuntimeBeforeTheName) {
   Process process;
   process.comm = "bash";
-  process.python.version = "3.11.2";
+  process.interpreter.version = "3.11.2";
 
   EXPECT_EQ(snapshot::language_of(process), "Python");
 }

@@ -41,11 +41,11 @@ struct Thread {
   Result<SignalSets> signals = Error{};
   Result<std::vector<Fd>> own_fds =
       Error{};  ///< only where its table is not the process's (CLONE_FILES undone)
-  Result<std::vector<Frame>> native = Error{};  ///< innermost first
-  Result<std::vector<Frame>> python = Error{};  ///< innermost first
+  Result<std::vector<Frame>> native = Error{};       ///< innermost first
+  Result<std::vector<Frame>> interpreted = Error{};  ///< of its interpreter's states of threads
   Activity activity;
-  bool is_python = false;  ///< it has a Python thread state
-  bool polls = false;      ///< it wakes up only to look again: see Snapshot::observed_ms
+  bool is_interpreted = false;  ///< an interpreter has a state of it
+  bool polls = false;           ///< it wakes up only to look again: see Snapshot::observed_ms
   /// Where wait->asked: what else it asks for; any of them lets it go on.
   std::vector<Wait> asks;
   Result<Effects> meanwhile = Error{};  ///< where wait->asked: of the code between two questions
@@ -80,8 +80,9 @@ constexpr bool is_of_tree(Scope scope) {
          scope == Scope::Ancestor;
 }
 
-struct PythonInfo {
-  std::string version;  ///< "3.11.7"; "" = not a Python process
+/// One that keeps a state of each of its threads, and what was read there.
+struct Interpreter {
+  std::string version;  ///< "3.11.7"; "" = there is none
   std::vector<RuntimeObject>
       objects;  ///< reached from frames: queues, pools, executors, SemLocks with count > 0
   std::int64_t ended_threads =
@@ -124,7 +125,7 @@ struct Process {
   Result<std::vector<Handler>> handlers = Error{};
   Result<std::vector<Fd>> fds = Error{};  ///< of fd_group; Outsider: only relevant ones
   std::vector<Thread> threads;            ///< empty for an Outsider
-  PythonInfo python;
+  Interpreter interpreter;
   Rank rank;               ///< where the place was asked for
   std::uint32_t kind = 0;  ///< as Thread::kind, for the process as a whole
 };

@@ -147,7 +147,7 @@ std::string label(const Snapshot& snapshot, TaskRef task) {
 }
 
 const Frame* user_frame(const Thread& thread) {
-  const Frame* python = first_user_frame(thread.python);
+  const Frame* python = first_user_frame(thread.interpreted);
   return python != nullptr ? python : first_user_frame(thread.native);
 }
 

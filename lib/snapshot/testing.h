@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/cpython/library_words.h"
 #include "snapshot/snapshot.h"
 
 /// Hand-made snapshots for tests: a small program in a few lines.
@@ -92,7 +93,7 @@ class ProcessBuilder {
   ProcessBuilder& zombie() { return process_.dead = true, process_.state = 'Z', *this; }
   ProcessBuilder& shares_memory_with(int pid) { return process_.mm_group = Pid{pid}, *this; }
   ProcessBuilder& python(std::string version = "3.11.2") {
-    return process_.python.version = std::move(version), *this;
+    return process_.interpreter.version = std::move(version), *this;
   }
   inline ProcessBuilder& fd(int fd, ObjectId id, Access access = Access::Both);
 
@@ -104,15 +105,23 @@ class ProcessBuilder {
     frame.line = line;
     frame.function = std::move(function);
     frame.user_code = true;
-    std::vector<Frame> frames = last().python.value_or(std::vector<Frame>{});
+    std::vector<Frame> frames = last().interpreted.value_or(std::vector<Frame>{});
     frames.push_back(std::move(frame));
-    last().python = std::move(frames);
-    last().is_python = true;
+    last().interpreted = std::move(frames);
+    last().is_interpreted = true;
     return *this;
   }
+  /// A call of Python's library, as its runtime tells it.
   ProcessBuilder& activity(std::string call, RuntimeObject object = {}) {
-    return last().activity = {std::move(call), Operation::None, std::move(object)}, *this;
+    last().activity = {};
+    last().activity.call = std::move(call);
+    last().activity.object = std::move(object);
+    runtime::cpython::add_words(last().activity);
+    last().is_interpreted = last().activity.operation != Operation::None;
+    return *this;
   }
+  /// What the thread is there for, whatever it is in now.
+  ProcessBuilder& as(Part part) { return last().activity.part = part, *this; }
 
   ProcessBuilder& waits(WaitKind kind, std::string call) {
     Wait wait;
@@ -259,6 +268,7 @@ class Builder {
     for (const auto& [id, object] : objects_) snapshot.objects.push_back(object);
     for (Process& process : snapshot.processes) {
       std::ranges::sort(process.threads, {}, &Thread::tid);
+      for (RuntimeObject& object : process.interpreter.objects) runtime::cpython::add_words(object);
       if (process.fds) std::ranges::sort(*process.fds, {}, &Fd::fd);
     }
     return snapshot;

@@ -76,7 +76,10 @@ enum class LockKind {
   FileStream,
   Arena,
   LibcInternal,
-  Latch,
+  Latch,        ///< or a barrier of a language
+  Future,       ///< a value that another thread gives once
+  Slots,        ///< a counting semaphore of a language
+  SharedValue,  ///< of its memory, until another thread changes it
   // Of languages:
   UnownedLock,      ///< no owner is stored: whoever can reach it may release it
   ReentrantLock,    ///< has an owner, who may take it again

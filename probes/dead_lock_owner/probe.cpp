@@ -61,24 +61,22 @@ Orphan by_owner_word(const Context& context, const Member& waiter) {
           mem_of(context, waiter)};
 }
 
-bool is_inside_primitive(const std::string& call) {
-  return call.find("Condition") != std::string::npos || call.find("Event") != std::string::npos ||
-         call.find("Barrier") != std::string::npos;
+bool is_inside_primitive(const snapshot::Activity& activity) {
+  using snapshot::Resource;
+  return activity.object.kind == Resource::Condition || activity.object.kind == Resource::Event ||
+         activity.object.kind == Resource::Barrier;
 }
 
-/// A multiprocessing.Lock has no owner word: each process counts what it took. Nobody alive counts
-/// this one.
+/// A library's lock between processes has no owner word: each process counts what it took. Nobody
+/// alive counts this one.
 Orphan by_counts(const Context& context, const Members& members, const Member& waiter,
                  bool somebody_died) {
   const snapshot::FutexWait& futex = wait_of(waiter)->futex;
-  if (futex.lock.kind != LockKind::SharedSemaphore ||
-      is_inside_primitive(waiter.thread->activity.call))
+  if (futex.lock.kind != LockKind::SharedSemaphore || is_inside_primitive(waiter.thread->activity))
     return {};
   if (!holders_of(context, waiter).empty() || futex.lock.numbers.get_or(LockNumber::Value, 0) != 0)
     return {};
-  const std::string& call = waiter.thread->activity.call;
-  const bool is_slots = call == "multiprocessing.Semaphore.acquire" ||
-                        call == "multiprocessing.BoundedSemaphore.acquire";
+  const bool is_slots = waiter.thread->activity.object.kind == snapshot::Resource::Semaphore;
   if (is_mutex_like(futex.lock))
     return {somebody_died ? Strength::Read : Strength::Likely,
             {},
@@ -146,8 +144,10 @@ Orphan by_last_operator(const Context& context, const Member& waiter) {
 /// A manager's server thread takes the lock in the name of a client; when that client dies, nothing
 /// releases it.
 Orphan by_manager(const Context& context, const Member& waiter, bool somebody_died) {
-  const bool takes_lock =
-      waits_for_lock(waiter) || waiter.thread->activity.call.ends_with(".acquire");
+  const snapshot::Activity& activity = waiter.thread->activity;
+  const bool takes_lock = waits_for_lock(waiter) ||
+                          activity.operation == snapshot::Operation::Acquire ||
+                          activity.object.kind == snapshot::Resource::Semaphore;
   if (!takes_lock || !waits_in(waiter, WaitKind::Futex)) return {};
   if (!serves_a_client(*waiter.thread)) return {};
   if (!holders_of(context, waiter).empty()) return {};
@@ -158,11 +158,11 @@ Orphan by_manager(const Context& context, const Member& waiter, bool somebody_di
           diagnosis::proc_path(context.snapshot, waiter.task.pid, "mem")};
 }
 
-/// A threading.Lock has no owner word: nobody alive is inside it, and threads of the process have
-/// ended.
+/// A lock of threads without an owner word: nobody alive is inside it, and threads of the process
+/// have ended.
 Orphan by_ended_thread(const Context& context, const Member& waiter) {
   const snapshot::FutexWait& futex = wait_of(waiter)->futex;
-  const std::int64_t ended = waiter.process->python.ended_threads;
+  const std::int64_t ended = waiter.process->interpreter.ended_threads;
   if (futex.lock.kind != LockKind::UnownedLock || futex.lock.ownership != Ownership::NotStored ||
       ended <= 0 || waiter.process->forked_copy || !waits_for_own_lock(waiter) ||
       !holders_of(context, waiter).empty())

@@ -60,7 +60,8 @@ TEST(DeadLockOwner, IgnoresAMultiprocessingLockThatALivingProcessCounts) {
                            {snapshot::LockNumber::Kind, 1},
                            {snapshot::LockNumber::Value, 0}};
   client.activity("multiprocessing.Lock.acquire", wanted);
-  b.process(43).child_of(40).thread().waits_for_child(42).process().python.objects = {semaphore};
+  b.process(43).child_of(40).thread().waits_for_child(42).process().interpreter.objects = {
+      semaphore};
 
   EXPECT_EQ(ask(kDeadLockOwner, b.build()).outcome, Outcome::NotFound);
 }
@@ -72,7 +73,7 @@ Builder waiter_for_a_slot(const char* name) {
   auto child = made("multiprocessing.Process", "p",
                     {{snapshot::Number::Pid, 43}, {snapshot::Number::ParentPid, 40}});
   child.texts.set(snapshot::Text::Process, name);
-  b.process(40).python().thread().waits_for_child(43).process().python.objects = {child};
+  b.process(40).python().thread().waits_for_child(43).process().interpreter.objects = {child};
   auto waiter =
       b.process(43).child_of(40).python().thread().shared_futex(7, LockKind::SharedSemaphore);
   waiter.process().forked_copy = true;
@@ -120,7 +121,7 @@ TEST(DeadLockOwner, SuspectsAThreadThatEndedWithALock) {
   waiter.at("/app/app.py", 6, "main");
   EXPECT_EQ(ask(kDeadLockOwner, b.build()).outcome, Outcome::NotFound);
 
-  waiter.process().python.ended_threads = 2;
+  waiter.process().interpreter.ended_threads = 2;
   const auto answer = ask(kDeadLockOwner, b.build());
   ASSERT_EQ(answer.outcome, Outcome::Found);
   EXPECT_NE(answer.findings[0].explanation.find("2 threads of its process have ended"),

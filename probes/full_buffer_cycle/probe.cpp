@@ -27,14 +27,15 @@ struct Writer {
   std::vector<Pid> receivers;  ///< in the set; empty: not known
 };
 
-/// multiprocessing.Queue.put and queue.Queue.put wait on a semaphore or condition: the full buffer
-/// is the queue itself.
+/// Who puts into a queue of an interpreter's library waits on a semaphore or condition: the full
+/// buffer is the queue itself.
 bool puts_into_full_queue(const Snapshot& snapshot, TaskRef task) {
   const Thread* thread = snapshot::find_thread(snapshot, task);
   if (thread == nullptr || !thread->wait || thread->wait->kind != snapshot::WaitKind::Futex)
     return false;
-  return thread->activity.call == "multiprocessing.Queue.put" ||
-         thread->activity.call == "queue.Queue.put";
+  return thread->is_interpreted && thread->activity.operation == snapshot::Operation::Put &&
+         thread->activity.object.kind == snapshot::Resource::Queue &&
+         thread->activity.part != snapshot::Part::Feeder;
 }
 
 std::string queue_of(const Snapshot& snapshot, TaskRef task) {

@@ -23,6 +23,8 @@ extern const diagnosis::Probe kFullQueueNoConsumer{
 namespace {
 
 using diagnosis::Finding;
+using snapshot::Operation;
+using snapshot::Resource;
 using snapshot::WaitKind;
 
 /// A producer in front of a full queue of messages, and the processes that should take from it.
@@ -74,17 +76,26 @@ std::optional<FullQueue> full_kernel_queue(const Context& context, const Ends& e
   return full;
 }
 
-bool is_put(const std::string& call) {
-  return call == "queue.Queue.put" || call == "multiprocessing.Queue.put" ||
-         call == "asyncio.Queue.put";
+/// At a queue of an interpreter's library.
+bool is_at_queue(const Thread& thread, Operation operation) {
+  return thread.is_interpreted && thread.activity.operation == operation &&
+         thread.activity.object.kind == Resource::Queue &&
+         thread.activity.part != snapshot::Part::Feeder;
+}
+
+bool is_put(const Thread& thread) {
+  return is_at_queue(thread, Operation::Put);
+}
+
+bool is_between_processes(const Thread& thread) {
+  return thread.activity.object.reach == snapshot::Reach::Tree;
 }
 
 bool somebody_gets(const Context& context, const std::vector<TaskRef>& tasks) {
   return std::ranges::any_of(tasks, [&](const TaskRef& t) {
     const Thread* thread = snapshot::find_thread(context.snapshot, t);
     return thread != nullptr &&
-           (thread->activity.call.ends_with("Queue.get") ||
-            thread->activity.call.ends_with("Queue.put")) &&
+           (is_at_queue(*thread, Operation::Take) || is_at_queue(*thread, Operation::Put)) &&
            t.pid != tasks.front().pid;
   });
 }
@@ -95,18 +106,17 @@ bool is_before_a_failed_stage(const Context& context, const std::vector<TaskRef>
                               TaskRef task, const std::vector<DeadProcess>& dead) {
   return std::ranges::any_of(dead, failed) && std::ranges::none_of(tasks, [&](const TaskRef& t) {
            const Thread* thread = snapshot::find_thread(context.snapshot, t);
-           return thread != nullptr && (thread->activity.call == "multiprocessing.Queue.get" ||
-                                        (thread->activity.call == "multiprocessing.Queue.put" &&
-                                         is_ancestor(context.snapshot, task.pid, t.pid)));
+           return thread != nullptr && is_between_processes(*thread) &&
+                  (is_at_queue(*thread, Operation::Take) ||
+                   (is_put(*thread) && is_ancestor(context.snapshot, task.pid, t.pid)));
          });
 }
 
-/// A bounded Queue of multiprocessing with a dead child and nobody left who takes.
-std::optional<FullQueue> full_python_queue(const Context& context, const graph::StuckSet& set,
-                                           const std::vector<TaskRef>& tasks, TaskRef task) {
+/// A bounded queue between processes, with a dead child and nobody left who takes.
+std::optional<FullQueue> full_queue_of_dead(const Context& context, const graph::StuckSet& set,
+                                            const std::vector<TaskRef>& tasks, TaskRef task) {
   const Thread* thread = snapshot::find_thread(context.snapshot, task);
-  if (thread == nullptr || thread->activity.call != "multiprocessing.Queue.put")
-    return std::nullopt;
+  if (thread == nullptr || !is_put(*thread) || !is_between_processes(*thread)) return std::nullopt;
   const std::vector<DeadProcess> dead = dead_children(context, members_of(context, set));
   const bool before_failed = is_before_a_failed_stage(context, tasks, task, dead);
   if (somebody_gets(context, tasks) && !before_failed) return std::nullopt;
@@ -123,14 +133,14 @@ bool joins(const Snapshot& snapshot, TaskRef task) {
   const Thread* thread = snapshot::find_thread(snapshot, task);
   const Wait* wait = wait_of(snapshot, task);
   return (wait != nullptr && wait->kind == WaitKind::Child) ||
-         (thread != nullptr && (thread->activity.call.ends_with(".join") ||
-                                thread->activity.operation == snapshot::Operation::AwaitResult));
+         (thread != nullptr && (thread->activity.operation == Operation::AwaitEnd ||
+                                thread->activity.operation == Operation::AwaitResult));
 }
 
 /// A thread of the same process at another queue of that kind.
 bool takes_from_another(const Thread& thread, bool same_process,
                         const snapshot::RuntimeObject& queue) {
-  return same_process && takes_from_threads(thread) && queue.type.starts_with("queue.") &&
+  return same_process && takes_from_threads(thread) && queue.reach == snapshot::Reach::Memory &&
          thread.activity.object.address.value != 0 &&
          thread.activity.object.address != queue.address;
 }
@@ -148,13 +158,13 @@ bool is_same_queue(const snapshot::RuntimeObject& a, const snapshot::RuntimeObje
 std::optional<FullQueue> queue_without_taker(const Context& context,
                                              const std::vector<TaskRef>& tasks, TaskRef task) {
   const Thread* thread = snapshot::find_thread(context.snapshot, task);
-  if (thread == nullptr || !is_put(thread->activity.call)) return std::nullopt;
+  if (thread == nullptr || !is_put(*thread)) return std::nullopt;
   const snapshot::RuntimeObject& queue = thread->activity.object;
   const bool only_putters = std::ranges::all_of(tasks, [&](const TaskRef& t) {
     const Thread* other = snapshot::find_thread(context.snapshot, t);
     if (other == nullptr) return false;
     return is_idle_helper(*other) || joins(context.snapshot, t) ||
-           (is_put(other->activity.call) && is_same_queue(other->activity.object, queue)) ||
+           (is_put(*other) && is_same_queue(other->activity.object, queue)) ||
            takes_from_another(*other, t.pid == task.pid, queue);
   });
   if (!only_putters) return std::nullopt;
@@ -164,7 +174,7 @@ std::optional<FullQueue> queue_without_taker(const Context& context,
   full.consumer_is_gone = true;
   // A thread of its own that took has ended: who waits in another process never could.
   const Process* process = snapshot::find_process(context.snapshot, task.pid);
-  const bool had_taker = type == "queue.Queue" && !ended_threads(*process).empty();
+  const bool had_taker = queue.reach == snapshot::Reach::Memory && !ended_threads(*process).empty();
   const auto joiner = std::ranges::find_if(tasks, [&](TaskRef t) {
     return joins(context.snapshot, t) && (t.pid == task.pid || !had_taker);
   });
@@ -240,7 +250,7 @@ diagnosis::Answer run(const Context& context) {
         const std::vector<TaskRef> tasks = members(deadlock);
         for (const TaskRef& task : tasks) {
           auto full = full_kernel_queue(context, ends, deadlock, tasks, task);
-          if (!full) full = full_python_queue(context, deadlock, tasks, task);
+          if (!full) full = full_queue_of_dead(context, deadlock, tasks, task);
           if (!full) full = queue_without_taker(context, tasks, task);
           if (full) return describe(context, set, tasks, *full);
         }

@@ -20,7 +20,7 @@ const Thread* thread_of(const Snapshot& snapshot, TaskRef task) {
 /// parameters that it has; "" for none and for "<module>".
 std::string call_in(const snapshot::Frame& frame) {
   if (frame.function.empty() || frame.function.front() == '<') return "";
-  const bool is_whole = frame.module == "bash" || frame.function.back() == ')';
+  const bool is_whole = snapshot::is_of_script(frame) || frame.function.back() == ')';
   return is_whole ? frame.function : frame.function + "()";
 }
 

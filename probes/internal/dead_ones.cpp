@@ -10,6 +10,7 @@
 namespace ipcdoctor::probes {
 namespace {
 
+using snapshot::Resource;
 using snapshot::RuntimeObject;
 
 constexpr std::size_t kMaxDead = 256;
@@ -52,10 +53,11 @@ bool is_own_child(const RuntimeObject& object, const Process& process) {
 /// 3 of "Process-3" or "ForkProcess-3", 0 for a name that somebody chose. Those of a child's child
 /// have two numbers, "Process-3:1".
 std::size_t number_in_name(const RuntimeObject& object) {
+  constexpr std::string_view kBefore = "Process-";
   const std::string* name = object.texts.find(Text::Process);
   if (name == nullptr) return 0;
-  const std::size_t dash = name->find("Process-");
-  const std::string digits = dash == std::string::npos ? "" : name->substr(dash + 8);
+  const std::size_t at = name->find(kBefore);
+  const std::string digits = at == std::string::npos ? "" : name->substr(at + kBefore.size());
   std::size_t n = 0;
   const char* end = digits.data() + digits.size();
   const auto [stop, error] = std::from_chars(digits.data(), end, n);
@@ -63,10 +65,10 @@ std::size_t number_in_name(const RuntimeObject& object) {
 }
 
 void add_child_object(const Context& context, const Process& process, const RuntimeObject& object,
-                      Number code_key, std::vector<DeadProcess>& dead) {
+                      std::vector<DeadProcess>& dead) {
   const std::int64_t* pid = object.numbers.find(Number::Pid);
   if (pid == nullptr || !is_own_child(object, process)) return;
-  const std::int64_t* code = object.numbers.find(code_key);
+  const std::int64_t* code = object.numbers.find(Number::Exitcode);
   const bool alive = living_process(context, process, *pid) != nullptr;
   if (alive && code == nullptr) return;
   DeadProcess child{Pid{static_cast<int>(*pid)}, process.pid, quoted(object)};
@@ -131,13 +133,10 @@ std::vector<DeadProcess> dead_children(const Context& context, const Members& me
     add(dead, std::move(child));
   }
   for (const Member& member : one_a_process(members)) {
-    for (const RuntimeObject& object : member.process->python.objects) {
-      if (object.type == "multiprocessing.Process")
-        add_child_object(context, *member.process, object, Number::Exitcode, dead);
-      if (object.type == "subprocess.Popen")
-        add_child_object(context, *member.process, object, Number::Returncode, dead);
-      if (object.type == "multiprocessing.Pool" || object.type == "ProcessPoolExecutor")
-        add_pool_workers(context, *member.process, object, dead);
+    for (const RuntimeObject& object : member.process->interpreter.objects) {
+      if (object.kind == Resource::Process)
+        add_child_object(context, *member.process, object, dead);
+      if (is_pool(object)) add_pool_workers(context, *member.process, object, dead);
     }
   }
   return dead;
@@ -160,8 +159,8 @@ std::size_t gone_children(const Context& context, const Members& members, Pid pa
   const Process* process = snapshot::find_process(context.snapshot, parent);
   if (process == nullptr) return known;
   std::size_t started = 0;
-  for (const RuntimeObject& object : process->python.objects)
-    if (object.type == "multiprocessing.Process" && is_own_child(object, *process))
+  for (const RuntimeObject& object : process->interpreter.objects)
+    if (object.kind == Resource::Process && is_own_child(object, *process))
       started = std::max(started, number_in_name(object));
   std::size_t living = 0;
   const auto is_living_copy = [](const Process* child) {
@@ -177,8 +176,8 @@ std::size_t gone_children(const Context& context, const Members& members, Pid pa
 
 std::vector<std::string> ended_threads(const Process& process) {
   std::vector<std::string> names;
-  for (const snapshot::RuntimeObject& object : process.python.objects)
-    if (object.type == "threading.Thread" && object.numbers.get_or(Number::Started, 0) == 1 &&
+  for (const snapshot::RuntimeObject& object : process.interpreter.objects)
+    if (object.kind == Resource::Thread && object.numbers.get_or(Number::Started, 0) == 1 &&
         object.numbers.get_or(Number::Alive, 1) == 0)
       names.push_back(object.texts.get_or(Text::Thread, object.name));
   return names;

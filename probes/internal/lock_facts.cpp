@@ -1,10 +1,9 @@
 #include "probes/internal/lock_facts.h"
 
 #include <algorithm>
-#include <array>
 #include <string_view>
 
-#include "probes/internal/function_name.h"
+#include "probes/internal/pools.h"
 
 namespace ipcdoctor::probes {
 namespace {
@@ -12,53 +11,16 @@ namespace {
 using snapshot::FileLock;
 using snapshot::Lock;
 using snapshot::LockKind;
+using snapshot::Operation;
 using snapshot::Ownership;
+using snapshot::Resource;
 using snapshot::RuntimeObject;
 
 constexpr std::size_t kMaxHolders = 1024;
 
-/// Calls that block in a futex which is not a lock of the user's, whatever its kind looks like.
-constexpr std::array kQueueCalls =
-    std::to_array<std::string_view>({"multiprocessing.Queue.get",
-                                     "multiprocessing.Queue.put",
-                                     "multiprocessing.Queue.feed",
-                                     "multiprocessing.Queue.feeder_idle",
-                                     "multiprocessing.SimpleQueue.get",
-                                     "multiprocessing.SimpleQueue.put",
-                                     "multiprocessing.JoinableQueue.join",
-                                     "queue.Queue.get",
-                                     "queue.Queue.put",
-                                     "queue.Queue.join",
-                                     "queue.SimpleQueue.get",
-                                     "QueueListener.get",
-                                     "Pool.worker.get",
-                                     "Pool.worker.put",
-                                     "Pool.get",
-                                     "Executor.worker.get",
-                                     "Executor.worker.put",
-                                     "Executor.result",
-                                     "Executor.wait",
-                                     "multiprocessing.Event.wait",
-                                     "multiprocessing.Condition.wait",
-                                     "multiprocessing.Barrier.wait",
-                                     "threading.Event.wait",
-                                     "threading.Condition.wait",
-                                     "threading.Barrier.wait",
-                                     "threading.Semaphore.acquire"});
-
-constexpr std::array kIdleCalls = std::to_array<std::string_view>(
-    {"Pool.worker.get", "Pool.worker_handler", "Pool.task_handler", "Pool.result_handler",
-     "Executor.worker.get", "Executor.manager", "multiprocessing.Queue.feeder_idle",
-     "multiprocessing.resource_tracker", "multiprocessing.resource_sharer",
-     "multiprocessing.forkserver", "Manager.serve", "QueueListener.get", "asyncio.child_watcher"});
-
-constexpr std::array kEndCalls = std::to_array<std::string_view>(
-    {"multiprocessing.Process.join", "multiprocessing.exit.join", "threading.Thread.join",
-     "threading.shutdown", "subprocess.wait", "os.wait", "Thread.join"});
-
-template <std::size_t N>
-bool contains(const std::array<std::string_view, N>& names, const std::string& name) {
-  return std::ranges::find(names, name) != names.end();
+bool awaits_an_end(const snapshot::Activity& activity) {
+  return activity.operation == Operation::AwaitEnd &&
+         (activity.object.kind == Resource::Process || activity.object.kind == Resource::Thread);
 }
 
 const Lock* lock_of(const Member& member) {
@@ -110,7 +72,7 @@ void add_by_count(const Context& context, const Member& waiter, std::vector<Lock
   if (!wanted.texts.contains(Text::Semaphore)) return;
   for (const Process& process : context.snapshot.processes) {
     if (process.dead || process.exited) continue;
-    for (const RuntimeObject& object : process.python.objects) {
+    for (const RuntimeObject& object : process.interpreter.objects) {
       if (!is_semaphore_object(object) || object.numbers.get_or(Number::Count, 0) <= 0 ||
           !same_semaphore(object, wanted))
         continue;
@@ -249,8 +211,26 @@ bool waits_for_lock(const Member& member) {
   return lock != nullptr && is_mutex_like(*lock);
 }
 
+// These block in locks of the library's own, but for a semaphore between processes.
 bool waits_in_library_queue(const Member& member) {
-  return contains(kQueueCalls, member.thread->activity.call);
+  const snapshot::Activity& activity = member.thread->activity;
+  switch (activity.operation) {
+    case Operation::Take:
+    case Operation::Put:
+    case Operation::AwaitParties:
+    case Operation::Serve:
+      return true;
+    case Operation::AwaitResult:
+    case Operation::AwaitValue:
+      return waits_for_a_pool(activity);
+    case Operation::AwaitSignal:
+      return activity.object.kind != Resource::Semaphore ||
+             activity.object.reach == snapshot::Reach::Memory;
+    case Operation::AwaitEnd:
+      return activity.object.kind == Resource::Queue;
+    default:
+      return false;
+  }
 }
 
 // A Condition takes its own lock again, a feeder queues for the pipe: the user wrote no lock there.
@@ -272,25 +252,24 @@ bool waits_for_semaphore(const Member& member) {
 bool waits_for_end(const Member& member) {
   const Wait* wait = wait_of(member);
   if (wait == nullptr) return false;
-  // the launcher of a JVM joins the thread of main() only to end with it
-  const bool stands_by = wait->kind == WaitKind::Futex && !member.thread->is_python &&
-                         member.thread->activity.operation == snapshot::Operation::Serve;
+  // who stands by until a thread ends, as its runtime made it
+  const bool stands_by = wait->kind == WaitKind::Futex && !member.thread->is_interpreted &&
+                         member.thread->activity.operation == Operation::Serve;
   if (stands_by) return false;
   if (wait->kind == WaitKind::Child || wait->kind == WaitKind::Vfork ||
       wait->kind == WaitKind::Exiting)
     return true;
   if (wait->kind == WaitKind::Futex)
-    return snapshot::is_join(wait->futex.lock.kind) ||
-           contains(kEndCalls, member.thread->activity.call);
+    return snapshot::is_join(wait->futex.lock.kind) || awaits_an_end(member.thread->activity);
   if (wait->kind != WaitKind::Poll || wait->objects.empty()) return false;
   const bool only_pidfds = std::ranges::all_of(wait->objects, [](const snapshot::Awaited& a) {
     return a.object.kind == snapshot::ObjectKind::PidFd;
   });
-  return only_pidfds || contains(kEndCalls, member.thread->activity.call);
+  return only_pidfds || awaits_an_end(member.thread->activity);
 }
 
 bool is_idle_helper(const Thread& thread) {
-  return contains(kIdleCalls, thread.activity.call);
+  return snapshot::is_idle(thread.activity);
 }
 
 bool is_native_worker(const Member& member) {
@@ -305,9 +284,7 @@ bool may_bring(const Thread& thread) {
 }
 
 bool serves_a_client(const Thread& thread) {
-  return thread.python && std::ranges::any_of(*thread.python, [](const snapshot::Frame& f) {
-           return is_function(f, "serve_client") && f.file.ends_with("managers.py");
-         });
+  return thread.activity.part == snapshot::Part::Server && !snapshot::is_idle(thread.activity);
 }
 
 std::vector<LockHolder> holders_of(const Context& context, const Member& waiter) {
@@ -335,14 +312,16 @@ std::string lock_name(const Context& context, const Member& waiter) {
   const Lock* lock = lock_of(waiter);
   if (lock != nullptr && !lock->name.empty()) return lock->name;
   const RuntimeObject& object = waiter.thread->activity.object;
-  if (lock != nullptr && !object.name.empty() && waiter.thread->activity.call.ends_with(".acquire"))
+  const bool takes =
+      waiter.thread->activity.operation == Operation::Acquire || object.kind == Resource::Semaphore;
+  if (lock != nullptr && !object.name.empty() && takes)
     return object.type + " `" + object.name + "`";
   return diagnosis::describe_wait(context.snapshot, waiter.task);
 }
 
 std::string lock_name_in(const Context& context, const Process& holder, const Member& waiter) {
   constexpr std::string_view kInner = "._semlock";  // Lib/multiprocessing/synchronize.py, SemLock
-  const std::vector<RuntimeObject>& objects = holder.python.objects;
+  const std::vector<RuntimeObject>& objects = holder.interpreter.objects;
   const Wait* wait = wait_of(waiter);
   if (wait != nullptr && wait->kind == WaitKind::Futex && wait->futex.shared_memory)
     for (const RuntimeObject& inner : objects) {

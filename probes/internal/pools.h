@@ -20,11 +20,13 @@ struct Pool {
   std::string name;  ///< "the Pool `pool`", "the ProcessPoolExecutor"
 };
 
-/// The pool whose result this task waits for, or nothing: Pool.get, Pool.join, Executor.result,
-/// wait, shutdown, exit.
+/// The pool whose result or end this task waits for, or nothing.
 std::optional<Pool> awaited_pool(const Context& context, const Member& waiter);
 
-bool is_pool_type(const std::string& type);
+bool is_pool(const snapshot::RuntimeObject& object);
+
+/// For a result of a pool, or for its end, whether or not it is known of which.
+bool waits_for_a_pool(const snapshot::Activity& activity);
 
 /// Every worker that is seen is idle: it waits for the next task in the library's own loop. False
 /// if none is seen, or one is in the user's code or cannot be told.

@@ -6,11 +6,19 @@ namespace ipcdoctor::probes {
 namespace {
 
 using snapshot::ObjectId;
+using snapshot::Operation;
+using snapshot::Reach;
+using snapshot::Resource;
 using snapshot::RuntimeObject;
 
+bool waits_in_private_memory(const Thread& thread) {
+  const Wait* wait = wait_of(thread);
+  return wait != nullptr && wait->kind == snapshot::WaitKind::Futex && !wait->futex.shared_memory;
+}
+
 bool is_proxy_get(const Thread& thread) {
-  if (thread.activity.call != "Manager.call") return false;
-  return thread.activity.object.texts.get_or(Text::Method, "") == "get";
+  return thread.activity.object.kind == Resource::Proxy &&
+         thread.activity.object.texts.get_or(Text::Method, "") == "get";
 }
 
 /// What it reads: the pipe of the queue, else the descriptor of the call.
@@ -44,29 +52,28 @@ bool can_write_to(const Process& process, const ObjectId& id) {
 }  // namespace
 
 bool takes_from_processes(const Thread& thread) {
-  const std::string& call = thread.activity.call;
-  return receives_messages(thread) || call == "multiprocessing.Queue.get" ||
-         call == "multiprocessing.SimpleQueue.get" || call == "Connection.recv" ||
-         is_proxy_get(thread);
+  const snapshot::Activity& activity = thread.activity;
+  const bool takes =
+      (activity.operation == Operation::Take && activity.object.kind == Resource::Queue) ||
+      (activity.operation == Operation::Receive && activity.object.kind == Resource::Channel);
+  return receives_messages(thread) || is_proxy_get(thread) ||
+         (takes && activity.object.reach == Reach::Tree);
 }
 
-/// A queue in memory of another language than Python, whose queues have names of their own.
 bool takes_from_memory(const Thread& thread) {
-  const Wait* wait = wait_of(thread);
-  return !thread.is_python && thread.activity.operation == snapshot::Operation::Take &&
-         wait != nullptr && wait->kind == snapshot::WaitKind::Futex && !wait->futex.shared_memory;
+  return !thread.is_interpreted && thread.activity.operation == Operation::Take &&
+         waits_in_private_memory(thread);
 }
 
 bool puts_into_memory(const Thread& thread) {
-  const Wait* wait = wait_of(thread);
-  return !thread.is_python && wait != nullptr && wait->kind == snapshot::WaitKind::Futex &&
-         !wait->futex.shared_memory &&
-         (thread.activity.operation == snapshot::Operation::Put || wait->call == "chan send");
+  return !thread.is_interpreted && thread.activity.operation == Operation::Put &&
+         waits_in_private_memory(thread);
 }
 
 bool takes_from_threads(const Thread& thread) {
-  return thread.activity.call == "queue.Queue.get" ||
-         thread.activity.call == "queue.SimpleQueue.get" || takes_from_memory(thread);
+  const bool of_threads =
+      thread.activity.operation == Operation::Take && thread.activity.object.reach == Reach::Memory;
+  return of_threads || takes_from_memory(thread);
 }
 
 bool takes_from_queue(const Thread& thread) {
@@ -107,7 +114,7 @@ std::string queue_name(const Context& context, const Member& receiver) {
   const RuntimeObject& object = receiver.thread->activity.object;
   // A proxy is known to its own methods only as `self`.
   const bool named = !object.name.empty() && object.name != "self";
-  if (object.type == "Manager.proxy")
+  if (object.kind == Resource::Proxy)
     return named ? "the manager's queue `" + object.name + "`" : "a manager's queue";
   if (!object.type.empty()) {
     const std::string kind = "the " + object.type;

@@ -9,20 +9,21 @@
 /// something there.
 namespace ipcdoctor::probes {
 
-/// It takes from a queue of Python's library or receives on one of its connections; workers of
-/// pools do not count.
+/// It takes from a queue of a library or receives on a connection of one; workers of pools do not
+/// count.
 bool takes_from_queue(const Thread& thread);
 
-/// It takes items that come from other processes: multiprocessing.Queue, SimpleQueue,
-/// Connection.recv, a manager's queue, a POSIX message queue.
+/// It takes items that come from other processes: from a queue or a connection of a library, a
+/// server's queue, a message queue.
 bool takes_from_processes(const Thread& thread);
 
-/// It takes items that only threads of its own process can put: queue.Queue, queue.SimpleQueue.
-/// The same, and its counterpart, of other languages than Python: Go's channels, Rust's, Ruby's and
-/// Java's queues.
+/// It takes items that only threads of its own process can put.
+bool takes_from_threads(const Thread& thread);
+
+/// The same, and its counterpart, where no interpreter tells which queue it is: Go's channels,
+/// Rust's, Ruby's and Java's queues.
 bool takes_from_memory(const Thread& thread);
 bool puts_into_memory(const Thread& thread);
-bool takes_from_threads(const Thread& thread);
 
 /// Members that wait for items of the same queue as `one`, itself included. Queues are the same
 /// when their pipe is.

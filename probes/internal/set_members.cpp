@@ -151,11 +151,11 @@ std::vector<Error> unknown_locks(const Members& members) {
 std::vector<Error> unknown_stacks(const Members& members) {
   std::vector<Error> errors;
   for (const Member& member : members) {
-    if (member.process->python.version.empty() && !member.thread->is_python) continue;
-    if (member.thread->python || !member.thread->activity.call.empty()) continue;
-    Error error = member.thread->python.error();
-    error.what =
-        about(member, "read the Python stack") + (error.what.empty() ? "" : ": " + error.what);
+    if (member.process->interpreter.version.empty() && !member.thread->is_interpreted) continue;
+    if (member.thread->interpreted || !member.thread->activity.call.empty()) continue;
+    Error error = member.thread->interpreted.error();
+    error.what = about(member, "read the interpreter's stack") +
+                 (error.what.empty() ? "" : ": " + error.what);
     errors.push_back(std::move(error));
   }
   return errors;

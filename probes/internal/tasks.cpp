@@ -185,9 +185,9 @@ std::vector<Pid> awaited_exits(const Snapshot& snapshot, TaskRef task) {
   for (const Awaited& awaited : objects_of(snapshot, wait))
     if (awaited.object.kind == ObjectKind::PidFd)
       pids.push_back(Pid{static_cast<int>(awaited.object.ino)});
-  const bool joins = thread->activity.call == "multiprocessing.Process.join" ||
-                     thread->activity.call == "multiprocessing.exit.join" ||
-                     thread->activity.call == "Pool.join";
+  const bool joins = thread->activity.operation == snapshot::Operation::AwaitEnd &&
+                     (thread->activity.object.kind == snapshot::Resource::Process ||
+                      thread->activity.object.kind == snapshot::Resource::Pool);
   const std::int64_t* pid = thread->activity.object.numbers.find(snapshot::Number::Pid);
   if (joins && pid != nullptr) {
     // The pid is that of the target's own namespace, on its own host.
@@ -211,7 +211,7 @@ std::vector<TaskRef> awaited_threads(const Snapshot& snapshot, TaskRef task) {
   if (snapshot::is_join(lock.kind)) threads = lock.owners;
   const Thread* thread = snapshot::find_thread(snapshot, task);
   const std::int64_t* tid = thread->activity.object.numbers.find(snapshot::Number::Tid);
-  if (thread->activity.call == "threading.Thread.join" && tid != nullptr) {
+  if (thread->activity.operation == snapshot::Operation::AwaitEnd && tid != nullptr) {
     const TaskRef joined{task.pid, Tid{static_cast<int>(*tid)}};
     if (std::ranges::find(threads, joined) == threads.end()) threads.push_back(joined);
   }
@@ -220,12 +220,17 @@ std::vector<TaskRef> awaited_threads(const Snapshot& snapshot, TaskRef task) {
 
 namespace {
 
+bool awaits_a_process(const snapshot::Activity& activity) {
+  return activity.operation == snapshot::Operation::AwaitEnd &&
+         activity.object.kind == snapshot::Resource::Process;
+}
+
 /// A helper of the library waits for each child from its begin on: it is the program's wait only
 /// with one who awaits the child.
 bool only_reaps(const Process& process, const Thread& thread) {
   return thread.activity.operation == snapshot::Operation::Serve &&
          std::ranges::none_of(process.threads, [](const Thread& other) {
-           return other.activity.call == "asyncio.Process.wait";
+           return other.activity.in_loop && awaits_a_process(other.activity);
          });
 }
 

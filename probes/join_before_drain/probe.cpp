@@ -22,6 +22,8 @@ extern const diagnosis::Probe kJoinBeforeDrain{
 namespace {
 
 using diagnosis::Finding;
+using snapshot::Operation;
+using snapshot::Resource;
 
 /// joiner waits for an end that cannot come before `writer` goes on, which waits for room that only
 /// joiner can make.
@@ -46,10 +48,12 @@ bool awaits_end_of_a_member(const Snapshot& snapshot, TaskRef joiner,
                              [&](Pid pid) { return contains(tasks, pid); });
 }
 
-/// A coroutine that awaits its subprocess: a helper thread of the loop is in waitpid() for it.
-bool awaits_subprocess(const Snapshot& snapshot, TaskRef joiner, TaskRef writer) {
+/// A task that awaits its subprocess: a helper thread of the loop is in waitpid() for it.
+bool awaits_command(const Snapshot& snapshot, TaskRef joiner, TaskRef writer) {
   const Thread* thread = snapshot::find_thread(snapshot, joiner);
-  return thread != nullptr && thread->activity.call == "asyncio.Process.wait" &&
+  return thread != nullptr && thread->activity.in_loop &&
+         thread->activity.operation == Operation::AwaitEnd &&
+         thread->activity.object.kind == Resource::Process &&
          is_ancestor(snapshot, joiner.pid, writer.pid);
 }
 
@@ -81,7 +85,7 @@ int rank(const Snapshot& snapshot, const Ends& ends, TaskRef joiner, TaskRef wri
          const std::vector<TaskRef>& tasks) {
   const bool direct = awaits_end_of(snapshot, joiner, writer);
   if (joiner.pid == writer.pid) return direct ? 1 : 0;
-  if (awaits_subprocess(snapshot, joiner, writer)) return 4;
+  if (awaits_command(snapshot, joiner, writer)) return 4;
   if (direct) return 3;
   if (awaits_end_of_a_member(snapshot, joiner, tasks)) return 2;
   return awaits_exits_in_loop(snapshot, ends, joiner, writer) ? 1 : 0;
@@ -99,7 +103,7 @@ bool awaits_acceptance(const Snapshot& snapshot, const Flow& flow) {
 /// A helper of the library waits for the exit of each child from its begin on: nobody else's wait.
 bool only_serves(const Snapshot& snapshot, TaskRef joiner) {
   const Thread* thread = snapshot::find_thread(snapshot, joiner);
-  return thread != nullptr && thread->activity.operation == snapshot::Operation::Serve;
+  return thread != nullptr && thread->activity.operation == Operation::Serve;
 }
 
 std::optional<Pair> find_pair(const Context& context, const Ends& ends,
@@ -125,8 +129,11 @@ std::optional<Pair> find_pair(const Context& context, const Ends& ends,
 /// exit.
 bool only_delivers(const Process& process) {
   return !process.threads.empty() && std::ranges::all_of(process.threads, [](const Thread& t) {
-    const bool delivers = t.activity.call == "multiprocessing.exit.queue" ||
-                          t.activity.call == "multiprocessing.Queue.feed";
+    const bool feeds = t.activity.part == snapshot::Part::Feeder && !snapshot::is_idle(t.activity);
+    const bool awaits_feeder = t.activity.operation == Operation::AwaitEnd &&
+                               t.activity.object.kind == Resource::Thread &&
+                               snapshot::user_frame(t) == nullptr;
+    const bool delivers = feeds || awaits_feeder;
     return t.stable && t.wait && t.wait->untimed && delivers;
   });
 }
@@ -134,7 +141,8 @@ bool only_delivers(const Process& process) {
 /// Nothing else in the joining process could read.
 bool only_joins(const Process& process, Tid joiner) {
   return std::ranges::all_of(process.threads, [&](const Thread& t) {
-    return t.tid == joiner || t.activity.call == "multiprocessing.Queue.feeder_idle";
+    return t.tid == joiner ||
+           (t.activity.part == snapshot::Part::Feeder && snapshot::is_idle(t.activity));
   });
 }
 
@@ -208,8 +216,8 @@ Finding describe(const Context& context, Finding finding, const Pair& pair) {
                                : "should accept the connection of " + writer) +
                              ", but waits for " + diagnosis::describe_wait(snapshot, pair.joiner)));
   diagnosis::add_wakes(finding, {pair.writer});
-  finding.strength = thread->activity.call.starts_with("multiprocessing.Queue") ? Strength::Read
-                                                                                : Strength::Likely;
+  finding.strength =
+      thread->activity.object.kind == Resource::Queue ? Strength::Read : Strength::Likely;
   return finding;
 }
 
@@ -232,15 +240,18 @@ Finding about_fork_server(const Context& context, const Ends& ends, const Pair& 
 }
 
 bool awaits_threads(const Thread& thread) {
-  return thread.wait && thread.wait->kind == snapshot::WaitKind::Futex && !thread.is_python &&
+  return thread.wait && thread.wait->kind == snapshot::WaitKind::Futex && !thread.is_interpreted &&
          (thread.wait->futex.lock.kind == snapshot::LockKind::ThreadJoin ||
-          thread.activity.operation == snapshot::Operation::AwaitEnd ||
-          thread.wait->call == "sync.WaitGroup.Wait");
+          thread.activity.operation == Operation::AwaitEnd ||
+          thread.activity.object.kind == Resource::Thread);
 }
 
 /// It receives, from that channel as far as is known.
 bool receives_from_channel_of(const Thread& thread, const Thread& sender) {
-  if (!thread.wait || thread.wait->call != "chan receive") return false;
+  const bool receives = thread.wait && thread.activity.operation == Operation::Receive &&
+                        thread.activity.object.kind == Resource::Channel &&
+                        thread.activity.object.reach == snapshot::Reach::Memory;
+  if (!receives) return false;
   const RemoteAddr its = thread.wait->futex.address, wanted = sender.wait->futex.address;
   return its == wanted || its.value == 0 || wanted.value == 0;
 }

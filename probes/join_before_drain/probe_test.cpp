@@ -85,10 +85,15 @@ TEST(JoinBeforeDrain, FindsAnEventLoopThatReadsNothingBeforeTheExit) {
 
 TEST(JoinBeforeDrain, FindsAWaitForThreadsWhoseResultsNobodyTakes) {
   Builder b;
-  auto p = b.process(40).thread().futex(0x900, snapshot::LockKind::Latch);
-  p.wait().call = "sync.WaitGroup.Wait";
+  const auto at_channel = [](ProcessBuilder& p, snapshot::Operation operation) {
+    p.last().activity.operation = operation;
+    p.last().activity.object.kind = snapshot::Resource::Channel;
+    p.last().activity.object.reach = snapshot::Reach::Memory;
+  };
+  auto p = b.process(40).thread().futex(0x900, snapshot::LockKind::SharedValue);
+  p.last().activity.object.kind = snapshot::Resource::Thread;
   p.thread(41).futex(0x1000, snapshot::LockKind::Unknown);
-  p.wait().call = "chan send";
+  at_channel(p, snapshot::Operation::Put);
 
   const auto answer = ask(kJoinBeforeDrain, b);
 
@@ -96,11 +101,11 @@ TEST(JoinBeforeDrain, FindsAWaitForThreadsWhoseResultsNobodyTakes) {
   EXPECT_THAT(culprits(answer), ElementsAre(40));
 
   p.thread(42).futex(0x2000, snapshot::LockKind::Unknown);
-  p.wait().call = "chan receive";  // of another channel
+  at_channel(p, snapshot::Operation::Receive);  // of another channel
   EXPECT_EQ(ask(kJoinBeforeDrain, b).outcome, Outcome::Found);
 
   p.thread(43).futex(0x1000, snapshot::LockKind::Unknown);
-  p.wait().call = "chan receive";  // somebody takes
+  at_channel(p, snapshot::Operation::Receive);  // somebody takes
   EXPECT_NE(ask(kJoinBeforeDrain, b).outcome, Outcome::Found);
 }
 
@@ -164,7 +169,8 @@ TEST(JoinBeforeDrain, BlamesTheParentThatJoinsTheChildWhoseTurnHasNotCome) {
 /// The sentinel that join() polls is held by a fork server, which waits for clients.
 Builder child_of_a_fork_server(const std::string& what_the_child_does) {
   Builder b;
-  RuntimeObject child{"multiprocessing.Process", "p", {}, {{snapshot::Number::Pid, 42}}, {}, {}};
+  const RuntimeObject child =
+      testing::made("multiprocessing.Process", "p", {{snapshot::Number::Pid, 42}});
   b.process(40)
       .fd(3, pipe(7), Access::Read)
       .fd(5, pipe(8), Access::Read)

@@ -65,7 +65,7 @@ Inherited inherited_lock(const Context& context, const Member& waiter) {
     return {Strength::Read, parent, {}, lock.evidence + "; no such thread in the child"};
   if (!waiter.process->forked_copy || lock.ownership == Ownership::Known) return {};
   const bool may_be_lock = is_mutex_like(lock) || lock.kind == LockKind::Unknown;
-  if (!may_be_lock || !!waits_in_library_queue(waiter)) return {};
+  if (!may_be_lock || waits_in_library_queue(waiter)) return {};
   if (parent != nullptr)
     if (Inherited found = by_parents_thread(context, waiter, *parent);
         found.strength > Strength::None)

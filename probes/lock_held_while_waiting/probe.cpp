@@ -8,6 +8,8 @@
 namespace ipcdoctor::probes {
 namespace {
 
+using snapshot::Resource;
+
 Answer run(const Context& context);
 
 }  // namespace
@@ -29,7 +31,8 @@ Strength strength_of(const Members& members, const Ring& ring) {
   const bool sure_locks =
       std::ranges::all_of(ring, [](const Step& s) { return s.sure || s.kind != StepKind::Lock; });
   const bool import = std::ranges::any_of(ring, [&](const Step& s) {
-    return s.kind == StepKind::Lock && members[s.from].thread->activity.call == "import";
+    return s.kind == StepKind::Lock &&
+           members[s.from].thread->activity.object.kind == Resource::Module;
   });
   if (sure_locks && sure_others) return Strength::Likely;
   if (sure_locks) return import ? Strength::Likely : Strength::Possible;
@@ -41,7 +44,7 @@ std::string fix_for(const Context& context, const Members& members, const Ring& 
   const Member& waiter = members[ring[lock_step].from];
   const Member& holder = members[ring[lock_step].to];
   const std::string other = place(waiter);
-  const bool import = waiter.thread->activity.call == "import" ||
+  const bool import = waiter.thread->activity.object.kind == Resource::Module ||
                       wait_of(waiter)->futex.lock.kind == snapshot::LockKind::ImportLock;
   return what_to_do(
       context.snapshot, kLockHeldWhileWaiting, holder.task,
@@ -68,7 +71,7 @@ void blame_feeders(const Context& context, const Members& members, const Ring& r
 }
 
 bool acquires_of_a_manager(const Thread& thread) {
-  return thread.activity.call == "Manager.call" &&
+  return thread.activity.object.kind == Resource::Proxy &&
          thread.activity.object.texts.get_or(Text::Method, "") == "acquire";
 }
 

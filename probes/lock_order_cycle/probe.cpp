@@ -100,7 +100,7 @@ void blame_clients(const Context& context, const Members& members, const Ring& r
                    Finding& finding) {
   Members clients;
   for (const Member& member : members)
-    if (member.thread->activity.call == "Manager.call") clients.push_back(member);
+    if (member.thread->activity.object.kind == snapshot::Resource::Proxy) clients.push_back(member);
   const bool serve = std::ranges::all_of(
       ring, [&](const Step& s) { return serves_a_client(*members[s.from].thread); });
   if (!serve || clients.size() != ring.size()) return;
@@ -245,7 +245,7 @@ std::optional<Finding> by_tasks(const Context& context, int set, const Members& 
   for (const Member& member : members) {
     const snapshot::Activity& activity = member.thread->activity;
     const std::int64_t ring = activity.object.numbers.get_or(Number::Ring, 0);
-    if (!activity.call.starts_with("asyncio.") || ring < 2) continue;
+    if (ring < 2) continue;
     Finding finding = diagnosis::start_finding(context, kLockOrderCycle, set);
     const std::string who = snapshot::label(context.snapshot, member.task);
     const std::string tasks = std::to_string(ring) + " tasks of its event loop";

@@ -52,10 +52,9 @@ TEST(LockOrderCycle, BlamesTheClientsInWhoseNameAManagerWaits) {
   b.connect(unix_socket(1), unix_socket(2));
   auto p = b.process(40).fd(3, unix_socket(1)).thread(40).futex(0x1000, LockKind::Mutex);
   p.owned_by({task(40, 41)});
-  const auto serve = library_frame("multiprocessing/managers.py", "Server.serve_client");
-  p.last().python = std::vector{serve};
+  p.as(snapshot::Part::Server);
   p.thread(41).futex(0x2000, LockKind::Mutex).owned_by({task(40)});
-  p.last().python = std::vector{serve};
+  p.as(snapshot::Part::Server);
   for (const int pid : {50, 51})
     b.process(pid).fd(3, unix_socket(2)).thread().reads(3).activity("Manager.call");
 
@@ -130,15 +129,15 @@ TEST(LockOrderCycle, NamesASharedLockAsEachOfThemKnowsIt) {
         .numbers.set(snapshot::LockNumber::Max, 1);
     p.wait().futex.lock.likely_owners = {task(pid == 40 ? 41 : 40)};
     p.activity("multiprocessing.Lock.acquire",
-               {"multiprocessing.Lock", "b", RemoteAddr{}, {}, {}, {}});
-    snapshot::RuntimeObject outer{"multiprocessing.Lock", "a", RemoteAddr{}, {}, {}, {}},
-        inner = outer;
+               made("multiprocessing.Lock", "b", testing::Numbers{}));
+    snapshot::RuntimeObject outer = made("multiprocessing.Lock", "a", testing::Numbers{}),
+                            inner = outer;
     inner.type = "multiprocessing.SemLock";
     inner.name = "a._semlock";
     inner.numbers = {{snapshot::Number::PageDev, 1},
                      {snapshot::Number::PageIno, static_cast<int>(held)},
                      {snapshot::Number::PageOffset, 0}};
-    p.process().python.objects = {outer, inner};
+    p.process().interpreter.objects = {outer, inner};
   };
   add(40, 7, 8);
   add(41, 8, 7);

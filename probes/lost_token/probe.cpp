@@ -9,6 +9,7 @@
 #include "probes/internal/ends.h"
 #include "probes/internal/joiners.h"
 #include "probes/internal/pools.h"
+#include "snapshot/known_programs.h"
 
 namespace ipcdoctor::probes {
 namespace {
@@ -55,7 +56,7 @@ bool is_counter(const Snapshot& snapshot, const ObjectId& id) {
 bool is_jobserver(const Snapshot& snapshot, const std::vector<Holder>& holders) {
   return std::ranges::any_of(holders, [&](const Holder& holder) {
     const Process* process = snapshot::find_process(snapshot, holder.pid);
-    return process != nullptr && (process->comm == "make" || process->comm == "gmake") &&
+    return process != nullptr && snapshot::has_trait(*process, snapshot::kHasTokens) &&
            has_both_ends(holders, holder.pid);
   });
 }
@@ -169,15 +170,12 @@ Finding describe(const Context& context, int set, const Pool& pool) {
   return finding;
 }
 
-/// Of how many slots a BoundedSemaphore of Python was made, which none may have more of; 0: it is
-/// another one.
+/// Of how many slots a semaphore was made, which none may have more of; 0: it is another one.
 std::int64_t slots_of(const Member& member) {
   const snapshot::Activity& activity = member.thread->activity;
-  if (activity.call == "threading.Semaphore.acquire")
-    return activity.object.numbers.get_or(Number::Initial, 0);
-  const bool bounded = activity.call == "multiprocessing.Semaphore.acquire" &&
-                       activity.object.type == "multiprocessing.BoundedSemaphore";
-  return bounded ? activity.object.numbers.get_or(Number::Maxvalue, 0) : 0;
+  const bool takes = activity.operation == snapshot::Operation::AwaitSignal &&
+                     activity.object.kind == snapshot::Resource::Semaphore;
+  return takes ? activity.object.numbers.get_or(Number::Initial, 0) : 0;
 }
 
 /// A `with` statement of somebody's stack has one.
@@ -192,7 +190,7 @@ std::optional<Finding> examine_slots(const Context& context, int set, const Memb
   const auto waiter = std::ranges::find_if(
       members, [](const Member& m) { return waits_in(m, WaitKind::Futex) && slots_of(m) > 0; });
   if (waiter == members.end()) return std::nullopt;
-  const bool in_memory = waiter->thread->activity.call.starts_with("threading.");
+  const bool in_memory = waiter->thread->activity.object.reach == snapshot::Reach::Memory;
   const snapshot::Lock& lock = wait_of(*waiter)->futex.lock;
   if (in_memory && !(lock.likely_owners.empty() && lock.owners.empty())) return std::nullopt;
   if (!in_memory && (!dead_children(context, members).empty() || somebody_is_inside(members)))

@@ -143,7 +143,7 @@ TEST(LostToken, BlamesAllWhoTookSlotsOfABoundedSemaphoreOfProcesses) {
         b.process(pid).child_of(40).python().thread().shared_futex(5, LockKind::SharedSemaphore);
     p.activity("multiprocessing.Semaphore.acquire",
                made("multiprocessing.BoundedSemaphore", "slots",
-                    {{snapshot::Number::Value, 0}, {snapshot::Number::Maxvalue, 2}}));
+                    {{snapshot::Number::Value, 0}, {snapshot::Number::Initial, 2}}));
     p.wait().futex.lock.likely_owners = {{Pid{41}, Tid{41}}, {Pid{42}, Tid{42}}};
   }
 

@@ -4,7 +4,6 @@
 #include "graph/short_lives.h"
 #include "probes/all_probes.h"
 #include "probes/internal/dead_ones.h"
-#include "probes/internal/function_name.h"
 #include "probes/internal/lock_facts.h"
 #include "probes/internal/pools.h"
 #include "probes/internal/receivers.h"
@@ -67,17 +66,14 @@ std::vector<Situation> lost_in(const Pool& pool) {
 
 /// The thread of a Pool that takes the tasks out of the program's iterable.
 bool hands_out_tasks(const Thread& thread) {
-  return thread.python && std::ranges::any_of(*thread.python, [](const snapshot::Frame& f) {
-           return is_function(f, "_guarded_task_generation") &&
-                  f.file.ends_with("multiprocessing/pool.py");
-         });
+  return thread.activity.part == snapshot::Part::Helper;
 }
 
 Loss lost_of_pool(const Context& context, const Members& members, const Member& waiter) {
   const std::optional<Pool> pool = awaited_pool(context, waiter);
   if (!pool || !is_of_this_process(*pool)) return {};
   if (Loss loss = lost_helper_thread(*pool); loss.strength > Strength::None) return loss;
-  const bool is_pool = pool->object->type == "multiprocessing.Pool";
+  const bool is_pool = pool->object->kind == snapshot::Resource::Pool;
   std::vector<DeadProcess> dead;
   for (const DeadProcess& one : dead_children(context, members))
     if (one.parent == pool->owner->pid) dead.push_back(one);
@@ -113,7 +109,10 @@ Loss lost_of_pool(const Context& context, const Members& members, const Member& 
            (waits_for_own_lock(m) || hands_out_tasks(*m.thread));
   });
   if (held_back) return {};
-  const bool waits_for_result = waiter.thread->activity.call != "Pool.join";
+  // who closes an executor waits until all its work is done, who joins a pool for its workers' ends
+  const bool waits_for_result =
+      waiter.thread->activity.operation != snapshot::Operation::AwaitEnd ||
+      waiter.thread->activity.object.kind != snapshot::Resource::Pool;
   if (waits_for_result && all_idle(*pool)) {
     const std::string who_lost = is_pool ? "" : "its work items were lost before a worker saw them";
     return {Strength::Clear,
@@ -127,7 +126,7 @@ Loss lost_of_pool(const Context& context, const Members& members, const Member& 
 /// It keeps the queues of others, and puts nothing into them.
 bool is_manager(const Process& process) {
   return !process.threads.empty() && std::ranges::all_of(process.threads, [](const Thread& t) {
-    return t.activity.call.starts_with("Manager.serve");
+    return t.activity.part == snapshot::Part::Server;
   });
 }
 
@@ -150,8 +149,7 @@ bool has_living_sender(const Context& context, const Members& members, const Mem
     return p.ppid == receiver.task.pid && !p.dead && !p.exited && !has_process(fellows, p.pid) &&
            !is_manager(p) && !(fault && waits_for_work_of(receiver, members, p)) &&
            !std::ranges::all_of(p.threads, [](const Thread& t) {
-             return t.activity.call == "multiprocessing.resource_tracker" ||
-                    t.activity.call == "multiprocessing.forkserver";
+             return t.activity.part == snapshot::Part::Helper;
            });
   });
 }
@@ -249,7 +247,9 @@ std::vector<Finding> lost_beside_the_living(const Context& context) {
   for (const Process& process : context.snapshot.processes) {
     for (const Thread& thread : process.threads) {
       const Member waiter{{process.pid, thread.tid}, &process, &thread, true};
-      if (thread.activity.call != "Pool.get" || !waits_in(waiter, WaitKind::Futex)) continue;
+      const bool awaits = thread.activity.operation == snapshot::Operation::AwaitResult &&
+                          thread.activity.object.kind == snapshot::Resource::Pool;
+      if (!awaits || !waits_in(waiter, WaitKind::Futex)) continue;
       if (!wait_of(waiter)->untimed || !thread.stable) continue;
       if (!graph::lives(context.graph.level(waiter.task))) continue;
       const std::optional<Pool> pool = awaited_pool(context, waiter);

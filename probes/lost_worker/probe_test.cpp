@@ -85,10 +85,10 @@ TEST(LostWorker, FindsAnExecutorThatHasNoWorkerForItsWork) {
         made("ProcessPoolExecutor", "pool",
              {{snapshot::Number::Workers, workers}, {snapshot::Number::Pending, 3}});
     made_executor.address = RemoteAddr{0x7000};
-    auto future = made("concurrent.futures.Future", "job", {{snapshot::Number::Executor, 0x7000}});
+    auto future = made("concurrent.futures.Future", "job", {{snapshot::Number::Doer, 0x7000}});
     auto main = b.process(40).python().thread().futex(0x2000, LockKind::Condition);
     main.activity("Executor.result", future);
-    main.process().python.objects = {made_executor};
+    main.process().interpreter.objects = {made_executor};
     return ask(kLostWorker, b.build());
   };
 
@@ -152,7 +152,7 @@ TEST(LostWorker, FindsADeadThreadBesideOneThatServesAnotherQueue) {
     auto main = b.process(40).python().thread();
     main.futex(0x1000, LockKind::UnownedLock).activity("queue.Queue.get", results);
     main.thread(41).futex(0x2000, LockKind::UnownedLock).activity(beside, jobs);
-    main.process().python.objects = {
+    main.process().interpreter.objects = {
         made("threading.Thread", "worker",
              {{snapshot::Number::Started, 1}, {snapshot::Number::Alive, 0}})};
     return ask(kLostWorker, b.build()).outcome;
@@ -218,8 +218,7 @@ TEST(LostWorker, IgnoresAPoolWhoseIterableHoldsTheWorkBack) {
   Builder b;
   build_pool(b, {}).activity("Pool.worker.get");
   auto feeder = b.process(40).thread(43).futex(0x3000, LockKind::UnownedLock);
-  feeder.activity("queue.Queue.get").last().python =
-      std::vector{library_frame("multiprocessing/pool.py", "Pool._guarded_task_generation")};
+  feeder.activity("queue.Queue.get").as(snapshot::Part::Helper);
 
   EXPECT_EQ(ask(kLostWorker, b.build()).outcome, Outcome::NotFound);
 }

@@ -12,6 +12,9 @@ namespace ipcdoctor::probes {
 namespace {
 
 using snapshot::LockKind;
+using snapshot::Operation;
+using snapshot::Reach;
+using snapshot::Resource;
 
 Answer run(const Context& context);
 
@@ -36,27 +39,29 @@ constexpr Situation kFuture = Situation{"a future"};
 constexpr Situation kSemaphore = Situation{"a semaphore"};
 constexpr Situation kTask = Situation{"a task of an event loop"};
 
-Signal of_python(const std::string& call) {
-  if (call == "threading.Event.wait" || call == "multiprocessing.Event.wait")
-    return {Strength::Possible, "an event that nobody is left to set", kEvent};
-  if (call == "threading.Condition.wait" || call == "multiprocessing.Condition.wait")
-    return {Strength::Possible, "a notify that nobody is left to send", kCondition};
-  if (call == "multiprocessing.Condition.notify" || call == "multiprocessing.Event.set")
-    return {Strength::Possible, "a sleeper that does not answer any more",
-            Situation{"a sleeper that died"}};
-  if (call == "Executor.result" || call == "Executor.wait")
-    return {Strength::Consequence, "a future that nobody is left to set", kFuture};
-  if (call == "threading.Semaphore.acquire" || call == "multiprocessing.Semaphore.acquire")
-    return {Strength::Possible, "a semaphore that nobody is left to release", kSemaphore};
-  return {};
-}
-
-/// A manager's thread waits in the name of its client: "threading.Event.wait" for a proxy's wait().
-std::string method_of(const Thread& thread) {
-  const snapshot::Activity& activity = thread.activity;
-  const std::string* method = activity.object.texts.find(Text::Method);
-  const bool serves = activity.call == "Manager.serve.method" && method != nullptr;
-  return serves ? activity.object.type + "." + *method : activity.call;
+/// By the thing of a library that is waited for, perhaps by a server's thread for its client.
+Signal of_library(const snapshot::Activity& activity) {
+  const bool signalled = activity.operation == Operation::AwaitSignal;
+  switch (activity.object.kind) {
+    case Resource::Event:
+    case Resource::Condition:
+      if (signalled && activity.object.kind == Resource::Event)
+        return {Strength::Possible, "an event that nobody is left to set", kEvent};
+      if (signalled)
+        return {Strength::Possible, "a notify that nobody is left to send", kCondition};
+      // between processes who signals waits until all sleepers have woken
+      if (activity.operation == Operation::Acquire && activity.object.reach == Reach::Tree &&
+          !activity.call.ends_with(".acquire"))
+        return {Strength::Possible, "a sleeper that does not answer any more",
+                Situation{"a sleeper that died"}};
+      return {};
+    case Resource::Future:
+      return {Strength::Consequence, "a future that nobody is left to set", kFuture};
+    case Resource::Semaphore:
+      return {Strength::Possible, "a semaphore that nobody is left to release", kSemaphore};
+    default:
+      return {};
+  }
 }
 
 Signal of_futex(const Member& member) {
@@ -64,11 +69,12 @@ Signal of_futex(const Member& member) {
   switch (futex.lock.kind) {
     case LockKind::Condition:
       return {Strength::Possible, "a condition variable that nobody is left to signal", kCondition};
+    case LockKind::Future:
+      return {Strength::Possible, "a future that nobody is left to set", kFuture};
+    case LockKind::Slots:
+      return {Strength::Possible, "a semaphore that nobody is left to release", kSemaphore};
     case LockKind::Latch:
-      if (futex.lock.name == "std::future")
-        return {Strength::Possible, "a future that nobody is left to set", kFuture};
-      if (futex.lock.name == "std::counting_semaphore")
-        return {Strength::Possible, "a semaphore that nobody is left to release", kSemaphore};
+    case LockKind::SharedValue:
       return {Strength::Guess, "a value that nobody is left to change", kCondition};
     case LockKind::Semaphore:
       return {Strength::Possible, "a semaphore that nobody is left to post", kSemaphore};
@@ -80,8 +86,7 @@ Signal of_futex(const Member& member) {
     case LockKind::Parked:
       return {Strength::Guess, "an event that nobody is left to set", kEvent};
     case LockKind::UnownedLock:
-      // A threading.Lock that no frame is inside of was taken to be released by somebody else: a
-      // signal.
+      // One that no frame is inside of was taken to be released by somebody else: a signal.
       return {Strength::Consequence, "a lock that nobody is left to release", kEvent};
     case LockKind::Unknown:
       return {Strength::Consequence, "a wake-up that nobody is left to send", kCondition};
@@ -97,12 +102,12 @@ bool reads_eventfd(const Member& member) {
 }
 
 /// An event loop that waits for a wake-up of its own, and watches nothing that others could fill.
-Signal of_event_loop(const std::string& call) {
-  if (call == "asyncio.Lock.acquire" || call == "asyncio.Semaphore.acquire")
+Signal of_event_loop(const snapshot::Activity& activity) {
+  if (activity.object.kind == Resource::Lock || activity.object.kind == Resource::Semaphore)
     return {Strength::Guess, "a release that no task is left to make", kTask};
-  if (call == "asyncio.Queue.get")
+  if (activity.operation == Operation::Take)
     return {Strength::Guess, "an item that no task is left to put", kTask};
-  if (call == "asyncio.Queue.put")
+  if (activity.operation == Operation::Put)
     return {Strength::Guess, "room that no task is left to make", kTask};
   return {Strength::Consequence, "a future that no task is left to set", kTask};
 }
@@ -142,34 +147,35 @@ Signal of_epoll(const Context& context, const Member& member) {
 /// It waits for somebody of its program, by whatever name its library has for it.
 bool awaits_somebody(const Thread& thread) {
   switch (thread.activity.operation) {
-    case snapshot::Operation::Take:
-    case snapshot::Operation::Put:
-    case snapshot::Operation::AwaitSignal:
-    case snapshot::Operation::AwaitResult:
-    case snapshot::Operation::AwaitValue:
-    case snapshot::Operation::AwaitParties:
-      return !thread.is_python;
+    case Operation::Take:
+    case Operation::Put:
+    case Operation::AwaitSignal:
+    case Operation::AwaitResult:
+    case Operation::AwaitValue:
+    case Operation::AwaitParties:
+      return !thread.is_interpreted;
     default:
       return false;
   }
 }
 
 Signal signal_of(const Context& context, const Member& member) {
-  const bool of_runtime = !member.thread->housekeeping.empty() ||
-                          (!member.thread->is_python &&
-                           member.thread->activity.operation == snapshot::Operation::Serve);
+  const bool of_runtime =
+      !member.thread->housekeeping.empty() ||
+      (!member.thread->is_interpreted && member.thread->activity.operation == Operation::Serve);
   if (of_runtime) return {};
   if (const Signal found = of_epoll(context, member); found.strength > Strength::None) return found;
-  if (member.thread->activity.call.starts_with("asyncio.") &&
+  if (member.thread->activity.in_loop &&
       (waits_in(member, WaitKind::Epoll) || waits_in(member, WaitKind::Poll)))
-    return of_event_loop(member.thread->activity.call);
+    return of_event_loop(member.thread->activity);
   if (reads_eventfd(member))
     return {Strength::Guess, "a count of an eventfd that nobody is left to write", kSemaphore};
   if (!waits_in(member, WaitKind::Futex)) return {};
-  if (const Signal found = of_python(method_of(*member.thread)); found.strength > Strength::None)
-    return found;
-  const std::string& call = member.thread->activity.call;
-  if (!call.empty() && !call.ends_with(".acquire") && !awaits_somebody(*member.thread)) return {};
+  const snapshot::Activity& activity = member.thread->activity;
+  if (const Signal found = of_library(activity); found.strength > Strength::None) return found;
+  const bool acquires =
+      activity.operation == Operation::Acquire && !serves_a_client(*member.thread);
+  if (!activity.call.empty() && !acquires && !awaits_somebody(*member.thread)) return {};
   // What a fork left locked or lost is told by other probes.
   const bool forked_alone =
       member.process->forked_copy && member.process->threads.size() == 1 && waits_for_lock(member);
@@ -224,14 +230,15 @@ Members without_joiners(const Members& members) {
 /// What a manager's thread waits for, its clients signal.
 bool waits_in_own_memory(const Member& waiter) {
   return waits_in(waiter, WaitKind::Futex) && !wait_of(waiter)->futex.shared_memory &&
-         waiter.thread->activity.call != "Manager.serve.method";
+         !serves_a_client(*waiter.thread);
 }
 
 bool is_condition(const Member& waiter) {
-  const std::string& call = waiter.thread->activity.call;
-  return call.empty() ? waits_in(waiter, WaitKind::Futex) &&
-                            wait_of(waiter)->futex.lock.kind == LockKind::Condition
-                      : call.ends_with("Condition.wait");
+  const snapshot::Activity& activity = waiter.thread->activity;
+  return activity.call.empty() ? waits_in(waiter, WaitKind::Futex) &&
+                                     wait_of(waiter)->futex.lock.kind == LockKind::Condition
+                               : activity.operation == Operation::AwaitSignal &&
+                                     activity.object.kind == Resource::Condition;
 }
 
 /// Alive and not waiting for the same: one of these had to signal. Helpers of the library and
@@ -242,8 +249,7 @@ Members silent_ones(const Members& members, const Member& waiter) {
     const bool reaches =
         !waits_in_own_memory(waiter) || member.process->mm_group == waiter.process->mm_group;
     const bool is_client =  // perhaps the very one in whose name the manager waits
-        waiter.thread->activity.call == "Manager.serve.method" &&
-        member.thread->activity.call == "Manager.call";
+        serves_a_client(*waiter.thread) && member.thread->activity.object.kind == Resource::Proxy;
     const bool is_idle = is_idle_helper(*member.thread) || is_idle_worker(members, member);
     if (reaches && !is_client && !same_wait(member, waiter) && !is_idle) silent.push_back(member);
   }

@@ -166,7 +166,7 @@ TEST(MissedWakeup, FindsAnEventFdThatNobodyIsLeftToWrite) {
 
 TEST(MissedWakeup, FindsAPromiseOfCxxThatNobodyKeeps) {
   Builder b;
-  b.process(40).thread().futex(0x1000, LockKind::Latch).lock().name = "std::future";
+  b.process(40).thread().futex(0x1000, LockKind::Future);
 
   EXPECT_EQ(ask(kMissedWakeup, b.build()).findings.at(0).strength, Strength::Possible);
 }

@@ -31,24 +31,24 @@ bool waits_for_zero(const Member& member) {
 
 bool waits_at_barrier(const Member& member) {
   if (waits_for_zero(member)) return true;
-  const std::string& call = member.thread->activity.call;
-  if (call == "threading.Barrier.wait" || call == "multiprocessing.Barrier.wait" ||
-      call == "asyncio.Barrier.wait")
+  if (member.thread->is_interpreted &&
+      member.thread->activity.operation == snapshot::Operation::AwaitParties)
     return true;
   const Wait* wait = wait_of(member);
   if (wait == nullptr || wait->kind != WaitKind::Futex) return false;
-  // Futures, semaphores and atomics of C++ wait as latches do.
-  const snapshot::Lock& lock = wait->futex.lock;
-  return lock.kind == LockKind::Barrier ||
-         (lock.kind == LockKind::Latch &&
-          (lock.name == "std::latch" || lock.name == "std::barrier"));
+  const LockKind kind = wait->futex.lock.kind;
+  return kind == LockKind::Barrier || kind == LockKind::Latch;
+}
+
+bool is_of_processes(const Member& member) {
+  return member.thread->activity.object.reach == snapshot::Reach::Tree;
 }
 
 /// Which barrier: the object of the library, else the word in shared or in own memory.
 std::tuple<int, std::uint64_t, std::uint64_t, std::uint64_t> barrier_of(const Member& member) {
   const std::uint64_t object = member.thread->activity.object.address.value;
   // A copy over fork of one for threads is another barrier.
-  const bool of_processes = member.thread->activity.object.type.starts_with("multiprocessing.");
+  const bool of_processes = is_of_processes(member);
   if (object != 0)
     return {0, 0, of_processes ? 0 : static_cast<std::uint64_t>(member.process->mm_group.value),
             object};
@@ -66,8 +66,7 @@ std::tuple<int, std::uint64_t, std::uint64_t, std::uint64_t> barrier_of(const Me
 /// Spawned processes have an object each, and all that wait sleep on one semaphore.
 bool share_semaphore(const Member& a, const Member& b) {
   const auto of_processes = [](const Member& m) {
-    return m.thread->activity.object.type.starts_with("multiprocessing.") &&
-           waits_in(m, WaitKind::Futex) && wait_of(m)->futex.shared_memory;
+    return is_of_processes(m) && waits_in(m, WaitKind::Futex) && wait_of(m)->futex.shared_memory;
   };
   return of_processes(a) && of_processes(b) && wait_of(a)->futex.page == wait_of(b)->futex.page;
 }
@@ -93,7 +92,7 @@ Members at_one_barrier(const Members& members) {
   return most;
 }
 
-/// From the Python object or the libc one; -1: not known.
+/// From the library's object or the libc one; -1: not known.
 std::int64_t parties_of(const Member& waiter) {
   const std::int64_t* number = waiter.thread->activity.object.numbers.find(Number::Parties);
   if (number != nullptr && *number >= 0) return *number;

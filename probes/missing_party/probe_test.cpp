@@ -51,10 +51,10 @@ TEST(MissingParty, BlamesTheOneOfTheDeadThatFailed) {
 
 TEST(MissingParty, LeavesAFutureToMissedWakeup) {
   Builder b;
-  b.process(40).thread().futex(0x1000, LockKind::Latch).lock().name = "std::future";
+  b.process(40).thread().futex(0x1000, LockKind::Future);
   EXPECT_EQ(ask(kMissingParty, b.build()).outcome, Outcome::NotFound);
 
-  b.process(40).lock().name = "std::latch";
+  b.process(40).lock().kind = LockKind::Latch;
   EXPECT_EQ(ask(kMissingParty, b.build()).outcome, Outcome::Found);
 }
 

@@ -2,7 +2,6 @@
 #include <csignal>
 
 #include "probes/all_probes.h"
-#include "probes/internal/function_name.h"
 #include "probes/internal/joiners.h"
 #include "probes/internal/lock_facts.h"
 #include "probes/internal/pools.h"
@@ -31,16 +30,9 @@ bool catches_term(const Member& member) {
   });
 }
 
-/// Threads of a manager only serve: the process that called them is the consumer.
-bool serves_a_client(const Thread& thread) {
-  return thread.python && std::ranges::any_of(*thread.python, [](const snapshot::Frame& f) {
-           return is_function(f, "serve_client") && f.file.ends_with("managers.py");
-         });
-}
-
 /// A task of an event loop that takes from a queue, and that another task awaits.
 bool takes_in_a_task(const Thread& thread) {
-  return thread.activity.call == "asyncio.Queue.get" &&
+  return thread.activity.in_loop && thread.activity.operation == snapshot::Operation::Take &&
          thread.activity.object.numbers.get_or(Number::OfTask, 0) == 1;
 }
 
@@ -55,6 +47,7 @@ Consumers consumers_of(const Context& context, const Members& members) {
     Consumers found;
     if (takes_in_a_task(*member.thread)) {
       found.takers = {member};
+      // threads of a server only serve: the process that called them is the consumer
     } else if (takes_from_queue(*member.thread) && !serves_a_client(*member.thread)) {
       found.takers = fellow_receivers(members, member);
       std::erase_if(found.takers, [](const Member& m) { return serves_a_client(*m.thread); });
@@ -124,7 +117,7 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   const std::string who = snapshot::label(context.snapshot, first.task);
   Finding finding = diagnosis::start_finding(context, kMissingSentinel, set);
   // A bare connection more often misses its end-of-file, or an answer, than a sentinel.
-  const bool connection = first.thread->activity.call == "Connection.recv";
+  const bool connection = first.thread->activity.operation == snapshot::Operation::Receive;
   // A queue.Queue lost its other threads in the fork: it is the wrong kind, not short of an item.
   const bool private_copy = first.process->forked_copy && takes_from_threads(*first.thread) &&
                             first.process->threads.size() == 1;

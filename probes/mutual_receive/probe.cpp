@@ -99,9 +99,11 @@ void drop_left_over(const Snapshot& snapshot, const Ends& ends, std::vector<Flow
 bool expects_no_message(const Context& context, const Flow& flow) {
   const snapshot::Thread* thread = snapshot::find_thread(context.snapshot, flow.task);
   if (thread == nullptr) return false;
-  const std::string& call = thread->activity.call;
-  return call == "multiprocessing.Process.join" || call == "multiprocessing.exit.join" ||
-         call == "multiprocessing.forkserver" || call == "multiprocessing.resource_tracker";
+  const snapshot::Activity& activity = thread->activity;
+  const bool awaits_process = activity.operation == snapshot::Operation::AwaitEnd &&
+                              activity.object.kind == snapshot::Resource::Process;
+  return (awaits_process && !activity.in_loop) ||
+         (activity.part == snapshot::Part::Helper && snapshot::is_idle(activity));
 }
 
 /// Two wait for each other: either could begin. Of more, those that most others wait for.
@@ -137,9 +139,15 @@ bool reads_from_pipe(const Snapshot& snapshot, TaskRef task) {
          wait->objects.front().object.kind == snapshot::ObjectKind::Pipe;
 }
 
-Situation situation_of(const Snapshot& snapshot, TaskRef task) {
+/// Of a connection that is about to be made: one side has an authkey, the other not.
+bool is_in_handshake(const Snapshot& snapshot, TaskRef task) {
   const Thread* thread = snapshot::find_thread(snapshot, task);
-  if (thread != nullptr && thread->activity.call.ends_with(".auth")) return Situation{"an authkey"};
+  return thread != nullptr && thread->activity.operation == snapshot::Operation::AwaitResult &&
+         thread->activity.object.kind == snapshot::Resource::Listener;
+}
+
+Situation situation_of(const Snapshot& snapshot, TaskRef task) {
+  if (is_in_handshake(snapshot, task)) return Situation{"an authkey"};
   return reads_from_pipe(snapshot, task) ? Situation{"a pipe"} : Situation{};
 }
 
@@ -165,10 +173,12 @@ bool is_held_up(const Snapshot& snapshot, const TaskRef& receiver) {
 Strength strength_of(const Snapshot& snapshot, const std::vector<Flow>& flows) {
   Strength strength = Strength::Clear;
   for (const Flow& flow : flows) {
-    const std::string& call = snapshot::find_thread(snapshot, flow.task)->activity.call;
-    if (call.ends_with(".auth")) return Strength::Read;  // one side has an authkey, the other not
-    if (call.ends_with(".worker.get")) strength = Strength::Guess;
-    if (call.ends_with("Queue.get")) strength = std::min(strength, Strength::Possible);
+    const snapshot::Activity& activity = snapshot::find_thread(snapshot, flow.task)->activity;
+    if (is_in_handshake(snapshot, flow.task)) return Strength::Read;
+    if (activity.part == snapshot::Part::Worker && snapshot::is_idle(activity))
+      strength = Strength::Guess;
+    if (activity.operation == snapshot::Operation::Take)
+      strength = std::min(strength, Strength::Possible);
     if (has_consumers(snapshot, flow.task.pid)) strength = std::min(strength, Strength::Possible);
     if (is_held_up(snapshot, flow.task)) strength = std::min(strength, Strength::Guess);
   }
@@ -199,7 +209,7 @@ Finding describe(const Context& context, int set, const std::vector<Flow>& flows
   }
   TaskRef advised = task_of(tasks, guilty.front());
   for (const TaskRef& task : tasks)
-    if (snapshot::find_thread(snapshot, task)->activity.call.ends_with(".auth")) advised = task;
+    if (is_in_handshake(snapshot, task)) advised = task;
   finding.fix = what_to_do(snapshot, kMutualReceive, advised, {situation_of(snapshot, advised)});
   finding.strength = strength_of(snapshot, flows);
   for (const Flow& flow : flows)

@@ -4,14 +4,17 @@
 
 #include "probes/all_probes.h"
 #include "probes/internal/advice.h"
-#include "probes/internal/function_name.h"
 #include "probes/internal/joiners.h"
 #include "probes/internal/lock_facts.h"
 #include "probes/internal/pools.h"
 #include "probes/internal/receivers.h"
+#include "snapshot/known_programs.h"
 
 namespace ipcdoctor::probes {
 namespace {
+
+using snapshot::Operation;
+using snapshot::Resource;
 
 Answer run(const Context& context);
 
@@ -24,31 +27,24 @@ namespace {
 
 /// What more work of the same pool could end: a result, an event, an item. A lock is another story.
 bool waits_for_more_work(const Thread& thread) {
-  const std::string& call = thread.activity.call;
+  const snapshot::Activity& activity = thread.activity;
   // the initializer of a worker runs before it takes any work
-  if (thread.activity.object.numbers.get_or(Number::Initializes, 0) != 0) return false;
-  return call == "Pool.get" || call == "Executor.result" || call == "Executor.wait" ||
-         call.ends_with("Event.wait") || call.ends_with("Condition.wait") ||
-         call.ends_with("Barrier.wait") || call.ends_with("Semaphore.acquire") ||
+  if (activity.object.numbers.get_or(Number::Initializes, 0) != 0) return false;
+  const bool signal =
+      activity.operation == Operation::AwaitSignal || activity.operation == Operation::AwaitParties;
+  return signal || (waits_for_a_pool(activity) && activity.operation != Operation::AwaitEnd) ||
          takes_from_queue(thread);
-}
-
-/// It waits for the results of a map(): all tasks call one function.
-bool maps(const Thread& thread) {
-  return thread.python && std::ranges::any_of(*thread.python, [](const snapshot::Frame& f) {
-           return (is_function(f, "map") || is_function(f, "starmap")) &&
-                  f.file.ends_with("multiprocessing/pool.py");
-         });
 }
 
 /// They wait for a notice, or for an item, where the tasks that are queued would only come to wait
 /// for it too.
 bool all_come_to_wait(const Member& waiter, const Members& workers) {
   const snapshot::Activity& first = workers.front().thread->activity;
-  const bool notice = first.call.ends_with("Event.wait") ||
-                      first.call.ends_with("Condition.wait") ||
-                      takes_from_queue(*workers.front().thread);
-  return notice && maps(*waiter.thread) && std::ranges::all_of(workers, [&](const Member& worker) {
+  const bool notice =
+      (first.operation == Operation::AwaitSignal && first.object.kind != Resource::Semaphore) ||
+      takes_from_queue(*workers.front().thread);
+  const bool maps = waiter.thread->activity.object.numbers.get_or(Number::Maps, 0) != 0;
+  return notice && maps && std::ranges::all_of(workers, [&](const Member& worker) {
            return worker.thread->activity.call == first.call &&
                   place(worker) == place(workers.front());
          });
@@ -105,20 +101,17 @@ std::optional<Finding> by_pool(const Context& context, int set, const Members& m
   return std::nullopt;
 }
 
-/// The library runs a task of a pool on this thread: java.util.concurrent, std::packaged_task.
+/// The library runs a task of a pool on this thread. What an interpreter tells of its pools is
+/// more.
 bool runs_a_task(const Thread& thread) {
-  return thread.native && std::ranges::any_of(*thread.native, [](const snapshot::Frame& frame) {
-           return frame.function == "java.util.concurrent.ThreadPoolExecutor.runWorker" ||
-                  frame.function.starts_with("std::packaged_task<") ||
-                  frame.function.starts_with("std::__future_base::_Task_state<");  // it, inlined
-         });
+  return thread.activity.part == snapshot::Part::Worker && !thread.is_interpreted;
 }
 
 bool waits_for_result(const Thread& thread) {
-  return thread.activity.operation == snapshot::Operation::AwaitResult ||
-         thread.activity.operation == snapshot::Operation::AwaitValue ||
+  return thread.activity.operation == Operation::AwaitResult ||
+         thread.activity.operation == Operation::AwaitValue ||
          (thread.wait && thread.wait->kind == WaitKind::Futex &&
-          thread.wait->futex.lock.name == "std::future");
+          thread.wait->futex.lock.kind == snapshot::LockKind::Future);
 }
 
 /// The function that the thread began with, as far as the program's own code goes; "" if unknown.
@@ -131,7 +124,7 @@ std::string begin_of(const Thread& thread) {
 
 /// A worker of the same pool that waits for a task.
 bool is_free_worker(const Thread& thread, const Thread& busy) {
-  if (runs_a_task(thread)) return thread.activity.call == "ThreadPoolExecutor.getTask";
+  if (runs_a_task(thread)) return thread.activity.operation == Operation::Serve;
   const std::string begin = begin_of(busy);
   return !begin.empty() && begin_of(thread) == begin;
 }
@@ -182,7 +175,8 @@ std::optional<Finding> by_nested_slots(const Context& context, int set, const Me
     std::ranges::copy_if(members, std::back_inserter(holders), [&](const Member& member) {
       const snapshot::Frame* frame = snapshot::user_frame(*member.thread);
       return member.task.pid == waiter.task.pid && frame != nullptr && wait_of(member) != nullptr &&
-             frame->function == wants->function && wait_of(member)->call == "sync.WaitGroup.Wait";
+             frame->function == wants->function &&
+             member.thread->activity.object.kind == Resource::Thread;
     });
     if (holders.empty()) continue;
     Finding finding = diagnosis::start_finding(context, kPoolStarvation, set);
@@ -204,7 +198,7 @@ std::optional<Finding> by_nested_slots(const Context& context, int set, const Me
 
 /// xargs -P N, parallel -j N: how many jobs it runs at once; 0: not known.
 std::size_t slots_of(const Process& process) {
-  if (process.comm != "xargs" && process.comm != "parallel" && process.comm != "make") return 0;
+  if (!snapshot::has_trait(process, snapshot::kStartsJobs)) return 0;
   for (std::size_t i = 1; i < process.args.size(); ++i) {
     const std::string& arg = process.args[i];
     std::string digits;

@@ -19,13 +19,14 @@ using testing::made;
 /// A ThreadPoolExecutor of one thread, which runs a task; the main thread waits for its result.
 ProcessBuilder build_executor(Builder& b) {
   auto p = b.process(40).python().thread().futex(0x2000, LockKind::Condition);
-  p.activity("Executor.result", made("ThreadPoolExecutor", "ex", {{snapshot::Number::Threads, 1}}))
-      .at("/app/app.py", 20, "main");
+  p.process().interpreter.objects = {
+      made("ThreadPoolExecutor", "ex", {{snapshot::Number::Threads, 1}})};
+  p.activity("Executor.result").at("/app/app.py", 20, "main");
   p.thread(41)
       .futex(0x3000, LockKind::Condition)
       .activity("Executor.result")
+      .as(snapshot::Part::Worker)
       .at("/app/app.py", 5, "outer");
-  p.last().python->push_back(library_frame("concurrent/futures/thread.py", "_worker"));
   return p;
 }
 
@@ -40,36 +41,36 @@ TEST(PoolStarvation, FindsAWorkerThatWaitsForATaskOfItsOwnPool) {
 }
 
 /// Two workers of a ThreadPool in whose tasks `call` waits, at the same line.
-Builder pool_that_waits_in(const char* call, const char* entry) {
+/// @param maps  in all of which one function was asked for
+Builder pool_that_waits_in(const char* call, int maps) {
   Builder b;
   auto p = b.process(40).python().thread().futex(0x2000, LockKind::Condition);
-  p.activity("Pool.get", made("multiprocessing.Pool", "pool",
-                              {{snapshot::Number::IsThreadPool, 1}, {snapshot::Number::Queued, 3}}))
-      .at("/app/app.py", 20, "main");
-  p.last().python->insert(p.last().python->begin(),
-                          library_frame("multiprocessing/pool.py", entry));
-  for (const int tid : {41, 42}) {
-    p.thread(tid).futex(0x3000, LockKind::Condition).activity(call).at("/app/app.py", 5, "task");
-    p.last().python->push_back(library_frame("multiprocessing/pool.py", "worker"));
-  }
+  auto pool = made("multiprocessing.Pool", "pool",
+                   {{snapshot::Number::Queued, 3}, {snapshot::Number::Maps, maps}});
+  pool.reach = snapshot::Reach::Memory;
+  p.activity("Pool.get", pool).at("/app/app.py", 20, "main");
+  for (const int tid : {41, 42})
+    p.thread(tid)
+        .futex(0x3000, LockKind::Condition)
+        .activity(call)
+        .as(snapshot::Part::Worker)
+        .at("/app/app.py", 5, "task");
   return b;
 }
 
 TEST(PoolStarvation, IgnoresTasksOfOneMapThatAllComeToWaitForANotice) {
   const char* notice = "threading.Event.wait";
-  ASSERT_EQ(ask(kPoolStarvation, pool_that_waits_in(notice, "Pool.apply").build()).outcome,
-            Outcome::Found);
+  ASSERT_EQ(ask(kPoolStarvation, pool_that_waits_in(notice, 0).build()).outcome, Outcome::Found);
 
-  EXPECT_EQ(ask(kPoolStarvation, pool_that_waits_in(notice, "Pool.map").build()).outcome,
-            Outcome::NotFound);
-  EXPECT_EQ(ask(kPoolStarvation, pool_that_waits_in("Pool.get", "Pool.map").build()).outcome,
+  EXPECT_EQ(ask(kPoolStarvation, pool_that_waits_in(notice, 1).build()).outcome, Outcome::NotFound);
+  EXPECT_EQ(ask(kPoolStarvation, pool_that_waits_in("Pool.get", 1).build()).outcome,
             Outcome::Found);
 }
 
 /// A thread of a pool in C++ or Java, in a task that waits for the result of another.
 void add_worker(ProcessBuilder& p, int tid, const char* runs) {
   p.thread(tid).futex(0x1000 + static_cast<std::uint64_t>(tid), LockKind::Unknown);
-  p.last().activity.operation = snapshot::Operation::AwaitResult;
+  p.as(snapshot::Part::Worker).last().activity.operation = snapshot::Operation::AwaitResult;
   std::vector<Frame> frames(3);
   frames[0].function = "depth(int)", frames[0].user_code = true;
   frames[1].function = runs;
@@ -130,7 +131,7 @@ TEST(PoolStarvation, IgnoresAWorkerThatIsInItsInitializerStill) {
 TEST(PoolStarvation, IgnoresAnExecutorWithNothingQueued) {
   Builder b;
   auto p = build_executor(b);
-  auto& executor = p.process().threads.front().activity.object;
+  auto& executor = p.process().interpreter.objects.front();
   executor.numbers.set(snapshot::Number::Queued, 1);
   executor.numbers.set(snapshot::Number::Shutdown, 1);
   EXPECT_EQ(ask(kPoolStarvation, b.build()).outcome, Outcome::NotFound);

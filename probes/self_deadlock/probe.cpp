@@ -1,11 +1,9 @@
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <string_view>
 
 #include "probes/all_probes.h"
 #include "probes/internal/cycles.h"
-#include "probes/internal/function_name.h"
 #include "probes/internal/lock_facts.h"
 #include "probes/internal/pools.h"
 
@@ -14,7 +12,10 @@ namespace {
 
 using snapshot::Frame;
 using snapshot::LockKind;
+using snapshot::Operation;
 using snapshot::Ownership;
+using snapshot::Part;
+using snapshot::Resource;
 
 Answer run(const Context& context);
 
@@ -34,39 +35,30 @@ struct SelfWait {
 
 /// A wait inside the very function of the library that would have to end it.
 struct Reentry {
-  std::string_view call;      ///< the activity
-  std::string_view function;  ///< of a frame further out
-  std::string_view file;      ///< end of that frame's file
+  Resource kind;
+  Operation operation;
+  Part part;
   const char* what;
   Situation situation;
 };
 
-constexpr std::array kReentries = std::to_array<Reentry>({
-    {"socketserver.shutdown", "serve_forever", "socketserver.py",
+constexpr Reentry kReentries[] = {
+    {Resource::Server, Operation::AwaitEnd, Part::Program,
      "waits in shutdown() for serve_forever(), which runs further out in the same thread",
      Situation{"the thread of a server"}},
-    {"Executor.result", "_run_once", "asyncio/base_events.py",
+    {Resource::Future, Operation::AwaitResult, Part::Helper,
+     "waits in a done-callback for a future that only this thread can complete",
+     Situation{"a callback of a future"}},
+    {Resource::Future, Operation::AwaitResult, Part::Program,
      "waits for a future that its own event loop would have to complete",
      Situation{"the thread of an event loop"}},
-    {"Executor.result", "run_executor_manager", "process.py",
-     "waits in a done-callback for a future that only this thread can complete",
-     Situation{"a callback of a future"}},
-    {"Executor.result", "run", "concurrent/futures/process.py",
-     "waits in a done-callback for a future that only this thread can complete",
-     Situation{"a callback of a future"}},
-    {"Pool.get", "_handle_results", "multiprocessing/pool.py",
+    {Resource::Pool, Operation::AwaitResult, Part::Helper,
      "waits in a callback for a result that only this thread can deliver",
      Situation{"a callback of a pool"}},
-    {"Pool.join", "_handle_results", "multiprocessing/pool.py",
+    {Resource::Pool, Operation::AwaitEnd, Part::Helper,
      "joins in a callback the pool whose callback it is",
      Situation{"a callback that joins its pool"}},
-});
-
-bool has_frame(const Thread& thread, std::string_view function, std::string_view file) {
-  return thread.python && std::ranges::any_of(*thread.python, [&](const Frame& f) {
-           return is_function(f, function) && f.file.ends_with(file);
-         });
-}
+};
 
 bool in_signal_handler(const Thread& thread) {
   return thread.native && std::ranges::any_of(*thread.native, [](const Frame& f) {
@@ -76,17 +68,18 @@ bool in_signal_handler(const Thread& thread) {
 }
 
 SelfWait by_reentry(const Member& member) {
-  for (const Reentry& reentry : kReentries) {
-    if (member.thread->activity.call != reentry.call) continue;
-    if (!has_frame(*member.thread, reentry.function, reentry.file)) continue;
-    return {
-        Strength::Read,
-        reentry.what,
-        std::string(reentry.function) + "() of " + std::string(reentry.file) + " is on its stack",
-        {reentry.situation},
-        ""};
-  }
-  return {};
+  const snapshot::Activity& activity = member.thread->activity;
+  const std::string* outer = activity.object.texts.find(Text::Enclosing);
+  if (outer == nullptr) return {};
+  // that somebody else might give a future's value is no help to a thread that has to
+  const Operation operation =
+      activity.operation == Operation::AwaitValue ? Operation::AwaitResult : activity.operation;
+  const auto* row = std::ranges::find_if(kReentries, [&](const Reentry& reentry) {
+    return reentry.kind == activity.object.kind && reentry.operation == operation &&
+           (activity.part == Part::Helper) == (reentry.part == Part::Helper);
+  });
+  if (row == std::end(kReentries)) return {};
+  return {Strength::Read, row->what, *outer + " is on its stack", {row->situation}, ""};
 }
 
 /// A `with` statement of its stack holds the lock.
@@ -102,7 +95,7 @@ std::vector<Situation> relocks(const Member& member) {
   if (in_signal_handler(*member.thread)) return {Situation{"a signal handler"}};
   if (waits_in(member, WaitKind::FileLock)) return {Situation{"a file lock"}};
   const bool inside = is_inside(member);
-  if (member.thread->activity.object.type.starts_with("asyncio."))
+  if (member.thread->activity.object.reach == snapshot::Reach::Loop)
     return {inside ? Situation{"a task took the lock by `async with`"}
                    : Situation{"a task took the lock"}};
   return {inside ? Situation{"it took the lock by `with`"} : Situation{}};
@@ -148,7 +141,8 @@ SelfWait by_loneliness(const Context& context, const Member& member) {
   if (!alone || !waits_for_own_lock(member) || wait->futex.lock.ownership != Ownership::NotStored)
     return {};
   const std::string what = lock_name(context, member);
-  if (!member.process->python.version.empty() && member.process->python.ended_threads != 0)
+  if (!member.process->interpreter.version.empty() &&
+      member.process->interpreter.ended_threads != 0)
     return {Strength::Guess, "waits for " + what + ", which it or a thread that has ended took",
             "it is the only thread that is left of its process", relocks(member), what};
   return {Strength::Possible, "waits for " + what + ", which only itself can have taken",
@@ -172,7 +166,7 @@ SelfWait by_joining_itself(const Member& member) {
 /// No code of the program is on its stack: it works for a library, and takes no lock of the
 /// program.
 bool is_of_library(const Thread& thread) {
-  return thread.native && !thread.native->empty() && !thread.python &&
+  return thread.native && !thread.native->empty() && !thread.interpreted &&
          std::ranges::none_of(*thread.native,
                               [](const Frame& f) { return f.user_code || f.guessed; });
 }
@@ -222,12 +216,10 @@ SelfWait by_reentered_initialisation(const Context& context, const Member& membe
       ""};
 }
 
-/// One task of asyncio that awaits what it holds itself, as the ring of tasks was followed.
+/// A task of an event loop that awaits what it holds itself, as the ring of tasks was followed.
 SelfWait by_own_task(const Member& member) {
   const snapshot::RuntimeObject& lock = member.thread->activity.object;
-  if (!member.thread->activity.call.starts_with("asyncio.") ||
-      lock.numbers.get_or(Number::Ring, 0) != 1)
-    return {};
+  if (lock.numbers.get_or(Number::Ring, 0) != 1) return {};
   const std::string what = lock.type + (lock.name.empty() ? "" : " `" + lock.name + "`");
   return {Strength::Read, "waits in a task for the " + what + ", which that task holds itself",
           "the task is inside `async with` on it, or has called acquire() and not release()",

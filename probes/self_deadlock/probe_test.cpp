@@ -68,7 +68,8 @@ TEST(SelfDeadlock, FindsAShutdownInsideTheLoopThatItWaitsFor) {
                .futex(0x1000, LockKind::Condition)
                .activity("socketserver.shutdown");
   p.at("/app/app.py", 12, "handle");
-  p.last().python->push_back(library_frame("socketserver.py", "serve_forever"));
+  p.last().activity.object.texts.set(snapshot::Text::Enclosing,
+                                     "serve_forever() of socketserver.py");
 
   const auto answer = ask(kSelfDeadlock, b.build());
 
@@ -151,10 +152,10 @@ TEST(SelfDeadlock, IsLessSureOfALockThatAnEndedThreadMayHaveTaken) {
   auto waiter = b.process(42).python().thread().futex(0x1000, LockKind::UnownedLock);
   waiter.lock().ownership = snapshot::Ownership::NotStored;
   waiter.at("/app/app.py", 6, "main");
-  waiter.process().python.ended_threads = 0;
+  waiter.process().interpreter.ended_threads = 0;
   const auto alone = ask(kSelfDeadlock, b.build()).findings.at(0).strength;
 
-  waiter.process().python.ended_threads = 1;
+  waiter.process().interpreter.ended_threads = 1;
   EXPECT_LT(ask(kSelfDeadlock, b.build()).findings.at(0).strength, alone);
 }
 

@@ -2,7 +2,6 @@
 #include <span>
 
 #include "probes/all_probes.h"
-#include "probes/internal/function_name.h"
 #include "probes/internal/lock_facts.h"
 #include "probes/internal/pools.h"
 
@@ -10,6 +9,8 @@ namespace ipcdoctor::probes {
 namespace {
 
 using snapshot::LockKind;
+using snapshot::Operation;
+using snapshot::Resource;
 using snapshot::RuntimeObject;
 
 Answer run(const Context& context);
@@ -47,19 +48,19 @@ Lost by_pool(const Context& context, const Member& child) {
 /// Where the object was not reached: the only thread of a forked copy cannot get a result from
 /// anybody.
 Lost by_call(const Member& child) {
-  const std::string& call = child.thread->activity.call;
+  const snapshot::Activity& activity = child.thread->activity;
+  const RuntimeObject& object = activity.object;
   const bool alone = child.process->threads.size() == 1;
-  if (alone && (call == "Pool.get" || call.starts_with("Executor.")) &&
-      !call.starts_with("Executor.worker"))
-    return {Strength::Read,
-            call.starts_with("Pool") ? "the threads of its Pool" : "the threads of its executor",
-            Situation{"a pool"}};
-  const RuntimeObject& object = child.thread->activity.object;
-  if (call == "threading.Thread.join" && object.numbers.get_or(Number::Exists, 1) == 0)
+  if (alone && waits_for_a_pool(activity))
+    return {
+        Strength::Read,
+        object.kind == Resource::Pool ? "the threads of its Pool" : "the threads of its executor",
+        Situation{"a pool"}};
+  const bool joins = activity.operation == Operation::AwaitEnd && object.kind == Resource::Thread;
+  if (joins && object.numbers.get_or(Number::Exists, 1) == 0)
     return {Strength::Read, "the thread" + (object.name.empty() ? "" : " `" + object.name + "`"),
             Situation{"a thread that is joined"}};
-  const bool feeder = call.starts_with("multiprocessing.Queue.") &&
-                      object.numbers.get_or(Number::FeederStarted, 0) == 1 &&
+  const bool feeder = object.numbers.get_or(Number::FeederStarted, 0) == 1 &&
                       object.numbers.get_or(Number::FeederExists, 1) == 0;
   if (feeder)
     return {Strength::Read, "the feeder thread of the queue", Situation{"the feeder of a queue"}};
@@ -68,30 +69,32 @@ Lost by_call(const Member& child) {
 
 /// A thread of the parent that serves others: it waits for work in the parent's memory.
 bool serves_others(const Thread& thread) {
-  const std::string& call = thread.activity.call;
-  return call == "queue.Queue.get" || call == "queue.SimpleQueue.get" ||
-         call == "threading.Event.wait" || call == "threading.Condition.wait" ||
-         call == "threading.Semaphore.acquire";
+  const Operation operation = thread.activity.operation;
+  return (operation == Operation::Take || operation == Operation::AwaitSignal) &&
+         thread.activity.object.reach == snapshot::Reach::Memory;
 }
 
-/// It logs, and its handler puts the record into a queue.
-bool puts_a_record(const Thread& thread) {
-  return thread.activity.call == "queue.Queue.put" && thread.python &&
-         std::ranges::any_of(*thread.python, [](const snapshot::Frame& f) {
-           return is_function(f, "emit") && f.file.ends_with("logging/handlers.py");
-         });
+/// Whether a helper of its library takes from that queue, in a copy of the same memory.
+bool takes_from(const Thread& helper, const RuntimeObject& queue) {
+  return snapshot::is_idle(helper.activity) && queue.kind == Resource::Queue &&
+         queue.address.value != 0 && helper.activity.object.address == queue.address;
 }
 
 /// What only a thread of its own could bring, while its parent has one that waits for such work.
 Lost by_worker(const Context& context, const Member& child) {
-  const std::string& call = child.thread->activity.call;
-  const bool brought = serves_others(*child.thread) || call == "queue.Queue.put" ||
-                       call == "queue.Queue.join" || call == "threading.Barrier.wait";
+  const snapshot::Activity& activity = child.thread->activity;
+  const bool in_memory = activity.object.reach == snapshot::Reach::Memory;
+  const bool brought =
+      serves_others(*child.thread) ||
+      (in_memory &&
+       (activity.operation == Operation::AwaitParties ||
+        (activity.object.kind == Resource::Queue &&
+         (activity.operation == Operation::Put || activity.operation == Operation::AwaitEnd))));
   const Process* parent = snapshot::find_process(context.snapshot, child.process->ppid);
   if (!brought || child.process->threads.size() != 1 || parent == nullptr) return {};
   const bool has_listener = std::ranges::any_of(
-      parent->threads, [](const Thread& t) { return t.activity.call == "QueueListener.get"; });
-  if (has_listener && puts_a_record(*child.thread))
+      parent->threads, [&](const Thread& t) { return takes_from(t, activity.object); });
+  if (has_listener)
     return {Strength::Clear, "the thread of the QueueListener", Situation{"the listener of a log"}};
   const auto worker = std::ranges::find_if(parent->threads, [&](const Thread& t) {
     return t.tid.value != parent->pid.value && serves_others(t) && may_bring(t) &&
@@ -110,7 +113,9 @@ Lost by_futex(const Context& context, const Member& child) {
     return {};
   const LockKind kind = wait->futex.lock.kind;
   const bool signalled = kind == LockKind::Condition || kind == LockKind::Semaphore ||
-                         kind == LockKind::Barrier || kind == LockKind::Latch;
+                         kind == LockKind::Barrier || kind == LockKind::Latch ||
+                         kind == LockKind::Future || kind == LockKind::Slots ||
+                         kind == LockKind::SharedValue;
   const bool joined = kind == LockKind::ThreadJoin;
   // The post came, into the parent's own copy: that is unshared-primitive.
   if (wait->futex.lock.numbers.get_or(LockNumber::ParentsValue, 0) > 0) return {};
@@ -125,29 +130,20 @@ Lost by_futex(const Context& context, const Member& child) {
           Situation{"a helper thread"}};
 }
 
-/// OpenMP keeps its team of threads for the next parallel region, and does not start it anew after
-/// a fork.
-bool waits_in_openmp(const Thread& thread) {
-  constexpr std::size_t kInnermost = 4;
-  if (!thread.native) return false;
-  const auto frames = std::span(*thread.native).first(std::min(kInnermost, thread.native->size()));
-  return std::ranges::any_of(frames, [](const snapshot::Frame& f) {
-    return f.module.starts_with("libgomp.so") || f.module.starts_with("libomp.so") ||
-           f.module.starts_with("libiomp5.so");
-  });
-}
-
-Lost by_openmp(const Member& child) {
+/// A library keeps its team of threads for the next computation, and does not start it anew after a
+/// fork.
+Lost by_team(const Member& child) {
+  const RuntimeObject& team = child.thread->activity.object;
   if (!waits_in(child, WaitKind::Futex) || child.process->threads.size() != 1 ||
-      !waits_in_openmp(*child.thread))
+      team.kind != Resource::Team)
     return {};
-  return {Strength::Read, "the threads of OpenMP's team", Situation{"a team of OpenMP"}};
+  return {Strength::Read, "the threads of its " + team.type, Situation{"a team of threads"}};
 }
 
 Lost lost_thread(const Context& context, const Member& member) {
   if (!member.process->forked_copy || is_idle_helper(*member.thread)) return {};
   std::vector<Lost> found = {by_pool(context, member), by_call(member), by_worker(context, member),
-                             by_openmp(member), by_futex(context, member)};
+                             by_team(member), by_futex(context, member)};
   return *std::ranges::max_element(found, {}, &Lost::strength);
 }
 

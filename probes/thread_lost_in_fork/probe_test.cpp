@@ -25,9 +25,9 @@ TEST(ThreadLostInFork, FindsAResultOfAnExecutorWhoseThreadsStayedInTheParent) {
                    .thread()
                    .futex(0x2000, LockKind::Condition)
                    .activity("Executor.result", made("concurrent.futures.Future", "",
-                                                     {{snapshot::Number::Executor, 0x1000}}));
+                                                     {{snapshot::Number::Doer, 0x1000}}));
   child.process().forked_copy = true;
-  child.process().python.objects = {
+  child.process().interpreter.objects = {
       made("ThreadPoolExecutor", "executor",
            {{snapshot::Number::Threads, 1}, {snapshot::Number::ThreadsExist, 0}})};
 
@@ -40,7 +40,9 @@ TEST(ThreadLostInFork, FindsAResultOfAnExecutorWhoseThreadsStayedInTheParent) {
 TEST(ThreadLostInFork, FindsARecordThatOnlyTheListenerOfTheParentTakes) {
   Builder b;
   auto parent = b.process(40).python().thread().waits_for_child(42);
-  parent.thread(41).futex(0x3000, LockKind::Condition).activity("QueueListener.get");
+  parent.thread(41)
+      .futex(0x3000, LockKind::Condition)
+      .activity("QueueListener.get", made("queue.Queue", "q"));
   auto child = b.process(42).child_of(40).python().thread().futex(0x2000, LockKind::Condition);
   child.activity("queue.Queue.put", made("queue.Queue", "records"));
   child.at("/usr/lib/python3.11/logging/handlers.py", 1435, "QueueHandler.emit");
@@ -124,12 +126,11 @@ TEST(ThreadLostInFork, IgnoresASemaphoreThatTheParentPostedInItsOwnCopy) {
   EXPECT_EQ(outcome(1), Outcome::NotFound);
 }
 
-TEST(ThreadLostInFork, FindsAWaitForOpenMPsTeam) {
+TEST(ThreadLostInFork, FindsAWaitForALibrarysTeam) {
   Builder b;
   b.process(40).thread().waits_for_child(42);
   auto child = b.process(42).child_of(40).thread().futex(0x2000);
-  child.last().native = std::vector<snapshot::Frame>(2);
-  child.last().native->front().module = "libgomp.so.1.0.0";
+  child.last().activity.object.kind = snapshot::Resource::Team;
   EXPECT_EQ(ask(kThreadLostInFork, b.build()).outcome, Outcome::NotFound) << "no fork";
 
   child.process().forked_copy = true;
@@ -140,7 +141,7 @@ TEST(ThreadLostInFork, IsInconclusiveWhenTheStackOfTheForkCannotBeRead) {
   Builder b;
   auto child = b.process(42).python().thread().futex(0x2000, LockKind::UnownedLock);
   child.process().forked_copy = true;
-  child.last().is_python = true;
+  child.last().is_interpreted = true;
 
   EXPECT_EQ(ask(kThreadLostInFork, b.build()).outcome, Outcome::Inconclusive);
 }

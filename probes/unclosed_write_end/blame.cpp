@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "probes/internal/flow.h"
+#include "snapshot/known_programs.h"
 
 namespace ipcdoctor::probes {
 namespace {
@@ -37,11 +38,8 @@ bool only_polls(const Snapshot& snapshot, Pid pid) {
 
 /// Filters of the coreutils and their kin that write nothing before they have read everything.
 bool answers_at_the_end(const Snapshot& snapshot, Pid pid) {
-  constexpr std::array<std::string_view, 12> kFilters = {
-      "sort",    "wc",        "tac",       "shuf",  "cksum", "md5sum",
-      "sha1sum", "sha256sum", "sha512sum", "b2sum", "tsort", "column"};
   const Process* process = snapshot::find_process(snapshot, pid);
-  return process != nullptr && std::ranges::find(kFilters, process->comm) != kFilters.end();
+  return process != nullptr && snapshot::has_trait(*process, snapshot::kAnswersAtTheEnd);
 }
 
 bool leader_exited(const Snapshot& snapshot, Pid pid) {
@@ -72,7 +70,8 @@ bool own_end_counts(const Snapshot& snapshot, const Process& process, const Wait
   const Object* epoll =
       wait.objects.empty() ? nullptr : snapshot::find_object(snapshot, wait.objects.front().object);
   return epoll != nullptr && epoll->watched.size() == 1 &&
-         epoll->watched.front().object.kind == ObjectKind::Pipe && process.python.version.empty();
+         epoll->watched.front().object.kind == ObjectKind::Pipe &&
+         process.interpreter.version.empty();
 }
 
 /// It lives, but the code of all its threads was read, and none will write or close.
@@ -147,7 +146,7 @@ class Judge {
     return !receives_from(holder, reader) &&
            std::ranges::any_of(tasks_of(holder), [&](const TaskRef& task) {
              const Thread* thread = snapshot::find_thread(context_.snapshot, task);
-             return thread != nullptr && thread->activity.call == "subprocess.communicate";
+             return thread != nullptr && collects_a_command(thread->activity);
            });
   }
 
@@ -224,6 +223,11 @@ bool is_unnamed(const Snapshot& snapshot, const ObjectId& id) {
 
 }  // namespace
 
+bool collects_a_command(const snapshot::Activity& activity) {
+  return activity.operation == snapshot::Operation::AwaitResult && !activity.in_loop &&
+         activity.object.kind == snapshot::Resource::Process;
+}
+
 std::vector<EofWait> eof_waits_in_set(const Context& context, const Ends& ends,
                                       const std::vector<TaskRef>& tasks, graph::Level level) {
   const Judge judge(context, ends, tasks, level);
@@ -252,7 +256,7 @@ bool is_left_behind(const Context& context, const Process& process) {
   const Process* parent = snapshot::find_process(context.snapshot, process.ppid);
   if (parent != nullptr && is_of_tree(*parent)) return false;
   if (process.scope != snapshot::Scope::Target) return true;
-  if (process.threads.size() != 1 || !process.python.version.empty()) return false;
+  if (process.threads.size() != 1 || !process.interpreter.version.empty()) return false;
   const Thread& thread = process.threads.front();
   return thread.wait && !thread.wait->objects.empty() && thread.wait->objects.front().fd == 0;
 }

@@ -33,6 +33,9 @@ struct EofWait {
   std::vector<Blame> blamed;  ///< of the strongest kinds only, one a process
 };
 
+/// It reads all that a command of its own writes, and waits for its end.
+bool collects_a_command(const snapshot::Activity& activity);
+
 /// About a member of a stuck set. `tasks` are the members.
 std::vector<EofWait> eof_waits_in_set(const Context& context, const Ends& ends,
                                       const std::vector<TaskRef>& tasks, graph::Level level);

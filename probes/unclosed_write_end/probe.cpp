@@ -23,6 +23,8 @@ extern const diagnosis::Probe kUnclosedWriteEnd{
 namespace {
 
 using diagnosis::Finding;
+using snapshot::Operation;
+using snapshot::Resource;
 
 std::string fd_text(const Holder& holder) {
   return "fd " + std::to_string(holder.fd);
@@ -99,12 +101,12 @@ std::string explanation(const Snapshot& snapshot, const EofWait& eof,
 std::string end_of(const Snapshot& snapshot, const Holder& holder) {
   const Process* process = snapshot::find_process(snapshot, holder.pid);
   if (process == nullptr) return fd_text(holder);
-  for (const snapshot::RuntimeObject& object : process->python.objects) {
+  for (const snapshot::RuntimeObject& object : process->interpreter.objects) {
     const auto is_fd = [&](Number key) { return object.numbers.get_or(key, -1) == holder.fd; };
     if (object.name.empty() || object.name == "self") continue;
-    if (object.type == "multiprocessing.Connection" && is_fd(Number::HandleFd))
+    if (object.kind == Resource::Channel && is_fd(Number::HandleFd))
       return "`" + object.name + "`, " + fd_text(holder);
-    if (object.type == "subprocess.Popen" && is_fd(Number::StdinFd))
+    if (object.kind == Resource::Process && is_fd(Number::StdinFd))
       return "`" + object.name + ".stdin`, " + fd_text(holder);
   }
   return fd_text(holder);
@@ -161,11 +163,16 @@ std::string fix(const Snapshot& snapshot, const Blame& blame, TaskRef task) {
               situation_of(blame)});
 }
 
-/// It takes items from a queue of Python's library: there a sentinel ends it, not EOF.
+/// It is in a library's call that takes items: there a sentinel ends it, not EOF.
 bool takes_items(const Snapshot& snapshot, TaskRef task) {
   const Thread* thread = snapshot::find_thread(snapshot, task);
-  const std::string call = thread == nullptr ? "" : thread->activity.call;
-  return !call.empty() && !call.starts_with("Connection.") && !call.starts_with("subprocess.");
+  if (thread == nullptr || thread->activity.call.empty()) return false;
+  const snapshot::Activity& activity = thread->activity;
+  const bool transfers = activity.operation == Operation::Receive ||
+                         activity.operation == Operation::Send ||
+                         activity.object.kind == Resource::Channel;
+  const bool by_connection = transfers && activity.object.reach == snapshot::Reach::Tree;
+  return activity.in_loop || !(by_connection || activity.object.kind == Resource::Process);
 }
 
 /// Only the reader's own copy keeps the channel open besides one who waits to hear from the reader:
@@ -292,26 +299,21 @@ Finding about_set(const Context& context, const Ends& ends, int index, std::vect
 }
 
 /// It collects all that a command of its own writes, and that command is over: only the end is
-/// missing. Popen.communicate() has not reaped it yet; Cmd.Wait() of Go, which reads in goroutines
-/// of its own, has reaped it before it waits for them.
+/// missing. Who reads may be another thread than the one that waits for the command.
 bool collects_of_the_dead(const Snapshot& snapshot, TaskRef reader) {
   const Process* process = snapshot::find_process(snapshot, reader.pid);
-  const Thread* thread = snapshot::find_thread(snapshot, reader);
-  if (process == nullptr || thread == nullptr) return false;
-  if (thread->activity.call == "subprocess.communicate") {
-    const snapshot::RuntimeObject& popen = thread->activity.object;
-    const std::int64_t pid = popen.numbers.get_or(Number::Pid, 0);
-    return popen.numbers.contains(Number::Returncode) ||
-           std::ranges::any_of(snapshot.processes, [&](const Process& child) {
-             return child.ppid == reader.pid && child.ns_pid == pid && child.dead;
-           });
-  }
-  return std::ranges::any_of(process->threads, [](const Thread& other) {
-    return other.wait && other.wait->call == "chan receive" && other.native &&
-           std::ranges::any_of(*other.native, [](const snapshot::Frame& frame) {
-             return frame.function == "os/exec.(*Cmd).Wait";
-           });
-  });
+  return process != nullptr && std::ranges::any_of(process->threads, [&](const Thread& thread) {
+           const snapshot::RuntimeObject& command = thread.activity.object;
+           const bool by_another =
+               thread.activity.operation == Operation::Receive && command.kind == Resource::Process;
+           if (!by_another && !collects_a_command(thread.activity)) return false;
+           const std::int64_t pid = command.numbers.get_or(Number::Pid, 0);
+           return command.numbers.contains(Number::Exitcode) ||
+                  command.numbers.get_or(Number::Alive, 1) == 0 ||
+                  std::ranges::any_of(snapshot.processes, [&](const Process& child) {
+                    return pid > 0 && child.ppid == reader.pid && child.ns_pid == pid && child.dead;
+                  });
+         });
 }
 
 /// A server is meant to stay, and its log is meant to be read: that it keeps the end open as its

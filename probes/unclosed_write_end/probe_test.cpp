@@ -39,7 +39,7 @@ TEST(UnclosedWriteEnd, NamesTheVariableOfAPythonConnection) {
   connection.type = "multiprocessing.Connection";
   connection.name = "sender";
   connection.numbers.set(snapshot::Number::HandleFd, 5);
-  b.process(40).process().python.objects = {connection};
+  b.process(40).process().interpreter.objects = {connection};
 
   EXPECT_THAT(ask(kUnclosedWriteEnd, b).findings[0].fix,
               HasSubstr("Close the write end (`sender`, fd 5) in main()"));

@@ -19,9 +19,8 @@ extern const Probe kUnfinishedTasks{"IPC108", "unfinished-tasks",
 namespace {
 
 bool joins_a_queue(const Member& member) {
-  const std::string& call = member.thread->activity.call;
-  return call == "multiprocessing.JoinableQueue.join" || call == "queue.Queue.join" ||
-         call == "asyncio.Queue.join";
+  return member.thread->activity.operation == snapshot::Operation::AwaitEnd &&
+         member.thread->activity.object.kind == snapshot::Resource::Queue;
 }
 
 /// Those that take from the same queue: by its pipe, or by its address in the same or a forked
@@ -91,10 +90,10 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
   if (dead.empty())
     blame(context, takers, "takes items and does not call task_done() for each", finding);
   // Who took them were threads or tasks of its own, which have ended.
-  const std::string& call = joiner->thread->activity.call;
-  if (dead.empty() && takers.empty() && call == "queue.Queue.join")
+  const snapshot::Reach reach = joiner->thread->activity.object.reach;
+  if (dead.empty() && takers.empty() && reach == snapshot::Reach::Memory)
     blame(context, {*joiner}, "its consumers ended without task_done()" + ended(*joiner), finding);
-  if (dead.empty() && takers.empty() && call == "asyncio.Queue.join")
+  if (dead.empty() && takers.empty() && reach == snapshot::Reach::Loop)
     blame(context, {*joiner}, "its tasks have not called task_done() for each item", finding);
   return finding;
 }

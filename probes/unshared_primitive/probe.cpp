@@ -11,6 +11,8 @@ namespace ipcdoctor::probes {
 namespace {
 
 using snapshot::LockKind;
+using snapshot::Operation;
+using snapshot::Resource;
 
 Answer run(const Context& context);
 
@@ -26,13 +28,16 @@ namespace {
 bool is_private_signal(const Member& member) {
   const Wait* wait = wait_of(member);
   if (wait == nullptr || wait->kind != WaitKind::Futex || wait->futex.shared_memory) return false;
-  const std::string& call = member.thread->activity.call;
-  if (takes_from_threads(*member.thread) || call == "queue.Queue.put" || call == "queue.Queue.join")
-    return true;
-  if (call == "threading.Event.wait" || call == "threading.Condition.wait" ||
-      call == "threading.Barrier.wait" || call == "threading.Semaphore.acquire")
-    return true;
-  if (!call.empty()) return false;
+  if (takes_from_threads(*member.thread)) return true;
+  const snapshot::Activity& activity = member.thread->activity;
+  if (!activity.call.empty()) {
+    const bool signalled = activity.operation == Operation::AwaitSignal ||
+                           activity.operation == Operation::AwaitParties ||
+                           activity.object.kind == Resource::Queue;
+    return member.thread->is_interpreted && signalled &&
+           activity.object.reach == snapshot::Reach::Memory && !snapshot::is_idle(activity) &&
+           activity.part != snapshot::Part::Server;
+  }
   const LockKind kind = wait->futex.lock.kind;
   return kind == LockKind::Condition || kind == LockKind::Semaphore || kind == LockKind::Barrier;
 }
@@ -166,7 +171,7 @@ const Process* parent_with_twin(const Context& context, const Member& waiter) {
   const Process* parent = snapshot::find_process(context.snapshot, waiter.process->ppid);
   if (parent == nullptr || parent->dead || parent->exited || own.name.empty()) return nullptr;
   const bool has_twin =
-      std::ranges::any_of(parent->python.objects, [&](const snapshot::RuntimeObject& object) {
+      std::ranges::any_of(parent->interpreter.objects, [&](const snapshot::RuntimeObject& object) {
         return object.type == own.type && object.name == own.name;
       });
   return has_twin ? parent : nullptr;
@@ -203,16 +208,16 @@ std::optional<Finding> examine(const Context& context, int set, const Members& m
     if (!is_private_signal(waiter) || serves_a_client(*waiter.thread) ||
         !nobody_else_inside(members, waiter))
       continue;
-    const bool by_python = !waiter.thread->activity.call.empty();
+    const bool by_library = !waiter.thread->activity.call.empty();
     const Process* parent = snapshot::find_process(context.snapshot, waiter.process->ppid);
     if (waiter.process->forked_copy && parent != nullptr && !parent->dead && !parent->exited) {
       const bool parent_has_threads = parent->threads.size() > 1;
       // What served it may have been a thread of its own.
       const bool had_threads = !ended_threads(*waiter.process).empty();
       Finding finding = describe_copy(context, set, waiter,
-                                      by_python && !had_threads         ? Strength::Likely
-                                      : by_python || parent_has_threads ? Strength::Possible
-                                                                        : Strength::Likely,
+                                      by_library && !had_threads         ? Strength::Likely
+                                      : by_library || parent_has_threads ? Strength::Possible
+                                                                         : Strength::Likely,
                                       "fork() gave it a copy of what its parent has.");
       finding.culprits.push_back(diagnosis::culprit(
           context.snapshot, {parent->pid, Tid{parent->pid.value}}, -1,

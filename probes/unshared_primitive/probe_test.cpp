@@ -71,7 +71,7 @@ TEST(UnsharedPrimitive, FindsAnEventThatTheParentHasAnotherCopyOf) {
   EXPECT_EQ(blamed(answer), "40");
   EXPECT_EQ(answer.findings[0].strength, diagnosis::Strength::Likely);
 
-  child.process().python.objects = {
+  child.process().interpreter.objects = {
       made("threading.Thread", "setter",
            {{snapshot::Number::Started, 1}, {snapshot::Number::Alive, 0}})};
   EXPECT_EQ(ask(kUnsharedPrimitive, b.build()).findings[0].strength, diagnosis::Strength::Possible);
@@ -88,7 +88,7 @@ Builder server_with_a_copy(int set_in_child) {
   b.object(unix_socket(1)).socket->state = "listen";
   event.numbers.set(snapshot::Number::Set, set_in_child);
   b.process(42).process().forked_copy = true;
-  b.process(42).process().python.objects = {event};
+  b.process(42).process().interpreter.objects = {event};
   return b;
 }
 
@@ -113,7 +113,7 @@ TEST(UnsharedPrimitive, WhereAThreadHasEndedItMayHaveBeenMeantToPut) {
   b.process(42).child_of(40).zombie();
   EXPECT_EQ(ask(kUnsharedPrimitive, b.build()).findings[0].strength, diagnosis::Strength::Likely);
 
-  parent.process().python.objects = {thread};
+  parent.process().interpreter.objects = {thread};
   EXPECT_EQ(ask(kUnsharedPrimitive, b.build()).findings[0].strength, diagnosis::Strength::Possible);
 }
 
@@ -122,7 +122,7 @@ Builder spawned_child(const std::string& name_in_parent) {
   Builder b;
   auto parent = b.process(40).python().thread().waits_for_child(42);
   parent.activity("multiprocessing.Process.join");
-  parent.process().python.objects = {made("threading.Event", name_in_parent)};
+  parent.process().interpreter.objects = {made("threading.Event", name_in_parent)};
   auto child = b.process(42).child_of(40).python().thread().futex(0x1000, LockKind::Condition);
   child.activity("threading.Event.wait", made("threading.Event", "go"));
   child.process().forked_copy = false;

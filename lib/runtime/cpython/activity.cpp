@@ -6,13 +6,14 @@
 namespace ipcdoctor::runtime::cpython {
 namespace {
 
+using snapshot::Part;
+
 /// One line of the table: a frame of this file and function means this call.
 struct Rule {
   std::string_view
       file;  ///< end of the path, from a slash on; or the start of a "<frozen ...>" name
-  std::string_view function;  ///< co_name
-  std::string_view call;      ///< "*.wait" = the type of the object takes the place of the star
-  snapshot::Operation operation;
+  std::string_view function;    ///< co_name
+  std::string_view call;        ///< "*.wait" = the type of the object takes the place of the star
   std::string_view object;      ///< the local that holds the object; "" = none
   std::string_view inner = {};  ///< only if a frame further in is of this function ...
   bool innermost = false;       ///< ... or only if this frame is the innermost itself
@@ -33,162 +34,186 @@ constexpr std::string_view kThreading = "/threading.py";
 constexpr std::string_view kAsyncLocks = "/asyncio/locks.py";
 constexpr std::string_view kServer = "/socketserver.py";
 
-using Op = snapshot::Operation;
-
 // clang-format off
 constexpr Rule kRules[] = {
     // multiprocessing.util runs at the exit of a process: before the joins that it makes
-    {kUtil, "_exit_function", "multiprocessing.exit.queue", Op::AwaitEnd, "twr", "_finalize_join"},
-    {kUtil, "_exit_function", "multiprocessing.exit.pool", Op::AwaitEnd, "", "_terminate_pool"},
-    {kUtil, "_exit_function", "multiprocessing.exit.join", Op::AwaitEnd, "self", "join"},
-    {kUtil, "_exit_function", "multiprocessing.exit", Op::AwaitEnd, ""},
+    {kUtil, "_exit_function", "multiprocessing.exit.queue", "twr", "_finalize_join"},
+    {kUtil, "_exit_function", "multiprocessing.exit.pool", "", "_terminate_pool"},
+    {kUtil, "_exit_function", "multiprocessing.exit.join", "self", "join"},
+    {kUtil, "_exit_function", "multiprocessing.exit", ""},
     // multiprocessing.pool
-    {kPool, "worker", "Pool.worker.get", Op::Serve, "inqueue", "get"},
-    {kPool, "worker", "Pool.worker.put", Op::Put, "outqueue", "put"},
-    {kPool, "_handle_workers", "Pool.worker_handler", Op::Serve, ""},
-    {kPool, "_handle_tasks", "Pool.task_handler", Op::Serve, ""},
-    {kPool, "_handle_results", "Pool.result_handler", Op::Serve, ""},
-    {kPool, "terminate", "Pool.terminate", Op::AwaitEnd, "self"},
-    {kPool, "_terminate_pool", "Pool.terminate", Op::AwaitEnd, ""},
-    {kPool, "__exit__", "Pool.terminate", Op::AwaitEnd, "self"},
-    {kPool, "join", "Pool.join", Op::AwaitEnd, "self"},
-    {kPool, "map", "Pool.get", Op::AwaitResult, "self"},
-    {kPool, "starmap", "Pool.get", Op::AwaitResult, "self"},
-    {kPool, "apply", "Pool.get", Op::AwaitResult, "self"},
-    {kPool, "get", "Pool.get", Op::AwaitResult, "self"},
-    {kPool, "wait", "Pool.get", Op::AwaitResult, "self"},
-    {kPool, "next", "Pool.get", Op::AwaitResult, "self"},
+    {kPool, "worker", "Pool.worker.get", "inqueue", "get"},
+    {kPool, "worker", "Pool.worker.put", "outqueue", "put"},
+    {kPool, "_handle_workers", "Pool.worker_handler", ""},
+    {kPool, "_handle_tasks", "Pool.task_handler", ""},
+    {kPool, "_handle_results", "Pool.result_handler", ""},
+    {kPool, "terminate", "Pool.terminate", "self"},
+    {kPool, "_terminate_pool", "Pool.terminate", ""},
+    {kPool, "__exit__", "Pool.terminate", "self"},
+    {kPool, "join", "Pool.join", "self"},
+    {kPool, "map", "Pool.get", "self"},
+    {kPool, "starmap", "Pool.get", "self"},
+    {kPool, "apply", "Pool.get", "self"},
+    {kPool, "get", "Pool.get", "self"},
+    {kPool, "wait", "Pool.get", "self"},
+    {kPool, "next", "Pool.get", "self"},
     // concurrent.futures
     // a worker whose own frame is not the innermost runs a task
-    {kFuturesThread, "_worker", "Executor.worker.get", Op::Serve, "work_queue", {}, true},
-    {kFuturesThread, "_python_exit", "Executor.exit", Op::AwaitEnd, ""},
-    {kFuturesThread, "shutdown", "Executor.shutdown", Op::AwaitEnd, "self"},
-    {kFuturesThread, "submit", "Executor.submit", Op::AwaitResult, "self"},
-    {kFuturesProcess, "_process_worker", "Executor.worker.get", Op::Serve, "call_queue", "get"},
-    {kFuturesProcess, "_process_worker", "Executor.worker.put", Op::Put, "result_queue", "put"},
-    {kFuturesProcess, "_queue_management_worker", "Executor.manager", Op::Serve, ""},
-    {kFuturesProcess, "run", "Executor.manager", Op::Serve, "self", {}, false, "Executor.manager"},
-    {kFuturesProcess, "_python_exit", "Executor.exit", Op::AwaitEnd, ""},
-    {kFuturesProcess, "shutdown", "Executor.shutdown", Op::AwaitEnd, "self"},
-    {kFuturesProcess, "submit", "Executor.submit", Op::AwaitResult, "self"},
-    {kFutures, "result", "Executor.result", Op::AwaitResult, "self"},
-    {kFutures, "exception", "Executor.result", Op::AwaitResult, "self"},
-    {kFutures, "wait", "Executor.wait", Op::AwaitResult, ""},
-    {kFutures, "as_completed", "Executor.wait", Op::AwaitResult, ""},
+    {kFuturesThread, "_worker", "Executor.worker.get", "work_queue", {}, true},
+    {kFuturesThread, "_python_exit", "Executor.exit", ""},
+    {kFuturesThread, "shutdown", "Executor.shutdown", "self"},
+    {kFuturesThread, "submit", "Executor.submit", "self"},
+    {kFuturesProcess, "_process_worker", "Executor.worker.get", "call_queue", "get"},
+    {kFuturesProcess, "_process_worker", "Executor.worker.put", "result_queue", "put"},
+    {kFuturesProcess, "_queue_management_worker", "Executor.manager", ""},
+    {kFuturesProcess, "run", "Executor.manager", "self", {}, false, "Executor.manager"},
+    {kFuturesProcess, "_python_exit", "Executor.exit", ""},
+    {kFuturesProcess, "shutdown", "Executor.shutdown", "self"},
+    {kFuturesProcess, "submit", "Executor.submit", "self"},
+    {kFutures, "result", "Executor.result", "self"},
+    {kFutures, "exception", "Executor.result", "self"},
+    {kFutures, "wait", "Executor.wait", ""},
+    {kFutures, "as_completed", "Executor.wait", ""},
     // managers
-    {kManagers, "_callmethod", "Manager.call", Op::AwaitResult, "self"},
-    {kManagers, "serve_forever", "Manager.serve", Op::Serve, ""},
-    {kManagers, "accepter", "Manager.serve", Op::Serve, ""},
-    {kManagers, "serve_client", "Manager.serve", Op::Serve, "", "recv"},
-    {kManagers, "serve_client", "Manager.serve.method", Op::Serve, "obj"},
-    {kManagers, "handle_request", "Manager.serve", Op::Serve, "", "recv"},
-    {kManagers, "start", "Manager.start", Op::AwaitResult, ""},
-    {kManagers, "_connect", "Manager.connect", Op::AwaitResult, "self"},
-    {kManagers, "_finalize_manager", "Manager.shutdown", Op::AwaitEnd, ""},
+    {kManagers, "_callmethod", "Manager.call", "self"},
+    {kManagers, "serve_forever", "Manager.serve", ""},
+    {kManagers, "accepter", "Manager.serve", ""},
+    {kManagers, "serve_client", "Manager.serve", "", "recv"},
+    {kManagers, "serve_client", "Manager.serve.method", "obj"},
+    {kManagers, "handle_request", "Manager.serve", "", "recv"},
+    {kManagers, "start", "Manager.start", ""},
+    {kManagers, "_connect", "Manager.connect", "self"},
+    {kManagers, "_finalize_manager", "Manager.shutdown", ""},
     // queues and connections
-    {kQueues, "_feed", "multiprocessing.Queue.feeder_idle", Op::Serve, "", "wait"},
-    {kQueues, "_feed", "multiprocessing.Queue.feed", Op::Put, ""},
-    {kQueues, "_finalize_join", "multiprocessing.Queue.join_thread", Op::AwaitEnd, "twr"},
-    {kQueues, "join_thread", "multiprocessing.Queue.join_thread", Op::AwaitEnd, "self"},
-    {kQueues, "join", "multiprocessing.JoinableQueue.join", Op::AwaitEnd, "self"},
-    {kQueues, "task_done", "multiprocessing.JoinableQueue.task_done", Op::Acquire, "self"},
-    {kQueues, "get", "multiprocessing.SimpleQueue.get", Op::Take, "self", {}, false,
+    {kQueues, "_feed", "multiprocessing.Queue.feeder_idle", "", "wait"},
+    {kQueues, "_feed", "multiprocessing.Queue.feed", ""},
+    {kQueues, "_finalize_join", "multiprocessing.Queue.join_thread", "twr"},
+    {kQueues, "join_thread", "multiprocessing.Queue.join_thread", "self"},
+    {kQueues, "join", "multiprocessing.JoinableQueue.join", "self"},
+    {kQueues, "task_done", "multiprocessing.JoinableQueue.task_done", "self"},
+    {kQueues, "get", "multiprocessing.SimpleQueue.get", "self", {}, false,
      "multiprocessing.SimpleQueue"},
-    {kQueues, "put", "multiprocessing.SimpleQueue.put", Op::Put, "self", {}, false,
+    {kQueues, "put", "multiprocessing.SimpleQueue.put", "self", {}, false,
      "multiprocessing.SimpleQueue"},
-    {kQueues, "get", "multiprocessing.Queue.get", Op::Take, "self"},
-    {kQueues, "put", "multiprocessing.Queue.put", Op::Put, "self"},
-    {kConnection, "Client", "Client.auth", Op::AwaitResult, "c", "answer_challenge"},
-    {kConnection, "Client", "Client.auth", Op::AwaitResult, "c", "deliver_challenge"},
-    {kConnection, "Client", "Client.connect", Op::AwaitResult, ""},
-    {kConnection, "accept", "Listener.auth", Op::AwaitResult, "c", "answer_challenge"},
-    {kConnection, "accept", "Listener.auth", Op::AwaitResult, "c", "deliver_challenge"},
-    {kConnection, "accept", "Listener.accept", Op::Accept, "self"},
-    {kConnection, "recv", "Connection.recv", Op::Receive, "self"},
-    {kConnection, "recv_bytes", "Connection.recv", Op::Receive, "self"},
-    {kConnection, "recv_bytes_into", "Connection.recv", Op::Receive, "self"},
-    {kConnection, "send", "Connection.send", Op::Send, "self"},
-    {kConnection, "send_bytes", "Connection.send", Op::Send, "self"},
-    {kConnection, "poll", "Connection.poll", Op::Receive, "self"},
-    {kConnection, "wait", "Connection.wait", Op::Receive, ""},
+    {kQueues, "get", "multiprocessing.Queue.get", "self"},
+    {kQueues, "put", "multiprocessing.Queue.put", "self"},
+    {kConnection, "Client", "Client.auth", "c", "answer_challenge"},
+    {kConnection, "Client", "Client.auth", "c", "deliver_challenge"},
+    {kConnection, "Client", "Client.connect", ""},
+    {kConnection, "accept", "Listener.auth", "c", "answer_challenge"},
+    {kConnection, "accept", "Listener.auth", "c", "deliver_challenge"},
+    {kConnection, "accept", "Listener.accept", "self"},
+    {kConnection, "recv", "Connection.recv", "self"},
+    {kConnection, "recv_bytes", "Connection.recv", "self"},
+    {kConnection, "recv_bytes_into", "Connection.recv", "self"},
+    {kConnection, "send", "Connection.send", "self"},
+    {kConnection, "send_bytes", "Connection.send", "self"},
+    {kConnection, "poll", "Connection.poll", "self"},
+    {kConnection, "wait", "Connection.wait", ""},
     // processes
-    {kProcess, "join", "multiprocessing.Process.join", Op::AwaitEnd, "self"},
-    {kProcess, "start", "multiprocessing.Process.start", Op::AwaitResult, "self"},
-    {"/multiprocessing/popen_fork.py", "wait", "multiprocessing.Process.join", Op::AwaitEnd, ""},
-    {"/multiprocessing/resource_sharer.py", "_serve", "multiprocessing.resource_sharer", Op::Serve, ""},
-    {"/multiprocessing/resource_tracker.py", "main", "multiprocessing.resource_tracker", Op::Serve, ""},
-    {"/multiprocessing/forkserver.py", "main", "multiprocessing.forkserver", Op::Serve, ""},
-    {"/multiprocessing/resource_tracker.py", "_send", "multiprocessing.resource_tracker.send", Op::Put, ""},
+    {kProcess, "join", "multiprocessing.Process.join", "self"},
+    {kProcess, "start", "multiprocessing.Process.start", "self"},
+    {"/multiprocessing/popen_fork.py", "wait", "multiprocessing.Process.join", ""},
+    {"/multiprocessing/resource_sharer.py", "_serve", "multiprocessing.resource_sharer", ""},
+    {"/multiprocessing/resource_tracker.py", "main", "multiprocessing.resource_tracker", ""},
+    {"/multiprocessing/forkserver.py", "main", "multiprocessing.forkserver", ""},
+    {"/multiprocessing/resource_tracker.py", "_send", "multiprocessing.resource_tracker.send", ""},
     // synchronisation between processes
-    {kSync, "wait", "*.wait", Op::AwaitSignal, "self"},
-    {kSync, "wait_for", "*.wait", Op::AwaitSignal, "self"},
-    {kSync, "notify", "*.notify", Op::Acquire, "self"},
-    {kSync, "notify_all", "*.notify", Op::Acquire, "self"},
-    {kSync, "set", "*.set", Op::Acquire, "self"},
-    {kSync, "__enter__", "*.acquire", Op::Acquire, "self"},
-    {kSync, "__exit__", "*.release", Op::Acquire, "self"},
+    {kSync, "wait", "*.wait", "self"},
+    {kSync, "wait_for", "*.wait", "self"},
+    {kSync, "notify", "*.notify", "self"},
+    {kSync, "notify_all", "*.notify", "self"},
+    {kSync, "set", "*.set", "self"},
+    {kSync, "__enter__", "*.acquire", "self"},
+    {kSync, "__exit__", "*.release", "self"},
     // threads
-    {"/queue.py", "get", "queue.Queue.get", Op::Take, "self", {}, false, "queue.Queue"},
-    {"/queue.py", "put", "queue.Queue.put", Op::Put, "self", {}, false, "queue.Queue"},
-    {"/queue.py", "join", "queue.Queue.join", Op::AwaitEnd, "self", {}, false, "queue.Queue"},
-    {kThreading, "_shutdown", "threading.shutdown", Op::AwaitEnd, ""},
-    {kThreading, "join", "threading.Thread.join", Op::AwaitEnd, "self"},
-    {kThreading, "start", "threading.Thread.start", Op::AwaitResult, "self"},
-    {kThreading, "wait", "*.wait", Op::AwaitSignal, "self"},
-    {kThreading, "wait_for", "*.wait", Op::AwaitSignal, "self"},
-    {kThreading, "acquire", "*.acquire", Op::Acquire, "self"},
-    {kThreading, "__enter__", "*.acquire", Op::Acquire, "self"},
+    {"/queue.py", "get", "queue.Queue.get", "self", {}, false, "queue.Queue"},
+    {"/queue.py", "put", "queue.Queue.put", "self", {}, false, "queue.Queue"},
+    {"/queue.py", "join", "queue.Queue.join", "self", {}, false, "queue.Queue"},
+    {kThreading, "_shutdown", "threading.shutdown", ""},
+    {kThreading, "join", "threading.Thread.join", "self"},
+    {kThreading, "start", "threading.Thread.start", "self"},
+    {kThreading, "wait", "*.wait", "self"},
+    {kThreading, "wait_for", "*.wait", "self"},
+    {kThreading, "acquire", "*.acquire", "self"},
+    {kThreading, "__enter__", "*.acquire", "self"},
     // what the task of an event loop awaits; before subprocess.py, which ends in the same name
-    {kAsyncLocks, "acquire", "*.acquire", Op::Acquire, "self"},
-    {kAsyncLocks, "__aenter__", "*.acquire", Op::Acquire, "self"},
-    {kAsyncLocks, "wait", "*.wait", Op::AwaitSignal, "self"},
-    {kAsyncLocks, "wait_for", "*.wait", Op::AwaitSignal, "self"},
-    {"/asyncio/queues.py", "get", "asyncio.Queue.get", Op::Take, "self"},
-    {"/asyncio/queues.py", "put", "asyncio.Queue.put", Op::Put, "self"},
-    {"/asyncio/queues.py", "join", "asyncio.Queue.join", Op::AwaitEnd, "self"},
-    {"/asyncio/subprocess.py", "communicate", "asyncio.Process.communicate", Op::AwaitResult, "self"},
-    {"/asyncio/subprocess.py", "wait", "asyncio.Process.wait", Op::AwaitEnd, "self"},
-    {"/asyncio/streams.py", "drain", "asyncio.StreamWriter.drain", Op::Send, "self"},
-    {"/asyncio/streams.py", "read", "asyncio.StreamReader.read", Op::Receive, "self"},
-    {"/asyncio/streams.py", "readline", "asyncio.StreamReader.read", Op::Receive, "self"},
-    {"/asyncio/streams.py", "readuntil", "asyncio.StreamReader.read", Op::Receive, "self"},
-    {"/asyncio/streams.py", "readexactly", "asyncio.StreamReader.read", Op::Receive, "self"},
+    {kAsyncLocks, "acquire", "*.acquire", "self"},
+    {kAsyncLocks, "__aenter__", "*.acquire", "self"},
+    {kAsyncLocks, "wait", "*.wait", "self"},
+    {kAsyncLocks, "wait_for", "*.wait", "self"},
+    {"/asyncio/queues.py", "get", "asyncio.Queue.get", "self"},
+    {"/asyncio/queues.py", "put", "asyncio.Queue.put", "self"},
+    {"/asyncio/queues.py", "join", "asyncio.Queue.join", "self"},
+    {"/asyncio/subprocess.py", "communicate", "asyncio.Process.communicate", "self"},
+    {"/asyncio/subprocess.py", "wait", "asyncio.Process.wait", "self"},
+    {"/asyncio/streams.py", "drain", "asyncio.StreamWriter.drain", "self"},
+    {"/asyncio/streams.py", "read", "asyncio.StreamReader.read", "self"},
+    {"/asyncio/streams.py", "readline", "asyncio.StreamReader.read", "self"},
+    {"/asyncio/streams.py", "readuntil", "asyncio.StreamReader.read", "self"},
+    {"/asyncio/streams.py", "readexactly", "asyncio.StreamReader.read", "self"},
     // others
-    {"/subprocess.py", "communicate", "subprocess.communicate", Op::AwaitResult, "self"},
-    {"/subprocess.py", "wait", "subprocess.wait", Op::AwaitEnd, "self"},
-    {"/subprocess.py", "_execute_child", "subprocess.start", Op::AwaitResult, "self"},
-    {"<frozen importlib._bootstrap>", "acquire", "import", Op::Acquire, "self"},
-    {"/importlib/_bootstrap.py", "acquire", "import", Op::Acquire, "self"},
-    {"/logging/__init__.py", "acquire", "logging.Handler.acquire", Op::Acquire, "self", {}, false,
+    {"/subprocess.py", "communicate", "subprocess.communicate", "self"},
+    {"/subprocess.py", "wait", "subprocess.wait", "self"},
+    {"/subprocess.py", "_execute_child", "subprocess.start", "self"},
+    {"<frozen importlib._bootstrap>", "acquire", "import", "self"},
+    {"/importlib/_bootstrap.py", "acquire", "import", "self"},
+    {"/logging/__init__.py", "acquire", "logging.Handler.acquire", "self", {}, false,
      "logging.Handler"},
-    {"/logging/__init__.py", "handle", "logging.Handler.acquire", Op::Acquire, "self", {}, true,
+    {"/logging/__init__.py", "handle", "logging.Handler.acquire", "self", {}, true,
      "logging.Handler"},
-    {"/logging/__init__.py", "_acquireLock", "logging.acquire", Op::Acquire, ""},
-    {kServer, "shutdown", "socketserver.shutdown", Op::AwaitEnd, "self"},
-    {kServer, "server_close", "socketserver.close", Op::AwaitEnd, "self"},
-    {kServer, "serve_forever", "socketserver.serve", Op::Serve, "self"},
-    {kServer, "handle_request", "socketserver.serve", Op::Serve, "self"},
-    {"/asyncio/unix_events.py", "_do_waitpid", "asyncio.child_watcher", Op::Serve, ""},
-    {"/asyncio/base_events.py", "_run_once", "asyncio.idle", Op::Serve, "", "select"},
-    {"/selectors.py", "select", "selectors.select", Op::Receive, ""},
-    {"/socket.py", "accept", "socket.accept", Op::Accept, ""},
-    {"/socket.py", "readinto", "socket.recv", Op::Receive, ""},
-    {"/socket.py", "create_connection", "socket.connect", Op::AwaitResult, ""},
-    {"/logging/handlers.py", "_monitor", "QueueListener.get", Op::Serve, "", "dequeue"},
-    {"/getpass.py", "unix_getpass", "input", Op::Receive, ""},
+    {"/logging/__init__.py", "_acquireLock", "logging.acquire", ""},
+    {kServer, "shutdown", "socketserver.shutdown", "self"},
+    {kServer, "server_close", "socketserver.close", "self"},
+    {kServer, "serve_forever", "socketserver.serve", "self"},
+    {kServer, "handle_request", "socketserver.serve", "self"},
+    {"/asyncio/unix_events.py", "_do_waitpid", "asyncio.child_watcher", ""},
+    {"/asyncio/base_events.py", "_run_once", "asyncio.idle", "", "select"},
+    {"/selectors.py", "select", "selectors.select", ""},
+    {"/socket.py", "accept", "socket.accept", ""},
+    {"/socket.py", "readinto", "socket.recv", ""},
+    {"/socket.py", "create_connection", "socket.connect", ""},
+    {"/logging/handlers.py", "_monitor", "QueueListener.get", "q", "dequeue"},
+    {"/getpass.py", "unix_getpass", "input", ""},
 };
 // clang-format on
-
-/// A barrier waits for parties; a semaphore is posted by others, not released by its owner.
-snapshot::Operation operation_on(std::string_view type, snapshot::Operation operation) {
-  if (operation == Op::AwaitSignal && type.ends_with("Barrier")) return Op::AwaitParties;
-  if (operation == Op::Acquire && type.ends_with("Semaphore")) return Op::AwaitSignal;
-  return operation;
-}
 
 bool starts_process(const PyFrame& f) {
   return f.code->name == "_bootstrap" && f.code->file.ends_with(kProcess);
 }
+
+/// Where a thread of the library begins, or serves somebody: what the program runs further in, it
+/// runs there.
+struct Post {
+  std::string_view file, function;
+  Part part;
+};
+
+constexpr Post kPosts[] = {
+    {kPool, "worker", Part::Worker},
+    {kFuturesThread, "_worker", Part::Worker},
+    {kFuturesProcess, "_process_worker", Part::Worker},
+    {kPool, "_handle_workers", Part::Helper},
+    {kPool, "_handle_tasks", Part::Helper},
+    {kPool, "_handle_results", Part::Helper},
+    {kFuturesProcess, "_queue_management_worker", Part::Helper},
+    {kFuturesProcess, "run", Part::Helper},
+    {kManagers, "serve_client", Part::Server},
+};
+
+/// A wait inside the very function of the library that would have to end it.
+struct Enclosing {
+  std::string_view call;
+  std::string_view file, function;
+};
+
+constexpr Enclosing kEnclosing[] = {
+    {"socketserver.shutdown", kServer, "serve_forever"},
+    {"Executor.result", "/asyncio/base_events.py", "_run_once"},
+    {"Executor.result", kFuturesProcess, "run"},
+    {"Pool.get", kPool, "_handle_results"},
+    {"Pool.join", kPool, "_handle_results"},
+};
 
 bool file_matches(const PyFrame& f, std::string_view file) {
   return f.library && (file.starts_with('/') ? f.code->file.ends_with(file) : f.code->file == file);
@@ -205,7 +230,7 @@ class Matcher {
     for (const PyFrame& f : frames_) {
       if (!f.library) break;
       const Object lock = f.code->name == "acquire" ? reader_.local(f, "self") : 0;
-      if (types_.is(lock, "import lock")) return {"import", lock, {}, Op::Acquire};
+      if (types_.is(lock, "import lock")) return {"import", lock, {}};
     }
     for (std::size_t i = library_frames(); i-- > 0;) {
       for (const Rule& rule : kRules) {
@@ -268,11 +293,9 @@ class Matcher {
       doing.object = 0;
     if (!rule.types.empty() && type.name != rule.types) return false;
     doing.call = rule.call;
-    doing.operation = rule.operation;
     if (rule.call.starts_with('*')) {
       if (type.role != Role::Library) return false;
       doing.call = std::string(type.name) + std::string(rule.call.substr(1));
-      doing.operation = operation_on(type.name, rule.operation);
     }
     if (rule.call == "Manager.call" || rule.call == "Manager.serve.method") {
       doing.detail =
@@ -288,6 +311,26 @@ class Matcher {
 };
 
 }  // namespace
+
+Part part_of(const std::vector<PyFrame>& frames) {
+  const std::size_t own = own_frames(frames);
+  for (std::size_t i = 0; i < own; ++i)
+    for (const Post& post : kPosts)
+      if (frames[i].code->name == post.function && file_matches(frames[i], post.file))
+        return post.part;
+  return Part::Program;
+}
+
+std::string enclosing(std::string_view call, const std::vector<PyFrame>& frames) {
+  for (const Enclosing& row : kEnclosing) {
+    const auto is_it = [&](const PyFrame& f) {
+      return f.code->name == row.function && file_matches(f, row.file);
+    };
+    if (row.call == call && std::ranges::any_of(frames, is_it))
+      return std::string(row.function) + "() of " + std::string(row.file.substr(1));
+  }
+  return "";
+}
 
 std::size_t own_frames(const std::vector<PyFrame>& frames) {
   for (std::size_t i = 0; i < frames.size(); ++i) {

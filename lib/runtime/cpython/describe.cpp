@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "runtime/cpython/describe_out.h"
+#include "runtime/cpython/library_words.h"
 
 // What the types of `threading`, `queue`, `subprocess` and the executors of threads look like
 // inside.
@@ -89,7 +90,7 @@ void Describer::thread_executor(Out& out) const {
 
 void Describer::popen(Out& out) const {
   put_int(out, Number::Pid, at(out.self, "pid"));
-  put_int(out, Number::Returncode, at(out.self, "returncode"));
+  put_int(out, Number::Exitcode, at(out.self, "returncode"));
   put_file_fd(out, Number::StdinFd, at(out.self, "stdin"));
 }
 
@@ -126,6 +127,7 @@ snapshot::RuntimeObject Describer::describe(const Reached& what) const {
     Out out{what.object, object};
     (this->*method->second)(out);
   }
+  add_words(object);
   return object;
 }
 

@@ -69,6 +69,9 @@ void Describer::mp_lock(Out& out) const {
   if (!types_->is(sem, "multiprocessing.SemLock")) return;
   Out inner{sem, out.to};
   sem_lock(inner);
+  const std::int64_t* slots = out.to.numbers.find(Number::Maxvalue);
+  if (out.to.type == "multiprocessing.BoundedSemaphore" && slots != nullptr)
+    out.to.numbers.set(Number::Initial, *slots);
 }
 
 void Describer::mp_queue(Out& out) const {
@@ -132,7 +135,7 @@ void Describer::pool(Out& out) const {
   put_exists(out, Number::WorkerHandlerExists, at(out.self, "_worker_handler"));
   put_exists(out, Number::TaskHandlerExists, at(out.self, "_task_handler"));
   put_exists(out, Number::ResultHandlerExists, at(out.self, "_result_handler"));
-  out.to.numbers.set(Number::IsThreadPool, objects_->is_a(out.self, "ThreadPool") ? 1 : 0);
+  if (objects_->is_a(out.self, "ThreadPool")) out.to.reach = snapshot::Reach::Memory;
 }
 
 void Describer::process_executor(Out& out) const {

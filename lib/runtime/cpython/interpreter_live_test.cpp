@@ -503,13 +503,13 @@ TEST_P(EachPython, SaysWhichCallOfTheLibraryAThreadIsIn) {
     numbers[thread.activity.object.name] = {known_numbers.begin(), known_numbers.end()};
   }
   ASSERT_EQ(numbers.size(), 20U);
-  EXPECT_EQ(numbers["running"].count(Number::Executor), 1U);
+  EXPECT_EQ(numbers["running"].count(Number::Doer), 1U);
   const auto objects = interpreter->read_objects();
   const auto busy = std::ranges::find_if(objects, [](const auto& o) { return o.name == "busy"; });
   ASSERT_NE(busy, objects.end());
   EXPECT_EQ(busy->type, "ThreadPoolExecutor");
   EXPECT_EQ(busy->numbers.get_or(Number::Queued, -1), 3);
-  EXPECT_EQ(static_cast<std::int64_t>(busy->address.value), numbers["running"][Number::Executor]);
+  EXPECT_EQ(static_cast<std::int64_t>(busy->address.value), numbers["running"][Number::Doer]);
   EXPECT_EQ(numbers["full"][Number::FeederExists], 1);
   EXPECT_EQ(numbers["tasks"][Number::Unfinished], 1);
   EXPECT_EQ(numbers["gate"][Number::Parties], 3);

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "runtime/cpython/coroutines.h"
 #include "runtime/cpython/interpreter_impl.h"
+#include "runtime/cpython/library_words.h"
 #include "runtime/cpython/taken_locks.h"
 
 namespace ipcdoctor::runtime::cpython {
@@ -127,7 +128,7 @@ void Interpreter::Impl::add_details(const ThreadState& state, const Doing& doing
     for (const Reached& r : reach.all()) {
       const bool executor = r.type == "ThreadPoolExecutor" || r.type == "ProcessPoolExecutor";
       if (executor && runs_future(r, doing.object))
-        object.numbers.set(Number::Executor, static_cast<std::int64_t>(r.object));
+        object.numbers.set(Number::Doer, static_cast<std::int64_t>(r.object));
     }
   }
   for (const auto& [worker, task] :
@@ -136,6 +137,11 @@ void Interpreter::Impl::add_details(const ThreadState& state, const Doing& doing
     if (initializer != 0 && !objects.is_none(initializer) && local_of(state, worker, task) == 0)
       object.numbers.set(Number::Initializes, 1);
   }
+  const bool maps = std::ranges::any_of(state.frames, [](const PyFrame& f) {
+    return f.library && (f.code->name == "map" || f.code->name == "starmap") &&
+           f.code->file.ends_with("/multiprocessing/pool.py");
+  });
+  if (doing.call == "Pool.get" && maps) object.numbers.set(Number::Maps, 1);
   if (doing.call.starts_with("asyncio.")) {
     object.numbers.set(Number::OfTask, state.awaits_task ? 1 : 0);
     std::size_t ring = 0;
@@ -152,28 +158,21 @@ snapshot::Activity Interpreter::Impl::describe_activity(ThreadState& state) cons
   state.doing = find_activity(state.frames, frames, objects, types);
   complete_activity(state, state.doing);
   Doing& doing = state.doing;
-  if (doing.call.empty() && state.awaits) {
-    doing.call = "asyncio.idle";
-    doing.operation = snapshot::Operation::Serve;
-  }
+  activity.part = part_of(state.frames);
+  if (doing.call.empty() && state.awaits) doing.call = "asyncio.idle";
   if (doing.call.empty()) {
     // The user's code called a method that is written in C: the futex tells which object's.
     const auto futex = futex_of(state.tid);
     const LockObject lock = futex ? lock_of(&state, *futex) : LockObject{};
     if (lock.object == 0 || lock.type == "io.Buffered") return activity;
     doing.object = lock.object;
-    const bool takes = lock.type == "queue.SimpleQueue";
-    doing.call = std::string(lock.type) + (takes ? ".get" : ".acquire");
-    doing.operation = takes ? snapshot::Operation::Take : snapshot::Operation::Acquire;
-    if (lock.type == "multiprocessing.SemLock") {
-      // The class that wraps it, if that was reached, tells a Lock from a Semaphore.
-      const std::string its_class = sem_lock_class(lock.object);
-      doing.call = "multiprocessing." + its_class + ".acquire";
-      if (its_class == "Semaphore") doing.operation = snapshot::Operation::AwaitSignal;
-    }
+    // The class that wraps it, if that was reached, tells a Lock from a Semaphore.
+    const std::string type = lock.type == "multiprocessing.SemLock"
+                                 ? "multiprocessing." + sem_lock_class(lock.object)
+                                 : std::string(lock.type);
+    doing.call = type + (type == "queue.SimpleQueue" ? ".get" : ".acquire");
   }
   activity.call = doing.call;
-  activity.operation = doing.operation;
   const Type type = types.of(doing.object);
   if (type.role == Role::Library) {
     const Describer describer(objects, types, tids, tids_complete);
@@ -185,15 +184,15 @@ snapshot::Activity Interpreter::Impl::describe_activity(ThreadState& state) cons
       activity.object.name.resize(activity.object.name.size() - 9);
   }
   add_details(state, doing, activity.object);
+  if (const std::string outer = enclosing(doing.call, state.frames); !outer.empty())
+    activity.object.texts.set(Text::Enclosing, outer);
+  add_words(activity);
   // Tasks that wait for each other's semaphores use them as locks.
   if (activity.object.numbers.contains(Number::Ring))
     activity.operation = snapshot::Operation::Acquire;
-  const bool of_future = activity.call == "Executor.result" || activity.call == "Executor.wait";
-  if (of_future && !activity.object.numbers.contains(Number::Executor) &&
-      !is_asked_of_loop(doing.object))
+  if (activity.object.kind == snapshot::Resource::Future &&
+      !activity.object.numbers.contains(Number::Doer) && !is_asked_of_loop(doing.object))
     activity.operation = snapshot::Operation::AwaitValue;
-  if (activity.call == "Pool.get" && activity.object.type.empty())
-    activity.object.type = "multiprocessing.Pool";
   return activity;
 }
 

@@ -376,11 +376,17 @@ snapshot::Activity activity_of(const std::vector<Method>& methods) {
     if (const LibraryCall* known = find_call(method)) {
       activity.call = known->call;
       activity.operation = known->operation;
+      const bool of_queue = known->klass == "Queue" || known->klass == "Deque";
+      activity.object.kind = of_queue ? snapshot::Resource::Queue : snapshot::Resource::Unknown;
     } else if (method.klass == "java/lang/Thread" && method.name == "join") {
       activity.call = "Thread.join";
       activity.operation = snapshot::Operation::AwaitEnd;
+      activity.object.kind = snapshot::Resource::Thread;
     }
   }
+  if (!activity.call.empty()) activity.object.reach = snapshot::Reach::Memory;
+  if (is_in(methods, "java/util/concurrent/ThreadPoolExecutor", "runWorker"))
+    activity.part = snapshot::Part::Worker;
   return activity;
 }
 

@@ -373,27 +373,35 @@ class Look {
 
   /// libstdc++ blocks for all of these in the same two functions; the frames around tell which it
   /// is.
-  std::string_view noun_of_libstdcxx() const {
-    static constexpr std::pair<std::string_view, std::string_view> kNouns[] = {
-        {"std::latch::", "std::latch"},           {"barrier", "std::barrier"},
-        {"semaphore", "std::counting_semaphore"}, {"__future_base", "std::future"},
-        {"__basic_future", "std::future"},        {"_M_futex_wait_until", "std::future"}};
+  void tell_apart_libstdcxx() {
+    struct Noun {
+      std::string_view part, noun;
+      LockKind kind;
+    };
+    static constexpr Noun kNouns[] = {{"std::latch::", "std::latch", LockKind::Latch},
+                                      {"barrier", "std::barrier", LockKind::Latch},
+                                      {"semaphore", "std::counting_semaphore", LockKind::Slots},
+                                      {"__future_base", "std::future", LockKind::Future},
+                                      {"__basic_future", "std::future", LockKind::Future},
+                                      {"_M_futex_wait_until", "std::future", LockKind::Future}};
     constexpr std::size_t kFrames = 16;
+    lock_.kind = LockKind::SharedValue;
+    lock_.name = "std::atomic wait";
     for (std::size_t i = 0; i < std::min(call_.frames.size(), kFrames); ++i) {
       const auto function =
           images_.function_at(space_, RemoteAddr{call_.frames[i].pc.value - (i == 0 ? 0 : 1)});
       if (!function) continue;
-      for (const auto& [part, noun] : kNouns)
-        if (function->find(part) != std::string::npos) return noun;
+      for (const Noun& row : kNouns) {
+        if (function->find(row.part) == std::string::npos) continue;
+        lock_.kind = row.kind;
+        lock_.name = row.noun;
+        return;
+      }
     }
-    return "std::atomic wait";
   }
 
   void name() {
-    if (lock_.kind == LockKind::Latch) {
-      lock_.name = noun_of_libstdcxx();
-      return;
-    }
+    if (lock_.kind == LockKind::Latch) return tell_apart_libstdcxx();
     if (lock_.kind == LockKind::Unknown || lock_.kind == LockKind::ThreadJoin) return;
     std::string noun(noun_of(lock_.kind));
     if (lock_.kind == LockKind::RwlockRead || lock_.kind == LockKind::RwlockWrite) noun = "rwlock";

@@ -13,4 +13,12 @@ namespace ipcdoctor::runtime::native {
 /// @param frames  with their functions, innermost first
 snapshot::Activity library_call(std::span<const snapshot::Frame> frames);
 
+/// Whether it is a worker's stack, of somebody's pool: it is in a std::packaged_task.
+/// @param frames  with their functions
+bool runs_a_task(std::span<const snapshot::Frame> frames);
+
+/// Whether it waits for the other threads of a team of OpenMP, by the images of its innermost
+/// frames.
+bool is_of_a_team(std::span<const snapshot::Frame> frames);
+
 }  // namespace ipcdoctor::runtime::native

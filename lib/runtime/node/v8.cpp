@@ -209,4 +209,24 @@ std::vector<snapshot::Frame> V8::frames(RemoteAddr sp) const {
   return found;
 }
 
+Result<std::vector<Told>> read(const Target& target) {
+  const auto v8 = V8::find(target.space, target.images);
+  if (!v8) return v8.error();
+  std::vector<Told> told;
+  for (const Blocked& thread : target.threads) {
+    Told of;
+    of.tid = thread.tid;
+    of.frames = v8->frames(thread.sp);
+    if (of.frames.empty()) continue;
+    const snapshot::Frame& inner = of.frames.front();
+    if (inner.function == "spawnSync" && inner.file == "node:internal/child_process") {
+      of.activity.emplace();
+      of.activity->call = "child_process.spawnSync";
+      of.activity->operation = snapshot::Operation::AwaitEnd;
+    }
+    told.push_back(std::move(of));
+  }
+  return told;
+}
+
 }  // namespace ipcdoctor::runtime::node

@@ -9,6 +9,7 @@
 
 #include "linux/address_space.h"
 #include "runtime/remote.h"
+#include "runtime/runtime.h"
 #include "snapshot/snapshot.h"
 #include "unwind/unwind.h"
 
@@ -59,5 +60,8 @@ class V8 {
   Remote remote_;
   Constants k_;
 };
+
+/// Of its main thread and its Workers.
+Result<std::vector<Told>> read(const Target& target);
 
 }  // namespace ipcdoctor::runtime::node

@@ -190,4 +190,15 @@ bool is_in_loop(const linux::AddressSpace& space, unwind::Images& images) {
   return state && reader.is_in_loop(*state);
 }
 
+Result<std::vector<Told>> read(const Target& target) {
+  auto frames = read_frames(target.space, target.images);
+  if (!frames) return frames.error();
+  std::vector<Told> told(1);
+  Told& main = told.front();
+  main.tid = Tid{target.space.pid.value};
+  main.frames = *std::move(frames);
+  main.comes_back = is_in_loop(target.space, target.images);
+  return told;
+}
+
 }  // namespace ipcdoctor::runtime::perl

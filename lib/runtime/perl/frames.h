@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "linux/address_space.h"
+#include "runtime/runtime.h"
 #include "snapshot/snapshot.h"
 #include "unwind/unwind.h"
 
@@ -18,5 +19,8 @@ Result<std::vector<snapshot::Frame>> read_frames(const linux::AddressSpace& spac
 /// Whether it is inside a `while`, `until` or `for (;;)`, be it of a caller. false where it cannot
 /// be told.
 bool is_in_loop(const linux::AddressSpace& space, unwind::Images& images);
+
+/// The same, of its main thread.
+Result<std::vector<Told>> read(const Target& target);
 
 }  // namespace ipcdoctor::runtime::perl

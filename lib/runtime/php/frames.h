@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "linux/address_space.h"
+#include "runtime/runtime.h"
 #include "snapshot/snapshot.h"
 #include "unwind/unwind.h"
 
@@ -15,5 +16,8 @@ namespace ipcdoctor::runtime::php {
 /// sense.
 Result<std::vector<snapshot::Frame>> read_frames(const linux::AddressSpace& space,
                                                  unwind::Images& images);
+
+/// The same, of its main thread.
+Result<std::vector<Told>> read(const Target& target);
 
 }  // namespace ipcdoctor::runtime::php

@@ -1,10 +1,10 @@
-#include "runtime/known_programs.h"
+#include "snapshot/known_programs.h"
 
 #include <gtest/gtest.h>
 
 #include <csignal>
 
-namespace ipcdoctor::runtime {
+namespace ipcdoctor::snapshot {
 namespace {
 
 constexpr std::uint64_t bit(int signal) {
@@ -15,7 +15,7 @@ TEST(KnownPrograms, HandleWhatEndsThem) {
   const auto handlers = known_handlers("/usr/bin/sort", bit(SIGTERM) | bit(SIGCHLD));
   ASSERT_EQ(handlers.size(), 1U);
   EXPECT_EQ(handlers[0].signal, SIGTERM);
-  EXPECT_TRUE(handlers[0].effects->may(snapshot::kExits));
+  EXPECT_TRUE(handlers[0].effects->may(kExits));
 }
 
 TEST(KnownPrograms, WhatNodeDoesNotCatchItselfItsProgramAskedFor) {
@@ -23,7 +23,7 @@ TEST(KnownPrograms, WhatNodeDoesNotCatchItselfItsProgramAskedFor) {
   ASSERT_EQ(handlers.size(), 1U);
   EXPECT_EQ(handlers[0].signal, SIGTERM);
 
-  snapshot::Handler handler = handlers[0];
+  Handler handler = handlers[0];
   EXPECT_FALSE(is_of_program(handler));
   handler.name = "uv__signal_handler in node";
   EXPECT_TRUE(is_of_program(handler));
@@ -35,4 +35,4 @@ TEST(KnownPrograms, OthersAreNotKnown) {
 }
 
 }  // namespace
-}  // namespace ipcdoctor::runtime
+}  // namespace ipcdoctor::snapshot
