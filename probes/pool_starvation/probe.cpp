@@ -124,7 +124,9 @@ std::string begin_of(const Thread& thread) {
 
 /// A worker of the same pool that waits for a task.
 bool is_free_worker(const Thread& thread, const Thread& busy) {
-  if (runs_a_task(thread)) return thread.activity.operation == Operation::Serve;
+  if (runs_a_task(thread))  // the reaper of children serves too, and takes none
+    return thread.activity.operation == Operation::Serve && thread.wait &&
+           thread.wait->kind == WaitKind::Futex;
   const std::string begin = begin_of(busy);
   return !begin.empty() && begin_of(thread) == begin;
 }

@@ -236,7 +236,6 @@ constexpr LibraryRow kLibrary[] = {
     // Of a child that was started: whoever else waits for its end is woken by that end itself.
     {"multiprocessing/process.py", {"BaseProcess.join", kNone, Needs::Nothing, Gives::None, kRaises, "waits for a child's end"}},
     {"multiprocessing/process.py", {"BaseProcess.is_alive", kNone, Needs::Nothing, Gives::Bool, kRaises}},
-    {"multiprocessing/process.py", {"BaseProcess.start", kForks, Needs::Nothing, Gives::None, kRaises, "starts a process"}},
     {"multiprocessing/process.py", {"BaseProcess.terminate", kSignals, Needs::Nothing, Gives::None, kRaises, "sends a signal"}},
     {"multiprocessing/process.py", {"BaseProcess.kill", kSignals, Needs::Nothing, Gives::None, kRaises, "sends a signal"}},
     {"subprocess.py", {"Popen.wait", kNone, Needs::Nothing, Gives::Int, kRaises, "waits for a child's end"}},
