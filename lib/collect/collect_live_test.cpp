@@ -12,7 +12,11 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
+#include <thread>
+#include <utility>
 
+#include "linux/fd_iterator.h"
 #include "linux/proc_syscall.h"
 #include "linux/testing.h"
 
@@ -81,6 +85,46 @@ TEST(Collect, SeesAReadOfAPipeWithoutWakingTheReader) {
     return fd.fd == pipe.writer() && fd.object == wait->objects[0].object &&
            fd.access == snapshot::Access::Write;
   }));
+}
+
+/// What the kernel's own count says of the ends of the pipe that the child waits for; nothing where
+/// all could be looked into, as nobody asks then, or where the kernel does not tell.
+std::optional<std::pair<snapshot::Counted, snapshot::Counted>> counted_of(const Child& child) {
+  const Snapshot snapshot = collected(child.pid());
+  const Wait* wait = wait_of(snapshot, child.pid());
+  const auto* pipe = wait == nullptr || wait->objects.empty()
+                         ? nullptr
+                         : snapshot::find_object(snapshot, wait->objects[0].object);
+  if (snapshot.all_holders_seen || pipe == nullptr ||
+      !linux::read_kernel_pipes([](const linux::KernelFd&) {}))
+    return std::nullopt;
+  return std::pair(pipe->readers, pipe->writers);
+}
+
+TEST(Collect, CountsTheReferencesOfCallsToThePipeThatTheyWaitFor) {
+  using snapshot::Counted;
+  for (const long nr : {SYS_read, SYS_poll}) {
+    for (const bool shared : {false, true}) {
+      for (const bool in_flight : {false, true}) {
+        const Child child([=] {
+          int ends[2] = {-1, -1}, sockets[2] = {-1, -1};
+          (void)::pipe(ends);
+          (void)::socketpair(AF_UNIX, SOCK_STREAM, 0, sockets);
+          if (in_flight) linux::testing::send_fds(sockets[0], {&ends[1], 1});
+          if (shared) std::thread([] { (void)::pause(); }).detach();
+          pollfd wanted{ends[0], POLLIN, 0};
+          char byte = 0;
+          return nr == SYS_read ? static_cast<int>(::read(ends[0], &byte, 1))
+                                : ::poll(&wanted, 1, -1);
+        });
+        ASSERT_TRUE(eventually([&] { return is_blocked_in(child, nr); }));
+        const auto counted = counted_of(child);
+        if (!counted) GTEST_SKIP() << "all holders can be seen here, or the kernel does not tell";
+        EXPECT_EQ(counted->first, Counted::All) << nr << shared;
+        EXPECT_EQ(counted->second, in_flight ? Counted::Unknown : Counted::All) << nr << shared;
+      }
+    }
+  }
 }
 
 TEST(Collect, FollowsAWaitForAChildAndThePeerOfASocket) {

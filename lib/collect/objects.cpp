@@ -544,8 +544,23 @@ void Objects::mark_kernel_users() {
   });
 }
 
-/// Calls that wait with one of these descriptors: each refers to the open file too, unless its
-/// table is of one thread alone (fdget() of fs/file.c).
+namespace {
+
+/// Whether the call in which a thread waits with that descriptor refers to its open file: poll(2)
+/// does for the queue that it is in (__pollwait() of fs/select.c), reading and writing if the table
+/// is shared (fdget() of fs/file.c). A goroutine, or a loop that only asks now and then, is in no
+/// such call.
+bool refers_to_file(const ThreadEntry& thread, int fd, bool shared) {
+  if (!thread.out.wait || thread.out.wait->asked || thread.tid.value >= snapshot::kFirstFiber)
+    return false;
+  const snapshot::Wait& wait = *thread.out.wait;
+  const bool transfers = wait.kind == WaitKind::Read || wait.kind == WaitKind::Write;
+  return (wait.kind == WaitKind::Poll || (transfers && shared)) &&
+         std::ranges::find(wait.objects, fd, &snapshot::Awaited::fd) != wait.objects.end();
+}
+
+}  // namespace
+
 std::size_t Objects::calls_with(const PipeEnds::File& file) const {
   std::size_t calls = 0;
   for (const auto& [pid, fd] : file.holders) {
@@ -553,9 +568,7 @@ std::size_t Objects::calls_with(const PipeEnds::File& file) const {
     if (process == nullptr || !process->examined) continue;
     const bool shared = process->threads.size() > 1 || process->out.fd_group != process->pid;
     for (const ThreadEntry& thread : process->threads)
-      if (shared && thread.out.wait)
-        calls += static_cast<std::size_t>(
-            std::ranges::count(thread.out.wait->objects, fd, &snapshot::Awaited::fd));
+      calls += refers_to_file(thread, fd, shared) ? 1 : 0;
   }
   return calls;
 }

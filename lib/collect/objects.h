@@ -62,6 +62,7 @@ class Objects {
   std::map<snapshot::ObjectId, Place> find_places();
   void read_facts_of(snapshot::Object& object, const Place& place);
   void mark_kernel_users();
+  /// References to the file that calls have which wait with one of its descriptors.
   std::size_t calls_with(const PipeEnds::File& file) const;
   snapshot::Counted counted(const PipeEnds& pipe, bool PipeEnds::File::*side,
                             std::uint32_t all) const;
