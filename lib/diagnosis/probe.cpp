@@ -119,20 +119,15 @@ StuckTask stuck_task(const Snapshot& snapshot, TaskRef task) {
 
 namespace {
 
-/// It waits for work, and does none for somebody at the moment.
-bool is_idle(const Snapshot& snapshot, const StuckTask& stuck) {
-  const snapshot::Thread* thread = snapshot::find_thread(snapshot, stuck.task);
-  return stuck.serves && thread != nullptr &&
-         !thread->activity.object.texts.contains(snapshot::Text::Method);
-}
-
 /// Idle workers in processes of their own, of somebody who hangs, are at rest: the hang is without
 /// them. Of one process all threads count, as the helpers of who hangs tell how.
 void leave_out_idle_workers(const Snapshot& snapshot, std::vector<StuckTask>& stuck) {
   std::map<Pid, bool> idle;
   for (const StuckTask& one : stuck) {
+    const snapshot::Thread* thread = snapshot::find_thread(snapshot, one.task);
     const auto [it, is_new] = idle.emplace(one.task.pid, true);
-    it->second = it->second && is_idle(snapshot, one);
+    it->second =
+        it->second && one.where.empty() && thread != nullptr && snapshot::is_idle(thread->activity);
   }
   std::erase_if(stuck, [&](const StuckTask& one) {
     const snapshot::Process* process = snapshot::find_process(snapshot, one.task.pid);

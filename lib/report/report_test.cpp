@@ -223,12 +223,17 @@ TEST(Text, AHealthyTargetGetsOneLineThatSaysWhatItWaitsFor) {
   EXPECT_THAT(out.str(), HasSubstr("waiting: app[40]"));
 }
 
-TEST(Text, AWaitBesideNoFindingNamesWhoHasTheOtherSide) {
+/// It reads for a while what its parent may write, who waits for its end.
+snapshot::Snapshot timed_reader() {
   const snapshot::ObjectId pipe = snapshot::testing::pipe(7);
   Builder b;
   b.process(40).comm("app").fd(3, pipe, Access::Read).thread().reads(3).timed();
   b.process(41).comm("main").fd(4, pipe, Access::Write).thread().waits_for_child(40);
-  const snapshot::Snapshot snapshot = b.build();
+  return b.build();
+}
+
+TEST(Text, AWaitBesideNoFindingNamesWhoHasTheOtherSide) {
+  const snapshot::Snapshot snapshot = timed_reader();
   const graph::WaitGraph graph(snapshot);
   std::ostringstream out;
 
@@ -238,11 +243,7 @@ TEST(Text, AWaitBesideNoFindingNamesWhoHasTheOtherSide) {
 }
 
 TEST(Text, AWaitThatAFindingTellsOfIsNotToldInFullOnceMore) {
-  const snapshot::ObjectId pipe = snapshot::testing::pipe(7);
-  Builder b;
-  b.process(40).comm("app").fd(3, pipe, Access::Read).thread().reads(3).timed();
-  b.process(41).comm("main").fd(4, pipe, Access::Write).thread().waits_for_child(40);
-  const snapshot::Snapshot snapshot = b.build();
+  const snapshot::Snapshot snapshot = timed_reader();
   const graph::WaitGraph graph(snapshot);
   diagnosis::Finding finding;
   finding.verdict = diagnosis::Verdict::Waiting;

@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "linux/address_space.h"
@@ -37,6 +38,14 @@ struct Told {
   std::string housekeeping;  ///< see snapshot::Thread
   bool comes_back = false;   ///< its program is inside a loop
 };
+
+/// Of a language that runs its program in the main thread alone.
+inline Told of_main_thread(const Target& target, std::vector<snapshot::Frame> frames) {
+  Told told;
+  told.tid = Tid{target.space.pid.value};
+  told.frames = std::move(frames);
+  return told;
+}
 
 struct Runtime {
   std::string_view name;

@@ -191,13 +191,11 @@ bool is_in_loop(const linux::AddressSpace& space, unwind::Images& images) {
 }
 
 Result<std::vector<Told>> read(const Target& target) {
-  auto frames = read_frames(target.space, target.images);
-  if (!frames) return frames.error();
-  std::vector<Told> told(1);
-  Told& main = told.front();
-  main.tid = Tid{target.space.pid.value};
-  main.frames = *std::move(frames);
-  main.comes_back = is_in_loop(target.space, target.images);
+  const Reader reader(target.space);
+  const auto state = find_state(reader, target.space, target.images);
+  if (!state) return state.error();
+  std::vector<Told> told{of_main_thread(target, reader.frames(*state))};
+  told.front().comes_back = reader.is_in_loop(*state);
   return told;
 }
 

@@ -131,11 +131,7 @@ Result<std::vector<snapshot::Frame>> read_frames(const linux::AddressSpace& spac
 Result<std::vector<Told>> read(const Target& target) {
   auto frames = read_frames(target.space, target.images);
   if (!frames) return frames.error();
-  std::vector<Told> told(1);
-  Told& main = told.front();
-  main.tid = Tid{target.space.pid.value};
-  main.frames = *std::move(frames);
-  return told;
+  return std::vector{of_main_thread(target, *std::move(frames))};
 }
 
 }  // namespace ipcdoctor::runtime::php
