@@ -188,6 +188,7 @@ class Collector {
   void close_over_wakers() {
     std::set<Pid> added;
     for (int round = 0; round < kMaxRounds && !progress_.is_late(); ++round) {
+      objects_.identify_sockets();
       for (const auto& process : system_.processes()) {
         if (!process->examined || !added.insert(process->pid).second) continue;
         if (decoded_.insert(process->pid).second) {

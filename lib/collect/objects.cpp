@@ -134,7 +134,28 @@ void Objects::identify(ObjectKind kind) {
     identify_objects(system_, kind);
     return;
   }
-  if (!sockets_.is_read()) sockets_.read(system_);
+  sockets_.read(system_, Sockets::Families::Unix);
+  name_sockets();
+}
+
+void Objects::identify_sockets() {
+  const auto holds_some = [&] {
+    return std::ranges::any_of(system_.processes(), [](const auto& process) {
+      const auto has = [](const std::vector<Fd>& table) {
+        return std::ranges::find(table, ObjectKind::OtherSocket, [](const Fd& fd) {
+                 return fd.object.kind;
+               }) != table.end();
+      };
+      return process->examined && ((process->fds && has(*process->fds)) ||
+                                   std::ranges::any_of(process->thread_fds, [&](const auto& table) {
+                                     return has(table.second);
+                                   }));
+    });
+  };
+  if (sockets_.is_read_with_inet()) return;
+  if (holds_some()) identify(ObjectKind::OtherSocket);
+  if (!sockets_.keeps_networks() && !holds_some()) return;
+  sockets_.read(system_, Sockets::Families::All);
   name_sockets();
 }
 
@@ -580,7 +601,7 @@ snapshot::Counted Objects::counted(const PipeEnds& pipe, bool PipeEnds::File::*s
   for (const auto& [number, file] : pipe.files) {
     if (!(file.*side)) continue;
     ++seen;
-    complete = complete && file.references <= file.descriptors.size() + calls_with(file);
+    complete = complete && file.references <= file.descriptors + calls_with(file);
   }
   if (seen < all) return snapshot::Counted::More;
   return seen == all && complete ? snapshot::Counted::All : snapshot::Counted::Unknown;

@@ -23,6 +23,8 @@ class Objects {
   /// Takes in all TCP connections of a process, whether somebody waits for them or not: their other
   /// ends may be on other hosts, whose snapshots will ask who holds them here.
   void add_connections(ProcessEntry& process);
+  /// Tells which sockets those who are looked into have; before their waits are added.
+  void identify_sockets();
   void keep_networks() { sockets_.keep_networks(); }
   const std::vector<snapshot::NetNamespace>& networks() const { return sockets_.networks(); }
 

@@ -118,8 +118,8 @@ void SharedAreas::find_mappers(SharedArea& area) {
   const linux::deputy::ReadAhead ahead(linux::deputy::Wish::Read, files);
   for (const auto& process : system_.processes()) {
     if (process->scope == snapshot::Scope::Self) continue;
-    const linux::MappedFiles* files = mapped_by(*process);
-    if (files != nullptr && std::ranges::binary_search(*files, std::pair(area.dev, area.ino)))
+    const linux::MappedFiles* mapped = mapped_by(*process);
+    if (mapped != nullptr && std::ranges::binary_search(*mapped, std::pair(area.dev, area.ino)))
       found.insert(process->pid);
   }
   for_each_table(system_, [&](ProcessEntry& process, Tid, std::vector<Fd>& fds) {

@@ -111,14 +111,16 @@ void Sockets::add(const std::vector<linux::InetSocketInfo>& sockets, std::uint64
   for (const auto& socket : sockets) inet_.push_back({socket, net_ns});
 }
 
-void Sockets::dump(System& system, std::uint64_t net_ns) {
-  auto unix_sockets = linux::read_unix_sockets(kDumpPatience);
+void Sockets::dump(System& system, std::uint64_t net_ns, bool of_unix, bool of_inet) {
+  auto unix_sockets = of_unix ? linux::read_unix_sockets(kDumpPatience)
+                              : Result<std::vector<linux::UnixSocketInfo>>();
   if (unix_sockets) {
     add(std::move(*unix_sockets));
   } else {
     system.note_unseen(Pid{}, Tid{}, unix_sockets.error());
     all_seen_ = false;
   }
+  if (!of_inet) return;
   auto inet_sockets = linux::read_inet_sockets(kDumpPatience);
   if (inet_sockets) {
     add(*inet_sockets, net_ns);
@@ -129,9 +131,12 @@ void Sockets::dump(System& system, std::uint64_t net_ns) {
 }
 
 bool Sockets::dump_of(System& system, const ProcessEntry& process, std::uint64_t net_ns) {
-  if (!namespaces_.insert(net_ns).second) return false;
+  if (net_ns == 0) return false;
+  const bool of_unix = unix_namespaces_.insert(net_ns).second;
+  const bool of_inet = reads_inet_ && inet_namespaces_.insert(net_ns).second;
+  if (!of_unix && !of_inet) return false;
   const Status status = linux::within_network_namespace(*process.dir, [&]() -> Status {
-    dump(system, net_ns);
+    dump(system, net_ns, of_unix, of_inet);
     return Done{};
   });
   if (!status && process.examined && status.error().cause != Cause::Gone) {
@@ -141,13 +146,15 @@ bool Sockets::dump_of(System& system, const ProcessEntry& process, std::uint64_t
   return status.has_value();
 }
 
-void Sockets::read(System& system) {
-  read_ = true;
+void Sockets::read(System& system, Families families) {
+  const bool of_unix = !std::exchange(read_, true);
+  const bool of_inet = families == Families::All && !std::exchange(reads_inet_, true);
+  if (!of_unix && !of_inet) return;
   const ProcessEntry* self = system.find(system.self());
-  const auto own =
-      self != nullptr ? linux::read_namespace(*self->dir, "net") : Result<std::uint64_t>();
-  namespaces_ = {own.value_or(0), 0};
-  dump(system, own.value_or(0));
+  const auto own = self != nullptr ? linux::read_namespace(*self->dir, "net").value_or(0) : 0;
+  if (of_unix) unix_namespaces_.insert(own);
+  if (of_inet) inet_namespaces_.insert(own);
+  dump(system, own, of_unix, of_inet);
   for (const auto& process : system.processes())
     if (process->examined) (void)dump_of(system, *process, process->out.net_ns);
   index();

@@ -26,8 +26,11 @@ snapshot::NetNamespace network_of(std::uint64_t net_ns,
 /// peers.
 class Sockets {
  public:
-  /// Dumps our own network namespace and those of the processes given (one dump each).
-  void read(System& system);
+  /// Those of TCP and UDP cost the kernel a walk over all its hash buckets.
+  enum class Families { Unix, All };
+  /// Dumps our own network namespace and those of the processes looked into, what of them was not
+  /// dumped before.
+  void read(System& system, Families families);
   /// The same of all other namespaces that some process is in, once: a peer may be in another
   /// container of this kernel. @return whether there are more now; describe() again then.
   bool read_everywhere(System& system);
@@ -37,6 +40,7 @@ class Sockets {
   void index();
 
   bool is_read() const { return read_; }
+  bool is_read_with_inet() const { return reads_inet_; }
   /// Every unix socket of the namespaces of those that are looked into is known.
   bool all_seen() const { return all_seen_; }
   /// OtherSocket for one that is in no dump: netlink, packet, or of another namespace.
@@ -48,6 +52,7 @@ class Sockets {
   snapshot::ObjectId find_bound(const std::string& raw_name) const;
   /// The network namespaces that were dumped, since keep_networks().
   void keep_networks() { keeps_networks_ = true; }
+  bool keeps_networks() const { return keeps_networks_; }
   const std::vector<snapshot::NetNamespace>& networks() const { return networks_; }
   /// Unix sockets whose queue may hold descriptors: something is in it.
   std::vector<std::uint64_t> unix_with_data() const;
@@ -62,7 +67,7 @@ class Sockets {
     bool udp = false;
     friend auto operator<=>(const Tuple&, const Tuple&) = default;
   };
-  void dump(System& system, std::uint64_t net_ns);
+  void dump(System& system, std::uint64_t net_ns, bool of_unix, bool of_inet);
   bool dump_of(System& system, const ProcessEntry& process, std::uint64_t net_ns);
   static Tuple tuple_of(const linux::InetSocketInfo& socket);
   snapshot::Socket describe_unix(const linux::UnixSocketInfo& socket) const;
@@ -73,8 +78,9 @@ class Sockets {
   /// several share the address (SO_REUSEPORT).
   const Inet* find_listener(const Inet& unaccepted) const;
 
-  bool read_ = false, everywhere_ = false, keeps_networks_ = false, all_seen_ = true;
-  std::set<std::uint64_t> namespaces_;  ///< those that were dumped, and 0
+  bool read_ = false, reads_inet_ = false, everywhere_ = false, keeps_networks_ = false,
+       all_seen_ = true;
+  std::set<std::uint64_t> unix_namespaces_, inet_namespaces_;  ///< those that were dumped
   std::vector<linux::UnixSocketInfo> unix_;
   std::vector<Inet> inet_;
   std::vector<snapshot::NetNamespace> networks_;

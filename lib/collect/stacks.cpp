@@ -145,7 +145,7 @@ class PagesOfImages {
     const auto left = static_cast<std::size_t>(image.pids.end() - begin);
     const std::size_t count =
         std::min({left, image.at_once, linux::deputy::kMostPages / pages.size()});
-    image.at_once *= 2;
+    image.at_once = std::min(2 * image.at_once, linux::deputy::kMostPages);
     pids_.assign(begin, begin + static_cast<std::ptrdiff_t>(count));
     fetched_ = linux::deputy::fetch_pages(pids_, pages);
     return true;
@@ -210,12 +210,15 @@ class ProcessStacks {
 
   /// Traps of a script, behind bash's own handler.
   void read_traps(const std::vector<snapshot::Frame>& frames) {
-    if (!process_.out.handlers) return;
+    const auto is_bash = [](const snapshot::Handler& handler) {
+      return handler.name.starts_with("trap_handler in bash");
+    };
+    if (!process_.out.handlers || std::ranges::none_of(*process_.out.handlers, is_bash)) return;
     const bool in_wait = std::ranges::any_of(frames, [&](const snapshot::Frame& frame) {
       return images_.function_at(space_, frame.pc).value_or("") == "wait_builtin";
     });
     for (snapshot::Handler& handler : *process_.out.handlers) {
-      if (!handler.name.starts_with("trap_handler in bash")) continue;
+      if (!is_bash(handler)) continue;
       const auto effects = runtime::shell::read_trap(space_, images_, handler.signal, in_wait);
       if (!effects) continue;
       handler.effects = *effects;

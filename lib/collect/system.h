@@ -74,8 +74,8 @@ struct PipeEnds {
   struct File {
     bool readable = false, writable = false;
     std::uint64_t references = 0;
-    std::set<std::pair<std::uint64_t, int>> descriptors;  ///< that were read: table, number
-    std::vector<std::pair<Pid, int>> holders;             ///< of those
+    std::uint64_t descriptors = 0;             ///< that were read, of each table once
+    std::vector<std::pair<Pid, int>> holders;  ///< who has which number for it
   };
   std::uint32_t readers = 0, writers = 0;  ///< open files, as the kernel counts them
   std::map<std::uint64_t, File> files;     ///< of which a descriptor was read

@@ -391,6 +391,7 @@ void read_pipe_ends(System& system) {
   const Risk risk(system.progress(), Pid{}, Fact::KernelTasks);
   if (!risk.allowed()) return;
   std::unordered_map<std::uint64_t, PipeEnds> pipes;
+  std::unordered_map<std::uint64_t, Tid> tables;  // whose task was the first that had it
   const Status read = linux::read_kernel_pipes([&](const linux::KernelFd& fd) {
     PipeEnds& pipe = pipes[fd.ino];
     pipe.readers = std::max(pipe.readers, fd.readers);
@@ -407,7 +408,7 @@ void read_pipe_ends(System& system) {
     file.readable = fd.readable;
     file.writable = fd.writable;
     file.references = std::max(file.references, fd.references);
-    file.descriptors.insert({fd.table, fd.fd});
+    file.descriptors += tables.try_emplace(fd.table, fd.tid).first->second == fd.tid ? 1 : 0;
     file.holders.push_back({fd.pid, fd.fd});
   });
   if (read)

@@ -112,16 +112,22 @@ std::int16_t KernelTypes::kept(std::optional<std::uint32_t> number) {
   return complete_ ? static_cast<std::int16_t>(*number) : std::int16_t{0};
 }
 
+std::uint32_t KernelTypes::number_of(const char* type) const {
+  const auto [it, is_new] = numbers_.try_emplace(type);
+  if (is_new) it->second = types_.find(type, BTF_KIND_STRUCT);
+  return it->second;
+}
+
 std::int16_t KernelTypes::offset(const char* type, std::string_view member) {
-  return kept(types_.offset_of(types_.find(type, BTF_KIND_STRUCT), member));
+  return kept(types_.offset_of(number_of(type), member));
 }
 
 std::int16_t KernelTypes::size(const char* type) {
-  return kept(types_.size_of(types_.find(type, BTF_KIND_STRUCT)));
+  return kept(types_.size_of(number_of(type)));
 }
 
 bool KernelTypes::has(const char* type, std::string_view member) const {
-  return types_.offset_of(types_.find(type, BTF_KIND_STRUCT), member).has_value();
+  return types_.offset_of(number_of(type), member).has_value();
 }
 
 std::uint32_t KernelTypes::iterator(const char* function) const {

@@ -6,8 +6,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -52,9 +54,11 @@ class KernelTypes {
  private:
   KernelTypes(Pages pages, Btf types) : pages_(std::move(pages)), types_(std::move(types)) {}
   std::int16_t kept(std::optional<std::uint32_t> number);
+  std::uint32_t number_of(const char* type) const;
 
   Pages pages_;
   Btf types_;  ///< in those pages
+  mutable std::map<std::string, std::uint32_t, std::less<>> numbers_;  ///< of structs asked for
   bool complete_ = true;
 };
 

@@ -81,20 +81,33 @@ Result<Btf> Btf::parse(std::span<const std::byte> bytes) {
     return malformed;
   for (std::size_t at = 0; at != btf.types_.size();) {
     if (btf.types_.size() - at < sizeof(btf_type)) return malformed;
-    const auto rest = size_of_rest(read<btf_type>(btf.types_, at).info);
+    const auto type = read<btf_type>(btf.types_, at);
+    const auto rest = size_of_rest(type.info);
     if (!rest) return Error{Cause::Unsupported, 0, malformed.what};
     if (btf.types_.size() - at - sizeof(btf_type) < *rest) return malformed;
-    btf.begins_.push_back(static_cast<std::uint32_t>(at));
+    if (btf.count_++ % kStride == 0) btf.begins_.push_back(static_cast<std::uint32_t>(at));
+    if (BTF_INFO_KIND(type.info) == BTF_KIND_STRUCT && type.name_off != 0)
+      btf.structs_.push_back({type.name_off, btf.count_});
     at += sizeof(btf_type) + *rest;
   }
   return btf;
 }
 
-std::optional<Btf::Type> Btf::type(std::uint32_t number) const {
-  if (number == 0 || number > begins_.size()) return std::nullopt;
-  const std::size_t begin = begins_[number - 1];
+Btf::Type Btf::type_at(std::size_t begin) const {
   const auto found = read<btf_type>(types_, begin);
   return Type{found.name_off, found.info, found.size, begin + sizeof(btf_type)};
+}
+
+/// parse() has seen that each type's size is known.
+std::size_t Btf::size_at(std::size_t begin) const {
+  return sizeof(btf_type) + size_of_rest(type_at(begin).info).value_or(0);
+}
+
+std::optional<Btf::Type> Btf::type(std::uint32_t number) const {
+  if (number == 0 || number > count_) return std::nullopt;
+  std::size_t begin = begins_[(number - 1) / kStride];
+  for (std::uint32_t left = (number - 1) % kStride; left != 0; --left) begin += size_at(begin);
+  return type_at(begin);
 }
 
 /// Ends at the last byte of the names at the latest, which is 0.
@@ -103,10 +116,22 @@ std::string_view Btf::name_at(std::uint32_t offset) const {
   return reinterpret_cast<const char*>(names_.data()) + offset;
 }
 
+bool Btf::is_named(std::uint32_t offset, std::string_view name) const {
+  if (offset >= names_.size() || name.size() >= names_.size() - offset) return false;
+  const std::byte* at = names_.data() + offset;
+  return std::memcmp(at, name.data(), name.size()) == 0 && at[name.size()] == std::byte{0};
+}
+
 std::uint32_t Btf::find(std::string_view name, std::uint32_t kind) const {
-  for (std::uint32_t number = 1; number <= begins_.size(); ++number) {
-    const auto found = type(number);
-    if (BTF_INFO_KIND(found->info) == kind && name_at(found->name) == name) return number;
+  if (kind == BTF_KIND_STRUCT) {
+    for (const Named& one : structs_)
+      if (is_named(one.name, name)) return one.number;
+    return 0;
+  }
+  std::size_t begin = 0;
+  for (std::uint32_t number = 1; number <= count_; begin += size_at(begin), ++number) {
+    const Type found = type_at(begin);
+    if (BTF_INFO_KIND(found.info) == kind && is_named(found.name, name)) return number;
   }
   return 0;
 }

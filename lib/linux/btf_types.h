@@ -31,13 +31,24 @@ class Btf {
     std::size_t rest;                ///< where what follows it begins
   };
 
+  std::size_t size_at(std::size_t begin) const;
+  Type type_at(std::size_t begin) const;
   std::optional<Type> type(std::uint32_t number) const;
   std::string_view name_at(std::uint32_t offset) const;
+  bool is_named(std::uint32_t offset, std::string_view name) const;
   std::optional<std::uint32_t> offset_of(std::uint32_t type, std::string_view member,
                                          int depth) const;
 
+  struct Named {
+    std::uint32_t name, number;
+  };
+
+  static constexpr std::uint32_t kStride = 64;
+
   std::span<const std::byte> types_, names_;
-  std::vector<std::uint32_t> begins_;  ///< of each type; the first is that of number 1
+  std::uint32_t count_ = 0;
+  std::vector<std::uint32_t> begins_;  ///< of the types 1, 1 + kStride, 1 + 2 * kStride ...
+  std::vector<Named> structs_;         ///< they are asked for most: one type in ten
 };
 
 }  // namespace ipcdoctor::linux

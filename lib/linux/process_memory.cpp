@@ -36,7 +36,7 @@ void ProcessMemory::drop_cache() const {
   for (auto& [start, cached] : pages_)
     if (cached.own != nullptr && spare.size() < kMaxSpare) spare.push_back(std::move(cached.own));
   pages_ = decltype(pages_)();  // its buckets too
-  last_page_ = nullptr;
+  recent_ = {};
 }
 
 Result<ProcessMemory> ProcessMemory::open(const ProcDir& process) {
@@ -125,8 +125,7 @@ Status ProcessMemory::read(RemoteAddr address, std::span<std::byte> into) const 
     const std::uint64_t offset = at % kPageSize;
     const auto page = page_at(at - offset);
     if (!page) return page.error();
-    last_start_ = at - offset;
-    last_page_ = *page;
+    recent_[at / kPageSize % kRecent] = {at - offset, *page};
     const std::size_t n = std::min<std::size_t>(into.size(), kPageSize - offset);
     std::memcpy(into.data(), (*page)->data() + offset, n);
     into = into.subspan(n);

@@ -44,9 +44,11 @@ class ProcessMemory {
   Result<T> read_object(RemoteAddr address) const {
     static_assert(std::is_trivially_copyable_v<T>);
     T value;
-    const std::uint64_t offset = address.value - last_start_;
-    if (sizeof value <= kPageSize && last_page_ != nullptr && offset <= kPageSize - sizeof value) {
-      std::memcpy(&value, last_page_->data() + offset, sizeof value);
+    const std::uint64_t offset = address.value % kPageSize;
+    const Recent& near = recent_[address.value / kPageSize % kRecent];
+    if (near.page != nullptr && near.start == address.value - offset &&
+        offset + sizeof value <= kPageSize) {
+      std::memcpy(&value, near.page->data() + offset, sizeof value);
       return value;
     }
     std::array<std::byte, sizeof(T)> bytes;
@@ -99,9 +101,12 @@ class ProcessMemory {
   UniqueFd mem_;
   std::string path_;
   mutable std::unordered_map<std::uint64_t, Cached> pages_;
-  mutable std::uint64_t last_start_ =
-      0;  ///< the page that was used last: most reads are near the one before
-  mutable const Page* last_page_ = nullptr;
+  struct Recent {
+    std::uint64_t start = 0;
+    const Page* page = nullptr;
+  };
+  static constexpr std::size_t kRecent = 64;
+  mutable std::array<Recent, kRecent> recent_{};  ///< of used pages: most reads are of few
   mutable Status failure_ = Done{};
   mutable std::vector<std::uint64_t> unmapped_;
 };

@@ -202,22 +202,28 @@ void Objects::each(const Keys& keys, const std::function<bool(Object, Object)>& 
 
 // Where a name was last time, in another process or object of the same kind, it is looked for
 // first: else each key before it costs a page. A key is in a dict but once, so what is found so is
-// right.
+// right. Nor is it among the very same keys as those that it was not among, as forked processes
+// have them: no key becomes another name where it is.
 Object Objects::find(const Keys& keys, std::string_view name) const {
-  thread_local std::unordered_map<std::string, std::size_t> places;
-  const auto [place, is_new] = places.try_emplace(std::string(name), 0);
-  const auto is_at = [&](std::size_t i) {
-    const Object key = key_at(keys, i);
-    return key != 0 && key_name(key) == name;
+  struct Last {
+    std::size_t place = SIZE_MAX;
+    std::vector<Object> absent_from;
   };
-  if (!is_new && place->second < keys.count && is_at(place->second))
-    return value_at(keys, place->second);
-  for (std::size_t i = 0; i < std::min<std::size_t>(keys.count, kMaxSearched); ++i) {
-    if (!is_at(i)) continue;
-    place->second = i;
-    return value_at(keys, i);
+  thread_local std::unordered_map<std::string, Last> known;
+  Last& last = known[std::string(name)];
+  const auto is_name = [&](Object key) { return key != 0 && key_name(key) == name; };
+  if (last.place < keys.count && is_name(key_at(keys, last.place)))
+    return value_at(keys, last.place);
+  std::vector<Object> all(std::min<std::size_t>(keys.count, kMaxSearched));
+  for (std::size_t i = 0; i < all.size(); ++i) all[i] = key_at(keys, i);
+  if (all == last.absent_from) return 0;
+  const auto found = std::ranges::find_if(all, is_name);
+  if (found == all.end()) {
+    last.absent_from = std::move(all);
+    return 0;
   }
-  return 0;
+  last.place = static_cast<std::size_t>(found - all.begin());
+  return value_at(keys, last.place);
 }
 
 void Objects::each_entry(Object dict, const std::function<bool(Object, Object)>& visit,
