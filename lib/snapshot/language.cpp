@@ -20,21 +20,25 @@ bool has_rust(const Thread& thread) {
          });
 }
 
+/// "" unless the program is known as one that runs programs of a language.
+std::string_view language_of_program(const Process& process) {
+  const std::string_view exe = process.exe;
+  const std::string_view of_comm = interpreted_by(process.comm);
+  return of_comm.empty() ? interpreted_by(exe.substr(exe.rfind('/') + 1)) : of_comm;
+}
+
 }  // namespace
 
 std::string_view language_of(const Process& process) {
   if (!process.interpreter.version.empty()) return kPython;
   if (std::ranges::any_of(process.threads, &Thread::carries)) return kGo;
-  const std::string_view exe = process.exe;
-  for (const std::string_view program :
-       {std::string_view(process.comm), exe.substr(exe.rfind('/') + 1)})
-    if (const std::string_view language = interpreted_by(program); !language.empty())
-      return language;
+  if (const auto language = language_of_program(process); !language.empty()) return language;
   return std::ranges::any_of(process.threads, has_rust) ? kRust : kC;
 }
 
 bool is_shell(const Process& process) {
-  return language_of(process) == kShell;
+  // asked of each thread: the name first, as there may be thousands
+  return language_of_program(process) == kShell && language_of(process) == kShell;
 }
 
 bool is_of_script(const Frame& frame) {
