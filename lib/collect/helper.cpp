@@ -137,8 +137,9 @@ void take_answers(std::string& buffer, std::optional<std::string>& answer) {
 /// One helper, watched.
 class Watched {
  public:
-  Watched(pid_t pid, linux::UniqueFd in, SharedProgress& shared)
-      : pid_(pid), in_(std::move(in)), shared_(shared) {}
+  /// @param skip  what it leaves out already
+  Watched(pid_t pid, linux::UniqueFd in, SharedProgress& shared, const std::vector<Mark>& skip)
+      : pid_(pid), in_(std::move(in)), shared_(shared), skip_(skip) {}
 
   enum class End { Finished, Stalled, Crashed, OutOfMemory, Late };
 
@@ -171,12 +172,19 @@ class Watched {
         steps = now_steps;
         last = now;
         worked = used;
-      } else if (now - last >= limits.patience &&
+      } else if (now - last >= limits.patience && can_leave_out(mark()) &&
                  ((now - ran >= limits.patience / 2 && !is_busy()) ||
                   used - worked >= limits.patience * kBusyFactor)) {
         return kill(End::Stalled);
       }
     }
+  }
+
+  /// What it is doing.
+  Mark mark() const { return {shared_.pid.load(), shared_.tid.load(), shared_.fact.load()}; }
+  /// Another helper would get on without that; else there is but to wait for this one.
+  bool can_leave_out(const Mark& mark) const {
+    return mark.fact != Fact::None && std::ranges::find(skip_, mark) == skip_.end();
   }
 
  private:
@@ -228,11 +236,8 @@ class Watched {
   pid_t pid_;
   linux::UniqueFd in_;
   SharedProgress& shared_;
+  const std::vector<Mark>& skip_;
 };
-
-}  // namespace
-
-namespace {
 
 /// Why there is no answer at all.
 Error no_answer(Watched::End end, milliseconds deadline) {
@@ -275,15 +280,14 @@ Result<std::string> run_in_helper(const Limits& limits, const Work& work) {
       run_child(parent, out.get(), broker ? broker->helper_side() : -1, *page, skip, soft, work);
     out.reset();
     if (broker) broker->serve();
-    Watched watched(pid, std::move(in), *page);
+    Watched watched(pid, std::move(in), *page, skip);
     end = watched.watch(limits, deadline, answer);
     // what a first one sent early is no answer where it crashed: that is told instead
     if (start == 0 && (end == Watched::End::Crashed || end == Watched::End::OutOfMemory))
       answer.reset();
     if (end == Watched::End::Finished || end == Watched::End::Late) break;
-    const Mark mark{(*page).pid.load(), (*page).tid.load(), (*page).fact.load()};
-    if (mark.fact == Fact::None || std::ranges::find(skip, mark) != skip.end())
-      break;  // nothing to leave out
+    const Mark mark = watched.mark();
+    if (!watched.can_leave_out(mark)) break;  // it would crash again
     skip.push_back(mark);
   }
   if (!answer) return no_answer(end, limits.deadline);

@@ -45,6 +45,17 @@ TEST(Helper, LeavesOutTheReadThatNeverReturns) {
   EXPECT_EQ(*answer, "read memory of 42/43");
 }
 
+/// Another one would do the same again.
+TEST(Helper, IsWaitedForWhereThereIsNothingToLeaveOut) {
+  const auto answer = run_in_helper(kQuick, [](Progress&, const Send& send) {
+    (void)::usleep(400'000);
+    send("late");
+  });
+
+  ASSERT_TRUE(answer) << to_string(answer.error());
+  EXPECT_EQ(*answer, "late");
+}
+
 /// On a machine where others want the processor it gets a 60th of it (sched(7), nice values).
 TEST(Helper, IsNotTakenForHungWhileOthersHaveTheProcessor) {
   cpu_set_t one;
@@ -56,13 +67,15 @@ TEST(Helper, IsNotTakenForHungWhileOthersHaveTheProcessor) {
     return 0;
   });
 
-  const auto answer =
-      run_in_helper({milliseconds(60000), milliseconds(50)}, [](Progress&, const Send& send) {
-        (void)!::nice(19);
-        while (std::clock() < CLOCKS_PER_SEC / 50) {
-        }
-        send("worked");
-      });
+  const auto answer = run_in_helper({milliseconds(60000), milliseconds(50)},
+                                    [](Progress& progress, const Send& send) {
+                                      (void)!::nice(19);
+                                      const Risk risk(progress, Pid{42}, Fact::Memory);
+                                      if (!risk.allowed()) return;
+                                      while (std::clock() < CLOCKS_PER_SEC / 50) {
+                                      }
+                                      send("worked");
+                                    });
 
   cpu_set_t all;
   std::memset(&all, 0xff, sizeof all);
