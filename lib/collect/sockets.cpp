@@ -111,23 +111,21 @@ void Sockets::add(const std::vector<linux::InetSocketInfo>& sockets, std::uint64
   for (const auto& socket : sockets) inet_.push_back({socket, net_ns});
 }
 
-void Sockets::dump(System& system, std::uint64_t net_ns, bool of_unix, bool of_inet) {
-  auto unix_sockets = of_unix ? linux::read_unix_sockets(kDumpPatience)
-                              : Result<std::vector<linux::UnixSocketInfo>>();
-  if (unix_sockets) {
-    add(std::move(*unix_sockets));
-  } else {
-    system.note_unseen(Pid{}, Tid{}, unix_sockets.error());
-    all_seen_ = false;
+void Sockets::dump_unix(System& system) {
+  auto sockets = linux::read_unix_sockets(kDumpPatience);
+  if (sockets) return add(std::move(*sockets));
+  system.note_unseen(Pid{}, Tid{}, sockets.error());
+  all_seen_ = false;
+}
+
+void Sockets::dump_inet(System& system, std::uint64_t net_ns) {
+  const auto sockets = linux::read_inet_sockets(kDumpPatience);
+  if (!sockets) {
+    system.note_unseen(Pid{}, Tid{}, sockets.error());
+    return;
   }
-  if (!of_inet) return;
-  auto inet_sockets = linux::read_inet_sockets(kDumpPatience);
-  if (inet_sockets) {
-    add(*inet_sockets, net_ns);
-    if (keeps_networks_) networks_.push_back(network_of(net_ns, *inet_sockets));
-  } else {
-    system.note_unseen(Pid{}, Tid{}, inet_sockets.error());
-  }
+  add(*sockets, net_ns);
+  if (keeps_networks_) networks_.push_back(network_of(net_ns, *sockets));
 }
 
 bool Sockets::dump_of(System& system, const ProcessEntry& process, std::uint64_t net_ns) {
@@ -136,7 +134,8 @@ bool Sockets::dump_of(System& system, const ProcessEntry& process, std::uint64_t
   const bool of_inet = reads_inet_ && inet_namespaces_.insert(net_ns).second;
   if (!of_unix && !of_inet) return false;
   const Status status = linux::within_network_namespace(*process.dir, [&]() -> Status {
-    dump(system, net_ns, of_unix, of_inet);
+    if (of_unix) dump_unix(system);
+    if (of_inet) dump_inet(system, net_ns);
     return Done{};
   });
   if (!status && process.examined && status.error().cause != Cause::Gone) {
@@ -152,9 +151,14 @@ void Sockets::read(System& system, Families families) {
   if (!of_unix && !of_inet) return;
   const ProcessEntry* self = system.find(system.self());
   const auto own = self != nullptr ? linux::read_namespace(*self->dir, "net").value_or(0) : 0;
-  if (of_unix) unix_namespaces_.insert(own);
-  if (of_inet) inet_namespaces_.insert(own);
-  dump(system, own, of_unix, of_inet);
+  if (of_unix) {
+    unix_namespaces_.insert(own);
+    dump_unix(system);
+  }
+  if (of_inet) {
+    inet_namespaces_.insert(own);
+    dump_inet(system, own);
+  }
   for (const auto& process : system.processes())
     if (process->examined) (void)dump_of(system, *process, process->out.net_ns);
   index();

@@ -67,7 +67,8 @@ class Sockets {
     bool udp = false;
     friend auto operator<=>(const Tuple&, const Tuple&) = default;
   };
-  void dump(System& system, std::uint64_t net_ns, bool of_unix, bool of_inet);
+  void dump_unix(System& system);
+  void dump_inet(System& system, std::uint64_t net_ns);
   bool dump_of(System& system, const ProcessEntry& process, std::uint64_t net_ns);
   static Tuple tuple_of(const linux::InetSocketInfo& socket);
   snapshot::Socket describe_unix(const linux::UnixSocketInfo& socket) const;
