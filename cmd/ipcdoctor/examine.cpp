@@ -99,6 +99,23 @@ diagnosis::Diagnosis Examination::diagnose() const {
   return diagnosis::diagnose({*snapshot_, graph_}, probes::all_probes());
 }
 
+void Examination::conclude() {
+  graph_ = timed(elapsed_.graph, [&] { return graph::WaitGraph(*snapshot_, timed_); });
+  diagnosis_ = timed(elapsed_.probes, [&] { return diagnose(); });
+}
+
+void Examination::suppose() {
+  using diagnosis::Verdict;
+  const bool says_nothing =
+      diagnosis_.verdict == Verdict::Waiting || diagnosis_.verdict == Verdict::Running;
+  if (!says_nothing || !diagnosis_.findings.empty()) return;
+  timed_ = graph::WaitGraph::Timed::Doubted;
+  conclude();
+  if (!diagnosis_.findings.empty()) return;
+  timed_ = graph::WaitGraph::Timed::AsSeen;
+  conclude();
+}
+
 void Examination::symbolise(const ReportOptions& options) {
   // The images may not be there when a snapshot is analysed.
   const bool all = options.verbose || wants_snapshot(options);
@@ -114,8 +131,7 @@ void Examination::symbolise(const ReportOptions& options) {
   timed(elapsed_.lines, [&] { collect::symbolise(*snapshot_, tasks, kSymboliseDeadline); });
   const bool has_condition =
       std::ranges::any_of(diagnosis_.findings, [](const auto& f) { return !f.unless.empty(); });
-  if (has_condition)  // it says where they are who could help
-    graph_ = timed(elapsed_.graph, [&] { return graph::WaitGraph(*snapshot_); });
+  if (has_condition) return conclude();  // it says where they are who could help
   diagnosis_ = timed(elapsed_.probes, [&] { return diagnose(); });
 }
 
@@ -193,6 +209,7 @@ Result<Examination> examine(const std::vector<Pid>& pids, const collect::Options
       options.observe_briefly = true;
       continue;
     }
+    examination.suppose();
     examination.symbolise(report_options);
     return examination;
   }

@@ -21,6 +21,10 @@ class Examination {
     return {.snapshot = *snapshot_, .graph = graph_, .diagnosis = diagnosis_, .elapsed = elapsed_};
   }
 
+  /// Where nothing was found: what would stand if those who sleep or wait with a timeout did nothing
+  /// for the others, as claims under that condition.
+  void suppose();
+
   /// Names functions and lines of the native stacks that a reader will see, and diagnoses again
   /// with them. Live only: it reads the images of the target. `verbose`: of all threads, else of
   /// those that a finding names.
@@ -31,10 +35,13 @@ class Examination {
 
  private:
   diagnosis::Diagnosis diagnose() const;
+  /// Builds the graph, and diagnoses.
+  void conclude();
 
   std::unique_ptr<snapshot::Snapshot>
       snapshot_;             // stays where it is when this moves: graph_ refers to it
   report::Elapsed elapsed_;  // before what it measures
+  graph::WaitGraph::Timed timed_ = graph::WaitGraph::Timed::AsSeen;
   graph::WaitGraph graph_;
   diagnosis::Diagnosis diagnosis_;
 };

@@ -69,6 +69,7 @@ int run(RunCommand& options) {
   const auto on_hang = [&](watch::Why why, snapshot::Snapshot snapshot) {
     Examination examination(std::move(snapshot));
     if (why == watch::Why::ToldToEnd && examination.exit_code() != kFinding) return;
+    if (why == watch::Why::TimeIsOver) examination.suppose();
     examination.symbolise(options.report);
     ReportOptions report = options.report;
     // a file is a verdict on the command, which may still end well

@@ -214,7 +214,7 @@ class Build {
   Gates gates_;
   std::map<Pid, Node> thread_groups_, exits_, fd_groups_, memories_, children_, outsiders_, alarms_,
       timers_;
-  std::map<TaskRef, Node> helpers_, read_helpers_;  ///< their leaves
+  std::map<TaskRef, Node> helpers_, read_helpers_, timed_helpers_;  ///< their leaves
   /// By any thread, through epoll too: the thread, TaskRef{} if there are several. Made when first
   /// asked for.
   const std::map<ObjectId, TaskRef>& awaited();

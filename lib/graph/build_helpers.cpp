@@ -242,6 +242,11 @@ void Build::add_help(const Process& process, const Thread& thread, Node node, No
       it->second =
           add_leaf(server ? Life::Server : Life::Helper, describe_helper(thread, task), task);
     leaf = it->second;
+  } else if (timed_ == WaitGraph::Timed::Doubted && thread.stable && thread.state != 'R' &&
+             !thread.wait->untimed && (!thread.next || thread.next->may(0))) {
+    const auto [it, is_new] = timed_helpers_.try_emplace(task);
+    if (is_new) it->second = add_leaf(Life::Timed, describe_helper(thread, task), task);
+    leaf = it->second;
   }
   gates_.network.connect(node, leaf == Gate::kNoGuard ? to : add_guarded(to, leaf));
 }

@@ -107,6 +107,9 @@ void Build::add_wait(const Process& process, const Thread& thread) {
     live(Life::Running, "ran while it was looked at");
   } else if (!wait.untimed && waits_in_ring_of_tasks(thread)) {
     live(Life::Helper, "a timer of the event loop of " + snapshot::label(snapshot_, task));
+  } else if (timed_ == WaitGraph::Timed::Doubted && !wait.untimed && !for_gil && !stopped &&
+             snapshot::has_condition(wait)) {
+    live(Life::Timed, describe_helper(thread, task, "with a timeout"));
   } else if (!wait.untimed && !for_gil && !stopped) {
     live(Life::Timer,
          wait.kind == WaitKind::Sleep ? sleep_words(wait) : std::string("waits with a timeout"));

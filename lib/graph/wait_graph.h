@@ -79,6 +79,7 @@ enum class Life {
   Client,   ///< who may come to a service that waits by a name: of a FIFO, a queue, a semaphore
   Server,   ///< a main thread that only waits for clients: what it does for one is not known
   Replaced,  ///< a pool's worker that will end soon, as those before it did
+  Timed,  ///< Timed::Doubted only: what it does when its sleep or its timeout is over is not known
 };
 
 /// A reason to live: a task's own (task.pid != 0) or an object's.
@@ -166,8 +167,8 @@ struct Edge {
 class WaitGraph {
  public:
   /// Those who wait for something with a timeout: as they were seen, or as if they had been
-  /// watched.
-  enum class Timed { AsSeen, AsWatched };
+  /// watched; Doubted: whether they, and who sleeps, do anything for others is a condition.
+  enum class Timed { AsSeen, AsWatched, Doubted };
 
   /// The snapshot must outlive the graph.
   explicit WaitGraph(const Snapshot& snapshot, Timed timed = Timed::AsSeen);
