@@ -245,10 +245,61 @@ Finding describe_own_request(const Context& context, int set, const Flow& flow) 
   return finding;
 }
 
+bool asks_a_server(const Snapshot& snapshot, const Flow& flow) {
+  const Thread* thread = snapshot::find_thread(snapshot, flow.task);
+  return thread != nullptr && thread->activity.object.kind == snapshot::Resource::Proxy;
+}
+
+/// Processes that wait for the answers to requests of their own at one end of a stream, of which
+/// some have a copy by fork().
+std::vector<Flow> sharing_an_end(const Snapshot& snapshot, const std::vector<Flow>& flows) {
+  for (const Flow& first : flows) {
+    if (first.way != Way::Receive || !asks_a_server(snapshot, first)) continue;
+    std::vector<Flow> sharing;
+    std::ranges::copy_if(flows, std::back_inserter(sharing), [&](const Flow& other) {
+      return other.way == Way::Receive && take_from_one_end(first, other) &&
+             asks_a_server(snapshot, other);
+    });
+    if (pids_in(sharing).size() > 1) return sharing;
+  }
+  return {};
+}
+
+Finding describe_shared_end(const Context& context, int set, const std::vector<Flow>& flows) {
+  const Snapshot& snapshot = context.snapshot;
+  Finding finding = diagnosis::start_finding(context, kMutualReceive, set);
+  const std::vector<Pid> parties = pids_in(flows);
+  finding.title = names(snapshot, parties) + " ask over one connection, which fork() copied";
+  finding.explanation =
+      "Each of them waits for the answer to its own request, and all read from one end: whoever is "
+      "first takes what was meant for another one.";
+  std::vector<TaskRef> tasks;
+  for (const Flow& flow : flows) {
+    tasks.push_back(flow.task);
+    finding.explanation += "\n" + snapshot::label(snapshot, flow.task) + " waits for " +
+                           diagnosis::describe_wait(snapshot, flow.task) +
+                           place(snapshot, flow.task) + ".";
+    const Process* process = snapshot::find_process(snapshot, flow.task.pid);
+    if (process != nullptr && process->forked_copy)
+      finding.culprits.push_back(
+          diagnosis::culprit(snapshot, flow.task, -1, "uses the connection of its parent"));
+  }
+  const TaskRef advised = finding.culprits.empty() ? tasks.front() : finding.culprits.front().task;
+  finding.fix = what_to_do(snapshot, kMutualReceive, advised, {Situation{"a copied end"}});
+  finding.strength = Strength::Read;
+  diagnosis::add_wakes(finding, tasks);
+  return finding;
+}
+
 diagnosis::Answer run(const Context& context) {
   return ask_about_deadlocks(
       context,
       [&](const Ends& ends, int set, const graph::StuckSet& deadlock) -> std::optional<Finding> {
+        std::vector<TaskRef> all = deadlock.core;
+        all.insert(all.end(), deadlock.behind.begin(), deadlock.behind.end());
+        const std::vector<Flow> sharing =
+            sharing_an_end(context.snapshot, flows_of(context, ends, all));
+        if (!sharing.empty()) return describe_shared_end(context, set, sharing);
         std::vector<Flow> core = flows_of(context, ends, deadlock.core);
         std::erase_if(core, [&](const Flow& f) { return expects_no_message(context, f); });
         if (std::ranges::any_of(core, [](const Flow& f) { return f.way == Way::Send; }))

@@ -110,6 +110,31 @@ TEST(MutualReceive, IgnoresCopiesOfOneEndThatKeepTheOtherOpen) {
   EXPECT_EQ(ask(kMutualReceive, b).outcome, Outcome::NotFound);
 }
 
+/// A client and its forked child at one end, the server at the other.
+Builder asks_over_a_copied_end(snapshot::Resource kind) {
+  Builder b;
+  b.connect(unix_socket(1), unix_socket(2));
+  b.process(40).fd(3, unix_socket(1)).thread().reads(3);
+  b.process(41).child_of(40).fd(3, unix_socket(1)).thread().reads(3);
+  b.process(41).process().forked_copy = true;
+  for (const int pid : {40, 41}) b.process(pid).last().activity.object.kind = kind;
+  b.process(42).child_of(40).fd(5, unix_socket(2)).thread().reads(5);
+  return b;
+}
+
+TEST(MutualReceive, BlamesTheChildThatAsksOverItsParentsConnection) {
+  const auto answer = ask(kMutualReceive, asks_over_a_copied_end(snapshot::Resource::Proxy));
+
+  ASSERT_EQ(answer.outcome, Outcome::Found);
+  EXPECT_THAT(culprits(answer), ElementsAre(41));
+  EXPECT_THAT(answer.findings[0].title, HasSubstr("over one connection, which fork() copied"));
+  EXPECT_EQ(answer.findings[0].strength, diagnosis::Strength::Read);
+
+  const auto plain = ask(kMutualReceive, asks_over_a_copied_end(snapshot::Resource::Unknown));
+  ASSERT_EQ(plain.outcome, Outcome::Found);
+  EXPECT_THAT(plain.findings[0].title, ::testing::Not(HasSubstr("fork()")));
+}
+
 TEST(MutualReceive, IgnoresAnEndThatTheParentKeptForItself) {
   EXPECT_EQ(ask(kMutualReceive, beside_a_reader(6)).outcome, Outcome::NotFound);
   EXPECT_EQ(ask(kMutualReceive, beside_a_reader(8)).outcome, Outcome::Found) << "made for it";
