@@ -233,6 +233,25 @@ TEST(Thread, WhetherWatchingMayTellIsKnownBefore) {
   EXPECT_EQ(watched.stuck_sets()[0].unless[0].life, Life::Watched);
 }
 
+TEST(Thread, WhoSleepsIsNoHelpWhereThatIsDoubted) {
+  Builder b;
+  b.process(40).fd(3, pipe(7), Access::Read).thread().reads(3);
+  b.process(42).child_of(40).fd(3, pipe(7), Access::Write).thread().sleeps();
+  b.process(43).child_of(40).fd(4, pipe(8), Access::Read).fd(5, pipe(8), Access::Write);
+  b.process(43).thread().reads(4).timed();
+  const Snapshot snapshot = b.build();
+  EXPECT_EQ(WaitGraph(snapshot).level(task(40)), Level::Live);
+
+  const WaitGraph doubted(snapshot, WaitGraph::Timed::Doubted);
+  EXPECT_EQ(doubted.level(task(40)), Level::Conditional);
+  EXPECT_EQ(doubted.level(task(42)), Level::Live) << "it will wake";
+  EXPECT_EQ(doubted.level(task(43)), Level::Conditional) << "what it waits for cannot come";
+
+  b.process(42).last().state = 'R';
+  const Snapshot awake = b.build();
+  EXPECT_EQ(WaitGraph(awake, WaitGraph::Timed::Doubted).level(task(40)), Level::Live);
+}
+
 TEST(Signals, AChildsExitIsAnAlternativeIfItIsCaught) {
   Builder b;
   b.process(40).fd(3, pipe(7), Access::Write).fd(4, pipe(7), Access::Read).thread().reads(4);
