@@ -17,6 +17,9 @@
 /// each process, fd table and address space: never an edge for each pair of a reader and a writer.
 namespace ipcdoctor::graph {
 
+/// "sleeps and goes on by itself in at most 83 s"; "sleeps" if it is not known when.
+std::string sleep_words(const snapshot::Wait& wait);
+
 /// A condition. `by` names the kind of help for those who come through it; "" for mere groups.
 struct Gate {
   const char* by = "";

@@ -258,12 +258,20 @@ bool Build::is_server(const Process& process, const Thread& thread) const {
          only_accepts(thread);
 }
 
+std::string sleep_words(const snapshot::Wait& wait) {
+  constexpr std::uint64_t kLongestSleepMs = 31 * 86'400'000ULL;
+  if (!wait.sleep_ms || *wait.sleep_ms > kLongestSleepMs) return "sleeps";
+  const std::uint64_t seconds = (*wait.sleep_ms + 999) / 1000;
+  return "sleeps and goes on by itself in " + std::string(wait.sleep_from_now ? "" : "at most ") +
+         std::to_string(seconds) + " s";
+}
+
 /// "app[42/43] (accept, on 127.0.0.1:80)"
 std::string Build::describe_helper(const Thread& thread, const TaskRef& task,
                                    const std::string& how) const {
   const snapshot::Wait& wait = *thread.wait;
   std::string what = wait.call.empty() ? "it waits" : wait.call;
-  if (wait.kind == WaitKind::Sleep) what = "it sleeps";
+  if (wait.kind == WaitKind::Sleep) what = "it " + sleep_words(wait);
   if (!wait.objects.empty() && wait.objects.front().object.kind != snapshot::ObjectKind::Unknown &&
       wait.kind != WaitKind::Epoll)
     what += " on " + name(wait.objects.front().object);

@@ -27,9 +27,6 @@ bool catches_alarm_by_habit(const snapshot::Process& process, const snapshot::Th
          (snapshot::is_shell(process) && thread.wait && thread.wait->kind == WaitKind::Child);
 }
 
-/// A longer sleep is one for ever.
-constexpr std::uint64_t kLongestSleepMs = 31 * 86'400'000ULL;
-
 /// SIGINT, which Python always handles, and the two that glibc keeps for itself.
 constexpr std::uint64_t kHarmless = (1ULL << 1) | (1ULL << 31) | (1ULL << 32);
 constexpr int kSigAlrm = 14, kSigChld = 17, kSigVtalrm = 26, kSigProf = 27;
@@ -54,14 +51,6 @@ bool only_serves(const snapshot::Process& process, const snapshot::Thread& threa
 bool waits_in_ring_of_tasks(const snapshot::Thread& thread) {
   return thread.activity.operation == snapshot::Operation::Acquire &&
          thread.activity.object.numbers.contains(snapshot::Number::Ring);
-}
-
-/// "sleeps, for 83 s at most": when it goes on by itself.
-std::string sleep_words(const snapshot::Wait& wait) {
-  if (!wait.sleep_ms || *wait.sleep_ms > kLongestSleepMs) return "sleeps";
-  const std::uint64_t seconds = (*wait.sleep_ms + 999) / 1000;
-  return "sleeps and goes on by itself in " + std::string(wait.sleep_from_now ? "" : "at most ") +
-         std::to_string(seconds) + " s";
 }
 
 /// It waits for semaphores of a set, or of another set, that are not all those.

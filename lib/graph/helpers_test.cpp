@@ -71,7 +71,8 @@ TEST(Helper, OneThatWasNotReadMakesAClaimUnderACondition) {
   ASSERT_FALSE(graph.stuck_sets().empty());
   EXPECT_EQ(graph.stuck_sets()[0].level, Level::Conditional);
   EXPECT_THAT(graph.stuck_sets()[0].unless,
-              ElementsAre(::testing::Field(&Leaf::text, "app[40/42] (it sleeps)")));
+              ElementsAre(::testing::Field(
+                  &Leaf::text, "app[40/42] (it sleeps and goes on by itself in at most 3600 s)")));
 }
 
 TEST(Helper, TheMainThreadThatWaitsForClientsOnlyIsOne) {
@@ -280,7 +281,8 @@ TEST(Helper, ATaskOfARuntimeThatSleepsMakesAClaimUnderACondition) {
   const BuiltGraph graph = graph_of(b);
   EXPECT_EQ(graph.level(task(40)), Level::Conditional);
   ASSERT_FALSE(graph.stuck_sets().empty());
-  EXPECT_EQ(graph.stuck_sets()[0].unless[0].text, "app[40#7] (it sleeps)");
+  EXPECT_EQ(graph.stuck_sets()[0].unless[0].text,
+            "app[40#7] (it sleeps and goes on by itself in at most 3600 s)");
 }
 
 TEST(Helper, HousekeepingAtWorkIsAWaker) {
