@@ -87,7 +87,12 @@ class Collector {
     read_signal_sources(system_);
     look_again_at_all();
     read_cpu_timers(system_);
-    if (options_.observe.count() > 0) observed_ms_ = observe(system_, options_).count();
+    if (options_.observe.count() > 0) {
+      if (is_slow(started)) draft(build(sysv, locks, started, Pieces::Copied));
+      // what is left to do takes no longer than what was done
+      const auto latest = progress_.deadline() - (Progress::Clock::now() - started);
+      observed_ms_ = observe(system_, options_, latest).count();
+    }
     if (options_.stop != StopPolicy::Never)
       stopped_threads_ = reread_stacks_stopped(system_, options_.stop);
     read_command_lines(system_, options_.argv);

@@ -79,7 +79,8 @@ void count_round(Sample& sample) {
 
 }  // namespace
 
-std::chrono::duration<double, std::milli> observe(System& system, const Options& options) {
+std::chrono::duration<double, std::milli> observe(System& system, const Options& options,
+                                                  Clock::time_point latest) {
   const milliseconds window = options.observe;
   std::vector<Sample> samples;
   for (const auto& process : system.processes()) {
@@ -96,7 +97,7 @@ std::chrono::duration<double, std::milli> observe(System& system, const Options&
   }
   const auto begin = Clock::now();
   if (samples.empty()) return {};
-  while (Clock::now() - begin < window && !system.progress().is_late()) {
+  while (Clock::now() - begin < window && Clock::now() < latest) {
     for (Sample& sample : samples) look(sample);
     system.progress().step();
     if (options.observe_briefly) {

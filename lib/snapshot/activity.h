@@ -106,10 +106,10 @@ struct Activity {
   Operation operation = Operation::None;
   Part part = Part::Program;
   /// What it is called on. Its kind and reach are known by the call, even where it was not found.
-  RuntimeObject object;
+  RuntimeObject object = {};
   /// What a task of its event loop awaits, while the thread itself is in the loop's wait.
   bool in_loop = false;
-  std::string wants;  ///< for a person: "an item of queue.Queue `jobs`"; "" = as the wait says
+  std::string wants = {};  ///< for a person: "an item of queue.Queue `jobs`"; "" = as the wait says
 };
 
 /// It is there for others, and waits for them to ask.
