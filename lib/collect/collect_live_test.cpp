@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -164,6 +165,43 @@ TEST(Collect, FollowsAWaitForAChildAndThePeerOfASocket) {
   EXPECT_NE(snapshot::find_object(snapshot, socket->socket->peer), nullptr);
   ::close(ends[0]);
   ::close(ends[1]);
+}
+
+/// TCP sockets are dumped only where somebody who is looked into has one.
+TEST(Collect, KnowsAConnectionByTcpAndItsOtherEnd) {
+  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* const name = reinterpret_cast<sockaddr*>(&address);
+  ASSERT_EQ(::bind(listener, name, size), 0);
+  ASSERT_EQ(::listen(listener, 1), 0);
+  ASSERT_EQ(::getsockname(listener, name, &size), 0);
+  const int client = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  ASSERT_EQ(::connect(client, name, size), 0);
+  const int server = ::accept(listener, nullptr, nullptr);
+  const Child child([&] {
+    char byte;
+    return static_cast<int>(::recv(client, &byte, 1, 0));
+  });
+  ASSERT_TRUE(eventually([&] { return is_blocked_in(child, SYS_recvfrom); }));
+
+  const Snapshot snapshot = collected(child.pid());
+
+  const Wait* wait = wait_of(snapshot, child.pid());
+  ASSERT_NE(wait, nullptr);
+  ASSERT_EQ(wait->objects.size(), 1U);
+  EXPECT_EQ(wait->objects[0].object.kind, ObjectKind::InetSocket);
+  const auto* object = snapshot::find_object(snapshot, wait->objects[0].object);
+  ASSERT_NE(object, nullptr);
+  ASSERT_TRUE(object->socket);
+  EXPECT_EQ(object->socket->family, "tcp");
+  EXPECT_EQ(object->socket->peer.kind, ObjectKind::InetSocket);
+  EXPECT_TRUE(std::ranges::none_of(snapshot.unseen, [](const snapshot::Unseen& unseen) {
+    return unseen.error.cause == Cause::NotRead;
+  }));
+  for (const int fd : {listener, client, server}) ::close(fd);
 }
 
 TEST(Collect, ReadsAPollSet) {
