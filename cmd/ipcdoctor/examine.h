@@ -21,8 +21,8 @@ class Examination {
     return {.snapshot = *snapshot_, .graph = graph_, .diagnosis = diagnosis_, .elapsed = elapsed_};
   }
 
-  /// Where nothing was found: what would stand if those who sleep or wait with a timeout did nothing
-  /// for the others, as claims under that condition.
+  /// Where nothing was found: what would stand if those who sleep or wait with a timeout did
+  /// nothing for the others, as claims under that condition.
   void suppose();
 
   /// Names functions and lines of the native stacks that a reader will see, and diagnoses again
