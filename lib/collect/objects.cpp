@@ -142,9 +142,8 @@ void Objects::identify_sockets() {
   const auto holds_some = [&] {
     return std::ranges::any_of(system_.processes(), [](const auto& process) {
       const auto has = [](const std::vector<Fd>& table) {
-        return std::ranges::find(table, ObjectKind::OtherSocket, [](const Fd& fd) {
-                 return fd.object.kind;
-               }) != table.end();
+        return std::ranges::find(table, ObjectKind::OtherSocket,
+                                 [](const Fd& fd) { return fd.object.kind; }) != table.end();
       };
       return process->examined && ((process->fds && has(*process->fds)) ||
                                    std::ranges::any_of(process->thread_fds, [&](const auto& table) {
