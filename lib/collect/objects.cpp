@@ -140,16 +140,13 @@ void Objects::identify(ObjectKind kind) {
 
 void Objects::identify_sockets() {
   const auto holds_some = [&] {
-    return std::ranges::any_of(system_.processes(), [](const auto& process) {
-      const auto has = [](const std::vector<Fd>& table) {
-        return std::ranges::find(table, ObjectKind::OtherSocket,
-                                 [](const Fd& fd) { return fd.object.kind; }) != table.end();
-      };
-      return process->examined && ((process->fds && has(*process->fds)) ||
-                                   std::ranges::any_of(process->thread_fds, [&](const auto& table) {
-                                     return has(table.second);
-                                   }));
+    bool found = false;
+    for_each_table(system_, [&](ProcessEntry& process, Tid, std::vector<Fd>& fds) {
+      found = found || (process.examined && std::ranges::any_of(fds, [](const Fd& fd) {
+                          return fd.object.kind == ObjectKind::OtherSocket;
+                        }));
     });
+    return found;
   };
   if (sockets_.is_read_with_inet()) return;
   if (holds_some()) identify(ObjectKind::OtherSocket);
