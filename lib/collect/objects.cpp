@@ -576,11 +576,20 @@ bool refers_to_file(const ThreadEntry& thread, int fd, bool shared) {
          std::ranges::find(wait.objects, fd, &snapshot::Awaited::fd) != wait.objects.end();
 }
 
+/// Those of a table that processes share count once.
+std::size_t descriptors_of(const PipeEnds::File& file) {
+  const auto number = [](const PipeEnds::Holder& one) { return std::pair(one.table, one.fd); };
+  std::vector<PipeEnds::Holder> all = file.holders;
+  std::ranges::sort(all, {}, number);
+  const auto repeated = std::ranges::unique(all, {}, number);
+  return all.size() - repeated.size();
+}
+
 }  // namespace
 
 std::size_t Objects::calls_with(const PipeEnds::File& file) const {
   std::size_t calls = 0;
-  for (const auto& [pid, fd] : file.holders) {
+  for (const auto& [table, pid, fd] : file.holders) {
     const ProcessEntry* process = system_.find(pid);
     if (process == nullptr || !process->examined) continue;
     const bool shared = process->threads.size() > 1 || process->out.fd_group != process->pid;
@@ -597,7 +606,7 @@ snapshot::Counted Objects::counted(const PipeEnds& pipe, bool PipeEnds::File::*s
   for (const auto& [number, file] : pipe.files) {
     if (!(file.*side)) continue;
     ++seen;
-    complete = complete && file.references <= file.descriptors + calls_with(file);
+    complete = complete && file.references <= descriptors_of(file) + calls_with(file);
   }
   if (seen < all) return snapshot::Counted::More;
   return seen == all && complete ? snapshot::Counted::All : snapshot::Counted::Unknown;

@@ -71,11 +71,16 @@ struct ProcessEntry {
 
 /// The open files of a pipe as the kernel itself has them, beside the descriptors that were read.
 struct PipeEnds {
+  /// A descriptor that was read.
+  struct Holder {
+    std::uint64_t table;  ///< where the kernel has it: the same for processes that share it
+    Pid pid;
+    int fd;
+  };
   struct File {
     bool readable = false, writable = false;
     std::uint64_t references = 0;
-    std::uint64_t descriptors = 0;             ///< that were read, of each table once
-    std::vector<std::pair<Pid, int>> holders;  ///< who has which number for it
+    std::vector<Holder> holders;
   };
   std::uint32_t readers = 0, writers = 0;  ///< open files, as the kernel counts them
   std::map<std::uint64_t, File> files;     ///< of which a descriptor was read

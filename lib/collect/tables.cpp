@@ -391,7 +391,6 @@ void read_pipe_ends(System& system) {
   const Risk risk(system.progress(), Pid{}, Fact::KernelTasks);
   if (!risk.allowed()) return;
   std::unordered_map<std::uint64_t, PipeEnds> pipes;
-  std::unordered_map<std::uint64_t, Tid> tables;  // whose task was the first that had it
   const Status read = linux::read_kernel_pipes([&](const linux::KernelFd& fd) {
     PipeEnds& pipe = pipes[fd.ino];
     pipe.readers = std::max(pipe.readers, fd.readers);
@@ -408,8 +407,7 @@ void read_pipe_ends(System& system) {
     file.readable = fd.readable;
     file.writable = fd.writable;
     file.references = std::max(file.references, fd.references);
-    file.descriptors += tables.try_emplace(fd.table, fd.tid).first->second == fd.tid ? 1 : 0;
-    file.holders.push_back({fd.pid, fd.fd});
+    file.holders.push_back({fd.table, fd.pid, fd.fd});
   });
   if (read)
     for (auto& [ino, ends] : pipes) system.note_ends(ino, std::move(ends));

@@ -57,8 +57,8 @@ class KernelTypes {
   std::uint32_t number_of(const char* type) const;
 
   Pages pages_;
-  Btf types_;                                                          ///< in those pages
-  mutable std::map<std::string, std::uint32_t, std::less<>> numbers_;  ///< of structs asked for
+  Btf types_;                                             ///< in those pages
+  mutable std::map<std::string, std::uint32_t> numbers_;  ///< of structs asked for
   bool complete_ = true;
 };
 
