@@ -203,7 +203,7 @@ void Objects::each(const Keys& keys, const std::function<bool(Object, Object)>& 
 // Where a name was last time, in another process or object of the same kind, it is looked for
 // first: else each key before it costs a page. A key is in a dict but once, so what is found so is
 // right. Nor is it among the very same keys as those that it was not among, as forked processes
-// have them: no key becomes another name where it is.
+// have them, if each of these could be read: no key becomes another name where it is.
 Object Objects::find(const Keys& keys, std::string_view name) const {
   struct Last {
     std::size_t place = SIZE_MAX;
@@ -219,7 +219,9 @@ Object Objects::find(const Keys& keys, std::string_view name) const {
   if (all == last.absent_from) return 0;
   const auto found = std::ranges::find_if(all, is_name);
   if (found == all.end()) {
-    last.absent_from = std::move(all);
+    const bool read =
+        std::ranges::none_of(all, [&](Object key) { return key != 0 && key_name(key).empty(); });
+    if (read) last.absent_from = std::move(all);
     return 0;
   }
   last.place = static_cast<std::size_t>(found - all.begin());
