@@ -122,10 +122,10 @@ std::vector<Pid> who_should_send(const std::vector<Flow>& flows) {
   return hubs;
 }
 
-std::string explanation(const Snapshot& snapshot, const std::vector<Flow>& flows) {
+/// The waits, below what they have in common.
+std::string explanation(const Snapshot& snapshot, const std::vector<Flow>& flows,
+                        std::string text) {
   constexpr std::size_t kMaxTold = 6;
-  std::string text =
-      "Each of them waits for another one to send first, and every buffer between them is empty.";
   for (std::size_t i = 0; i < std::min(flows.size(), kMaxTold); ++i)
     text += "\n" + snapshot::label(snapshot, flows[i].task) + " waits for " +
             diagnosis::describe_wait(snapshot, flows[i].task) + place(snapshot, flows[i].task) +
@@ -198,7 +198,9 @@ Finding describe(const Context& context, int set, const std::vector<Flow>& flows
                   (parties.size() > 2 ? " all wait for another one to send first"
                    : threads          ? " wait for each other to send first"
                                       : " each wait for the other to send first");
-  finding.explanation = explanation(snapshot, flows);
+  finding.explanation = explanation(
+      snapshot, flows,
+      "Each of them waits for another one to send first, and every buffer between them is empty.");
   const std::map<Pid, TaskRef> first = first_of_each(tasks);
   for (const TaskRef& task : tasks) {
     const bool is_first = first.at(task.pid) == task;
@@ -245,21 +247,26 @@ Finding describe_own_request(const Context& context, int set, const Flow& flow) 
   return finding;
 }
 
-bool asks_a_server(const Snapshot& snapshot, const Flow& flow) {
-  const Thread* thread = snapshot::find_thread(snapshot, flow.task);
+bool asks_a_server(const Snapshot& snapshot, TaskRef task) {
+  const Thread* thread = snapshot::find_thread(snapshot, task);
   return thread != nullptr && thread->activity.object.kind == snapshot::Resource::Proxy;
 }
 
 /// Processes that wait for the answers to requests of their own at one end of a stream, of which
 /// some have a copy by fork().
-std::vector<Flow> sharing_an_end(const Snapshot& snapshot, const std::vector<Flow>& flows) {
-  for (const Flow& first : flows) {
-    if (first.way != Way::Receive || !asks_a_server(snapshot, first)) continue;
-    std::vector<Flow> sharing;
-    std::ranges::copy_if(flows, std::back_inserter(sharing), [&](const Flow& other) {
-      return other.way == Way::Receive && take_from_one_end(first, other) &&
-             asks_a_server(snapshot, other);
+std::vector<Flow> sharing_an_end(const Context& context, const Ends& ends,
+                                 const graph::StuckSet& deadlock) {
+  std::vector<TaskRef> asking;
+  for (const auto* tasks : {&deadlock.core, &deadlock.behind})
+    std::ranges::copy_if(*tasks, std::back_inserter(asking), [&](const TaskRef& task) {
+      return asks_a_server(context.snapshot, task);
     });
+  std::vector<Flow> flows = flows_of(context, ends, asking);
+  std::erase_if(flows, [](const Flow& f) { return f.way != Way::Receive; });
+  for (const Flow& first : flows) {
+    std::vector<Flow> sharing;
+    std::ranges::copy_if(flows, std::back_inserter(sharing),
+                         [&](const Flow& other) { return take_from_one_end(first, other); });
     if (pids_in(sharing).size() > 1) return sharing;
   }
   return {};
@@ -268,17 +275,14 @@ std::vector<Flow> sharing_an_end(const Snapshot& snapshot, const std::vector<Flo
 Finding describe_shared_end(const Context& context, int set, const std::vector<Flow>& flows) {
   const Snapshot& snapshot = context.snapshot;
   Finding finding = diagnosis::start_finding(context, kMutualReceive, set);
-  const std::vector<Pid> parties = pids_in(flows);
-  finding.title = names(snapshot, parties) + " ask over one connection, which fork() copied";
-  finding.explanation =
+  finding.title = names(snapshot, pids_in(flows)) + " ask over one connection, which fork() copied";
+  finding.explanation = explanation(
+      snapshot, flows,
       "Each of them waits for the answer to its own request, and all read from one end: whoever is "
-      "first takes what was meant for another one.";
+      "first takes what was meant for another one.");
   std::vector<TaskRef> tasks;
   for (const Flow& flow : flows) {
     tasks.push_back(flow.task);
-    finding.explanation += "\n" + snapshot::label(snapshot, flow.task) + " waits for " +
-                           diagnosis::describe_wait(snapshot, flow.task) +
-                           place(snapshot, flow.task) + ".";
     const Process* process = snapshot::find_process(snapshot, flow.task.pid);
     if (process != nullptr && process->forked_copy)
       finding.culprits.push_back(
@@ -295,10 +299,7 @@ diagnosis::Answer run(const Context& context) {
   return ask_about_deadlocks(
       context,
       [&](const Ends& ends, int set, const graph::StuckSet& deadlock) -> std::optional<Finding> {
-        std::vector<TaskRef> all = deadlock.core;
-        all.insert(all.end(), deadlock.behind.begin(), deadlock.behind.end());
-        const std::vector<Flow> sharing =
-            sharing_an_end(context.snapshot, flows_of(context, ends, all));
+        const std::vector<Flow> sharing = sharing_an_end(context, ends, deadlock);
         if (!sharing.empty()) return describe_shared_end(context, set, sharing);
         std::vector<Flow> core = flows_of(context, ends, deadlock.core);
         std::erase_if(core, [&](const Flow& f) { return expects_no_message(context, f); });
