@@ -52,8 +52,7 @@ Analysis analyze_texts(std::vector<SnapshotText> texts, const AnalyzeOptions& op
     return usage_error("--format: several snapshots cannot be reported in one file");
   Analysis analysis;
   for (snapshot::Snapshot& snapshot : *snapshots) {
-    Examination examination(std::move(snapshot));
-    examination.suppose();
+    const Examination examination = examine(std::move(snapshot));
     analysis.reports.push_back(render_outputs(examination.report(), options.report, setting));
     const int one = examination.exit_code();
     if (one == kFinding || analysis.exit_code == kNoFinding) analysis.exit_code = one;

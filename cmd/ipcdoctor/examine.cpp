@@ -93,15 +93,10 @@ bool has_blind_spot(const snapshot::Snapshot& snapshot) {
 Examination::Examination(snapshot::Snapshot snapshot)
     : snapshot_(std::make_unique<snapshot::Snapshot>(std::move(snapshot))),
       graph_(timed(elapsed_.graph, [&] { return graph::WaitGraph(*snapshot_); })),
-      diagnosis_(timed(elapsed_.probes, [&] { return diagnose(); })) {}
+      diagnosis_(timed(elapsed_.probes, [&] { return diagnose(graph_); })) {}
 
-diagnosis::Diagnosis Examination::diagnose() const {
-  return diagnosis::diagnose({*snapshot_, graph_}, probes::all_probes());
-}
-
-void Examination::conclude() {
-  graph_ = timed(elapsed_.graph, [&] { return graph::WaitGraph(*snapshot_, timed_); });
-  diagnosis_ = timed(elapsed_.probes, [&] { return diagnose(); });
+diagnosis::Diagnosis Examination::diagnose(const graph::WaitGraph& graph) const {
+  return diagnosis::diagnose({*snapshot_, graph}, probes::all_probes());
 }
 
 void Examination::suppose() {
@@ -109,11 +104,14 @@ void Examination::suppose() {
   const bool says_nothing =
       diagnosis_.verdict == Verdict::Waiting || diagnosis_.verdict == Verdict::Running;
   if (!says_nothing || !diagnosis_.findings.empty()) return;
-  timed_ = graph::WaitGraph::Timed::Doubted;
-  conclude();
-  if (!diagnosis_.findings.empty()) return;
-  timed_ = graph::WaitGraph::Timed::AsSeen;
-  conclude();
+  auto doubted =
+      timed(elapsed_.graph, [&] { return graph::WaitGraph(*snapshot_, Timed::Doubted); });
+  if (doubted.stuck_sets().empty()) return;
+  auto diagnosis = timed(elapsed_.probes, [&] { return diagnose(doubted); });
+  if (diagnosis.findings.empty()) return;
+  timed_ = Timed::Doubted;
+  graph_ = std::move(doubted);
+  diagnosis_ = std::move(diagnosis);
 }
 
 void Examination::symbolise(const ReportOptions& options) {
@@ -131,8 +129,9 @@ void Examination::symbolise(const ReportOptions& options) {
   timed(elapsed_.lines, [&] { collect::symbolise(*snapshot_, tasks, kSymboliseDeadline); });
   const bool has_condition =
       std::ranges::any_of(diagnosis_.findings, [](const auto& f) { return !f.unless.empty(); });
-  if (has_condition) return conclude();  // it says where they are who could help
-  diagnosis_ = timed(elapsed_.probes, [&] { return diagnose(); });
+  if (has_condition)  // it says where they are who could help
+    graph_ = timed(elapsed_.graph, [&] { return graph::WaitGraph(*snapshot_, timed_); });
+  diagnosis_ = timed(elapsed_.probes, [&] { return diagnose(graph_); });
 }
 
 int Examination::exit_code() const {
@@ -213,6 +212,12 @@ Result<Examination> examine(const std::vector<Pid>& pids, const collect::Options
     examination.symbolise(report_options);
     return examination;
   }
+}
+
+Examination examine(snapshot::Snapshot snapshot) {
+  Examination examination(std::move(snapshot));
+  examination.suppose();
+  return examination;
 }
 
 int report_on(const Examination& examination, const ReportOptions& options) {

@@ -34,14 +34,14 @@ class Examination {
   int exit_code() const;
 
  private:
-  diagnosis::Diagnosis diagnose() const;
-  /// Builds the graph, and diagnoses.
-  void conclude();
+  using Timed = graph::WaitGraph::Timed;
+
+  diagnosis::Diagnosis diagnose(const graph::WaitGraph& graph) const;
 
   std::unique_ptr<snapshot::Snapshot>
-      snapshot_;             // stays where it is when this moves: graph_ refers to it
-  report::Elapsed elapsed_;  // before what it measures
-  graph::WaitGraph::Timed timed_ = graph::WaitGraph::Timed::AsSeen;
+      snapshot_;                 // stays where it is when this moves: graph_ refers to it
+  report::Elapsed elapsed_;      // before what it measures
+  Timed timed_ = Timed::AsSeen;  ///< how graph_ was built
   graph::WaitGraph graph_;
   diagnosis::Diagnosis diagnosis_;
 };
@@ -52,6 +52,9 @@ enum class Watching { Never, WhereItMayTell };
 /// Collect, build, diagnose, symbolise. @return the Error of collect()
 Result<Examination> examine(const std::vector<Pid>& pids, const collect::Options& collect_options,
                             const ReportOptions& report_options, Watching watching);
+
+/// What can be said of a snapshot that was saved.
+Examination examine(snapshot::Snapshot snapshot);
 
 /// Writes the reports. @return the exit code
 int report_on(const Examination& examination, const ReportOptions& options);

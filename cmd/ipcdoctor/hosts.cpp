@@ -179,7 +179,7 @@ int hosts(const HostsOptions& options) {
   if (!found) return fail(kNoTarget, "no such program runs on any of the hosts");
   Result<snapshot::Snapshot> joined = snapshot::join(std::move(all));
   if (!joined) return fail(kUsage, words_of(joined.error()));
-  return report_on(Examination(*std::move(joined)), options.report);
+  return report_on(examine(*std::move(joined)), options.report);
 }
 
 }  // namespace

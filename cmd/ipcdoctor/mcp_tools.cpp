@@ -91,7 +91,7 @@ Result<std::string> analyze(const json& arguments) {
   auto snapshots = load_files({std::filesystem::absolute(file, unknown)});  // "-" is a file, too
   if (!snapshots) return snapshots.error();
   if (snapshots->size() > 1) return wrong("several snapshots, which `ipcdoctor analyze` takes");
-  return render(Examination(std::move(snapshots->front())).report(), arguments);
+  return render(examine(std::move(snapshots->front())).report(), arguments);
 }
 
 Result<std::string> explain(const json& arguments) {

@@ -17,9 +17,6 @@
 /// each process, fd table and address space: never an edge for each pair of a reader and a writer.
 namespace ipcdoctor::graph {
 
-/// "sleeps and goes on by itself in at most 83 s"; "sleeps" if it is not known when.
-std::string sleep_words(const snapshot::Wait& wait);
-
 /// A condition. `by` names the kind of help for those who come through it; "" for mere groups.
 struct Gate {
   const char* by = "";
@@ -152,6 +149,7 @@ class Build {
   bool is_awaited(const Process& process, const std::vector<int>& fds, const TaskRef& except = {});
   void add_help(const Process& process, const Thread& thread, Node node, Node to, Reach reach);
   bool is_server(const Process& process, const Thread& thread) const;
+  std::optional<Life> doubt_about(const Process& process, const Thread& thread) const;
   bool only_accepts(const Thread& thread) const;
   const std::vector<Node>& acceptors_of(const ObjectId& listener);
   std::string describe_helper(const Thread& thread, const TaskRef& task,
@@ -217,7 +215,7 @@ class Build {
   Gates gates_;
   std::map<Pid, Node> thread_groups_, exits_, fd_groups_, memories_, children_, outsiders_, alarms_,
       timers_;
-  std::map<TaskRef, Node> helpers_, read_helpers_, timed_helpers_;  ///< their leaves
+  std::map<TaskRef, Node> helpers_, read_helpers_;  ///< their leaves
   /// By any thread, through epoll too: the thread, TaskRef{} if there are several. Made when first
   /// asked for.
   const std::map<ObjectId, TaskRef>& awaited();
@@ -251,5 +249,10 @@ class Build {
   std::multimap<ObjectId, const snapshot::FileLock*> locks_of_file_;
   std::multimap<Pid, Pid> children_by_parent_, tracees_;
 };
+
+/// It goes on by itself when its sleep or its timeout is over.
+bool has_timeout(const snapshot::Wait& wait);
+/// "sleeps and goes on by itself in at most 83 s"; "sleeps" if it is not known when.
+std::string sleep_words(const snapshot::Wait& wait);
 
 }  // namespace ipcdoctor::graph

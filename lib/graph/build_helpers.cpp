@@ -234,21 +234,24 @@ void Build::add_help(const Process& process, const Thread& thread, Node node, No
           snapshot::label(snapshot_, task) + " does nothing for the others (" + does + ")", task);
     }
     leaf = it->second;
-  } else if (const bool server = is_server(process, thread);
-             server || ((!thread.next || thread.next->may(0) || waits_for_a_client(thread)) &&
-                        seems_a_bystander(process, thread))) {
+  } else if (const auto doubt = doubt_about(process, thread)) {
     const auto [it, is_new] = helpers_.try_emplace(task);
-    if (is_new)
-      it->second =
-          add_leaf(server ? Life::Server : Life::Helper, describe_helper(thread, task), task);
-    leaf = it->second;
-  } else if (timed_ == WaitGraph::Timed::Doubted && thread.stable && thread.state != 'R' &&
-             !thread.wait->untimed && (!thread.next || thread.next->may(0))) {
-    const auto [it, is_new] = timed_helpers_.try_emplace(task);
-    if (is_new) it->second = add_leaf(Life::Timed, describe_helper(thread, task), task);
+    if (is_new) it->second = add_leaf(*doubt, describe_helper(thread, task), task);
     leaf = it->second;
   }
   gates_.network.connect(node, leaf == Gate::kNoGuard ? to : add_guarded(to, leaf));
+}
+
+/// As what a claim under a condition takes one for absent who could help and was not read.
+std::optional<Life> Build::doubt_about(const Process& process, const Thread& thread) const {
+  if (is_server(process, thread)) return Life::Server;
+  const bool unknown = !thread.next || thread.next->may(0);
+  if ((unknown || waits_for_a_client(thread)) && seems_a_bystander(process, thread))
+    return Life::Helper;
+  const bool doubted = timed_ == WaitGraph::Timed::Doubted && thread.stable &&
+                       thread.state != 'R' && has_timeout(*thread.wait) &&
+                       thread.wait->kind != WaitKind::Unknown;
+  return doubted && unknown ? std::optional(Life::Doubted) : std::nullopt;
 }
 
 /// The main thread of a server, which has others work for its clients: what it does for these it
@@ -256,14 +259,6 @@ void Build::add_help(const Process& process, const Thread& thread, Node node, No
 bool Build::is_server(const Process& process, const Thread& thread) const {
   return thread.tid.value == process.pid.value && process.threads.size() > 1 &&
          only_accepts(thread);
-}
-
-std::string sleep_words(const snapshot::Wait& wait) {
-  constexpr std::uint64_t kLongestSleepMs = 31 * 86'400'000ULL;
-  if (!wait.sleep_ms || *wait.sleep_ms > kLongestSleepMs) return "sleeps";
-  const std::uint64_t seconds = (*wait.sleep_ms + 999) / 1000;
-  return "sleeps and goes on by itself in " + std::string(wait.sleep_from_now ? "" : "at most ") +
-         std::to_string(seconds) + " s";
 }
 
 /// "app[42/43] (accept, on 127.0.0.1:80)"

@@ -69,6 +69,20 @@ bool survives_owner(LockKind kind) {
 
 }  // namespace
 
+std::string sleep_words(const snapshot::Wait& wait) {
+  constexpr std::uint64_t kLongestSleepMs = 31 * 86'400'000ULL;  // a longer one is for ever
+  if (!wait.sleep_ms || *wait.sleep_ms > kLongestSleepMs) return "sleeps";
+  const std::uint64_t seconds = (*wait.sleep_ms + 999) / 1000;
+  return "sleeps and goes on by itself in " + std::string(wait.sleep_from_now ? "" : "at most ") +
+         std::to_string(seconds) + " s";
+}
+
+bool has_timeout(const snapshot::Wait& wait) {
+  // A timeout of the interrupted call does not continue a stopped task.
+  const bool stopped = wait.kind == WaitKind::Stopped || wait.kind == WaitKind::Traced;
+  return !wait.untimed && !stopped && !waits_for_gil(wait);
+}
+
 void Build::add_wait(const Process& process, const Thread& thread) {
   const TaskRef task{process.pid, thread.tid};
   const Node node = gates_.node_of_task.at(task);
@@ -80,11 +94,8 @@ void Build::add_wait(const Process& process, const Thread& thread) {
   if (wait.asked) return add_questions(process, thread);
   if (wait.kind == WaitKind::Running || thread.state == 'R') return live(Life::Running, "runs");
   const bool for_gil = waits_for_gil(wait);
-  // A timeout of the interrupted call does not continue a stopped task.
-  const bool stopped = wait.kind == WaitKind::Stopped || wait.kind == WaitKind::Traced;
   const bool watched = thread.polls && snapshot_.observed_ms > 0;
-  const bool supposed =
-      timed_ == WaitGraph::Timed::AsWatched && !wait.untimed && !for_gil && !stopped;
+  const bool supposed = timed_ == WaitGraph::Timed::AsWatched && has_timeout(wait);
   if (watched && !snapshot_.observed_briefly && snapshot::has_condition(wait)) {
     live(Life::Polling, snapshot::label(snapshot_, task) + " does nothing between two looks");
   } else if ((watched || supposed) && snapshot::has_condition(wait)) {
@@ -96,10 +107,10 @@ void Build::add_wait(const Process& process, const Thread& thread) {
     live(Life::Running, "ran while it was looked at");
   } else if (!wait.untimed && waits_in_ring_of_tasks(thread)) {
     live(Life::Helper, "a timer of the event loop of " + snapshot::label(snapshot_, task));
-  } else if (timed_ == WaitGraph::Timed::Doubted && !wait.untimed && !for_gil && !stopped &&
+  } else if (timed_ == WaitGraph::Timed::Doubted && has_timeout(wait) &&
              snapshot::has_condition(wait)) {
-    live(Life::Timed, describe_helper(thread, task, "with a timeout"));
-  } else if (!wait.untimed && !for_gil && !stopped) {
+    live(Life::Doubted, describe_helper(thread, task, "with a timeout"));
+  } else if (has_timeout(wait)) {
     live(Life::Timer,
          wait.kind == WaitKind::Sleep ? sleep_words(wait) : std::string("waits with a timeout"));
   }

@@ -108,7 +108,7 @@ bool is_strong(Debt::Kind kind, const std::vector<Leaf>& unless) {
     case Debt::Kind::End:
       return std::ranges::none_of(unless, [](const Leaf& leaf) {
         return leaf.life == Life::Steered || leaf.life == Life::Watched ||
-               leaf.life == Life::Server || leaf.life == Life::Timed;
+               leaf.life == Life::Server || leaf.life == Life::Doubted;
       });
     default:
       return true;
@@ -368,7 +368,7 @@ bool is_hang(const Snapshot& snapshot, const StuckSet& set, Debts& debts) {
     // loop.
     if (std::ranges::any_of(set.unless, [](const Leaf& leaf) {
           return leaf.life == Life::Handler || leaf.life == Life::Steered ||
-                 leaf.life == Life::Watched || leaf.life == Life::Timed;
+                 leaf.life == Life::Watched || leaf.life == Life::Doubted;
         }))
       return false;
   } else if (!set.debts.empty()) {

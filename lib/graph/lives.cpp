@@ -39,13 +39,13 @@ constexpr LifeRule kRules[] = {
     {Life::Client, Level::Conditional},
     {Life::Server, Level::Conditional},
     {Life::Replaced, Level::Conditional},
-    {Life::Timed, Level::Conditional},
+    {Life::Doubted, Level::Conditional},
 };
 
 constexpr bool is_in_order() {
   for (std::size_t i = 0; i < std::size(kRules); ++i)
     if (static_cast<std::size_t>(kRules[i].life) != i) return false;
-  return std::size(kRules) == static_cast<std::size_t>(Life::Timed) + 1;
+  return std::size(kRules) == static_cast<std::size_t>(Life::Doubted) + 1;
 }
 static_assert(is_in_order());
 

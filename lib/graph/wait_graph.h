@@ -79,7 +79,7 @@ enum class Life {
   Client,   ///< who may come to a service that waits by a name: of a FIFO, a queue, a semaphore
   Server,   ///< a main thread that only waits for clients: what it does for one is not known
   Replaced,  ///< a pool's worker that will end soon, as those before it did
-  Timed,  ///< Timed::Doubted only: what it does when its sleep or its timeout is over is not known
+  Doubted,   ///< Timed::Doubted only: what it does when its sleep or timeout is over is not known
 };
 
 /// A reason to live: a task's own (task.pid != 0) or an object's.
